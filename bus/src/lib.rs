@@ -1,0 +1,139 @@
+//! The message bus: a port and its two adapters, RabbitMQ and in-process.
+//!
+//! Frames go up, from gateways to the services, through a fixed number of partitions per lane.
+//! Pushes go down, from the services to the queue of the gateway that owns a socket.
+//! The bus knows no user, conversation or rule: it moves batches and says what became of them.
+//!
+//! # Guarantees (held by the contract suite against every adapter)
+//! 1. Batches of one partition reach its consumer in the order of their confirmed publishes by one
+//!    publisher.
+//! 2. A partition has at most one active consumer at a time among those that are alive; another
+//!    takes over when it drops or dies. (A frozen one may wake up: safety sits in the database.)
+//! 3. What was not acknowledged is delivered again, in order, marked `redelivered`, ahead of what
+//!    was published later.
+//! 4. `publish_*` returns `Ok` only when the bus has taken the batch and routed it to a queue.
+//! 5. A push to a gateway epoch that has no queue is `Unroutable`.
+//! 6. A full queue refuses (`Refused`); nothing is dropped silently.
+//! 7. When a publish may or may not have been taken, the error is `Unknown`.
+//! 8. A consumer prefetches a bounded number of batches.
+
+pub mod error;
+pub mod topology;
+
+use async_trait::async_trait;
+use proto::bus::{FrameBatch, GatewayRef, PushBatch};
+use proto::id::GatewayId;
+use proto::partition::Partition;
+use tokio::sync::watch;
+
+pub use error::{ConsumeError, PublishError};
+
+/// Which service a frame is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Frames about conversations, partitioned by conversation.
+    Chat,
+    /// Frames about a user's own state, partitioned by user.
+    Presence,
+}
+
+impl Lane {
+    /// As it stands in queue names and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Presence => "presence",
+        }
+    }
+}
+
+/// Whether the bus can be reached now; for readiness, and for telling clients to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BusState {
+    /// Publishing and consuming work.
+    Up,
+    /// Not connected, or blocked by the broker; the text says why and where it looked.
+    Down(String),
+}
+
+/// The port. See the module's numbered guarantees.
+#[async_trait]
+pub trait Bus: Send + Sync + 'static {
+    /// Publishes frames to a partition and waits for the confirm.
+    async fn publish_frames(
+        &self,
+        lane: Lane,
+        partition: Partition,
+        batch: FrameBatch,
+    ) -> Result<(), PublishError>;
+
+    /// Publishes pushes to one gateway epoch and waits for the confirm.
+    async fn publish_pushes(
+        &self,
+        gateway: &GatewayRef,
+        batch: PushBatch,
+    ) -> Result<(), PublishError>;
+
+    /// Joins the consumers of a partition. `prefetch` bounds the batches not yet acknowledged.
+    async fn consume_frames(
+        &self,
+        lane: Lane,
+        partition: Partition,
+        prefetch: u16,
+    ) -> Result<Box<dyn FrameConsumer>, ConsumeError>;
+
+    /// Makes the queue of a gateway under a new epoch; dropping the consumer removes the queue.
+    async fn consume_pushes(
+        &self,
+        gateway_id: &GatewayId,
+        prefetch: u16,
+    ) -> Result<Box<dyn PushConsumer>, ConsumeError>;
+
+    /// The state of the bus and its changes.
+    fn state(&self) -> watch::Receiver<BusState>;
+
+    /// Closes connections after what is under way; later calls fail.
+    async fn close(&self);
+}
+
+/// One batch of frames from a partition.
+#[derive(Debug)]
+pub struct FrameDelivery {
+    /// The frames.
+    pub batch: FrameBatch,
+    /// It was delivered before, here or elsewhere, and not acknowledged.
+    pub redelivered: bool,
+    /// Hand it to [`FrameConsumer::acker`]'s `ack_through`. Increases within a consumer.
+    pub tag: u64,
+}
+
+/// The active or waiting consumer of a partition. Dropping it gives back, in order, what was not
+/// acknowledged, and lets another consumer take over.
+#[async_trait]
+pub trait FrameConsumer: Send {
+    /// The next batch; `None` when the consumer has ended (bus lost, queue gone): join again.
+    /// Cancel safe.
+    async fn next(&mut self) -> Option<FrameDelivery>;
+
+    /// Acknowledges from another task while `next` is awaited.
+    fn acker(&self) -> Box<dyn FrameAcker>;
+}
+
+/// Acknowledges batches of one consumer.
+#[async_trait]
+pub trait FrameAcker: Send + Sync {
+    /// Acknowledges this batch and all before it. Does nothing when the consumer has ended: the
+    /// batches come again.
+    async fn ack_through(&self, tag: u64);
+}
+
+/// The pushes for one gateway, in the order of their publishes by one publisher.
+#[async_trait]
+pub trait PushConsumer: Send {
+    /// The incarnation that pushes are to be addressed to.
+    fn gateway(&self) -> GatewayRef;
+
+    /// The next batch, acknowledged as it is taken; `None` when the queue is gone: make it anew
+    /// under another epoch. Cancel safe.
+    async fn next(&mut self) -> Option<PushBatch>;
+}

@@ -1,0 +1,113 @@
+//! The closed list of error codes, and what each becomes on HTTP. A retired code is never reused.
+
+use serde::{Deserialize, Serialize};
+
+/// What went wrong, in terms of what the client should do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The frame or request is malformed. Mend it; the same bytes fail again.
+    BadFrame,
+    /// The `type` of the frame is not known to this server.
+    UnknownType,
+    /// A field has a value that is not allowed. Mend it.
+    Invalid,
+    /// Larger than the limit told in `welcome`.
+    TooLarge,
+    /// Too many requests. Wait `retry_after_ms`.
+    RateLimited,
+    /// No valid token. Sign in again.
+    Unauthenticated,
+    /// The caller is not a member of the conversation, or it does not exist.
+    NotMember,
+    /// What the request names does not exist.
+    NotFound,
+    /// The caller's role does not allow this.
+    Forbidden,
+    /// The client id was used before for something else. Use a new one.
+    Conflict,
+    /// A part of the system is away. Send again after `retry_after_ms` with the same client id.
+    Unavailable,
+    /// A fault of the server's own.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Every code, for documents and tests.
+    pub const ALL: [Self; 12] = [
+        Self::BadFrame,
+        Self::UnknownType,
+        Self::Invalid,
+        Self::TooLarge,
+        Self::RateLimited,
+        Self::Unauthenticated,
+        Self::NotMember,
+        Self::NotFound,
+        Self::Forbidden,
+        Self::Conflict,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    /// The code as it stands in frames and REST bodies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadFrame => "bad_frame",
+            Self::UnknownType => "unknown_type",
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::RateLimited => "rate_limited",
+            Self::Unauthenticated => "unauthenticated",
+            Self::NotMember => "not_member",
+            Self::NotFound => "not_found",
+            Self::Forbidden => "forbidden",
+            Self::Conflict => "conflict",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The HTTP status of a REST answer with this code.
+    pub fn http_status(self) -> u16 {
+        match self {
+            Self::BadFrame | Self::UnknownType | Self::Invalid => 400,
+            Self::Unauthenticated => 401,
+            Self::NotMember | Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::TooLarge => 413,
+            Self::RateLimited => 429,
+            Self::Internal => 500,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What an error says about the request it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stored {
+    /// Nothing was stored, now or later.
+    No,
+    /// It may or may not have been stored: send again with the same client id to find out.
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_code_is_what_serde_writes() {
+        for code in ErrorCode::ALL {
+            let json = serde_json::to_string(&code).unwrap();
+            assert_eq!(json, format!("\"{}\"", code.as_str()));
+        }
+    }
+}

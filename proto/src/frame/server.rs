@@ -1,0 +1,231 @@
+//! What a client may hear. Written by the services, read by clients: unknown fields are ignored.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::error_code::{ErrorCode, Stored};
+use crate::id::{ClientId, ConversationId, EntryId, UserId};
+
+/// One server frame. Encode it with [`ServerFrame::to_json`].
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant is documented on its struct")]
+pub enum ServerFrame {
+    Welcome(Welcome),
+    Pong(Pong),
+    Sent(Sent),
+    Receipt(Receipt),
+    Typing(Typing),
+    Presence(Presence),
+    Synced(Synced),
+    Error(ErrorFrame),
+}
+
+impl ServerFrame {
+    /// The frame as JSON text.
+    pub fn to_json(&self) -> bytes::Bytes {
+        to_json(self)
+    }
+}
+
+/// `entry`: one entry of a conversation's log. The same shape live, in sync pages and over REST.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    /// The conversation whose log this is.
+    pub conversation_id: ConversationId,
+    /// Place in the log, from 1 without gaps.
+    pub seq: u64,
+    /// The entry's own id.
+    pub id: EntryId,
+    /// `text`, `system`.
+    pub kind: String,
+    /// Who wrote it.
+    pub sender: Sender,
+    /// A JSON object whose shape depends on `kind`.
+    pub content: Box<RawValue>,
+    /// Sequence of the entry this one answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<u64>,
+    /// Users named in the content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
+    /// The sender asked for attention.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_important: bool,
+    /// A JSON object that the server does not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Box<RawValue>>,
+    /// The sender's id of the operation: its other devices match it with their outbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// When it was stored, in Unix milliseconds.
+    pub timestamp: u64,
+}
+
+impl Entry {
+    /// The entry as a complete `entry` frame.
+    pub fn to_frame_json(&self) -> bytes::Bytes {
+        // The tag goes in front of the same text: `RawValue` does not survive serde's tagging.
+        let body = to_json(self);
+        let mut json = Vec::with_capacity(body.len() + 16);
+        json.extend_from_slice(br#"{"type":"entry","#);
+        json.extend_from_slice(&body[1..]);
+        json.into()
+    }
+}
+
+/// The author of an entry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sender {
+    /// The user.
+    pub id: UserId,
+    /// `user`, `bot` or `system`.
+    pub r#type: String,
+    /// Display name; empty when the token named none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Address of a picture; empty when the token named none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub avatar: String,
+}
+
+/// `welcome`: the connection is registered; what is committed from now on reaches it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Welcome {
+    /// Names this connection in logs and to other devices.
+    pub connection_id: String,
+    /// The user of the token.
+    pub user_id: UserId,
+    /// How often the server pings, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// What the server accepts.
+    pub limits: Limits,
+}
+
+/// Limits told in `welcome`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Limits {
+    /// Largest frame in bytes.
+    pub frame_bytes: u64,
+    /// Requests that may await their answer at once.
+    pub in_flight: u32,
+}
+
+/// `pong`: the answer to `ping`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Pong {}
+
+/// `sent`: stored, exactly once, at this place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sent {
+    /// Repeats the request's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#ref: Option<String>,
+    /// Repeats the request's.
+    pub client_id: ClientId,
+    /// Where it was stored.
+    pub conversation_id: ConversationId,
+    /// The entry's id.
+    pub id: EntryId,
+    /// The entry's place.
+    pub seq: u64,
+    /// When it was stored, in Unix milliseconds.
+    pub timestamp: u64,
+}
+
+/// `receipt`: how far a member has come. Never goes back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The member.
+    pub user_id: UserId,
+    /// All up to here reached a device of the member.
+    pub delivered_seq: u64,
+    /// All up to here was read by the member.
+    pub read_seq: u64,
+}
+
+/// `typing`: a member started or stopped to write.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Typing {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The member.
+    pub user_id: UserId,
+    /// True while writing; a client forgets it after 6 s without another.
+    pub on: bool,
+}
+
+/// `presence`: a user's merged state changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Presence {
+    /// The user.
+    pub user_id: UserId,
+    /// `online`, `away`, `busy` or `offline`.
+    pub status: String,
+    /// Unix milliseconds; absent while online or when never seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<u64>,
+    /// How many devices are connected.
+    pub devices: u32,
+    /// What happened: `user_online`, `user_offline`, `device_connected`, `device_disconnected`,
+    /// `status_changed`.
+    pub event: String,
+}
+
+/// `sync_page`: a part of what a device lacks of one conversation.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SyncPage {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// By ascending seq.
+    pub entries: Vec<Entry>,
+    /// Highest sequence in the log.
+    pub head: u64,
+    /// Further pages of this conversation follow.
+    pub more: bool,
+    /// The cursor meant nothing here: forget what you hold and take this as the tail.
+    #[serde(default)]
+    pub reset: bool,
+}
+
+/// `synced`: all pages are out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Synced {
+    /// Belongs to the cursors from now on.
+    pub epoch: String,
+    /// How many conversations the user is a member of.
+    pub conversations: u32,
+}
+
+/// `error`: the answer to what could not be done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErrorFrame {
+    /// Repeats the request's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#ref: Option<String>,
+    /// Repeats the request's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// From the closed list.
+    pub code: ErrorCode,
+    /// For people: says what to do.
+    pub message: String,
+    /// Whether the request was stored.
+    pub stored: Stored,
+    /// Wait so long before sending again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// Writes a frame type as JSON text.
+pub fn to_json<T: Serialize>(frame: &T) -> bytes::Bytes {
+    // Cannot fail: the frame types have string keys only and no fallible `Serialize`.
+    serde_json::to_vec(frame).unwrap_or_default().into()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}

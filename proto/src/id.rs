@@ -1,0 +1,257 @@
+//! Identifiers as types: parsed once at an edge, trusted inside.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// The tenant every key starts with until tenants can be configured.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// Longest user, device or gateway id in bytes.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// The text is empty.
+    #[error("an id must not be empty")]
+    Empty,
+    /// The text has more than [`MAX_NAME_BYTES`] bytes.
+    #[error("an id has at most {MAX_NAME_BYTES} bytes")]
+    TooLong,
+    /// The text has a character outside the allowed set.
+    #[error("an id has only letters, digits and . _ - @ : +")]
+    BadCharacter,
+    /// The bytes or the text are not a UUID.
+    #[error("not a UUID")]
+    NotUuid,
+}
+
+fn check_name(text: &str) -> Result<(), IdError> {
+    if text.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if text.len() > MAX_NAME_BYTES {
+        return Err(IdError::TooLong);
+    }
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_@:+".contains(&b);
+    if text.bytes().all(allowed) {
+        Ok(())
+    } else {
+        Err(IdError::BadCharacter)
+    }
+}
+
+macro_rules! name_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Parses a text of 1 to 64 bytes of `A-Z a-z 0-9 . _ - @ : +`.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                check_name(text)?;
+                Ok(Self(Arc::from(text)))
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::parse(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name_id! {
+    /// A user, named by whoever issues the tokens (`sub`).
+    UserId
+}
+name_id! {
+    /// One device of a user; the newest connection of a device replaces the older one.
+    DeviceId
+}
+name_id! {
+    /// One gateway process, stable over its restarts.
+    GatewayId
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new time-ordered id (UUIDv7).
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// Parses the usual text form of a UUID.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                Uuid::try_parse(text).map(Self).map_err(|_| IdError::NotUuid)
+            }
+
+            /// Reads the 16 bytes used inside protobuf messages.
+            pub fn from_bytes(bytes: &[u8]) -> Result<Self, IdError> {
+                Uuid::from_slice(bytes).map(Self).map_err(|_| IdError::NotUuid)
+            }
+
+            /// The 16 bytes used inside protobuf messages.
+            pub fn to_bytes(self) -> bytes::Bytes {
+                bytes::Bytes::copy_from_slice(self.0.as_bytes())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::parse(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+uuid_id! {
+    /// A conversation. See [`ConversationId::direct`] for those between two users.
+    ConversationId
+}
+uuid_id! {
+    /// One entry of a log.
+    EntryId
+}
+uuid_id! {
+    /// Made by a client for one operation and kept until it is answered; makes resending harmless.
+    ClientId
+}
+
+impl ConversationId {
+    /// The direct conversation of two users: the same for both, known without asking anybody.
+    pub fn direct(one: &UserId, other: &UserId) -> Self {
+        let (low, high) = if one <= other {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        Self(derived_uuid(&[
+            "direct",
+            DEFAULT_TENANT,
+            low.as_str(),
+            high.as_str(),
+        ]))
+    }
+
+    /// The id of a conversation made by `creator` under `client_id`: the same for a repeated request.
+    pub fn created(creator: &UserId, client_id: ClientId) -> Self {
+        let client_id = client_id.to_string();
+        Self(derived_uuid(&[
+            "created",
+            DEFAULT_TENANT,
+            creator.as_str(),
+            &client_id,
+        ]))
+    }
+}
+
+/// A UUIDv8 (RFC 9562 section 5.8) from the SHA-256 of the parts. No part contains a NUL.
+fn derived_uuid(parts: &[&str]) -> Uuid {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.finalize()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(text: &str) -> UserId {
+        UserId::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_direct_conversation_is_the_same_from_both_sides() {
+        let (ann, bob) = (user("ann"), user("bob"));
+        assert_eq!(
+            ConversationId::direct(&ann, &bob),
+            ConversationId::direct(&bob, &ann)
+        );
+        assert_ne!(
+            ConversationId::direct(&ann, &bob),
+            ConversationId::direct(&ann, &ann)
+        );
+    }
+
+    #[test]
+    fn a_repeated_creation_names_the_same_conversation() {
+        let client_id = ClientId::generate();
+        let again = ConversationId::created(&user("ann"), client_id);
+        assert_eq!(ConversationId::created(&user("ann"), client_id), again);
+        assert_ne!(ConversationId::created(&user("bob"), client_id), again);
+    }
+
+    #[test]
+    fn ids_refuse_what_could_break_a_key_or_a_log_line() {
+        for text in ["", "a b", "a\n", "a{b}", "a/b", "é"] {
+            assert!(UserId::parse(text).is_err(), "{text:?}");
+        }
+        assert_eq!(UserId::parse(&"a".repeat(65)), Err(IdError::TooLong));
+        assert!(UserId::parse("ann.lee+1@example.org").is_ok());
+    }
+}
