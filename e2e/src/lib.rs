@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Starts the real binaries on the real backends and talks to them as clients do.
+//!
+//! Must not reach inside: it knows programs, environment variables, sockets and HTTP, no crate of
+//! the services. Everything it makes (processes, database, queues, keys) ends with its owner.
+
+pub mod all_in_one;
+pub mod backends;
+pub mod client;
+pub mod cluster;
+pub mod collector;
+pub mod eventually;
+pub mod load;
+pub mod process;
+pub mod token;

@@ -1,0 +1,29 @@
+//! The all-in-one binary in a data folder of its own.
+
+use std::path::Path;
+
+use crate::process::{Process, command};
+
+/// Starts `tidings serve` on a free port of loopback, with its data under `folder`.
+pub async fn serve(label: &str, folder: &Path) -> Process {
+    serve_on(label, folder, "127.0.0.1:0").await
+}
+
+/// The same on a given address, to come back where clients look for it.
+pub async fn serve_on(label: &str, folder: &Path, listen: &str) -> Process {
+    let data = folder.to_str().expect("test folders have plain names");
+    let arguments =
+        ["serve", "--listen", listen, "--management-listen", "127.0.0.1:0", "--data", data];
+    Process::start(label, "tidings", &arguments, &[]).await
+}
+
+/// A token from `tidings token`: what it prints, and nothing else.
+pub async fn token(folder: &Path, user: &str) -> String {
+    let data = folder.to_str().expect("test folders have plain names");
+    let output = command("tidings", &["token", "--user", user, "--data", data], &[])
+        .output()
+        .await
+        .expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("a token is ASCII").trim_end_matches('\n').to_owned()
+}

@@ -1,0 +1,126 @@
+//! One device on the public protocol, for tests that look at single frames. Load is the fleet's.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use uuid::Uuid;
+
+/// How long a frame may take on a busy machine.
+const FRAME: Duration = Duration::from_secs(20);
+
+/// A connected socket.
+#[derive(Debug)]
+pub struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// What a socket said.
+#[derive(Debug)]
+pub enum Heard {
+    /// A server frame.
+    Frame(Value),
+    /// The close code and reason; 1006 when the connection broke.
+    Closed(u16, String),
+}
+
+impl Client {
+    /// Opens the socket and waits for `welcome`.
+    pub async fn connect(address: &str, token: &str) -> Self {
+        let mut client = Self::open(address, &format!("/ws?token={token}")).await;
+        client.expect("welcome").await;
+        client
+    }
+
+    /// Opens a socket on a path and hears nothing yet.
+    pub async fn open(address: &str, path: &str) -> Self {
+        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{address}{path}"))
+            .await
+            .unwrap_or_else(|error| panic!("ws://{address}: {error}"));
+        Self { socket }
+    }
+
+    /// Sends a frame as JSON text.
+    pub async fn say(&mut self, frame: &Value) {
+        self.say_raw(Message::text(frame.to_string())).await;
+    }
+
+    /// Sends anything.
+    pub async fn say_raw(&mut self, message: Message) {
+        self.socket.send(message).await.expect("the socket is open");
+    }
+
+    /// Sends a text to a user; the client id.
+    pub async fn send_to(&mut self, user: &str, text: &str) -> Uuid {
+        let client_id = Uuid::now_v7();
+        self.say(&json!({ "type": "send", "ref": text, "client_id": client_id, "to": user, "content": { "text": text } }))
+            .await;
+        client_id
+    }
+
+    /// Sends a text to a conversation; the client id.
+    pub async fn send_in(&mut self, conversation_id: &str, text: &str) -> Uuid {
+        let client_id = Uuid::now_v7();
+        self.say(&json!({ "type": "send", "ref": text, "client_id": client_id,
+            "conversation_id": conversation_id, "content": { "text": text } }))
+            .await;
+        client_id
+    }
+
+    /// The next frame or the end.
+    pub async fn hear(&mut self) -> Heard {
+        loop {
+            let message =
+                tokio::time::timeout(FRAME, self.socket.next()).await.expect("a frame in time");
+            match message {
+                Some(Ok(Message::Text(text))) => {
+                    return Heard::Frame(
+                        serde_json::from_str(&text).expect("server frames are JSON"),
+                    );
+                }
+                Some(Ok(Message::Close(Some(close)))) => {
+                    return Heard::Closed(close.code.into(), close.reason.to_string());
+                }
+                Some(Ok(Message::Close(None)) | Err(_)) | None => {
+                    return Heard::Closed(1006, String::new());
+                }
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Skips to the next frame of a type. Panics when the socket closes first.
+    pub async fn expect(&mut self, kind: &str) -> Value {
+        self.expect_where(kind, |_| true).await
+    }
+
+    /// Skips to the next frame of a type that satisfies `is_meant`.
+    pub async fn expect_where(&mut self, kind: &str, is_meant: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            match self.hear().await {
+                Heard::Frame(frame) if frame["type"] == kind && is_meant(&frame) => return frame,
+                Heard::Frame(_) => {}
+                Heard::Closed(code, reason) => {
+                    panic!("closed {code} {reason:?} while waiting for `{kind}`")
+                }
+            }
+        }
+    }
+
+    /// Skips to the end of the connection.
+    pub async fn expect_close(&mut self) -> (u16, String) {
+        loop {
+            if let Heard::Closed(code, reason) = self.hear().await {
+                return (code, reason);
+            }
+        }
+    }
+
+    /// Closes politely.
+    pub async fn close(mut self) {
+        let _ = self.socket.close(None).await;
+    }
+}

@@ -1,0 +1,186 @@
+//! Five processes on real backends: two gateways, two chat services, one presence service.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::backends::{Names, amqp_url, redis_url};
+use crate::eventually::eventually;
+use crate::process::Process;
+use crate::token::SECRET;
+
+/// A running cluster. Call [`Cluster::stop`] at the end: it removes what it made on the backends.
+#[derive(Debug)]
+pub struct Cluster {
+    /// What it is called on the backends.
+    pub names: Names,
+    /// The edge.
+    pub gateways: Vec<Process>,
+    /// Both serve all partitions; each partition is active in one.
+    pub chats: Vec<Process>,
+    /// Who is where.
+    pub presence: Process,
+    host: Ipv4Addr,
+    label: String,
+    settings: Vec<(String, String)>,
+}
+
+impl Cluster {
+    /// Starts all five and waits until each is ready.
+    pub async fn start(label: &str) -> Self {
+        Self::start_with(label, &[]).await
+    }
+
+    /// The same with further environment variables for every process that knows their prefix.
+    pub async fn start_with(label: &str, settings: &[(&str, &str)]) -> Self {
+        let names = Names::create().await;
+        // An address of its own on loopback: fixed ports without meeting another test's, so that a
+        // killed process can come back at the same place.
+        let host = Ipv4Addr::new(127, random_octet(), random_octet(), random_octet());
+        let settings: Vec<_> =
+            settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let presence = start_presence(label, &names, host, &settings).await;
+        let mut cluster = Self {
+            names,
+            gateways: vec![],
+            chats: vec![],
+            presence,
+            host,
+            label: label.to_owned(),
+            settings,
+        };
+        for index in 0..2 {
+            let chat = cluster.start_chat(index).await;
+            cluster.chats.push(chat);
+        }
+        for index in 0..2 {
+            let gateway = cluster.start_gateway(index).await;
+            cluster.gateways.push(gateway);
+        }
+        cluster.ready().await;
+        cluster
+    }
+
+    /// Starts the chat service of that index; also after it was killed.
+    pub async fn start_chat(&self, index: usize) -> Process {
+        let mut environment = own(&self.settings, "TIDINGS_CHAT__");
+        environment.extend(variables(
+            "TIDINGS_CHAT__",
+            &[
+                ("GRPC_LISTEN", format!("{}:{}", self.host, 7010 + index)),
+                ("MANAGEMENT_LISTEN", format!("{}:0", self.host)),
+                ("AMQP__URL", amqp_url()),
+                ("AMQP__PREFIX", self.names.prefix.clone()),
+                ("DATABASE__URL", self.names.database_url()),
+                ("PRESENCE_GRPC__URLS", urls(self.host, &[7020])),
+            ],
+        ));
+        Process::start(&format!("{}-chat-{index}", self.label), "chat-service", &[], &environment)
+            .await
+    }
+
+    /// Starts the gateway of that index; also after it was killed.
+    pub async fn start_gateway(&self, index: usize) -> Process {
+        let mut environment = own(&self.settings, "TIDINGS_GATEWAY__");
+        environment.extend(variables(
+            "TIDINGS_GATEWAY__",
+            &[
+                ("GATEWAY_ID", format!("gateway-{index}")),
+                ("LISTEN", format!("{}:{}", self.host, 8080 + index)),
+                ("MANAGEMENT_LISTEN", format!("{}:0", self.host)),
+                ("AMQP__URL", amqp_url()),
+                ("AMQP__PREFIX", self.names.prefix.clone()),
+                ("AUTH__HS256_SECRET", SECRET.to_owned()),
+                ("CHAT_GRPC__URLS", urls(self.host, &[7010, 7011])),
+                ("PRESENCE_GRPC__URLS", urls(self.host, &[7020])),
+            ],
+        ));
+        Process::start(&format!("{}-gateway-{index}", self.label), "gateway", &[], &environment)
+            .await
+    }
+
+    /// Waits until every process says it is ready.
+    pub async fn ready(&self) {
+        let all = self.gateways.iter().chain(&self.chats).chain([&self.presence]);
+        for process in all {
+            ready(process.address("management")).await;
+        }
+    }
+
+    /// `host:port` of a gateway.
+    pub fn gateway_address(&self, index: usize) -> &str {
+        self.gateways[index].address("http")
+    }
+
+    /// Every server process as `name=pid`, for the fleet's account of CPU time.
+    pub fn pids(&self) -> Vec<(String, u32)> {
+        let gateways = self.gateways.iter().map(|process| ("gateway".to_owned(), process.pid()));
+        let chats = self.chats.iter().map(|process| ("chat".to_owned(), process.pid()));
+        gateways.chain(chats).chain([("presence".to_owned(), self.presence.pid())]).collect()
+    }
+
+    /// Stops everything politely and removes the names from the backends.
+    pub async fn stop(mut self) {
+        let deadline = Duration::from_secs(30);
+        for process in self.gateways.iter_mut().chain(&mut self.chats).chain([&mut self.presence]) {
+            let status = process.terminate(deadline).await;
+            assert!(
+                status.success(),
+                "a clean stop ends with 0, not {status}:\n{}",
+                process.log_tail()
+            );
+        }
+        self.names.remove().await;
+    }
+}
+
+/// Waits until a management port says ready.
+pub async fn ready(management: &str) {
+    let url = format!("http://{management}/health/ready");
+    eventually("ready", Duration::from_mins(1), || async {
+        match reqwest::get(&url).await {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(answer.text().await.unwrap_or_default()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await;
+}
+
+async fn start_presence(
+    label: &str,
+    names: &Names,
+    host: Ipv4Addr,
+    settings: &[(String, String)],
+) -> Process {
+    let mut environment = own(settings, "TIDINGS_PRESENCE__");
+    environment.extend(variables(
+        "TIDINGS_PRESENCE__",
+        &[
+            ("GRPC_LISTEN", format!("{host}:7020")),
+            ("MANAGEMENT_LISTEN", format!("{host}:0")),
+            ("AMQP__URL", amqp_url()),
+            ("AMQP__PREFIX", names.prefix.clone()),
+            ("REDIS__URL", redis_url()),
+            ("REDIS__PREFIX", names.prefix.clone()),
+            ("CHAT_GRPC__URLS", urls(host, &[7010, 7011])),
+        ],
+    ));
+    Process::start(&format!("{label}-presence"), "presence-service", &[], &environment).await
+}
+
+fn own(settings: &[(String, String)], prefix: &str) -> Vec<(String, String)> {
+    settings.iter().filter(|(key, _)| key.starts_with(prefix)).cloned().collect()
+}
+
+fn variables(prefix: &str, pairs: &[(&str, String)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, value)| (format!("{prefix}{key}"), value.clone())).collect()
+}
+
+fn urls(host: Ipv4Addr, ports: &[u16]) -> String {
+    let urls: Vec<String> = ports.iter().map(|port| format!("\"http://{host}:{port}\"")).collect();
+    format!("[{}]", urls.join(", "))
+}
+
+fn random_octet() -> u8 {
+    rand::random_range(2..=250)
+}
