@@ -1,1 +1,22 @@
-//! Placeholder.
+//! What every process needs: configuration, telemetry, shutdown, health, tokens, gRPC channels.
+//!
+//! Must not know any message, user or conversation, and keeps no process-global state beyond what
+//! the log subscriber and the TLS library demand: three services share one process.
+
+pub mod admin;
+pub mod backoff;
+pub mod config;
+pub mod grpc;
+pub mod metrics;
+pub mod readiness;
+pub mod secret;
+pub mod shutdown;
+pub mod telemetry;
+pub mod token;
+pub mod trace;
+
+/// Chooses the process's TLS provider. Call it first in every `main`; repeating it does nothing.
+pub fn install_crypto_provider() {
+    // An error means that one is installed already, which is what is wanted.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

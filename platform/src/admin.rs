@@ -1,0 +1,157 @@
+//! The management port, on a thread and runtime of its own, so that it answers while the data plane is
+//! busy:
+//!
+//! - `GET /health/live`: 200 while this process runs; never asks a dependency
+//! - `GET /health/ready`: 200 or 503, with the causes as JSON
+//! - `GET /metrics`: OpenMetrics text
+
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::{CONTENT_TYPE, Metrics};
+use crate::readiness::Readiness;
+
+/// What the port tells.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Whether this process can serve.
+    pub readiness: Readiness,
+    /// Its metrics.
+    pub metrics: Metrics,
+    /// Which program it is.
+    pub service: &'static str,
+    /// Which instance of it.
+    pub instance: String,
+}
+
+/// The running port; stops when dropped.
+#[derive(Debug)]
+pub struct AdminHandle {
+    address: SocketAddr,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl AdminHandle {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for AdminHandle {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            // The thread only serves probes; a panic there was printed by its own hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves the management endpoints on a bound listener.
+pub fn start(listener: std::net::TcpListener, admin: Admin) -> std::io::Result<AdminHandle> {
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name("management".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            let routes = routes(admin);
+            let serve = async {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                axum::serve(listener, routes).await
+            };
+            tokio::select! {
+                served = serve => if let Err(error) = served {
+                    tracing::error!(%error, "the management port ended");
+                },
+                () = stopped.cancelled() => {}
+            }
+        });
+        // Open keep-alive connections of probes do not hold up the stop.
+        runtime.shutdown_timeout(Duration::from_millis(100));
+    })?;
+    Ok(AdminHandle { address, stop, thread: Some(thread) })
+}
+
+#[derive(Clone)]
+struct AdminState {
+    admin: Admin,
+    started: Instant,
+}
+
+fn routes(admin: Admin) -> Router {
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(AdminState { admin, started: Instant::now() })
+}
+
+async fn live(State(state): State<AdminState>) -> impl IntoResponse {
+    Json(json!({
+        "service": state.admin.service,
+        "instance": state.admin.instance,
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_secs": state.started.elapsed().as_secs(),
+    }))
+}
+
+async fn ready(State(state): State<AdminState>) -> impl IntoResponse {
+    let report = state.admin.readiness.report();
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report))
+}
+
+async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], state.admin.metrics.encode())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    fn ask(address: SocketAddr, path: &str) -> String {
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        write!(socket, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn probes_are_answered_from_the_watched_state() {
+        let readiness = Readiness::new();
+        let store = readiness.dependency("postgres");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = Admin {
+            readiness,
+            metrics: Metrics::new(),
+            service: "test",
+            instance: "one".to_owned(),
+        };
+        let handle = start(listener, admin).unwrap();
+        let address = handle.address();
+        assert!(ask(address, "/health/live").contains("200 OK"));
+        let waiting = ask(address, "/health/ready");
+        assert!(waiting.contains("503") && waiting.contains("postgres"), "{waiting}");
+        store.up();
+        assert!(ask(address, "/health/ready").contains("200 OK"));
+        let metrics = ask(address, "/metrics");
+        assert!(metrics.contains(CONTENT_TYPE) && metrics.ends_with("# EOF\n"), "{metrics}");
+        drop(handle);
+        assert!(std::net::TcpStream::connect(address).is_err(), "the port is closed");
+    }
+}

@@ -1,0 +1,188 @@
+//! Stopping in two steps: first everything finishes what it has, then what is left is cut off.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Tells every part when to finish and when to give up. Handed around, never global.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    begun: CancellationToken,
+    forced: CancellationToken,
+}
+
+impl Shutdown {
+    /// Nothing has begun.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks every part to take nothing new and finish what it has.
+    pub fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    /// Cuts off what is left.
+    pub fn force(&self) {
+        self.begun.cancel();
+        self.forced.cancel();
+    }
+
+    /// Resolves once stopping has begun.
+    pub async fn begun(&self) {
+        self.begun.cancelled().await;
+    }
+
+    /// Resolves once parts are to give up.
+    pub async fn forced(&self) {
+        self.forced.cancelled().await;
+    }
+
+    /// True once stopping has begun.
+    pub fn is_begun(&self) -> bool {
+        self.begun.is_cancelled()
+    }
+
+    /// True once parts are to give up.
+    pub fn is_forced(&self) -> bool {
+        self.forced.is_cancelled()
+    }
+
+    /// Begins at SIGTERM or SIGINT; forces at a second signal or after `grace`.
+    pub fn on_signals(&self, tasks: &Tasks, grace: Duration) {
+        let shutdown = self.clone();
+        tasks.spawn("signals", async move {
+            tokio::select! {
+                signal = next_signal() => tracing::info!(signal, "stopping; a second signal forces"),
+                () = shutdown.begun() => {}
+            }
+            shutdown.begin();
+            tokio::select! {
+                signal = next_signal() => tracing::warn!(signal, "forced to stop"),
+                () = tokio::time::sleep(grace) => tracing::warn!(grace_ms = grace.as_millis() as u64, "the grace time is over"),
+                () = shutdown.forced() => {}
+            }
+            shutdown.force();
+        });
+    }
+}
+
+async fn next_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (term, int) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut term), Ok(mut int)) = (term, int) else {
+        tracing::error!("signals cannot be watched; end the process with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = int.recv() => "SIGINT",
+    }
+}
+
+/// The tasks of one part, by name: joined at the end, and heard when they panic.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    running: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+    panics: Arc<AtomicU64>,
+}
+
+impl Tasks {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs a future to its end. A panic is logged with the name and counted; it ends the task only.
+    pub fn spawn<F>(&self, name: &'static str, future: F) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        *self.running.lock().entry(name).or_insert(0) += 1;
+        let (running, panics) = (Arc::clone(&self.running), Arc::clone(&self.panics));
+        // Leaves the account also when the task is aborted.
+        let account = Account { name, running };
+        self.tracker.spawn(async move {
+            let _account = account;
+            if AssertUnwindSafe(future).catch_unwind().await.is_err() {
+                panics.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(task = name, "a task panicked");
+            }
+        })
+    }
+
+    /// How many tasks panicked so far.
+    pub fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// Waits for all tasks. After the deadline: the names of those that still run.
+    pub async fn join(&self, deadline: Duration) -> Result<(), Vec<&'static str>> {
+        self.tracker.close();
+        match tokio::time::timeout(deadline, self.tracker.wait()).await {
+            Ok(()) => Ok(()),
+            Err(_elapsed) => Err(self.running.lock().keys().copied().collect()),
+        }
+    }
+}
+
+struct Account {
+    name: &'static str,
+    running: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let mut running = self.running.lock();
+        if let Some(count) = running.get_mut(self.name) {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(self.name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn joining_names_the_tasks_that_do_not_end() {
+        let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
+        let polite = shutdown.clone();
+        tasks.spawn("polite", async move { polite.begun().await });
+        let stubborn = shutdown.clone();
+        tasks.spawn("stubborn", async move { stubborn.forced().await });
+        shutdown.begin();
+        assert_eq!(tasks.join(Duration::from_secs(1)).await, Err(vec!["stubborn"]));
+        shutdown.force();
+        assert_eq!(tasks.join(Duration::from_secs(1)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_task_only_and_is_counted() {
+        let tasks = Tasks::new();
+        tasks.spawn("clumsy", async { panic!("on purpose") });
+        tasks.spawn("steady", async {});
+        assert_eq!(tasks.join(Duration::from_secs(5)).await, Ok(()));
+        assert_eq!(tasks.panics(), 1);
+    }
+
+    #[tokio::test]
+    async fn forcing_also_begins() {
+        let shutdown = Shutdown::new();
+        shutdown.force();
+        assert!(shutdown.is_begun() && shutdown.is_forced());
+    }
+}

@@ -1,0 +1,114 @@
+//! Logs to stderr, and spans over OTLP where an endpoint is configured.
+
+use std::io::IsTerminal;
+
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+
+use crate::trace::Tracer;
+
+/// Libraries that would flood the log, or print a message body: lapin logs each returned message whole.
+const QUIET: &str = "lapin::returned_messages=off,lapin=warn,h2=warn,hyper=warn,hyper_util=warn,tower=warn,sqlx=warn,opentelemetry=warn";
+
+/// What is logged and traced.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// Levels by module, such as `info` or `info,gateway=debug`.
+    pub log_filter: String,
+    /// `text` for people, `json` for collectors.
+    pub log_format: LogFormat,
+    /// Where spans go, such as `http://127.0.0.1:4317` (OTLP over gRPC); nowhere when not set.
+    pub otlp_endpoint: Option<String>,
+    /// Which part of the messages is traced, from 0.0 to 1.0.
+    pub sample_ratio: f64,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            log_filter: "info".to_owned(),
+            log_format: LogFormat::Text,
+            otlp_endpoint: None,
+            sample_ratio: 0.01,
+        }
+    }
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+/// Why telemetry cannot start: a mistake in the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter does not parse.
+    #[error("telemetry.log_filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The endpoint is not one.
+    #[error("telemetry.otlp_endpoint: {0}")]
+    Endpoint(#[from] opentelemetry_otlp::ExporterBuildError),
+}
+
+/// Running telemetry. Flush it at the end.
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+}
+
+/// Starts telemetry. Call it inside the runtime: the exporter needs one.
+pub fn init(config: &TelemetryConfig, service: &'static str) -> Result<Telemetry, TelemetryError> {
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.log_filter))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error means that another part of this process has set one: a test, or the all-in-one binary.
+    let _ = match config.log_format {
+        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+    };
+    let provider = match &config.otlp_endpoint {
+        Some(endpoint) => Some(provider(endpoint, config.sample_ratio, service)?),
+        None => None,
+    };
+    Ok(Telemetry { provider })
+}
+
+fn provider(
+    endpoint: &str,
+    ratio: f64,
+    service: &'static str,
+) -> Result<SdkTracerProvider, TelemetryError> {
+    let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+    Ok(SdkTracerProvider::builder()
+        // Decided once at the socket: a later process follows its parent.
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
+        .with_resource(Resource::builder().with_service_name(service).build())
+        .with_batch_exporter(exporter)
+        .build())
+}
+
+impl Telemetry {
+    /// Makes spans for messages.
+    pub fn tracer(&self) -> Tracer {
+        self.provider.as_ref().map_or_else(Tracer::disabled, Tracer::new)
+    }
+
+    /// Sends what is still buffered.
+    pub async fn flush(self) {
+        if let Some(provider) = self.provider {
+            // Blocks on its own thread: on a runtime worker it could wait for itself.
+            let done = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+            if !matches!(done, Ok(Ok(()))) {
+                tracing::warn!("the last spans could not be exported");
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Tokens: verified by one rule for sockets, REST and everything else, after RFC 8725.
+//!
+//! The algorithm is fixed by the configured key, never taken from the token; `none`, an embedded
+//! key and a key address in the header are refused. Must not know what a user may do.
+
+mod sign;
+mod verify;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+
+pub use sign::{NewToken, SignError, Signer};
+pub use verify::Verifier;
+
+/// How tokens are verified. At least one key must be configured.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthConfig {
+    /// Shared secret for HS256; at least 16 bytes.
+    pub hs256_secret: Secret,
+    /// File with the shared secret; spaces around it are ignored.
+    pub hs256_secret_file: Option<PathBuf>,
+    /// File with a PEM public key: Ed25519 (EdDSA), P-256 (ES256) or RSA (RS256).
+    pub public_key_file: Option<PathBuf>,
+    /// File with a JSON Web Key Set; a token's `kid` must match one of its keys exactly.
+    pub jwks_file: Option<PathBuf>,
+    /// Tokens must name this audience, when set.
+    pub audience: Option<String>,
+    /// Tokens must name this issuer, when set.
+    pub issuer: Option<String>,
+    /// How far clocks may differ, in seconds.
+    pub leeway_secs: u64,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            hs256_secret: Secret::default(),
+            hs256_secret_file: None,
+            public_key_file: None,
+            jwks_file: None,
+            audience: None,
+            issuer: None,
+            leeway_secs: 5,
+        }
+    }
+}
+
+/// What a verified token says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Claims {
+    /// The user id.
+    pub sub: String,
+    /// When the token ends, in Unix seconds.
+    pub exp: u64,
+    /// Display name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Address of a picture.
+    #[serde(default)]
+    pub avatar: Option<String>,
+    /// What the user is beyond a user, such as `admin`.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Names the device.
+    #[serde(default)]
+    pub device: Option<String>,
+}
+
+/// Why a token is refused. The text is the close reason: short, and nothing of the token in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// There is none.
+    #[error("no token")]
+    Missing,
+    /// It is not a signed token, or a claim has the wrong type.
+    #[error("the token is malformed")]
+    Malformed,
+    /// Its algorithm is not the configured key's.
+    #[error("the token's algorithm is not allowed")]
+    AlgorithmNotAllowed,
+    /// No configured key has made it.
+    #[error("the token's signature is wrong")]
+    BadSignature,
+    /// It has ended.
+    #[error("the token has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// It is meant for somebody else, or by somebody else.
+    #[error("the token is for another audience or by another issuer")]
+    WrongAudience,
+    /// `sub` or `exp` is missing or empty.
+    #[error("the token lacks a claim: sub and exp are required")]
+    MissingClaim,
+}
+
+/// Why tokens cannot be verified at all: a mistake in the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenSetupError {
+    /// No key at all: every token would be refused.
+    #[error("auth: set one of hs256_secret, hs256_secret_file, public_key_file, jwks_file")]
+    NoKey,
+    /// A file cannot be read.
+    #[error("auth.{key}: {path}: {source}")]
+    Unreadable {
+        /// The configuration key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file or secret is not a usable key.
+    #[error("auth.{key}: {reason}")]
+    BadKey {
+        /// The configuration key.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

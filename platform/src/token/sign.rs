@@ -1,0 +1,72 @@
+//! Signing, for development tokens and for `tidings token`. A cluster's tokens come from elsewhere.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde::Serialize;
+
+use crate::secret::Secret;
+
+/// What a new token says.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NewToken {
+    /// The user id.
+    pub sub: String,
+    /// Display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Address of a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// What the user is beyond a user.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// How long it lasts.
+    #[serde(skip)]
+    pub ttl: Duration,
+}
+
+/// The library failed to sign.
+#[derive(Debug, thiserror::Error)]
+#[error("the token cannot be signed")]
+pub struct SignError(#[from] jsonwebtoken::errors::Error);
+
+/// Signs tokens with a shared secret.
+pub struct Signer {
+    key: EncodingKey,
+    audience: Option<String>,
+    issuer: Option<String>,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer").finish_non_exhaustive()
+    }
+}
+
+impl Signer {
+    /// Signs with HS256.
+    pub fn hs256(secret: &Secret, audience: Option<String>, issuer: Option<String>) -> Self {
+        Self { key: EncodingKey::from_secret(secret.expose().as_bytes()), audience, issuer }
+    }
+
+    /// A token that begins now. The second part is when it ends, in Unix seconds.
+    pub fn sign(&self, token: &NewToken, now: SystemTime) -> Result<(String, u64), SignError> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(flatten)]
+            token: &'a NewToken,
+            iat: u64,
+            exp: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            aud: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            iss: Option<&'a str>,
+        }
+        let iat = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let exp = iat.saturating_add(token.ttl.as_secs());
+        let body =
+            Body { token, iat, exp, aud: self.audience.as_deref(), iss: self.issuer.as_deref() };
+        Ok((encode(&Header::default(), &body, &self.key)?, exp))
+    }
+}
