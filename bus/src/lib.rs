@@ -18,6 +18,8 @@
 //! 8. A consumer prefetches a bounded number of batches.
 
 pub mod error;
+pub mod in_process;
+pub mod rabbitmq;
 pub mod topology;
 
 use async_trait::async_trait;
@@ -59,6 +61,9 @@ pub enum BusState {
 /// The port. See the module's numbered guarantees.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
+    /// How many partitions each lane has; the same in every process of an install.
+    fn partitions(&self) -> Partition;
+
     /// Publishes frames to a partition and waits for the confirm.
     async fn publish_frames(
         &self,

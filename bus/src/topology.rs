@@ -5,17 +5,35 @@ use proto::partition::Partition;
 
 use crate::Lane;
 
-/// Direct exchange for frames; routing key [`frame_key`].
-pub const FRAMES_EXCHANGE: &str = "tidings.frames";
-/// Direct exchange for pushes; routing key [`push_key`].
-pub const PUSH_EXCHANGE: &str = "tidings.push";
-
-/// Routing key and queue name of a partition.
-pub fn frame_key(lane: Lane, partition: Partition) -> String {
-    format!("{}.{partition}", lane.as_str())
+/// The names under one prefix. Installs and test runs on one broker differ in it.
+#[derive(Debug, Clone)]
+pub struct Topology {
+    prefix: String,
 }
 
-/// Routing key and queue name of one gateway epoch.
-pub fn push_key(gateway: &GatewayRef) -> String {
-    format!("gateway.{}.{:016x}", gateway.id, gateway.epoch)
+impl Topology {
+    /// Names that begin with `prefix`.
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into() }
+    }
+
+    /// Direct exchange for frames; the routing key is the queue's name.
+    pub fn frames_exchange(&self) -> String {
+        format!("{}.frames", self.prefix)
+    }
+
+    /// Direct exchange for pushes; the routing key is the queue's name.
+    pub fn push_exchange(&self) -> String {
+        format!("{}.push", self.prefix)
+    }
+
+    /// The queue of a partition.
+    pub fn frame_queue(&self, lane: Lane, partition: Partition) -> String {
+        format!("{}.{}.{partition}", self.prefix, lane.as_str())
+    }
+
+    /// The queue of one gateway epoch. It vanishes with its connection.
+    pub fn push_queue(&self, gateway: &GatewayRef) -> String {
+        format!("{}.gateway.{}.{:016x}", self.prefix, gateway.id, gateway.epoch)
+    }
 }

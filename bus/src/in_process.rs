@@ -1,0 +1,337 @@
+//! The bus inside one process: bounded queues with the rules of the port, nothing encoded.
+//!
+//! It can refuse, return and redeliver like a broker, so that what works over it works over one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use proto::bus::{FrameBatch, GatewayRef, PushBatch};
+use proto::id::GatewayId;
+use proto::partition::Partition;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    Bus, BusState, ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, PublishError,
+    PushConsumer,
+};
+
+/// How much the queues hold.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InProcessConfig {
+    /// Partitions of each lane.
+    pub partitions: Partition,
+    /// Batches in a partition's queue; a full one refuses.
+    pub partition_batches: usize,
+    /// Batches in a gateway's queue; a full one refuses.
+    pub gateway_batches: usize,
+}
+
+impl Default for InProcessConfig {
+    fn default() -> Self {
+        Self { partitions: 16, partition_batches: 1_024, gateway_batches: 4_096 }
+    }
+}
+
+/// The in-process bus.
+#[derive(Debug)]
+pub struct InProcessBus {
+    config: InProcessConfig,
+    partitions: Mutex<HashMap<(Lane, Partition), Arc<PartitionQueue>>>,
+    gateways: Arc<Mutex<HashMap<(String, u64), Arc<PushQueue>>>>,
+    state: watch::Sender<BusState>,
+}
+
+impl InProcessBus {
+    /// An empty bus.
+    pub fn new(config: InProcessConfig) -> Self {
+        Self {
+            config,
+            partitions: Mutex::default(),
+            gateways: Arc::default(),
+            state: watch::Sender::new(BusState::Up),
+        }
+    }
+
+    fn partition(&self, lane: Lane, partition: Partition) -> Arc<PartitionQueue> {
+        Arc::clone(self.partitions.lock().entry((lane, partition)).or_default())
+    }
+
+    fn is_closed(&self) -> bool {
+        *self.state.borrow() != BusState::Up
+    }
+}
+
+const CLOSED: &str = "the in-process bus is closed";
+
+#[async_trait]
+impl Bus for InProcessBus {
+    fn partitions(&self) -> Partition {
+        self.config.partitions
+    }
+
+    async fn publish_frames(
+        &self,
+        lane: Lane,
+        partition: Partition,
+        batch: FrameBatch,
+    ) -> Result<(), PublishError> {
+        if self.is_closed() {
+            return Err(PublishError::Unavailable(CLOSED.to_owned()));
+        }
+        self.partition(lane, partition).publish(batch, self.config.partition_batches)
+    }
+
+    async fn publish_pushes(
+        &self,
+        gateway: &GatewayRef,
+        batch: PushBatch,
+    ) -> Result<(), PublishError> {
+        if self.is_closed() {
+            return Err(PublishError::Unavailable(CLOSED.to_owned()));
+        }
+        let queue = self.gateways.lock().get(&(gateway.id.clone(), gateway.epoch)).cloned();
+        queue.ok_or(PublishError::Unroutable)?.publish(batch, self.config.gateway_batches)
+    }
+
+    async fn consume_frames(
+        &self,
+        lane: Lane,
+        partition: Partition,
+        prefetch: u16,
+    ) -> Result<Box<dyn FrameConsumer>, ConsumeError> {
+        if self.is_closed() {
+            return Err(ConsumeError::Unavailable(CLOSED.to_owned()));
+        }
+        let queue = self.partition(lane, partition);
+        let id = queue.join();
+        Ok(Box::new(PartitionConsumer {
+            link: Arc::new(Link { queue, id }),
+            prefetch: usize::from(prefetch.max(1)),
+            closed: self.state.subscribe(),
+        }))
+    }
+
+    async fn consume_pushes(
+        &self,
+        gateway_id: &GatewayId,
+        _prefetch: u16,
+    ) -> Result<Box<dyn PushConsumer>, ConsumeError> {
+        if self.is_closed() {
+            return Err(ConsumeError::Unavailable(CLOSED.to_owned()));
+        }
+        let gateway = GatewayRef { id: gateway_id.to_string(), epoch: fresh_epoch() };
+        let queue = Arc::new(PushQueue::default());
+        self.gateways.lock().insert((gateway.id.clone(), gateway.epoch), Arc::clone(&queue));
+        Ok(Box::new(GatewayConsumer {
+            gateway,
+            queue,
+            gateways: Arc::clone(&self.gateways),
+            closed: self.state.subscribe(),
+        }))
+    }
+
+    fn state(&self) -> watch::Receiver<BusState> {
+        self.state.subscribe()
+    }
+
+    async fn close(&self) {
+        self.state.send_replace(BusState::Down(CLOSED.to_owned()));
+    }
+}
+
+/// Random, so that an earlier incarnation's address never fits a later one.
+pub(crate) fn fresh_epoch() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().1
+}
+
+/// One partition: what waits, what the active consumer holds, and who waits to consume.
+#[derive(Debug, Default)]
+struct PartitionQueue {
+    inner: Mutex<PartitionState>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct PartitionState {
+    waiting: VecDeque<Waiting>,
+    /// Taken by the active consumer and not acknowledged, by tag.
+    held: VecDeque<(u64, FrameBatch)>,
+    /// The first one is active.
+    consumers: VecDeque<u64>,
+    next_consumer: u64,
+    next_tag: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    batch: FrameBatch,
+    redelivered: bool,
+}
+
+impl PartitionQueue {
+    fn publish(&self, batch: FrameBatch, limit: usize) -> Result<(), PublishError> {
+        let mut state = self.inner.lock();
+        if state.waiting.len() >= limit {
+            return Err(PublishError::Refused);
+        }
+        state.waiting.push_back(Waiting { batch, redelivered: false });
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    fn join(&self) -> u64 {
+        let mut state = self.inner.lock();
+        state.next_consumer += 1;
+        let id = state.next_consumer;
+        state.consumers.push_back(id);
+        id
+    }
+
+    fn leave(&self, id: u64) {
+        let mut state = self.inner.lock();
+        if state.consumers.front() == Some(&id) {
+            while let Some((_, batch)) = state.held.pop_back() {
+                state.waiting.push_front(Waiting { batch, redelivered: true });
+            }
+        }
+        state.consumers.retain(|consumer| *consumer != id);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn take(&self, id: u64, prefetch: usize) -> Option<FrameDelivery> {
+        let mut state = self.inner.lock();
+        if state.consumers.front() != Some(&id) || state.held.len() >= prefetch {
+            return None;
+        }
+        let Waiting { batch, redelivered } = state.waiting.pop_front()?;
+        state.next_tag += 1;
+        let tag = state.next_tag;
+        // Kept for a redelivery: frames hold their texts in shared `Bytes`, so this is mostly counting.
+        state.held.push_back((tag, batch.clone()));
+        Some(FrameDelivery { batch, redelivered, tag })
+    }
+
+    fn acknowledge(&self, id: u64, tag: u64) {
+        let mut state = self.inner.lock();
+        if state.consumers.front() == Some(&id) {
+            while state.held.front().is_some_and(|(held, _)| *held <= tag) {
+                state.held.pop_front();
+            }
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+}
+
+struct PartitionConsumer {
+    link: Arc<Link>,
+    prefetch: usize,
+    closed: watch::Receiver<BusState>,
+}
+
+/// A consumer's place in its queue.
+struct Link {
+    queue: Arc<PartitionQueue>,
+    id: u64,
+}
+
+impl Drop for PartitionConsumer {
+    fn drop(&mut self) {
+        self.link.queue.leave(self.link.id);
+    }
+}
+
+#[async_trait]
+impl FrameConsumer for PartitionConsumer {
+    async fn next(&mut self) -> Option<FrameDelivery> {
+        loop {
+            let changed = self.link.queue.changed.notified();
+            tokio::pin!(changed);
+            // Registered before looking, so that no change falls in between.
+            changed.as_mut().enable();
+            if *self.closed.borrow() != BusState::Up {
+                return None;
+            }
+            if let Some(delivery) = self.link.queue.take(self.link.id, self.prefetch) {
+                return Some(delivery);
+            }
+            tokio::select! {
+                () = changed => {}
+                _ = self.closed.changed() => {}
+            }
+        }
+    }
+
+    fn acker(&self) -> Box<dyn FrameAcker> {
+        Box::new(Acker(Arc::clone(&self.link)))
+    }
+}
+
+struct Acker(Arc<Link>);
+
+#[async_trait]
+impl FrameAcker for Acker {
+    async fn ack_through(&self, tag: u64) {
+        self.0.queue.acknowledge(self.0.id, tag);
+    }
+}
+
+#[derive(Debug, Default)]
+struct PushQueue {
+    batches: Mutex<VecDeque<PushBatch>>,
+    changed: Notify,
+}
+
+impl PushQueue {
+    fn publish(&self, batch: PushBatch, limit: usize) -> Result<(), PublishError> {
+        let mut batches = self.batches.lock();
+        if batches.len() >= limit {
+            return Err(PublishError::Refused);
+        }
+        batches.push_back(batch);
+        drop(batches);
+        self.changed.notify_one();
+        Ok(())
+    }
+}
+
+struct GatewayConsumer {
+    gateway: GatewayRef,
+    queue: Arc<PushQueue>,
+    gateways: Arc<Mutex<HashMap<(String, u64), Arc<PushQueue>>>>,
+    closed: watch::Receiver<BusState>,
+}
+
+impl Drop for GatewayConsumer {
+    fn drop(&mut self) {
+        self.gateways.lock().remove(&(self.gateway.id.clone(), self.gateway.epoch));
+    }
+}
+
+#[async_trait]
+impl PushConsumer for GatewayConsumer {
+    fn gateway(&self) -> GatewayRef {
+        self.gateway.clone()
+    }
+
+    async fn next(&mut self) -> Option<PushBatch> {
+        loop {
+            if let Some(batch) = self.queue.batches.lock().pop_front() {
+                return Some(batch);
+            }
+            if *self.closed.borrow() != BusState::Up {
+                return None;
+            }
+            tokio::select! {
+                () = self.queue.changed.notified() => {}
+                _ = self.closed.changed() => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! How the broker is reached and what its queues are like.
+
+use std::fmt;
+
+use proto::partition::Partition;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The section `[amqp]`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RabbitConfig {
+    /// Where the broker is: `amqp://user:password@host:5672/vhost` or `amqps://…`.
+    #[serde(serialize_with = "without_password")]
+    pub url: String,
+    /// Begins the names of all exchanges and queues.
+    pub prefix: String,
+    /// Partitions of each lane; the same in every process of an install.
+    pub partitions: Partition,
+    /// `classic`, or `quorum` on a cluster of three brokers or more.
+    pub queue_type: QueueType,
+    /// Batches in a partition's queue; a full one refuses.
+    pub partition_batches: u32,
+    /// Batches in a gateway's queue; a full one refuses.
+    pub gateway_batches: u32,
+    /// Publishes that may await their confirm at once; each has a channel of its own.
+    pub publish_window: usize,
+    /// How long a publish may wait for its confirm, in milliseconds.
+    pub publish_timeout_ms: u64,
+    /// AMQP heartbeat in seconds: a frozen peer is noticed after two of them.
+    pub heartbeat_secs: u16,
+    /// How long a connection may take, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// Longest pause between attempts to connect, in milliseconds.
+    pub reconnect_max_ms: u64,
+}
+
+/// The kind of the partition queues. Gateway queues are always classic: they live as long as one
+/// connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueType {
+    /// On one node, without an fsync.
+    Classic,
+    /// Replicated: partitions go on when a broker node dies.
+    Quorum,
+}
+
+impl Default for RabbitConfig {
+    fn default() -> Self {
+        Self {
+            url: "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned(),
+            prefix: "tidings".to_owned(),
+            partitions: 16,
+            queue_type: QueueType::Classic,
+            partition_batches: 10_000,
+            gateway_batches: 10_000,
+            publish_window: 8,
+            publish_timeout_ms: 5_000,
+            heartbeat_secs: 10,
+            connect_timeout_ms: 5_000,
+            reconnect_max_ms: 3_000,
+        }
+    }
+}
+
+impl RabbitConfig {
+    /// Where the broker is, without user and password: for logs.
+    pub fn place(&self) -> String {
+        place(&self.url)
+    }
+}
+
+impl fmt::Debug for RabbitConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RabbitConfig")
+            .field("url", &self.place())
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+fn place(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&place(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_never_printed() {
+        let config = RabbitConfig {
+            url: "amqp://ann:hunter2@broker:5672/chat".to_owned(),
+            ..RabbitConfig::default()
+        };
+        assert_eq!(config.place(), "amqp://broker:5672/chat");
+        let printed = format!("{config:?}{}", serde_json::to_string(&config).unwrap());
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
+}
