@@ -1,0 +1,192 @@
+//! The chat store: what the service asks of a database, in two ports by user.
+//!
+//! # Guarantees (held by the contract suite against Postgres and SQLite)
+//! 1. `append` is all or nothing, whatever the size of the batch, and one statement per table.
+//! 2. Two entries never share (conversation, seq), nor two operations (sender, client id): the later
+//!    batch is a `Conflict` and leaves nothing behind.
+//! 3. An entry is visible to readers once `append` returned, and no reader sees seq n + 1 without n.
+//! 4. `NotStored` means that nothing of the batch is stored, now or later; `Unknown` that it may be.
+//! 5. `load` reads the head before the members: when the head is current, so are they.
+//! 6. Cursors only grow, never pass the head, and read implies delivered.
+//! 7. The epoch belongs to the database and survives restarts.
+
+pub mod postgres;
+mod reading;
+pub mod sqlite;
+
+use async_trait::async_trait;
+use proto::id::{ClientId, ConversationId, UserId};
+
+use crate::domain::entry::{
+    ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, Snapshot, StoredEntry,
+    StoredOperation, UserRow,
+};
+
+/// Everything that one append changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppendBatch {
+    /// New entries, each with its client id.
+    pub entries: Vec<EntryRow>,
+    /// New conversations and new titles.
+    pub conversations: Vec<ConversationRow>,
+    /// New members and new roles.
+    pub members_set: Vec<MemberRow>,
+    /// Members who are gone.
+    pub members_removed: Vec<(ConversationId, UserId)>,
+}
+
+/// Why a batch was not appended, by what the caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// A seq or a client id is taken: nothing is stored. Load again and plan again.
+    #[error("a sequence or a client id is taken")]
+    Conflict,
+    /// Nothing is stored. Try again later.
+    #[error("not stored: {0}")]
+    NotStored(#[source] sqlx::Error),
+    /// It may be stored. Look the client ids up.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(#[source] sqlx::Error),
+    /// The database refuses a value; the same batch fails again. Nothing is stored.
+    #[error("refused by the database: {0}")]
+    Invalid(#[source] sqlx::Error),
+}
+
+/// The database did not answer a question. Ask again later.
+#[derive(Debug, thiserror::Error)]
+#[error("the database does not answer: {0}")]
+pub struct StoreError(#[from] pub sqlx::Error);
+
+/// A conversation as its members see it in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationView {
+    /// Which.
+    pub id: ConversationId,
+    /// Its kind.
+    pub kind: ConversationKind,
+    /// Its title.
+    pub title: String,
+    /// Highest seq.
+    pub head: u64,
+    /// When it was made, in Unix milliseconds.
+    pub created_at_ms: u64,
+    /// How many members it has.
+    pub member_count: u32,
+    /// The asking member's own row.
+    pub me: MemberView,
+    /// Messages by others after `me.read_seq`, counted to 1,000.
+    pub unread: u32,
+    /// The newest entry.
+    pub last_entry: Option<StoredEntry>,
+}
+
+/// A member with their cursors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberView {
+    /// Who.
+    pub user: UserRow,
+    /// As what.
+    pub role: Role,
+    /// First entry the member may see.
+    pub from_seq: u64,
+    /// Cursor.
+    pub delivered_seq: u64,
+    /// Cursor.
+    pub read_seq: u64,
+}
+
+/// Where a page of a log lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// The newest entries before a seq.
+    Before(u64),
+    /// The oldest entries after a seq.
+    After(u64),
+}
+
+/// Place in a user's list of conversations: last activity and id of the last one seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListPlace {
+    /// Unix milliseconds of its last entry.
+    pub active_at_ms: u64,
+    /// Which.
+    pub id: ConversationId,
+}
+
+/// The append side: what the partition workers need.
+#[async_trait]
+pub trait LogStore: Send + Sync + 'static {
+    /// The present state of conversations; `None` where there is none.
+    async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError>;
+
+    /// What was stored under client ids; `None` where nothing was.
+    async fn find_client_ids(
+        &self,
+        keys: &[(UserId, ClientId)],
+    ) -> Result<Vec<Option<StoredOperation>>, StoreError>;
+
+    /// Appends a batch.
+    async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError>;
+
+    /// Moves cursors forward; the rows that changed, as they are now.
+    async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError>;
+
+    /// Keeps what tokens say of users; writes only what changed.
+    async fn upsert_users(&self, users: &[UserRow], now_ms: u64) -> Result<(), StoreError>;
+}
+
+/// The asking side: what the gRPC service needs.
+#[async_trait]
+pub trait QueryStore: Send + Sync + 'static {
+    /// A user's conversations, most recently active first.
+    async fn conversations_of(
+        &self,
+        user_id: &UserId,
+        after: Option<ListPlace>,
+        limit: u32,
+    ) -> Result<Vec<ConversationView>, StoreError>;
+
+    /// One conversation as a member sees it; `None` for anybody else.
+    async fn conversation(
+        &self,
+        user_id: &UserId,
+        id: ConversationId,
+    ) -> Result<Option<ConversationView>, StoreError>;
+
+    /// Members after a user id, in byte order.
+    async fn members(
+        &self,
+        id: ConversationId,
+        after: Option<&UserId>,
+        limit: u32,
+    ) -> Result<Vec<MemberView>, StoreError>;
+
+    /// A page of a log by ascending seq, nothing before `from_seq`.
+    async fn entries(
+        &self,
+        id: ConversationId,
+        page: Page,
+        from_seq: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEntry>, StoreError>;
+
+    /// Of every conversation of a user: id, head, first visible seq.
+    async fn heads(&self, user_id: &UserId) -> Result<Vec<(ConversationId, u64, u64)>, StoreError>;
+
+    /// The users that are known among these.
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>, StoreError>;
+
+    /// Users whose id or name begins with a text, without regard to case.
+    async fn search_users(&self, prefix: &str, limit: u32) -> Result<Vec<UserRow>, StoreError>;
+
+    /// Who shares a conversation with a user.
+    async fn contacts(&self, user_id: &UserId, limit: u32) -> Result<Vec<UserId>, StoreError>;
+
+    /// Names the database that cursors belong to.
+    async fn epoch(&self) -> Result<String, StoreError>;
+}
+
+/// Both sides: what an adapter provides.
+pub trait ChatStore: LogStore + QueryStore {}
+
+impl<T: LogStore + QueryStore> ChatStore for T {}

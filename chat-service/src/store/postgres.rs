@@ -1,0 +1,47 @@
+//! The store on Postgres.
+//!
+//! No query here is ever put under a timeout or into `select!`: a cancelled one can poison its pool.
+//! Time limits are the server's (`statement_timeout`, `lock_timeout`).
+
+mod append;
+mod settings;
+
+use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
+use sqlx::Row;
+use sqlx::postgres::{PgPool, PgRow};
+
+use super::{ConversationView, ListPlace, MemberView, Page, StoreError, reading};
+use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
+
+pub use settings::DatabaseConfig;
+
+/// The store on Postgres.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    /// For appends and everything else that workers write or read.
+    writers: PgPool,
+    /// For questions, so that a flood of them does not hold up the log.
+    readers: PgPool,
+}
+
+/// How ids and lists are handed over.
+mod dialect {
+    use sqlx::Row;
+    use uuid::Uuid;
+
+    pub(super) const IN_SECOND_LIST: &str = "= ANY($2)";
+
+    pub(super) fn id(id: Uuid) -> Uuid {
+        id
+    }
+
+    pub(super) fn uuid(row: &sqlx::postgres::PgRow, column: &str) -> Result<Uuid, sqlx::Error> {
+        row.try_get(column)
+    }
+
+    pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        texts.collect()
+    }
+}
+
+reading::query_store!(PostgresStore, PgRow);

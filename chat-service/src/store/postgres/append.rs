@@ -1,0 +1,240 @@
+//! The append side on Postgres: one statement for a whole batch.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, EntryId, UserId};
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::PostgresStore;
+use crate::domain::entry::{CursorRow, Snapshot, StoredOperation, UserRow};
+use crate::store::reading::{code, corrupt};
+use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
+
+/// Its parts see the same snapshot and commit together: the implicit transaction of one statement,
+/// one round trip. Empty lists cost almost nothing.
+const APPEND: &str = "
+WITH new_entries AS (
+    INSERT INTO entries (tenant, conversation_id, seq, id, kind, sender_id, client_id, content,
+        reply_to, mentions, is_important, extra, created_at_ms)
+    SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::uuid[],
+        $8::text[], $9::bigint[], $10::text[], $11::boolean[], $12::text[], $13::bigint[])
+), new_client_ids AS (
+    INSERT INTO client_ids (tenant, conversation_id, seq, entry_id, sender_id, client_id, created_at_ms, digest)
+    SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $6::text[], $7::uuid[], $13::bigint[],
+        $14::bigint[])
+), conversations_set AS (
+    INSERT INTO conversations (tenant, id, kind, title, created_at_ms)
+    SELECT $1, * FROM unnest($15::uuid[], $16::smallint[], $17::text[], $18::bigint[])
+    ON CONFLICT (tenant, id) DO UPDATE SET title = excluded.title
+), members_set AS (
+    INSERT INTO members (tenant, conversation_id, user_id, role, from_seq, delivered_seq, read_seq)
+    SELECT $1, m.c, m.u, m.r, m.f, m.f - 1, m.f - 1
+    FROM unnest($19::uuid[], $20::text[], $21::smallint[], $22::bigint[]) AS m (c, u, r, f)
+    ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE SET role = excluded.role
+), members_removed AS (
+    DELETE FROM members USING unnest($23::uuid[], $24::text[]) AS gone (c, u)
+    WHERE tenant = $1 AND conversation_id = gone.c AND user_id = gone.u
+)
+SELECT 1";
+
+const ADVANCE_CURSORS: &str = "
+UPDATE members SET delivered_seq = n.d, read_seq = n.r
+FROM (
+    SELECT m.conversation_id AS c, m.user_id AS u,
+        GREATEST(m.delivered_seq, LEAST(a.d, h.head), LEAST(a.r, h.head)) AS d,
+        GREATEST(m.read_seq, LEAST(a.r, h.head)) AS r
+    FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[]) AS a (c, u, d, r)
+    JOIN members m ON m.tenant = $1 AND m.conversation_id = a.c AND m.user_id = a.u
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(max(e.seq), 0) AS head FROM entries e WHERE e.tenant = $1 AND e.conversation_id = a.c
+    ) h
+    ORDER BY m.conversation_id, m.user_id
+) n
+WHERE tenant = $1 AND conversation_id = n.c AND user_id = n.u AND (delivered_seq < n.d OR read_seq < n.r)
+RETURNING conversation_id, user_id, delivered_seq, read_seq";
+
+const UPSERT_USERS: &str = "
+INSERT INTO users (tenant, id, name, avatar, updated_at_ms)
+SELECT $1, u.id, u.name, u.avatar, $5 FROM unnest($2::text[], $3::text[], $4::text[]) AS u (id, name, avatar)
+ON CONFLICT (tenant, id) DO UPDATE
+SET name = excluded.name, avatar = excluded.avatar, updated_at_ms = excluded.updated_at_ms
+WHERE (users.name, users.avatar) IS DISTINCT FROM (excluded.name, excluded.avatar)";
+
+#[async_trait]
+impl LogStore for PostgresStore {
+    async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError> {
+        let wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        // The head before the members: see guarantee 5.
+        let rows = sqlx::query(
+            "SELECT c.id, CAST(c.kind AS bigint) AS kind, c.title, c.created_at_ms,
+                COALESCE((SELECT max(e.seq) FROM entries e
+                    WHERE e.tenant = c.tenant AND e.conversation_id = c.id), 0) AS head
+             FROM conversations c WHERE c.tenant = $1 AND c.id = ANY($2)",
+        )
+        .bind(DEFAULT_TENANT)
+        .bind(&wanted)
+        .fetch_all(&self.writers)
+        .await?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let id = ConversationId(row.try_get("id")?);
+            let snapshot = Snapshot {
+                id,
+                kind: code::kind_of(row.try_get("kind")?),
+                title: row.try_get("title")?,
+                head: row.try_get::<i64, _>("head")? as u64,
+                created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
+                members: std::collections::BTreeMap::new(),
+            };
+            found.insert(id, snapshot);
+        }
+        let rows = sqlx::query(
+            "SELECT conversation_id, user_id, CAST(role AS bigint) AS role FROM members
+             WHERE tenant = $1 AND conversation_id = ANY($2)",
+        )
+        .bind(DEFAULT_TENANT)
+        .bind(&wanted)
+        .fetch_all(&self.writers)
+        .await?;
+        for row in rows {
+            let user_id = UserId::parse(row.try_get("user_id")?).map_err(|_| corrupt("user id"))?;
+            if let Some(snapshot) = found.get_mut(&ConversationId(row.try_get("conversation_id")?))
+            {
+                snapshot.members.insert(user_id, code::role_of(row.try_get("role")?));
+            }
+        }
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    }
+
+    async fn find_client_ids(
+        &self,
+        keys: &[(UserId, ClientId)],
+    ) -> Result<Vec<Option<StoredOperation>>, StoreError> {
+        let senders: Vec<&str> = keys.iter().map(|(sender, _)| sender.as_str()).collect();
+        let client_ids: Vec<Uuid> = keys.iter().map(|(_, client_id)| client_id.0).collect();
+        let rows = sqlx::query(
+            "SELECT k.place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.digest
+             FROM unnest($2::text[], $3::uuid[]) WITH ORDINALITY AS k (sender, client, place)
+             JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.sender AND o.client_id = k.client",
+        )
+        .bind(DEFAULT_TENANT)
+        .bind(senders)
+        .bind(client_ids)
+        .fetch_all(&self.writers)
+        .await?;
+        let mut found = vec![None; keys.len()];
+        for row in rows {
+            let place = row.try_get::<i64, _>("place")? as usize - 1;
+            found[place] = Some(StoredOperation {
+                conversation_id: ConversationId(row.try_get("conversation_id")?),
+                seq: row.try_get::<i64, _>("seq")? as u64,
+                entry_id: EntryId(row.try_get("entry_id")?),
+                created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
+                digest: row.try_get("digest")?,
+            });
+        }
+        Ok(found)
+    }
+
+    async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError> {
+        // Without a connection nothing was sent.
+        let mut connection = self.writers.acquire().await.map_err(AppendError::NotStored)?;
+        let e = &batch.entries;
+        let c = &batch.conversations;
+        let (s, r) = (&batch.members_set, &batch.members_removed);
+        let mentions = |mentions: &Vec<UserId>| {
+            (!mentions.is_empty()).then(|| serde_json::to_string(mentions).unwrap_or_default())
+        };
+        sqlx::query(APPEND)
+            .bind(DEFAULT_TENANT)
+            .bind(e.iter().map(|e| e.conversation_id.0).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.seq as i64).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.id.0).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.sender_id.as_str()).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.client_id.0).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.content.as_str()).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.reply_to.map(|seq| seq as i64)).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| mentions(&e.mentions)).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.is_important).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.extra.as_deref()).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.created_at_ms as i64).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.digest).collect::<Vec<_>>())
+            .bind(c.iter().map(|c| c.id.0).collect::<Vec<_>>())
+            .bind(c.iter().map(|c| code::kind(c.kind)).collect::<Vec<_>>())
+            .bind(c.iter().map(|c| c.title.as_str()).collect::<Vec<_>>())
+            .bind(c.iter().map(|c| c.created_at_ms as i64).collect::<Vec<_>>())
+            .bind(s.iter().map(|m| m.conversation_id.0).collect::<Vec<_>>())
+            .bind(s.iter().map(|m| m.user_id.as_str()).collect::<Vec<_>>())
+            .bind(s.iter().map(|m| code::role(m.role)).collect::<Vec<_>>())
+            .bind(s.iter().map(|m| m.from_seq as i64).collect::<Vec<_>>())
+            .bind(r.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+            .bind(r.iter().map(|(_, user)| user.as_str()).collect::<Vec<_>>())
+            .execute(&mut *connection)
+            .await
+            .map(|_| ())
+            .map_err(append_error)
+    }
+
+    async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError> {
+        let rows = sqlx::query(ADVANCE_CURSORS)
+            .bind(DEFAULT_TENANT)
+            .bind(cursors.iter().map(|c| c.conversation_id.0).collect::<Vec<_>>())
+            .bind(cursors.iter().map(|c| c.user_id.as_str()).collect::<Vec<_>>())
+            .bind(cursors.iter().map(|c| c.delivered_seq as i64).collect::<Vec<_>>())
+            .bind(cursors.iter().map(|c| c.read_seq as i64).collect::<Vec<_>>())
+            .fetch_all(&self.writers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(CursorRow {
+                    conversation_id: ConversationId(row.try_get("conversation_id")?),
+                    user_id: UserId::parse(row.try_get("user_id")?)
+                        .map_err(|_| corrupt("user id"))?,
+                    delivered_seq: row.try_get::<i64, _>("delivered_seq")? as u64,
+                    read_seq: row.try_get::<i64, _>("read_seq")? as u64,
+                })
+            })
+            .collect()
+    }
+
+    async fn upsert_users(&self, users: &[UserRow], now_ms: u64) -> Result<(), StoreError> {
+        sqlx::query(UPSERT_USERS)
+            .bind(DEFAULT_TENANT)
+            .bind(users.iter().map(|user| user.id.as_str()).collect::<Vec<_>>())
+            .bind(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>())
+            .bind(users.iter().map(|user| user.avatar.as_str()).collect::<Vec<_>>())
+            .bind(now_ms as i64)
+            .execute(&self.writers)
+            .await?;
+        Ok(())
+    }
+}
+
+/// By SQLSTATE, never by text: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn append_error(error: sqlx::Error) -> AppendError {
+    let sqlx::Error::Database(database) = &error else {
+        // The connection broke while the statement was under way.
+        return AppendError::Unknown(error);
+    };
+    match database.code().as_deref() {
+        Some("23505") => AppendError::Conflict,
+        // Serialization, deadlock, lock timeout, statement timeout, resources, read-only replica: the
+        // statement was rolled back, another try may work.
+        Some("40001" | "40P01" | "55P03" | "57014" | "25006") => AppendError::NotStored(error),
+        Some(code) if code.starts_with("53") => AppendError::NotStored(error),
+        // The server is going away: the message says nothing about the commit.
+        Some(code)
+            if code.starts_with("57") || code.starts_with("08") || code.starts_with("58") =>
+        {
+            AppendError::Unknown(error)
+        }
+        Some(code) if code.starts_with("22") || code.starts_with("23") => {
+            AppendError::Invalid(error)
+        }
+        // The statement failed before it could commit.
+        _ => AppendError::NotStored(error),
+    }
+}

@@ -1,0 +1,114 @@
+//! How Postgres is reached, and what must be true of it.
+
+use std::time::Duration;
+
+use platform::secret::Secret;
+use serde::{Deserialize, Serialize};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use super::PostgresStore;
+
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("migrations/postgres");
+    // A rolled-back binary meets newer tables, which are made to work with it.
+    migrations.set_ignore_missing(true);
+    migrations
+}
+
+/// The section `[database]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// Where Postgres is: `postgres://user:password@host:5432/database`.
+    pub url: Secret,
+    /// Connections for appending; a lane uses one at a time.
+    pub write_connections: u32,
+    /// Connections for questions.
+    pub read_connections: u32,
+    /// How long to wait for a free connection, in milliseconds.
+    pub acquire_timeout_ms: u64,
+    /// Longest time the server gives a statement, in milliseconds.
+    pub statement_timeout_ms: u64,
+    /// Longest time the server lets a statement wait for a lock, in milliseconds.
+    pub lock_timeout_ms: u64,
+    /// Bring the tables up to date at start; else only `migrate` does.
+    pub migrate_at_start: bool,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self {
+            url: Secret::new("postgres://postgres@127.0.0.1:5432/tidings"),
+            write_connections: 4,
+            read_connections: 8,
+            acquire_timeout_ms: 2_000,
+            statement_timeout_ms: 5_000,
+            lock_timeout_ms: 3_000,
+            migrate_at_start: true,
+        }
+    }
+}
+
+impl DatabaseConfig {
+    /// Where the database is, without user and password: for logs.
+    pub fn place(&self) -> String {
+        let url = self.url.expose();
+        url.rsplit_once('@')
+            .map_or(url, |(_, rest)| rest)
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
+impl PostgresStore {
+    /// Prepares the pools. Nothing is connected yet: see [`PostgresStore::check`].
+    pub fn new(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
+        let options: PgConnectOptions = config.url.expose().parse()?;
+        let options = options.application_name("tidings-chat").options([
+            ("statement_timeout", config.statement_timeout_ms.to_string()),
+            ("lock_timeout", config.lock_timeout_ms.to_string()),
+            ("idle_in_transaction_session_timeout", config.statement_timeout_ms.to_string()),
+        ]);
+        let pool = |connections: u32| {
+            PgPoolOptions::new()
+                .max_connections(connections.max(1))
+                .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+                // A ping on every use costs more than the statement; a dead connection is an error
+                // that callers handle anyway.
+                .test_before_acquire(false)
+                .max_lifetime(Duration::from_mins(30))
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Self { writers: pool(config.write_connections), readers: pool(config.read_connections) })
+    }
+
+    /// Whether the database answers.
+    pub async fn check(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT 1").execute(&self.writers).await.map(|_| ())
+    }
+
+    /// Brings the tables up to date. Replicas that do it at once wait for each other.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        migrations().run(&self.writers).await
+    }
+
+    /// Settings of the server that would make an acknowledgement a lie.
+    pub async fn unsafe_settings(&self) -> Result<Vec<String>, sqlx::Error> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT name, setting FROM pg_settings
+             WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(rows.into_iter().map(|(name, setting)| format!("{name} = {setting}")).collect())
+    }
+
+    /// Closes the pools after what is under way.
+    pub async fn close(&self) {
+        self.writers.close().await;
+        self.readers.close().await;
+    }
+}

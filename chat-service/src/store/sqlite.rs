@@ -1,0 +1,102 @@
+//! The store on SQLite: one writer at a time, any number of readers, in one file.
+
+mod append;
+
+use std::path::Path;
+use std::time::Duration;
+
+use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
+use sqlx::Row;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+
+use super::{ConversationView, ListPlace, MemberView, Page, StoreError, reading};
+use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
+
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("migrations/sqlite");
+    // A rolled-back binary meets newer tables, which are made to work with it.
+    migrations.set_ignore_missing(true);
+    migrations
+}
+
+/// Connections for questions.
+const READERS: u32 = 4;
+
+/// The store on SQLite.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    /// One connection: SQLite has one writer, and waiting in a pool is fairer than in the file lock.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Not a database, no permission, no space.
+    #[error("the database file cannot be opened: {0}")]
+    Open(#[from] sqlx::Error),
+    /// The tables cannot be brought up to date.
+    #[error("the tables cannot be brought up to date: {0}")]
+    Migrate(#[from] MigrateError),
+}
+
+impl SqliteStore {
+    /// Opens or makes the file and brings its tables up to date.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            // Readers go on while the writer writes.
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged message survives a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5));
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false)
+            .connect_with(options.clone())
+            .await?;
+        migrations().run(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .acquire_timeout(Duration::from_secs(2))
+            .connect_with(options.read_only(true))
+            .await?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Closes the file after what is under way.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// How ids and lists are handed over.
+mod dialect {
+    use sqlx::Row;
+    use uuid::Uuid;
+
+    pub(super) const IN_SECOND_LIST: &str = "IN (SELECT value FROM json_each($2))";
+
+    pub(super) fn id(id: Uuid) -> String {
+        id.to_string()
+    }
+
+    pub(super) fn uuid(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Uuid, sqlx::Error> {
+        let text: &str = row.try_get(column)?;
+        Uuid::try_parse(text).map_err(|_| super::reading::corrupt("id"))
+    }
+
+    pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+        serde_json::Value::from(texts.collect::<Vec<_>>()).to_string()
+    }
+}
+
+reading::query_store!(SqliteStore, SqliteRow);

@@ -1,0 +1,280 @@
+//! The append side on SQLite: one transaction, one statement per table, rows as one JSON list each.
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, EntryId, UserId};
+use serde::Serialize;
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::{SqliteStore, dialect};
+use crate::domain::entry::{CursorRow, Snapshot, StoredOperation, UserRow};
+use crate::store::reading::{code, corrupt};
+use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
+
+const ENTRIES: &str = "
+INSERT INTO entries (tenant, conversation_id, seq, id, kind, sender_id, client_id, content, reply_to, mentions,
+    is_important, extra, created_at_ms)
+SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+    value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM json_each($2)";
+
+const CLIENT_IDS: &str = "
+INSERT INTO client_ids (tenant, sender_id, client_id, conversation_id, seq, entry_id, digest, created_at_ms)
+SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each($2)";
+
+// `WHERE true` keeps the parser from reading ON CONFLICT as a join constraint.
+const CONVERSATIONS: &str = "
+INSERT INTO conversations (tenant, id, kind, title, created_at_ms)
+SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($2) WHERE true
+ON CONFLICT (tenant, id) DO UPDATE SET title = excluded.title";
+
+const MEMBERS_SET: &str = "
+INSERT INTO members (tenant, conversation_id, user_id, role, from_seq, delivered_seq, read_seq)
+SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, (value ->> 3) - 1, (value ->> 3) - 1
+FROM json_each($2) WHERE true
+ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE SET role = excluded.role";
+
+const MEMBERS_REMOVED: &str = "
+DELETE FROM members WHERE tenant = $1 AND (conversation_id, user_id) IN
+    (SELECT value ->> 0, value ->> 1 FROM json_each($2))";
+
+const ADVANCE_CURSORS: &str = "
+UPDATE members SET
+    delivered_seq = max(delivered_seq, min(n.d, n.head), min(n.r, n.head)),
+    read_seq = max(read_seq, min(n.r, n.head))
+FROM (
+    SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS d, value ->> 3 AS r,
+        COALESCE((SELECT max(e.seq) FROM entries e
+            WHERE e.tenant = $1 AND e.conversation_id = value ->> 0), 0) AS head
+    FROM json_each($2)
+) n
+WHERE tenant = $1 AND conversation_id = n.c AND user_id = n.u
+    AND (delivered_seq < max(min(n.d, n.head), min(n.r, n.head)) OR read_seq < min(n.r, n.head))
+RETURNING conversation_id, user_id, delivered_seq, read_seq";
+
+const UPSERT_USERS: &str = "
+INSERT INTO users (tenant, id, name, avatar, updated_at_ms)
+SELECT $1, value ->> 0, value ->> 1, value ->> 2, $3 FROM json_each($2) WHERE true
+ON CONFLICT (tenant, id) DO UPDATE
+SET name = excluded.name, avatar = excluded.avatar, updated_at_ms = excluded.updated_at_ms
+WHERE (users.name, users.avatar) IS NOT (excluded.name, excluded.avatar)";
+
+const LOAD: &str = "
+SELECT c.id, c.kind, c.title, c.created_at_ms,
+    COALESCE((SELECT max(e.seq) FROM entries e
+        WHERE e.tenant = c.tenant AND e.conversation_id = c.id), 0) AS head
+FROM conversations c WHERE c.tenant = $1 AND c.id IN (SELECT value FROM json_each($2))";
+
+const LOAD_MEMBERS: &str = "
+SELECT conversation_id, user_id, role FROM members
+WHERE tenant = $1 AND conversation_id IN (SELECT value FROM json_each($2))";
+
+const FIND_CLIENT_IDS: &str = "
+SELECT k.key AS place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.digest
+FROM json_each($2) k
+JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.value ->> 0 AND o.client_id = k.value ->> 1";
+
+#[async_trait]
+impl LogStore for SqliteStore {
+    async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError> {
+        let wanted = json(ids);
+        // The head before the members: see guarantee 5.
+        let rows =
+            sqlx::query(LOAD).bind(DEFAULT_TENANT).bind(&wanted).fetch_all(&self.writer).await?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let id = ConversationId(dialect::uuid(row, "id")?);
+            let snapshot = Snapshot {
+                id,
+                kind: code::kind_of(row.try_get("kind")?),
+                title: row.try_get("title")?,
+                head: row.try_get::<i64, _>("head")? as u64,
+                created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
+                members: BTreeMap::new(),
+            };
+            found.insert(id, snapshot);
+        }
+        let rows = sqlx::query(LOAD_MEMBERS)
+            .bind(DEFAULT_TENANT)
+            .bind(&wanted)
+            .fetch_all(&self.writer)
+            .await?;
+        for row in &rows {
+            let user_id = UserId::parse(row.try_get("user_id")?).map_err(|_| corrupt("user id"))?;
+            if let Some(snapshot) =
+                found.get_mut(&ConversationId(dialect::uuid(row, "conversation_id")?))
+            {
+                snapshot.members.insert(user_id, code::role_of(row.try_get("role")?));
+            }
+        }
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    }
+
+    async fn find_client_ids(
+        &self,
+        keys: &[(UserId, ClientId)],
+    ) -> Result<Vec<Option<StoredOperation>>, StoreError> {
+        let rows = sqlx::query(FIND_CLIENT_IDS)
+            .bind(DEFAULT_TENANT)
+            .bind(json(&keys))
+            .fetch_all(&self.writer)
+            .await?;
+        let mut found = vec![None; keys.len()];
+        for row in &rows {
+            let place = row.try_get::<i64, _>("place")? as usize;
+            found[place] = Some(StoredOperation {
+                conversation_id: ConversationId(dialect::uuid(row, "conversation_id")?),
+                seq: row.try_get::<i64, _>("seq")? as u64,
+                entry_id: EntryId(dialect::uuid(row, "entry_id")?),
+                created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
+                digest: row.try_get("digest")?,
+            });
+        }
+        Ok(found)
+    }
+
+    async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError> {
+        // Takes the write lock at once: a reader that turns writer later would fail at once instead.
+        let mut transaction =
+            self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(AppendError::NotStored)?;
+        write(&mut transaction, batch).await.map_err(append_error)?;
+        transaction.commit().await.map_err(|error| match &error {
+            sqlx::Error::Database(_) => AppendError::NotStored(error),
+            _ => AppendError::Unknown(error),
+        })
+    }
+
+    async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError> {
+        let rows: Vec<_> = cursors
+            .iter()
+            .map(|c| (c.conversation_id, &c.user_id, c.delivered_seq, c.read_seq))
+            .collect();
+        let rows = sqlx::query(ADVANCE_CURSORS)
+            .bind(DEFAULT_TENANT)
+            .bind(json(&rows))
+            .fetch_all(&self.writer)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(CursorRow {
+                    conversation_id: ConversationId(dialect::uuid(row, "conversation_id")?),
+                    user_id: UserId::parse(row.try_get("user_id")?)
+                        .map_err(|_| corrupt("user id"))?,
+                    delivered_seq: row.try_get::<i64, _>("delivered_seq")? as u64,
+                    read_seq: row.try_get::<i64, _>("read_seq")? as u64,
+                })
+            })
+            .collect()
+    }
+
+    async fn upsert_users(&self, users: &[UserRow], now_ms: u64) -> Result<(), StoreError> {
+        let rows: Vec<_> = users.iter().map(|user| (&user.id, &user.name, &user.avatar)).collect();
+        sqlx::query(UPSERT_USERS)
+            .bind(DEFAULT_TENANT)
+            .bind(json(&rows))
+            .bind(now_ms as i64)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
+
+/// One row of `entries`, in the order of the statement.
+#[derive(Serialize)]
+struct EntryJson<'a>(
+    ConversationId,
+    u64,
+    EntryId,
+    &'a str,
+    &'a UserId,
+    ClientId,
+    &'a str,
+    Option<u64>,
+    Option<String>,
+    u8,
+    Option<&'a str>,
+    u64,
+);
+
+async fn write(
+    transaction: &mut Transaction<'_, Sqlite>,
+    batch: &AppendBatch,
+) -> Result<(), sqlx::Error> {
+    let e = &batch.entries;
+    let entries: Vec<_> = e
+        .iter()
+        .map(|e| {
+            EntryJson(
+                e.conversation_id,
+                e.seq,
+                e.id,
+                &e.kind,
+                &e.sender_id,
+                e.client_id,
+                &e.content,
+                e.reply_to,
+                (!e.mentions.is_empty()).then(|| json(&e.mentions)),
+                u8::from(e.is_important),
+                e.extra.as_deref(),
+                e.created_at_ms,
+            )
+        })
+        .collect();
+    let client_ids: Vec<_> = e
+        .iter()
+        .map(|e| {
+            (&e.sender_id, e.client_id, e.conversation_id, e.seq, e.id, e.digest, e.created_at_ms)
+        })
+        .collect();
+    let conversations: Vec<_> = batch
+        .conversations
+        .iter()
+        .map(|c| (c.id, code::kind(c.kind), &c.title, c.created_at_ms))
+        .collect();
+    let set: Vec<_> = batch
+        .members_set
+        .iter()
+        .map(|m| (m.conversation_id, &m.user_id, code::role(m.role), m.from_seq))
+        .collect();
+    insert(transaction, ENTRIES, &entries).await?;
+    insert(transaction, CLIENT_IDS, &client_ids).await?;
+    insert(transaction, CONVERSATIONS, &conversations).await?;
+    insert(transaction, MEMBERS_SET, &set).await?;
+    insert(transaction, MEMBERS_REMOVED, &batch.members_removed).await
+}
+
+async fn insert<T: Serialize>(
+    transaction: &mut Transaction<'_, Sqlite>,
+    sql: &'static str,
+    rows: &[T],
+) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(sql)
+        .bind(DEFAULT_TENANT)
+        .bind(json(&rows))
+        .execute(&mut **transaction)
+        .await
+        .map(|_| ())
+}
+
+fn json<T: Serialize + ?Sized>(rows: &T) -> String {
+    // Cannot fail: tuples of texts and numbers.
+    serde_json::to_string(rows).unwrap_or_default()
+}
+
+/// By SQLite's result codes: <https://www.sqlite.org/rescode.html>. The transaction was not committed.
+fn append_error(error: sqlx::Error) -> AppendError {
+    let sqlx::Error::Database(database) = &error else {
+        return AppendError::NotStored(error);
+    };
+    match database.code().as_deref() {
+        // SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
+        Some("1555" | "2067") => AppendError::Conflict,
+        // Another constraint, a value too big, a type that does not fit.
+        Some("19" | "18" | "20" | "1299" | "275") => AppendError::Invalid(error),
+        _ => AppendError::NotStored(error),
+    }
+}

@@ -1,0 +1,370 @@
+//! What every chat store must do: one function for each promise, run against both databases.
+
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chat_service::domain::entry::{
+    ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, UserRow,
+};
+use chat_service::store::{AppendBatch, AppendError, ChatStore, ListPlace, Page};
+use proto::id::{ClientId, ConversationId, EntryId, UserId};
+
+type Store = Arc<dyn ChatStore>;
+
+fn user(name: &str) -> UserId {
+    UserId::parse(name).unwrap()
+}
+
+fn entry(conversation_id: ConversationId, seq: u64, sender: &str) -> EntryRow {
+    EntryRow {
+        conversation_id,
+        seq,
+        id: EntryId::generate(),
+        kind: "text".to_owned(),
+        sender_id: user(sender),
+        client_id: ClientId::generate(),
+        digest: 7,
+        content: format!(r#"{{"text":"number {seq} — ünïcode 🎉"}}"#),
+        reply_to: None,
+        mentions: Vec::new(),
+        is_important: false,
+        extra: None,
+        created_at_ms: 1_000 + seq,
+    }
+}
+
+/// A group with these members and, at seq 1, a system entry.
+fn group(id: ConversationId, members: &[&str]) -> AppendBatch {
+    let mut created = entry(id, 1, members[0]);
+    created.kind = "system".to_owned();
+    AppendBatch {
+        entries: vec![created],
+        conversations: vec![ConversationRow {
+            id,
+            kind: ConversationKind::Group,
+            title: "Crew".to_owned(),
+            created_at_ms: 1_000,
+        }],
+        members_set: members
+            .iter()
+            .enumerate()
+            .map(|(place, name)| MemberRow {
+                conversation_id: id,
+                user_id: user(name),
+                role: if place == 0 { Role::Owner } else { Role::Member },
+                from_seq: 1,
+            })
+            .collect(),
+        members_removed: Vec::new(),
+    }
+}
+
+fn only(entries: Vec<EntryRow>) -> AppendBatch {
+    AppendBatch { entries, ..AppendBatch::default() }
+}
+
+async fn seqs(store: &Store, id: ConversationId) -> Vec<u64> {
+    let entries = store.entries(id, Page::After(0), 0, 10_000).await.unwrap();
+    entries.iter().map(|stored| stored.entry.seq).collect()
+}
+
+pub async fn what_was_appended_is_read_back_whole(store: Store) {
+    let id = ConversationId::generate();
+    store.append(&group(id, &["ann", "bob"])).await.unwrap();
+    let mut rich = entry(id, 2, "ann");
+    rich.reply_to = Some(1);
+    rich.mentions = vec![user("bob")];
+    rich.is_important = true;
+    rich.extra = Some(r#"{"a":1}"#.to_owned());
+    store.append(&only(vec![rich.clone()])).await.unwrap();
+    store
+        .upsert_users(
+            &[UserRow { id: user("ann"), name: "Ann".to_owned(), avatar: "a.png".to_owned() }],
+            1,
+        )
+        .await
+        .unwrap();
+    let read = store.entries(id, Page::After(1), 0, 10).await.unwrap();
+    rich.digest = 0;
+    assert_eq!(read[0].entry, rich);
+    assert_eq!((read[0].sender_name.as_str(), read[0].sender_avatar.as_str()), ("Ann", "a.png"));
+    let snapshot = store.load(&[id, ConversationId::generate()]).await.unwrap();
+    assert!(snapshot[1].is_none());
+    let snapshot = snapshot[0].as_ref().unwrap();
+    assert_eq!(
+        (snapshot.head, snapshot.kind, snapshot.title.as_str()),
+        (2, ConversationKind::Group, "Crew")
+    );
+    assert_eq!(snapshot.members[&user("ann")], Role::Owner);
+    assert_eq!(snapshot.members[&user("bob")], Role::Member);
+}
+
+pub async fn a_batch_is_stored_whole_or_not_at_all(store: Store) {
+    let (one, other) = (ConversationId::generate(), ConversationId::generate());
+    store.append(&group(one, &["ann"])).await.unwrap();
+    store.append(&group(other, &["ann"])).await.unwrap();
+    let mut batch = only(vec![entry(one, 2, "ann"), entry(one, 3, "ann"), entry(other, 1, "ann")]);
+    batch.members_removed.push((one, user("ann")));
+    assert!(matches!(store.append(&batch).await, Err(AppendError::Conflict)));
+    assert_eq!(seqs(&store, one).await, [1]);
+    assert_eq!(store.load(&[one]).await.unwrap()[0].as_ref().unwrap().members.len(), 1);
+}
+
+pub async fn a_client_id_is_stored_once_and_found_again(store: Store) {
+    let id = ConversationId::generate();
+    store.append(&group(id, &["ann", "bob"])).await.unwrap();
+    let first = entry(id, 2, "ann");
+    store.append(&only(vec![first.clone()])).await.unwrap();
+    let mut again = entry(id, 3, "ann");
+    again.client_id = first.client_id;
+    assert!(matches!(store.append(&only(vec![again.clone()])).await, Err(AppendError::Conflict)));
+    again.sender_id = user("bob");
+    store.append(&only(vec![again])).await.unwrap();
+    let keys = [
+        (user("ann"), ClientId::generate()),
+        (user("ann"), first.client_id),
+        (user("bob"), first.client_id),
+    ];
+    let found = store.find_client_ids(&keys).await.unwrap();
+    assert!(found[0].is_none());
+    let operation = found[1].unwrap();
+    assert_eq!((operation.seq, operation.entry_id, operation.digest), (2, first.id, 7));
+    assert_eq!((operation.conversation_id, operation.created_at_ms), (id, 1_002));
+    assert_eq!(found[2].unwrap().seq, 3);
+}
+
+pub async fn writers_of_one_conversation_leave_no_gap_and_readers_see_none(store: Store) {
+    let id = ConversationId::generate();
+    store.append(&group(id, &["ann"])).await.unwrap();
+    let writers = (0..16).map(|_| {
+        let store = Arc::clone(&store);
+        async move {
+            for _ in 0..4 {
+                // As a worker does: a head that is no longer the head is a conflict.
+                loop {
+                    let head = store.load(&[id]).await.unwrap()[0].as_ref().unwrap().head;
+                    let batch = only(vec![entry(id, head + 1, "ann"), entry(id, head + 2, "ann")]);
+                    match store.append(&batch).await {
+                        Ok(()) => break,
+                        Err(AppendError::Conflict | AppendError::NotStored(_)) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+        }
+    });
+    let reader = async {
+        loop {
+            let read = seqs(&store, id).await;
+            let whole: Vec<u64> = (1..=read.len() as u64).collect();
+            assert_eq!(read, whole, "a hole");
+            if read.len() == 1 + 16 * 4 * 2 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    futures_util::future::join(futures_util::future::join_all(writers), reader).await;
+}
+
+pub async fn two_creators_of_one_conversation_cannot_both_succeed(store: Store) {
+    let id = ConversationId::direct(&user("ann"), &user("bob"));
+    let (ours, theirs) = (group(id, &["ann", "bob"]), group(id, &["bob", "ann"]));
+    let (one, other) = tokio::join!(store.append(&ours), store.append(&theirs));
+    assert_eq!([one.is_ok(), other.is_ok()].iter().filter(|ok| **ok).count(), 1);
+    assert_eq!(seqs(&store, id).await, [1]);
+}
+
+pub async fn a_batch_of_two_thousand_rows_is_one_append(store: Store) {
+    let ids: Vec<_> = (0..500).map(|_| ConversationId::generate()).collect();
+    let mut batch = AppendBatch::default();
+    for id in &ids {
+        let made = group(*id, &["ann", "bob"]);
+        batch.conversations.extend(made.conversations);
+        batch.members_set.extend(made.members_set);
+        batch.entries.extend((1..=4).map(|seq| entry(*id, seq, "ann")));
+    }
+    store.append(&batch).await.unwrap();
+    let heads = store.heads(&user("bob")).await.unwrap();
+    let ours: BTreeSet<_> = ids.iter().copied().collect();
+    assert_eq!(heads.iter().filter(|(id, head, _)| ours.contains(id) && *head == 4).count(), 500);
+}
+
+pub async fn members_come_go_and_change_their_roles(store: Store) {
+    let id = ConversationId::generate();
+    store.append(&group(id, &["ann", "bob"])).await.unwrap();
+    let change = AppendBatch {
+        entries: vec![entry(id, 2, "ann")],
+        conversations: vec![ConversationRow {
+            id,
+            kind: ConversationKind::Group,
+            title: "New title".to_owned(),
+            created_at_ms: 99,
+        }],
+        members_set: vec![
+            MemberRow {
+                conversation_id: id,
+                user_id: user("cleo"),
+                role: Role::Member,
+                from_seq: 2,
+            },
+            MemberRow { conversation_id: id, user_id: user("ann"), role: Role::Admin, from_seq: 2 },
+        ],
+        members_removed: vec![(id, user("bob"))],
+    };
+    store.append(&change).await.unwrap();
+    let members = store.members(id, None, 10).await.unwrap();
+    let rows: Vec<_> = members.iter().map(|m| (m.user.id.as_str(), m.role, m.from_seq)).collect();
+    assert_eq!(rows, [("ann", Role::Admin, 1), ("cleo", Role::Member, 2)]);
+    assert_eq!(store.members(id, Some(&user("ann")), 10).await.unwrap().len(), 1);
+    assert!(store.conversation(&user("bob"), id).await.unwrap().is_none());
+    let view = store.conversation(&user("cleo"), id).await.unwrap().unwrap();
+    assert_eq!(
+        (view.title.as_str(), view.created_at_ms, view.member_count),
+        ("New title", 1_000, 2)
+    );
+    assert_eq!(view.unread, 1, "what came before the member is not unread");
+    let visible = store.entries(id, Page::Before(u64::MAX), view.me.from_seq, 10).await.unwrap();
+    assert_eq!(visible.len(), 1);
+}
+
+pub async fn unread_counts_what_others_wrote_after_the_read_cursor(store: Store) {
+    let id = ConversationId::generate();
+    store.append(&group(id, &["ann", "bob"])).await.unwrap();
+    let writers = ["ann", "bob", "ann", "ann"];
+    for (place, writer) in writers.iter().enumerate() {
+        store.append(&only(vec![entry(id, 2 + place as u64, writer)])).await.unwrap();
+    }
+    let unread =
+        async |who: &str| store.conversation(&user(who), id).await.unwrap().unwrap().unread;
+    assert_eq!(
+        (unread("ann").await, unread("bob").await),
+        (1, 3),
+        "own and system entries do not count"
+    );
+    let read =
+        CursorRow { conversation_id: id, user_id: user("bob"), delivered_seq: 0, read_seq: 4 };
+    store.advance_cursors(&[read]).await.unwrap();
+    assert_eq!((unread("ann").await, unread("bob").await), (1, 1));
+}
+
+pub async fn cursors_only_grow_and_stay_below_the_head(store: Store) {
+    let id = ConversationId::generate();
+    store.append(&group(id, &["ann", "bob"])).await.unwrap();
+    store.append(&only(vec![entry(id, 2, "ann"), entry(id, 3, "ann")])).await.unwrap();
+    let at = |delivered_seq, read_seq| CursorRow {
+        conversation_id: id,
+        user_id: user("bob"),
+        delivered_seq,
+        read_seq,
+    };
+    assert_eq!(store.advance_cursors(&[at(2, 0)]).await.unwrap(), [at(2, 0)]);
+    assert_eq!(store.advance_cursors(&[at(1, 0)]).await.unwrap(), []);
+    assert_eq!(
+        store.advance_cursors(&[at(0, 3)]).await.unwrap(),
+        [at(3, 3)],
+        "read implies delivered"
+    );
+    assert_eq!(store.advance_cursors(&[at(99, 99)]).await.unwrap(), [], "clamped to the head");
+    let stranger = CursorRow { user_id: user("eve"), ..at(3, 3) };
+    assert_eq!(store.advance_cursors(&[stranger]).await.unwrap(), []);
+}
+
+pub async fn pages_go_both_ways_and_lists_are_ordered_by_activity(store: Store) {
+    let reader = format!("reader-{}", ClientId::generate());
+    let ids: Vec<_> = (0..5).map(|_| ConversationId::generate()).collect();
+    for (place, id) in ids.iter().enumerate() {
+        let mut made = group(*id, &[&reader]);
+        made.entries[0].created_at_ms = 5_000 + place as u64;
+        store.append(&made).await.unwrap();
+    }
+    let first = store.conversations_of(&user(&reader), None, 2).await.unwrap();
+    assert_eq!([first[0].id, first[1].id], [ids[4], ids[3]]);
+    let last = first[1].last_entry.as_ref().unwrap();
+    let place = ListPlace { active_at_ms: last.entry.created_at_ms, id: first[1].id };
+    let rest = store.conversations_of(&user(&reader), Some(place), 10).await.unwrap();
+    assert_eq!(rest.iter().map(|view| view.id).collect::<Vec<_>>(), [ids[2], ids[1], ids[0]]);
+
+    let id = ids[0];
+    store.append(&only((2..=10).map(|seq| entry(id, seq, &reader)).collect())).await.unwrap();
+    let page = async |page| -> Vec<u64> {
+        store.entries(id, page, 0, 3).await.unwrap().iter().map(|stored| stored.entry.seq).collect()
+    };
+    assert_eq!(page(Page::Before(u64::MAX)).await, [8, 9, 10]);
+    assert_eq!(page(Page::Before(8)).await, [5, 6, 7]);
+    assert_eq!(page(Page::After(0)).await, [1, 2, 3]);
+    assert_eq!(page(Page::After(9)).await, [10]);
+}
+
+pub async fn users_are_found_by_the_beginning_of_id_or_name(store: Store) {
+    let rows = [("zed%1", "Zoë"), ("zedx1", "Other"), ("zora", "zed by name")];
+    let rows: Vec<_> = rows
+        .iter()
+        .filter_map(|(id, name)| {
+            Some(UserRow {
+                id: UserId::parse(id).ok()?,
+                name: (*name).to_owned(),
+                avatar: String::new(),
+            })
+        })
+        .collect();
+    store.upsert_users(&rows, 1).await.unwrap();
+    let found = async |prefix: &str| -> Vec<String> {
+        store.search_users(prefix, 10).await.unwrap().iter().map(|row| row.id.to_string()).collect()
+    };
+    assert_eq!(found("ZED").await, ["zedx1", "zora"]);
+    assert_eq!(found("zed%").await, Vec::<String>::new(), "wildcards are plain letters");
+    assert_eq!(store.users(&[user("zora"), user("nobody")]).await.unwrap().len(), 1);
+}
+
+pub async fn contacts_are_those_who_share_a_conversation(store: Store) {
+    let name = |place: u8| format!("contact-{place}-{}", std::process::id());
+    let (one, two, three) = (name(1), name(2), name(3));
+    store.append(&group(ConversationId::generate(), &[&one, &two])).await.unwrap();
+    store.append(&group(ConversationId::generate(), &[&one, &two, &three])).await.unwrap();
+    let mut contacts = store.contacts(&user(&one), 10).await.unwrap();
+    contacts.sort();
+    assert_eq!(contacts, [user(&two), user(&three)]);
+    assert_eq!(store.contacts(&user(&one), 1).await.unwrap().len(), 1);
+}
+
+pub async fn the_epoch_stays(store: Store) {
+    let epoch = store.epoch().await.unwrap();
+    assert!(epoch.len() >= 32);
+    assert_eq!(store.epoch().await.unwrap(), epoch);
+}
+
+/// Binds every function above to an adapter: a new adapter is one line.
+macro_rules! chat_store_contract {
+    ($fresh:path) => {
+        contract::chat_store_contract!($fresh;
+            what_was_appended_is_read_back_whole,
+            a_batch_is_stored_whole_or_not_at_all,
+            a_client_id_is_stored_once_and_found_again,
+            writers_of_one_conversation_leave_no_gap_and_readers_see_none,
+            two_creators_of_one_conversation_cannot_both_succeed,
+            a_batch_of_two_thousand_rows_is_one_append,
+            members_come_go_and_change_their_roles,
+            unread_counts_what_others_wrote_after_the_read_cursor,
+            cursors_only_grow_and_stay_below_the_head,
+            pages_go_both_ways_and_lists_are_ordered_by_activity,
+            users_are_found_by_the_beginning_of_id_or_name,
+            contacts_are_those_who_share_a_conversation,
+            the_epoch_stays,
+        );
+    };
+    ($fresh:path; $($name:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let (store, keeper) = $fresh().await;
+                contract::$name(store).await;
+                keeper.remove().await;
+            }
+        )*
+    };
+}
+
+pub(crate) use chat_store_contract;
