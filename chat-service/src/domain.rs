@@ -1,3 +1,7 @@
 //! The rules of conversations, without I/O, clock or runtime: time and ids are arguments.
 
+pub mod content;
+pub mod conversation;
 pub mod entry;
+pub mod operation;
+pub mod plan;

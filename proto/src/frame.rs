@@ -47,10 +47,7 @@ pub fn decode_client(text: &str) -> Result<ClientFrame, FrameError> {
     }
     let head: Head<'_> = serde_json::from_str(text).map_err(|error| FrameError {
         code: ErrorCode::BadFrame,
-        message: format!(
-            "a frame is a JSON object with a text `type`: {}",
-            shape(&error)
-        ),
+        message: format!("a frame is a JSON object with a text `type`: {}", shape(&error)),
         reference: None,
     })?;
     let reference = head.r#ref.map(Cow::into_owned);
@@ -85,10 +82,7 @@ fn body<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
 /// serde's words say which field and where; its quotes of values are cut, they may be private.
 fn shape(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match (
-        text.starts_with("invalid type"),
-        text.split_once(", expected "),
-    ) {
+    match (text.starts_with("invalid type"), text.split_once(", expected ")) {
         (true, Some((_, expected))) => format!("expected {expected}"),
         _ => text,
     }

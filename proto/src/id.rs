@@ -39,11 +39,7 @@ fn check_name(text: &str) -> Result<(), IdError> {
         return Err(IdError::TooLong);
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_@:+".contains(&b);
-    if text.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(IdError::BadCharacter)
-    }
+    if text.bytes().all(allowed) { Ok(()) } else { Err(IdError::BadCharacter) }
 }
 
 macro_rules! name_id {
@@ -180,28 +176,14 @@ uuid_id! {
 impl ConversationId {
     /// The direct conversation of two users: the same for both, known without asking anybody.
     pub fn direct(one: &UserId, other: &UserId) -> Self {
-        let (low, high) = if one <= other {
-            (one, other)
-        } else {
-            (other, one)
-        };
-        Self(derived_uuid(&[
-            "direct",
-            DEFAULT_TENANT,
-            low.as_str(),
-            high.as_str(),
-        ]))
+        let (low, high) = if one <= other { (one, other) } else { (other, one) };
+        Self(derived_uuid(&["direct", DEFAULT_TENANT, low.as_str(), high.as_str()]))
     }
 
     /// The id of a conversation made by `creator` under `client_id`: the same for a repeated request.
     pub fn created(creator: &UserId, client_id: ClientId) -> Self {
         let client_id = client_id.to_string();
-        Self(derived_uuid(&[
-            "created",
-            DEFAULT_TENANT,
-            creator.as_str(),
-            &client_id,
-        ]))
+        Self(derived_uuid(&["created", DEFAULT_TENANT, creator.as_str(), &client_id]))
     }
 }
 
@@ -228,14 +210,8 @@ mod tests {
     #[test]
     fn a_direct_conversation_is_the_same_from_both_sides() {
         let (ann, bob) = (user("ann"), user("bob"));
-        assert_eq!(
-            ConversationId::direct(&ann, &bob),
-            ConversationId::direct(&bob, &ann)
-        );
-        assert_ne!(
-            ConversationId::direct(&ann, &bob),
-            ConversationId::direct(&ann, &ann)
-        );
+        assert_eq!(ConversationId::direct(&ann, &bob), ConversationId::direct(&bob, &ann));
+        assert_ne!(ConversationId::direct(&ann, &bob), ConversationId::direct(&ann, &ann));
     }
 
     #[test]

@@ -8,45 +8,27 @@
 
 pub mod error_code;
 pub mod frame;
+pub mod hash;
 pub mod id;
 pub mod partition;
 
 /// Generated from `protos/tidings/bus/v1/bus.proto`.
-#[expect(
-    missing_docs,
-    reason = "generated; the .proto file is the documentation"
-)]
+#[expect(missing_docs, reason = "generated; the .proto file is the documentation")]
 #[allow(clippy::all, clippy::pedantic, reason = "generated")]
 pub mod bus {
     tonic::include_proto!("tidings.bus.v1");
 }
 
 /// Generated from `protos/tidings/chat/v1/chat.proto`.
-#[expect(
-    missing_docs,
-    reason = "generated; the .proto file is the documentation"
-)]
-#[allow(
-    clippy::all,
-    clippy::pedantic,
-    unused_qualifications,
-    reason = "generated"
-)]
+#[expect(missing_docs, reason = "generated; the .proto file is the documentation")]
+#[allow(clippy::all, clippy::pedantic, unused_qualifications, reason = "generated")]
 pub mod chat {
     tonic::include_proto!("tidings.chat.v1");
 }
 
 /// Generated from `protos/tidings/presence/v1/presence.proto`.
-#[expect(
-    missing_docs,
-    reason = "generated; the .proto file is the documentation"
-)]
-#[allow(
-    clippy::all,
-    clippy::pedantic,
-    unused_qualifications,
-    reason = "generated"
-)]
+#[expect(missing_docs, reason = "generated; the .proto file is the documentation")]
+#[allow(clippy::all, clippy::pedantic, unused_qualifications, reason = "generated")]
 pub mod presence {
     tonic::include_proto!("tidings.presence.v1");
 }

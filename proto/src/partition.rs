@@ -1,5 +1,6 @@
 //! Which partition a conversation or a user belongs to: one answer for every process.
 
+use crate::hash::Fnv1a;
 use crate::id::{ConversationId, UserId};
 
 /// Index of a partition, below the configured count.
@@ -7,19 +8,12 @@ pub type Partition = u16;
 
 /// The partition of a conversation. `count` is at least 1 and the same in every process.
 pub fn of_conversation(conversation_id: ConversationId, count: Partition) -> Partition {
-    reduce(fnv1a(conversation_id.0.as_bytes()), count)
+    reduce(Fnv1a::default().bytes(conversation_id.0.as_bytes()).finish(), count)
 }
 
 /// The partition of a user.
 pub fn of_user(user_id: &UserId, count: Partition) -> Partition {
-    reduce(fnv1a(user_id.as_str().as_bytes()), count)
-}
-
-/// FNV-1a, 64 bit: specified, so that other languages and later builds agree with this one.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    reduce(Fnv1a::default().bytes(user_id.as_str().as_bytes()).finish(), count)
 }
 
 /// FNV's low bits are weak for short keys: mix the halves before taking the remainder.
@@ -37,10 +31,7 @@ mod tests {
         for _ in 0..16_000 {
             loads[usize::from(of_conversation(ConversationId::generate(), 16))] += 1;
         }
-        assert!(
-            loads.iter().all(|load| (800..1200).contains(load)),
-            "{loads:?}"
-        );
+        assert!(loads.iter().all(|load| (800..1200).contains(load)), "{loads:?}");
     }
 
     #[test]
@@ -50,9 +41,6 @@ mod tests {
             let user_id = UserId::parse(&format!("user-{number}")).unwrap();
             loads[usize::from(of_user(&user_id, 16))] += 1;
         }
-        assert!(
-            loads.iter().all(|load| (800..1200).contains(load)),
-            "{loads:?}"
-        );
+        assert!(loads.iter().all(|load| (800..1200).contains(load)), "{loads:?}");
     }
 }

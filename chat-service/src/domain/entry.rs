@@ -1,6 +1,12 @@
 //! The entries of a log and the rows around them, as the domain plans and the stores keep them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use proto::id::{ClientId, ConversationId, EntryId, UserId};
+
+/// Members by user id, cheap to hand on.
+pub type Members = Arc<BTreeMap<UserId, Role>>;
 
 /// Kind of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +149,6 @@ pub struct Snapshot {
     pub head: u64,
     /// When it was made, in Unix milliseconds.
     pub created_at_ms: u64,
-    /// Its members, by user id.
-    pub members: std::collections::BTreeMap<UserId, Role>,
+    /// Its members, by user id; shared with the pushes that are made from it.
+    pub members: Members,
 }

@@ -1,6 +1,7 @@
 //! The append side on Postgres: one statement for a whole batch.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, EntryId, UserId};
@@ -86,7 +87,7 @@ impl LogStore for PostgresStore {
                 title: row.try_get("title")?,
                 head: row.try_get::<i64, _>("head")? as u64,
                 created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
-                members: std::collections::BTreeMap::new(),
+                members: Arc::default(),
             };
             found.insert(id, snapshot);
         }
@@ -102,7 +103,8 @@ impl LogStore for PostgresStore {
             let user_id = UserId::parse(row.try_get("user_id")?).map_err(|_| corrupt("user id"))?;
             if let Some(snapshot) = found.get_mut(&ConversationId(row.try_get("conversation_id")?))
             {
-                snapshot.members.insert(user_id, code::role_of(row.try_get("role")?));
+                Arc::make_mut(&mut snapshot.members)
+                    .insert(user_id, code::role_of(row.try_get("role")?));
             }
         }
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())

@@ -1,6 +1,7 @@
 //! The append side on SQLite: one transaction, one statement per table, rows as one JSON list each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, EntryId, UserId};
@@ -91,7 +92,7 @@ impl LogStore for SqliteStore {
                 title: row.try_get("title")?,
                 head: row.try_get::<i64, _>("head")? as u64,
                 created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
-                members: BTreeMap::new(),
+                members: Arc::default(),
             };
             found.insert(id, snapshot);
         }
@@ -105,7 +106,8 @@ impl LogStore for SqliteStore {
             if let Some(snapshot) =
                 found.get_mut(&ConversationId(dialect::uuid(row, "conversation_id")?))
             {
-                snapshot.members.insert(user_id, code::role_of(row.try_get("role")?));
+                Arc::make_mut(&mut snapshot.members)
+                    .insert(user_id, code::role_of(row.try_get("role")?));
             }
         }
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())

@@ -1,0 +1,408 @@
+//! Operations and what is known of their conversations → rows to append and what to tell whom.
+//!
+//! Planning works on the given conversations and moves them forward. When the append then fails,
+//! they are thrown away and loaded again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use proto::error_code::ErrorCode;
+use proto::id::{ClientId, ConversationId, EntryId, UserId};
+use serde_json::json;
+
+use super::conversation::{self, Refusal};
+use super::entry::{
+    ConversationKind, ConversationRow, EntryRow, MemberRow, Members, Role, Snapshot,
+    StoredOperation,
+};
+use super::operation::{Action, Message, Operation};
+
+/// What the conversations of a batch are before it; `None` where there is none.
+pub type Conversations = HashMap<ConversationId, Option<Snapshot>>;
+/// What was stored before under the batch's client ids.
+pub type Earlier = HashMap<(UserId, ClientId), StoredOperation>;
+
+/// What a batch comes to.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// New entries.
+    pub entries: Vec<EntryRow>,
+    /// New conversations and titles, the last state of each.
+    pub conversations: HashMap<ConversationId, ConversationRow>,
+    /// Members as they are at the end: set, or `None` when gone.
+    pub members: HashMap<(ConversationId, UserId), Option<MemberRow>>,
+    /// One for each operation, in order.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of one operation.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It is the plan's entry of this index.
+    Stored {
+        /// Index into [`Plan::entries`].
+        entry: usize,
+        /// Who hears of it.
+        audience: Audience,
+    },
+    /// It was stored before: the same answer, and the same entry once more for who missed it.
+    Repeated {
+        /// The entry as it was stored.
+        entry: Box<EntryRow>,
+        /// Who hears of it.
+        audience: Audience,
+    },
+    /// Nothing is stored.
+    Refused(Refusal),
+}
+
+/// Who hears of an entry: the members after it, and one who was just removed.
+#[derive(Debug, Clone, Default)]
+pub struct Audience {
+    /// The members.
+    pub members: Members,
+    /// Hears of their own removal.
+    pub removed: Option<UserId>,
+}
+
+/// Plans a batch in order. `fresh_id` makes entry ids.
+pub fn plan(
+    operations: &[Operation],
+    conversations: &mut Conversations,
+    earlier: &Earlier,
+    now_ms: u64,
+    fresh_id: &mut dyn FnMut() -> EntryId,
+) -> Plan {
+    let mut planner = Planner {
+        plan: Plan::default(),
+        conversations,
+        now_ms,
+        fresh_id,
+        in_batch: HashMap::new(),
+    };
+    for operation in operations {
+        let outcome = planner.outcome(operation, earlier);
+        planner.plan.outcomes.push(outcome);
+    }
+    planner.plan
+}
+
+struct Planner<'a> {
+    plan: Plan,
+    conversations: &'a mut Conversations,
+    now_ms: u64,
+    fresh_id: &'a mut dyn FnMut() -> EntryId,
+    /// Client ids of this batch, with the entry that each came to.
+    in_batch: HashMap<(UserId, ClientId), usize>,
+}
+
+impl Planner<'_> {
+    fn outcome(&mut self, operation: &Operation, earlier: &Earlier) -> Outcome {
+        let key = (operation.actor.clone(), operation.client_id);
+        if let Some(stored) = earlier.get(&key) {
+            return self.repeated(operation, stored);
+        }
+        if let Some(index) = self.in_batch.get(&key) {
+            let entry = &self.plan.entries[*index];
+            return if entry.digest == operation.digest {
+                let audience = self.audience(entry.conversation_id);
+                Outcome::Repeated { entry: Box::new(entry.clone()), audience }
+            } else {
+                Outcome::Refused(other_content())
+            };
+        }
+        match self.append(operation) {
+            Ok((index, removed)) => {
+                self.in_batch.insert(key, index);
+                let audience = Audience { removed, ..self.audience(operation.conversation_id) };
+                Outcome::Stored { entry: index, audience }
+            }
+            Err(refusal) => Outcome::Refused(refusal),
+        }
+    }
+
+    fn repeated(&self, operation: &Operation, stored: &StoredOperation) -> Outcome {
+        if stored.digest != operation.digest {
+            return Outcome::Refused(other_content());
+        }
+        // Only a message can be rebuilt from its frame; of a member change the answer alone is
+        // repeated, and who missed the entry gets it by sync.
+        let (row, audience) = match &operation.action {
+            Action::Send(message) => {
+                (message_row(operation, message), self.audience(stored.conversation_id))
+            }
+            _ => (system_row(operation, String::from("{}")), Audience::default()),
+        };
+        let entry = EntryRow {
+            conversation_id: stored.conversation_id,
+            seq: stored.seq,
+            id: stored.entry_id,
+            created_at_ms: stored.created_at_ms,
+            ..row
+        };
+        Outcome::Repeated { entry: Box::new(entry), audience }
+    }
+
+    fn audience(&self, id: ConversationId) -> Audience {
+        let members = self
+            .conversations
+            .get(&id)
+            .and_then(Option::as_ref)
+            .map(|snapshot| Arc::clone(&snapshot.members));
+        Audience { members: members.unwrap_or_default(), removed: None }
+    }
+
+    fn append(&mut self, operation: &Operation) -> Result<(usize, Option<UserId>), Refusal> {
+        let mut removed = None;
+        let row = match &operation.action {
+            Action::Send(message) => self.send(operation, message)?,
+            Action::Create { kind, title, members } => {
+                self.create(operation, *kind, title, members)?
+            }
+            Action::Add { users, role } => self.add(operation, users, *role)?,
+            Action::Remove { user } => {
+                removed = Some(user.clone());
+                self.remove(operation, user)?
+            }
+            Action::SetRole { user, role } => self.set_role(operation, user, *role)?,
+            Action::Rename { title } => self.rename(operation, title)?,
+        };
+        Ok((self.push(row), removed))
+    }
+
+    /// Gives the entry its place.
+    fn push(&mut self, mut row: EntryRow) -> usize {
+        if let Some(Some(snapshot)) = self.conversations.get_mut(&row.conversation_id) {
+            snapshot.head += 1;
+            row.seq = snapshot.head;
+        }
+        row.id = (self.fresh_id)();
+        row.created_at_ms = self.now_ms;
+        self.plan.entries.push(row);
+        self.plan.entries.len() - 1
+    }
+
+    fn snapshot(&mut self, id: ConversationId) -> Result<&mut Snapshot, Refusal> {
+        self.conversations
+            .get_mut(&id)
+            .and_then(Option::as_mut)
+            .ok_or_else(conversation::not_member)
+    }
+
+    fn send(&mut self, operation: &Operation, message: &Message) -> Result<EntryRow, Refusal> {
+        let id = operation.conversation_id;
+        if let Some(to) = &message.to
+            && !matches!(self.conversations.get(&id), Some(Some(_)))
+        {
+            self.begin(
+                id,
+                ConversationKind::Direct,
+                "",
+                &[operation.actor.clone(), to.clone()],
+                None,
+            );
+        }
+        let snapshot = self.snapshot(id)?;
+        conversation::member_role(snapshot, &operation.actor)?;
+        if message.reply_to.is_some_and(|seq| seq > snapshot.head) {
+            return Err(Refusal::new(
+                ErrorCode::NotFound,
+                "`reply_to` names no entry of this conversation",
+            ));
+        }
+        Ok(message_row(operation, message))
+    }
+
+    fn create(
+        &mut self,
+        operation: &Operation,
+        kind: ConversationKind,
+        title: &str,
+        members: &[UserId],
+    ) -> Result<EntryRow, Refusal> {
+        let id = operation.conversation_id;
+        if matches!(self.conversations.get(&id), Some(Some(_))) {
+            return Err(Refusal::new(ErrorCode::Conflict, "this conversation exists already"));
+        }
+        let owner = (kind == ConversationKind::Group).then_some(&operation.actor);
+        self.begin(id, kind, title, members, owner);
+        let content = json!({ "event": "created", "title": title, "members": members });
+        Ok(system_row(operation, content.to_string()))
+    }
+
+    /// Puts a new conversation into the plan and among the known ones.
+    fn begin(
+        &mut self,
+        id: ConversationId,
+        kind: ConversationKind,
+        title: &str,
+        members: &[UserId],
+        owner: Option<&UserId>,
+    ) {
+        let role = |user: &UserId| if Some(user) == owner { Role::Owner } else { Role::Member };
+        let snapshot = Snapshot {
+            id,
+            kind,
+            title: title.to_owned(),
+            head: 0,
+            created_at_ms: self.now_ms,
+            members: Arc::new(members.iter().map(|user| (user.clone(), role(user))).collect()),
+        };
+        self.plan.conversations.insert(id, row_of(&snapshot));
+        for (user, role) in snapshot.members.iter() {
+            self.plan.members.insert((id, user.clone()), Some(member_row(id, user, *role, 1)));
+        }
+        self.conversations.insert(id, Some(snapshot));
+    }
+
+    fn add(
+        &mut self,
+        operation: &Operation,
+        users: &[UserId],
+        role: Role,
+    ) -> Result<EntryRow, Refusal> {
+        let id = operation.conversation_id;
+        let snapshot = self.snapshot(id)?;
+        let new = conversation::addable(snapshot, &operation.actor, users, role)?;
+        if new.is_empty() {
+            return Err(Refusal::new(ErrorCode::Invalid, "all of them are members already"));
+        }
+        let from_seq = snapshot.head + 1;
+        let members = Arc::make_mut(&mut snapshot.members);
+        for user in &new {
+            members.insert(user.clone(), role);
+        }
+        for user in &new {
+            self.plan
+                .members
+                .insert((id, user.clone()), Some(member_row(id, user, role, from_seq)));
+        }
+        let content = json!({ "event": "members_added", "members": new, "role": role_name(role) });
+        Ok(system_row(operation, content.to_string()))
+    }
+
+    fn remove(&mut self, operation: &Operation, user: &UserId) -> Result<EntryRow, Refusal> {
+        let id = operation.conversation_id;
+        let snapshot = self.snapshot(id)?;
+        let heir = conversation::removable(snapshot, &operation.actor, user)?;
+        let from_seq = snapshot.head + 1;
+        let members = Arc::make_mut(&mut snapshot.members);
+        members.remove(user);
+        if let Some(heir) = &heir {
+            members.insert(heir.clone(), Role::Owner);
+        }
+        self.plan.members.insert((id, user.clone()), None);
+        let event = if *user == operation.actor { "member_left" } else { "member_removed" };
+        let mut content = json!({ "event": event, "member": user });
+        if let Some(heir) = heir {
+            content["owner"] = json!(heir);
+            self.plan
+                .members
+                .insert((id, heir.clone()), Some(member_row(id, &heir, Role::Owner, from_seq)));
+        }
+        Ok(system_row(operation, content.to_string()))
+    }
+
+    fn set_role(
+        &mut self,
+        operation: &Operation,
+        user: &UserId,
+        role: Role,
+    ) -> Result<EntryRow, Refusal> {
+        let id = operation.conversation_id;
+        let snapshot = self.snapshot(id)?;
+        conversation::may_set_role(snapshot, &operation.actor, user)?;
+        let from_seq = snapshot.head + 1;
+        let mut changed = vec![(user.clone(), role)];
+        if role == Role::Owner {
+            changed.push((operation.actor.clone(), Role::Admin));
+        }
+        let members = Arc::make_mut(&mut snapshot.members);
+        for (user, role) in &changed {
+            members.insert(user.clone(), *role);
+        }
+        for (user, role) in changed {
+            let row = member_row(id, &user, role, from_seq);
+            self.plan.members.insert((id, user), Some(row));
+        }
+        let content = json!({ "event": "role_changed", "member": user, "role": role_name(role) });
+        Ok(system_row(operation, content.to_string()))
+    }
+
+    fn rename(&mut self, operation: &Operation, title: &str) -> Result<EntryRow, Refusal> {
+        let id = operation.conversation_id;
+        let snapshot = self.snapshot(id)?;
+        conversation::may_rename(snapshot, &operation.actor)?;
+        title.clone_into(&mut snapshot.title);
+        let row = row_of(snapshot);
+        self.plan.conversations.insert(id, row);
+        Ok(system_row(operation, json!({ "event": "renamed", "title": title }).to_string()))
+    }
+}
+
+fn other_content() -> Refusal {
+    Refusal::new(ErrorCode::Conflict, "this client id was used for something else: use a new one")
+}
+
+fn row_of(snapshot: &Snapshot) -> ConversationRow {
+    ConversationRow {
+        id: snapshot.id,
+        kind: snapshot.kind,
+        title: snapshot.title.clone(),
+        created_at_ms: snapshot.created_at_ms,
+    }
+}
+
+fn member_row(
+    conversation_id: ConversationId,
+    user_id: &UserId,
+    role: Role,
+    from_seq: u64,
+) -> MemberRow {
+    MemberRow { conversation_id, user_id: user_id.clone(), role, from_seq }
+}
+
+/// As it stands in contents and REST.
+pub fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Member => "member",
+        Role::Admin => "admin",
+        Role::Owner => "owner",
+    }
+}
+
+fn message_row(operation: &Operation, message: &Message) -> EntryRow {
+    EntryRow {
+        conversation_id: operation.conversation_id,
+        seq: 0,
+        id: EntryId(uuid::Uuid::nil()),
+        kind: message.kind.clone(),
+        sender_id: operation.actor.clone(),
+        client_id: operation.client_id,
+        digest: operation.digest,
+        content: message.content.clone(),
+        reply_to: message.reply_to,
+        mentions: message.mentions.clone(),
+        is_important: message.is_important,
+        extra: message.extra.clone(),
+        created_at_ms: 0,
+    }
+}
+
+fn system_row(operation: &Operation, content: String) -> EntryRow {
+    EntryRow {
+        conversation_id: operation.conversation_id,
+        seq: 0,
+        id: EntryId(uuid::Uuid::nil()),
+        kind: "system".to_owned(),
+        sender_id: operation.actor.clone(),
+        client_id: operation.client_id,
+        digest: operation.digest,
+        content,
+        reply_to: None,
+        mentions: Vec::new(),
+        is_important: false,
+        extra: None,
+        created_at_ms: 0,
+    }
+}
