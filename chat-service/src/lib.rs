@@ -1,4 +1,145 @@
 //! Conversations, their logs, and the delivery of what was appended.
+//!
+//! Frames come from the bus by partition, are appended in batches, and are pushed to the gateways
+//! that presence names. Questions come over gRPC. Must not know sockets.
 
+pub mod config;
+pub mod directory;
 pub mod domain;
+mod grpc;
+pub mod lane;
+pub mod metrics;
+mod partition;
 pub mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusState};
+use platform::grpc::Incoming;
+use platform::metrics::Metrics;
+use platform::readiness::{Dependency, Readiness};
+use platform::shutdown::{Shutdown, Tasks};
+use platform::trace::Tracer;
+use proto::chat::chat_server::ChatServer;
+use tonic::service::Routes;
+use tonic::transport::Channel;
+
+use crate::config::{LaneConfig, QueryConfig};
+use crate::directory::GrpcDirectory;
+use crate::grpc::ChatQueries;
+use crate::lane::LaneParts;
+use crate::metrics::ChatMetrics;
+use crate::store::ChatStore;
+
+/// What the service works with; `main` and the all-in-one binary fill it differently.
+pub struct Adapters {
+    /// Where frames come from and pushes go.
+    pub bus: Arc<dyn Bus>,
+    /// Where the log is.
+    pub store: Arc<dyn ChatStore>,
+    /// To the presence service.
+    pub presence: Channel,
+    /// The process's registry.
+    pub metrics: Metrics,
+    /// The process's readiness.
+    pub readiness: Readiness,
+    /// Makes message spans.
+    pub tracer: Tracer,
+}
+
+/// The service, ready to run.
+pub struct ChatService {
+    parts: LaneParts,
+    queries: ChatQueries,
+    broker: Dependency,
+    database: Dependency,
+}
+
+/// Largest message over gRPC: a page of the longest texts.
+const MAX_MESSAGE_BYTES: usize = 16 << 20;
+/// How often the database is asked whether it answers.
+const DATABASE_CHECK: Duration = Duration::from_secs(2);
+/// How long the tasks may take to end after serving did.
+const JOIN: Duration = Duration::from_secs(30);
+
+/// Wires the service. Nothing runs yet.
+pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> ChatService {
+    let directory = GrpcDirectory::new(
+        adapters.presence,
+        Duration::from_millis(lanes.locate_timeout_ms),
+        lanes.locate_users,
+    );
+    ChatService {
+        queries: ChatQueries::new(Arc::clone(&adapters.store), queries),
+        broker: adapters.readiness.dependency("rabbitmq"),
+        database: adapters.readiness.dependency("postgres"),
+        parts: LaneParts {
+            bus: adapters.bus,
+            store: adapters.store,
+            directory: Arc::new(directory),
+            metrics: ChatMetrics::new(&adapters.metrics),
+            tracer: adapters.tracer,
+            config: Arc::new(lanes),
+        },
+    }
+}
+
+impl ChatService {
+    /// Runs until stopping has begun; then finishes the batches under way, acknowledges and leaves.
+    pub async fn run(self, incoming: Incoming, shutdown: Shutdown) {
+        let tasks = Tasks::new();
+        partition::start(&self.parts, &tasks, &shutdown);
+        tasks.spawn(
+            "broker watch",
+            watch_bus(Arc::clone(&self.parts.bus), self.broker, shutdown.clone()),
+        );
+        let store = Arc::clone(&self.parts.store);
+        tasks.spawn("database watch", watch_store(store, self.database, shutdown.clone()));
+        let server = ChatServer::new(self.queries).max_encoding_message_size(MAX_MESSAGE_BYTES);
+        if let Err(error) =
+            platform::grpc::serve(Routes::new(server), incoming, shutdown.clone()).await
+        {
+            tracing::error!(%error, "gRPC ended");
+            shutdown.begin();
+        }
+        let joined = tokio::select! {
+            joined = tasks.join(JOIN) => joined,
+            () = shutdown.forced() => Err(vec!["forced"]),
+        };
+        if let Err(late) = joined {
+            tracing::warn!(
+                ?late,
+                "not everything has ended; what was not acknowledged comes again"
+            );
+        }
+    }
+}
+
+async fn watch_bus(bus: Arc<dyn Bus>, broker: Dependency, shutdown: Shutdown) {
+    let mut state = bus.state();
+    loop {
+        match &*state.borrow_and_update() {
+            BusState::Up => broker.up(),
+            BusState::Down(reason) => broker.down(reason.clone()),
+        }
+        tokio::select! {
+            changed = state.changed() => if changed.is_err() { return },
+            () = shutdown.begun() => return,
+        }
+    }
+}
+
+async fn watch_store(store: Arc<dyn ChatStore>, database: Dependency, shutdown: Shutdown) {
+    loop {
+        // Not inside the select: a database future is never cancelled half-way.
+        match store.epoch().await {
+            Ok(_) => database.up(),
+            Err(error) => database.down(error.to_string()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(DATABASE_CHECK) => {}
+            () = shutdown.begun() => return,
+        }
+    }
+}

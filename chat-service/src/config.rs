@@ -1,0 +1,125 @@
+//! The configuration of the chat service.
+
+use serde::{Deserialize, Serialize};
+
+use bus::rabbitmq::RabbitConfig;
+use platform::grpc::GrpcClientConfig;
+use platform::telemetry::TelemetryConfig;
+
+use crate::store::postgres::DatabaseConfig;
+
+/// What the variables of this binary begin with.
+pub const ENV_PREFIX: &str = "TIDINGS_CHAT__";
+
+/// Everything the binary `chat-service` reads.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChatConfig {
+    /// Where gRPC listens.
+    pub grpc_listen: String,
+    /// Where health and metrics listen.
+    pub management_listen: String,
+    /// How long a stop may take before it is forced, in milliseconds.
+    pub stop_grace_ms: u64,
+    /// The broker.
+    pub amqp: RabbitConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// Where the presence service is.
+    pub presence_grpc: GrpcClientConfig,
+    /// Appending and delivering.
+    pub lanes: LaneConfig,
+    /// Answering questions.
+    pub queries: QueryConfig,
+    /// Logs and traces.
+    pub telemetry: TelemetryConfig,
+}
+
+impl Default for ChatConfig {
+    fn default() -> Self {
+        Self {
+            grpc_listen: "127.0.0.1:7001".to_owned(),
+            management_listen: "127.0.0.1:9091".to_owned(),
+            stop_grace_ms: 20_000,
+            amqp: RabbitConfig::default(),
+            database: DatabaseConfig::default(),
+            presence_grpc: GrpcClientConfig {
+                urls: vec!["http://127.0.0.1:7002".to_owned()],
+                ..GrpcClientConfig::default()
+            },
+            lanes: LaneConfig::default(),
+            queries: QueryConfig::default(),
+            telemetry: TelemetryConfig::default(),
+        }
+    }
+}
+
+/// How batches are made, appended and delivered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LaneConfig {
+    /// Lanes of a process: each appends one batch while it delivers the one before.
+    pub lanes: u16,
+    /// Most frames of one batch.
+    pub batch_frames: usize,
+    /// Batches of one partition that are not acknowledged; a full lane lets the rest wait in the broker.
+    pub prefetch: u16,
+    /// How long a batch is tried while the database is away, in milliseconds; then its senders are
+    /// told to come again.
+    pub append_deadline_ms: u64,
+    /// What senders are told to wait then, in milliseconds.
+    pub retry_after_ms: u64,
+    /// Conversations that each lane remembers; the oldest are forgotten.
+    pub cached_conversations: usize,
+    /// Members of all of them together.
+    pub cached_members: usize,
+    /// How long a look-up of connections may take, in milliseconds.
+    pub locate_timeout_ms: u64,
+    /// Users of one look-up; more are asked for in several.
+    pub locate_users: usize,
+    /// Largest batch of pushes to one gateway, in bytes.
+    pub push_batch_bytes: usize,
+    /// Attempts to hand a batch to a gateway whose queue is full.
+    pub push_attempts: u32,
+    /// Members up to which everybody hears of everybody's receipts and typing.
+    pub receipt_members: usize,
+}
+
+impl Default for LaneConfig {
+    fn default() -> Self {
+        Self {
+            lanes: 2,
+            batch_frames: 512,
+            prefetch: 32,
+            append_deadline_ms: 3_000,
+            retry_after_ms: 1_000,
+            cached_conversations: 20_000,
+            cached_members: 500_000,
+            locate_timeout_ms: 1_000,
+            locate_users: 2_000,
+            push_batch_bytes: 1 << 20,
+            push_attempts: 5,
+            receipt_members: 64,
+        }
+    }
+}
+
+/// Bounds of answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueryConfig {
+    /// Entries of one page, at most.
+    pub page_entries: u32,
+    /// Conversations of one page, at most.
+    pub page_conversations: u32,
+    /// Entries that a device gets of a conversation it does not know.
+    pub tail_entries: u32,
+    /// Devices that sync at once; the others wait.
+    pub concurrent_syncs: usize,
+}
+
+impl Default for QueryConfig {
+    fn default() -> Self {
+        Self { page_entries: 200, page_conversations: 100, tail_entries: 50, concurrent_syncs: 64 }
+    }
+}

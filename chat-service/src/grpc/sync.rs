@@ -1,0 +1,148 @@
+//! Sync: all that a device lacks, conversation by conversation, page by page.
+//!
+//! Recovery is all or nothing: a cursor that means nothing here is answered with `reset` and the tail,
+//! never with silence. Reads the same database that appends go to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt};
+use proto::chat::{SyncDone, SyncEvent, SyncPage, SyncRequest, sync_event::Event};
+use proto::id::{ConversationId, UserId};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::convert::entry_json;
+use super::unavailable;
+use crate::config::QueryConfig;
+use crate::store::{ChatStore, Page};
+
+/// Pages made ahead of a reader.
+const AHEAD: usize = 2;
+
+type Sender = mpsc::Sender<Result<SyncEvent, Status>>;
+
+/// The pages, made as they are read.
+pub(super) fn stream(
+    store: Arc<dyn ChatStore>,
+    config: QueryConfig,
+    syncs: Arc<Semaphore>,
+    user_id: UserId,
+    request: SyncRequest,
+) -> impl Stream<Item = Result<SyncEvent, Status>> + Send {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let work = async move {
+        // Waiting here is what keeps a thousand returning devices from crowding out the log.
+        let _permit = syncs.acquire().await;
+        let session = Session { store, config, user_id, sender };
+        if let Err(status) = session.run(request).await {
+            // The reader is gone when this fails.
+            let _ = session.sender.send(Err(status)).await;
+        }
+    };
+    // The work is polled by the reader: when the call ends, so does it, between two reads.
+    let work = futures_util::stream::once(work).filter_map(|()| async { None });
+    futures_util::stream::select(ReceiverStream::new(receiver), work)
+}
+
+struct Session {
+    store: Arc<dyn ChatStore>,
+    config: QueryConfig,
+    user_id: UserId,
+    sender: Sender,
+}
+
+/// Where one conversation goes on from.
+struct Start {
+    after: u64,
+    reset: bool,
+}
+
+impl Session {
+    async fn run(&self, request: SyncRequest) -> Result<(), Status> {
+        let epoch = self.store.epoch().await.map_err(unavailable)?;
+        let is_same_epoch = request.epoch.is_empty() || request.epoch == epoch;
+        let cursors: HashMap<ConversationId, u64> = request
+            .cursors
+            .iter()
+            .filter_map(|cursor| {
+                Some((ConversationId::from_bytes(&cursor.conversation_id).ok()?, cursor.seq))
+            })
+            .collect();
+        let page_entries = match request.page_entries {
+            0 => self.config.page_entries,
+            wanted => wanted.min(self.config.page_entries),
+        };
+        let heads = self.store.heads(&self.user_id).await.map_err(unavailable)?;
+        for (id, head, from_seq) in &heads {
+            let start = self.start(cursors.get(id).copied(), *head, *from_seq, is_same_epoch);
+            if let Some(start) = start {
+                self.pages(*id, *head, *from_seq, start, page_entries).await?;
+            }
+        }
+        let done = SyncDone { epoch, conversations: heads.len() as u32 };
+        self.send(Event::Done(done)).await
+    }
+
+    /// `None` when the device has everything.
+    fn start(
+        &self,
+        cursor: Option<u64>,
+        head: u64,
+        from_seq: u64,
+        is_same_epoch: bool,
+    ) -> Option<Start> {
+        let tail = head
+            .saturating_sub(u64::from(self.config.tail_entries))
+            .max(from_seq.saturating_sub(1));
+        match cursor {
+            Some(seq) if is_same_epoch && seq == head => None,
+            Some(seq) if is_same_epoch && seq < head => Some(Start { after: seq, reset: false }),
+            // Beyond the head, or of another database.
+            Some(_) => Some(Start { after: tail, reset: true }),
+            None if head == 0 => None,
+            None => Some(Start { after: tail, reset: false }),
+        }
+    }
+
+    async fn pages(
+        &self,
+        id: ConversationId,
+        head: u64,
+        from_seq: u64,
+        start: Start,
+        page_entries: u32,
+    ) -> Result<(), Status> {
+        let mut after = start.after;
+        let mut reset = start.reset;
+        loop {
+            let stored = self
+                .store
+                .entries(id, Page::After(after), from_seq, page_entries)
+                .await
+                .map_err(unavailable)?;
+            let last = stored.last().map_or(after, |stored| stored.entry.seq);
+            let head = head.max(last);
+            let more = stored.len() == page_entries as usize && last < head;
+            let page = SyncPage {
+                conversation_id: id.to_bytes(),
+                entries: stored.into_iter().map(entry_json).collect(),
+                head,
+                more,
+                reset,
+            };
+            self.send(Event::Page(page)).await?;
+            if !more {
+                return Ok(());
+            }
+            after = last;
+            reset = false;
+        }
+    }
+
+    async fn send(&self, event: Event) -> Result<(), Status> {
+        let event = SyncEvent { event: Some(event) };
+        self.sender.send(Ok(event)).await.map_err(|_| Status::cancelled("the reader is gone"))
+    }
+}

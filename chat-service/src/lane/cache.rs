@@ -1,0 +1,106 @@
+//! The conversations a lane remembers. Stale ones do no harm: the store refuses what is planned
+//! with them.
+
+use std::collections::HashMap;
+
+use proto::id::ConversationId;
+
+use crate::domain::entry::Snapshot;
+
+/// A bounded memory of conversations; when it is full, those used longest ago go first.
+#[derive(Debug)]
+pub(super) struct Cache {
+    conversations: HashMap<ConversationId, Remembered>,
+    members: usize,
+    clock: u64,
+    max_conversations: usize,
+    max_members: usize,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    snapshot: Snapshot,
+    used_at: u64,
+}
+
+impl Cache {
+    pub(super) fn new(max_conversations: usize, max_members: usize) -> Self {
+        Self { conversations: HashMap::new(), members: 0, clock: 0, max_conversations, max_members }
+    }
+
+    /// Takes a conversation out, to be planned with; put it back when the append succeeded.
+    pub(super) fn take(&mut self, id: ConversationId) -> Option<Snapshot> {
+        let remembered = self.conversations.remove(&id)?;
+        self.members -= remembered.snapshot.members.len();
+        Some(remembered.snapshot)
+    }
+
+    pub(super) fn put(&mut self, snapshot: Snapshot) {
+        self.clock += 1;
+        self.members += snapshot.members.len();
+        let remembered = Remembered { used_at: self.clock, snapshot };
+        if let Some(replaced) = self.conversations.insert(remembered.snapshot.id, remembered) {
+            self.members -= replaced.snapshot.members.len();
+        }
+    }
+
+    /// Forgets down to half when full, so that the sorting is paid rarely.
+    pub(super) fn trim(&mut self) {
+        if self.conversations.len() <= self.max_conversations && self.members <= self.max_members {
+            return;
+        }
+        let mut by_age: Vec<_> =
+            self.conversations.iter().map(|(id, remembered)| (remembered.used_at, *id)).collect();
+        by_age.sort_unstable();
+        for (_, id) in by_age {
+            if self.conversations.len() <= self.max_conversations / 2
+                && self.members <= self.max_members / 2
+            {
+                return;
+            }
+            self.take(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::entry::{ConversationKind, Role};
+    use proto::id::UserId;
+    use std::sync::Arc;
+
+    fn snapshot(members: usize) -> Snapshot {
+        let members =
+            (0..members).map(|n| (UserId::parse(&format!("u{n}")).unwrap(), Role::Member));
+        Snapshot {
+            id: ConversationId::generate(),
+            kind: ConversationKind::Group,
+            title: String::new(),
+            head: 0,
+            created_at_ms: 0,
+            members: Arc::new(members.collect()),
+        }
+    }
+
+    #[test]
+    fn a_full_cache_forgets_the_oldest_and_stays_within_both_bounds() {
+        let mut cache = Cache::new(10, 100);
+        let first = snapshot(2);
+        let first_id = first.id;
+        cache.put(first);
+        let mut last = first_id;
+        for _ in 0..10 {
+            let next = snapshot(2);
+            last = next.id;
+            cache.put(next);
+        }
+        cache.trim();
+        assert!(cache.conversations.len() <= 5);
+        assert!(cache.take(first_id).is_none());
+        assert!(cache.take(last).is_some());
+        cache.put(snapshot(1_000));
+        cache.trim();
+        assert!(cache.members <= 50, "{}", cache.members);
+    }
+}

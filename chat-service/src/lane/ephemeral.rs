@@ -1,0 +1,200 @@
+//! What a batch holds beside operations: cursors, typing and profiles. Nothing of it is in the log,
+//! and what fails is not tried again here: clients say it again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proto::bus::{DeviceType, PushClass, frame::Body};
+use proto::frame::server::{Receipt, ServerFrame, Typing};
+use proto::id::{ConversationId, UserId};
+
+use super::LaneParts;
+use super::cache::Cache;
+use super::message::{Asker, Outgoing, To};
+use crate::domain::entry::{CursorRow, Snapshot, UserRow};
+use crate::domain::plan::Audience;
+
+/// The ephemeral part of a batch, merged where merging loses nothing.
+#[derive(Debug, Default)]
+pub(super) struct Ephemeral {
+    /// Delivered and read, the highest of each.
+    cursors: HashMap<(ConversationId, UserId), (u64, u64)>,
+    /// The last word of each, with the trace of its frame.
+    typing: HashMap<(ConversationId, UserId), (bool, String)>,
+    profiles: HashMap<UserId, UserRow>,
+}
+
+impl Ephemeral {
+    /// Takes a body that is ephemeral, gives the others back. Malformed ones are dropped: the
+    /// gateway made them.
+    pub(super) fn take(&mut self, asker: &Asker, body: Body) -> Result<(), Body> {
+        let user = UserId::parse(&asker.origin.user_id).ok();
+        match body {
+            Body::AdvanceCursor(cursor) => {
+                if let (Some(user), Ok(id)) =
+                    (user, ConversationId::from_bytes(&cursor.conversation_id))
+                {
+                    let highest = self.cursors.entry((id, user)).or_default();
+                    highest.0 = highest.0.max(cursor.delivered_seq);
+                    highest.1 = highest.1.max(cursor.read_seq);
+                }
+            }
+            Body::Typing(typing) => {
+                if let (Some(user), Ok(id)) =
+                    (user, ConversationId::from_bytes(&typing.conversation_id))
+                {
+                    self.typing.insert((id, user), (typing.on, asker.traceparent.clone()));
+                }
+            }
+            Body::Profile(_) => {
+                if let Some(user) = user {
+                    let (name, avatar) = (asker.origin.name.clone(), asker.origin.avatar.clone());
+                    self.profiles.insert(user.clone(), UserRow { id: user, name, avatar });
+                }
+            }
+            other => return Err(other),
+        }
+        Ok(())
+    }
+
+    /// Stores what is to be stored and adds what is to be told.
+    pub(super) async fn run(
+        self,
+        parts: &LaneParts,
+        cache: &mut Cache,
+        now_ms: u64,
+        outgoing: &mut Vec<Outgoing>,
+    ) {
+        if !self.profiles.is_empty() {
+            let users: Vec<_> = self.profiles.into_values().collect();
+            if let Err(error) = parts.store.upsert_users(&users, now_ms).await {
+                tracing::warn!(%error, users = users.len(), "profiles are not kept");
+            }
+        }
+        let moved = advance(parts, self.cursors).await;
+        let mut ids: Vec<_> = moved.iter().map(|cursor| cursor.conversation_id).collect();
+        ids.extend(self.typing.keys().map(|(id, _)| *id));
+        let known = known(parts, cache, ids).await;
+        for cursor in moved {
+            let frame = ServerFrame::Receipt(Receipt {
+                conversation_id: cursor.conversation_id,
+                user_id: cursor.user_id.clone(),
+                delivered_seq: cursor.delivered_seq,
+                read_seq: cursor.read_seq,
+            });
+            let told = tell(
+                parts,
+                &known,
+                cursor.conversation_id,
+                cursor.user_id,
+                PushClass::Receipt,
+                frame.to_json(),
+            );
+            outgoing.extend(told);
+        }
+        for ((conversation_id, user_id), (on, traceparent)) in self.typing {
+            let frame =
+                ServerFrame::Typing(Typing { conversation_id, user_id: user_id.clone(), on });
+            let told = tell(
+                parts,
+                &known,
+                conversation_id,
+                user_id,
+                PushClass::Ephemeral,
+                frame.to_json(),
+            );
+            outgoing.extend(told.map(|outgoing| Outgoing { traceparent, ..outgoing }));
+        }
+        for snapshot in known.into_values() {
+            cache.put(snapshot);
+        }
+    }
+}
+
+async fn advance(
+    parts: &LaneParts,
+    cursors: HashMap<(ConversationId, UserId), (u64, u64)>,
+) -> Vec<CursorRow> {
+    if cursors.is_empty() {
+        return Vec::new();
+    }
+    let rows: Vec<_> = cursors
+        .into_iter()
+        .map(|((conversation_id, user_id), (delivered_seq, read_seq))| CursorRow {
+            conversation_id,
+            user_id,
+            delivered_seq,
+            read_seq,
+        })
+        .collect();
+    match parts.store.advance_cursors(&rows).await {
+        Ok(moved) => moved,
+        Err(error) => {
+            tracing::warn!(%error, cursors = rows.len(), "cursors are not kept; clients send them again");
+            parts.metrics.cursor_failures.inc_by(rows.len() as u64);
+            Vec::new()
+        }
+    }
+}
+
+/// The conversations that something is told about.
+async fn known(
+    parts: &LaneParts,
+    cache: &mut Cache,
+    ids: Vec<ConversationId>,
+) -> HashMap<ConversationId, Snapshot> {
+    let mut known = HashMap::with_capacity(ids.len());
+    let mut missing = Vec::new();
+    for id in ids {
+        if known.contains_key(&id) || missing.contains(&id) {
+            continue;
+        }
+        match cache.take(id) {
+            Some(snapshot) => {
+                known.insert(id, snapshot);
+            }
+            None => missing.push(id),
+        }
+    }
+    if !missing.is_empty() {
+        match parts.store.load(&missing).await {
+            Ok(loaded) => {
+                known.extend(loaded.into_iter().flatten().map(|snapshot| (snapshot.id, snapshot)))
+            }
+            Err(error) => tracing::warn!(%error, "receipts and typing are not told"),
+        }
+    }
+    known
+}
+
+/// To the other members, where there are not too many of them. Nothing for one who is not a member.
+fn tell(
+    parts: &LaneParts,
+    known: &HashMap<ConversationId, Snapshot>,
+    id: ConversationId,
+    user_id: UserId,
+    class: PushClass,
+    frame: Bytes,
+) -> Option<Outgoing> {
+    let snapshot = known.get(&id)?;
+    if !snapshot.members.contains_key(&user_id)
+        || snapshot.members.len() > parts.config.receipt_members
+    {
+        return None;
+    }
+    // One's own other devices hear of what was read, so that their unread counts agree.
+    let except_user = (class == PushClass::Ephemeral).then_some(user_id);
+    Some(Outgoing {
+        to: To::Members {
+            audience: Audience { members: Arc::clone(&snapshot.members), removed: None },
+            except: None,
+            except_user,
+            device_type: DeviceType::Unspecified,
+        },
+        frame,
+        class,
+        traceparent: String::new(),
+        answers: Bytes::new(),
+    })
+}

@@ -1,0 +1,158 @@
+//! What a lane has to tell, and the JSON of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proto::bus::{DeviceType, GatewayRef, Origin, PushClass};
+use proto::error_code::{ErrorCode, Stored};
+use proto::frame::server::{Entry, ErrorFrame, Sender, Sent, ServerFrame};
+use proto::id::{ClientId, UserId};
+use serde_json::value::RawValue;
+
+use crate::domain::conversation::Refusal;
+use crate::domain::entry::EntryRow;
+use crate::domain::operation::Reference;
+use crate::domain::plan::Audience;
+
+/// The connection that a frame came from.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// Its gateway's incarnation.
+    pub gateway: Arc<GatewayRef>,
+    /// Who is behind it.
+    pub origin: Origin,
+    /// Devices of this type only get the message.
+    pub device_type: DeviceType,
+    /// The span of this step; empty when not sampled.
+    pub traceparent: String,
+    /// What to repeat in the answer.
+    pub reference: Reference,
+}
+
+/// One frame to push.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// To whom.
+    pub to: To,
+    /// The complete frame as JSON text.
+    pub frame: Bytes,
+    /// What kind of push it is.
+    pub class: PushClass,
+    /// The span that caused it; empty when not sampled.
+    pub traceparent: String,
+    /// The client id of the request that it answers; empty when it answers none.
+    pub answers: Bytes,
+}
+
+/// Whom a push is for.
+#[derive(Debug, Clone)]
+pub enum To {
+    /// The connection that asked: known without a look-up.
+    Connection(Arc<GatewayRef>, u64),
+    /// All devices of the members, but not the connection that asked.
+    Members {
+        /// The members.
+        audience: Audience,
+        /// The connection that asked, which got an answer instead.
+        except: Option<(Arc<GatewayRef>, u64)>,
+        /// Its own devices need not hear of it.
+        except_user: Option<UserId>,
+        /// Devices of this type only.
+        device_type: DeviceType,
+    },
+}
+
+/// `sent`.
+pub(super) fn sent(asker: &Asker, entry: &EntryRow) -> Outgoing {
+    let frame = ServerFrame::Sent(Sent {
+        r#ref: reference(asker),
+        client_id: entry.client_id,
+        conversation_id: entry.conversation_id,
+        id: entry.id,
+        seq: entry.seq,
+        timestamp: entry.created_at_ms,
+    });
+    answer(asker, frame.to_json())
+}
+
+/// `error` for what the rules refuse: nothing is stored.
+pub(super) fn refused(asker: &Asker, refusal: &Refusal) -> Outgoing {
+    error(asker, refusal.code, &refusal.message, Stored::No, None)
+}
+
+/// `error`.
+pub(super) fn error(
+    asker: &Asker,
+    code: ErrorCode,
+    message: &str,
+    stored: Stored,
+    retry_after_ms: Option<u64>,
+) -> Outgoing {
+    let frame = ServerFrame::Error(ErrorFrame {
+        r#ref: reference(asker),
+        client_id: ClientId::from_bytes(&asker.reference.client_id).ok(),
+        code,
+        message: message.to_owned(),
+        stored,
+        retry_after_ms,
+    });
+    answer(asker, frame.to_json())
+}
+
+fn reference(asker: &Asker) -> Option<String> {
+    (!asker.reference.reference.is_empty()).then(|| asker.reference.reference.clone())
+}
+
+fn answer(asker: &Asker, frame: Bytes) -> Outgoing {
+    Outgoing {
+        to: To::Connection(Arc::clone(&asker.gateway), asker.origin.connection),
+        frame,
+        class: PushClass::Answer,
+        traceparent: asker.traceparent.clone(),
+        answers: asker.reference.client_id.clone(),
+    }
+}
+
+/// `entry`, for every device but the one that wrote it.
+pub(super) fn entry(asker: &Asker, entry: EntryRow, audience: Audience) -> Option<Outgoing> {
+    let frame = Entry {
+        conversation_id: entry.conversation_id,
+        seq: entry.seq,
+        id: entry.id,
+        sender: Sender {
+            id: entry.sender_id,
+            r#type: sender_type(&entry.kind, asker.origin.device_type).to_owned(),
+            name: asker.origin.name.clone(),
+            avatar: asker.origin.avatar.clone(),
+        },
+        kind: entry.kind,
+        // Checked when it was parsed.
+        content: RawValue::from_string(entry.content).ok()?,
+        reply_to: entry.reply_to,
+        mentions: entry.mentions,
+        is_important: entry.is_important,
+        extra: entry.extra.and_then(|extra| RawValue::from_string(extra).ok()),
+        client_id: Some(entry.client_id),
+        timestamp: entry.created_at_ms,
+    };
+    Some(Outgoing {
+        to: To::Members {
+            audience,
+            except: Some((Arc::clone(&asker.gateway), asker.origin.connection)),
+            except_user: None,
+            device_type: asker.device_type,
+        },
+        frame: frame.to_frame_json(),
+        class: PushClass::Entry,
+        traceparent: asker.traceparent.clone(),
+        answers: Bytes::new(),
+    })
+}
+
+fn sender_type(kind: &str, device_type: i32) -> &'static str {
+    match (kind, DeviceType::try_from(device_type)) {
+        ("system", _) => "system",
+        (_, Ok(DeviceType::Bot)) => "bot",
+        _ => "user",
+    }
+}

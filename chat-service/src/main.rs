@@ -1,0 +1,166 @@
+//! The binary `chat-service`: reads the configuration, makes the adapters, runs the service.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bus::Bus;
+use bus::rabbitmq::RabbitBus;
+use chat_service::config::{ChatConfig, ENV_PREFIX};
+use chat_service::store::postgres::PostgresStore;
+use chat_service::{Adapters, build};
+use clap::{Parser, Subcommand};
+use platform::admin::{self, Admin};
+use platform::backoff::Backoff;
+use platform::config::Source;
+use platform::grpc::Incoming;
+use platform::metrics::Metrics;
+use platform::readiness::Readiness;
+use platform::shutdown::{Shutdown, Tasks};
+
+/// Conversations, their logs, and the delivery of what was appended.
+///
+/// Needs RabbitMQ, Postgres and the presence service. Every key of the configuration can also be given
+/// as an environment variable: `database.url` is `TIDINGS_CHAT__DATABASE__URL`.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// A TOML file; docs/configuration.md lists its keys.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Command {
+    /// Serves until SIGTERM (the default).
+    Run,
+    /// Brings the tables up to date and ends.
+    Migrate,
+}
+
+/// What a mistake in the configuration ends with.
+const BAD_CONFIGURATION: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    platform::install_crypto_provider();
+    let arguments = Arguments::parse();
+    let source = Source::from_process(arguments.config, ENV_PREFIX);
+    let config: ChatConfig = match platform::config::load(&source) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    let ended = match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => run(config).await,
+        Command::Migrate => migrate(&config).await,
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+    }
+}
+
+async fn migrate(config: &ChatConfig) -> Result<()> {
+    let place = config.database.place();
+    let store = PostgresStore::new(&config.database).context("database.url")?;
+    store.migrate().await.with_context(|| format!("Postgres at {place}"))?;
+    println!("the tables at {place} are up to date");
+    Ok(())
+}
+
+async fn run(config: ChatConfig) -> Result<()> {
+    let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
+        .await
+        .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;
+    let management = std::net::TcpListener::bind(&config.management_listen)
+        .with_context(|| format!("management_listen: {}", config.management_listen))?;
+    let telemetry = platform::telemetry::init(&config.telemetry, "chat-service")?;
+    let (metrics, readiness, tasks, shutdown) =
+        (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
+    let store = PostgresStore::new(&config.database).context("database.url")?;
+    let presence =
+        platform::grpc::channel("presence_grpc", &config.presence_grpc, &tasks, &shutdown)?;
+    let admin = Admin {
+        readiness: readiness.clone(),
+        metrics: metrics.clone(),
+        service: "chat-service",
+        instance: grpc.local_addr()?.to_string(),
+    };
+    let admin = admin::start(management, admin)?;
+    println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
+    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+
+    if prepare(&config, &store, &readiness, &shutdown).await {
+        tracing::info!(
+            rabbitmq = config.amqp.place(),
+            postgres = config.database.place(),
+            "depends on"
+        );
+        let bus = Arc::new(RabbitBus::start(config.amqp.clone()));
+        let adapters = Adapters {
+            bus: bus.clone(),
+            store: Arc::new(store.clone()),
+            presence,
+            metrics,
+            readiness,
+            tracer: telemetry.tracer(),
+        };
+        build(config.lanes, config.queries, adapters)
+            .run(Incoming::Tcp(grpc), shutdown.clone())
+            .await;
+        bus.close().await;
+    }
+    store.close().await;
+    shutdown.force();
+    if let Err(late) = tasks.join(Duration::from_secs(5)).await {
+        tracing::warn!(?late, "tasks did not end");
+    }
+    telemetry.flush().await;
+    Ok(())
+}
+
+/// Waits for the database and brings its tables up to date. False when stopping began first.
+async fn prepare(
+    config: &ChatConfig,
+    store: &PostgresStore,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> bool {
+    let place = config.database.place();
+    let database = readiness.dependency("postgres");
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    loop {
+        let ready = match store.check().await {
+            Ok(()) if config.database.migrate_at_start => {
+                store.migrate().await.map_err(|error| error.to_string())
+            }
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        match ready {
+            Ok(()) => break,
+            Err(error) => database.down(format!("Postgres at {place}: {error}")),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next_delay()) => {}
+            () = shutdown.begun() => return false,
+        }
+    }
+    if let Ok(settings) = store.unsafe_settings().await {
+        for setting in settings {
+            tracing::warn!(setting, "Postgres may lose what was acknowledged");
+        }
+    }
+    database.up();
+    true
+}

@@ -1,0 +1,113 @@
+//! What the chat service counts, under `tidings_chat_`.
+
+use platform::metrics::Metrics;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+/// What became of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum OutcomeKind {
+    Stored,
+    Repeated,
+    Refused,
+    Unavailable,
+    Panicked,
+}
+
+/// Label set of operations.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    /// What became of it.
+    pub outcome: OutcomeKind,
+}
+
+/// What became of a batch of pushes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum PushKind {
+    Confirmed,
+    GatewayGone,
+    GivenUp,
+}
+
+/// Label set of pushes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PushLabel {
+    /// What became of it.
+    pub outcome: PushKind,
+}
+
+/// The service's metrics.
+#[derive(Debug, Clone)]
+pub struct ChatMetrics {
+    /// Operations by outcome.
+    pub operations: Family<OutcomeLabel, Counter>,
+    /// Frames of each appended batch.
+    pub batch_frames: Histogram,
+    /// Seconds of each append, tries included.
+    pub append_seconds: Histogram,
+    /// Batches planned again because a head or a client id was taken.
+    pub conflicts: Counter,
+    /// Seconds of each look-up of connections.
+    pub locate_seconds: Histogram,
+    /// Look-ups without an answer: their entries wait for the next sync.
+    pub locate_failures: Counter,
+    /// Batches of pushes by outcome.
+    pub pushes: Family<PushLabel, Counter>,
+    /// Cursors that could not be moved; clients send them again.
+    pub cursor_failures: Counter,
+}
+
+impl ChatMetrics {
+    /// Registers them.
+    pub fn new(metrics: &Metrics) -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
+        let this = Self {
+            operations: Family::default(),
+            batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+            append_seconds: seconds(),
+            conflicts: Counter::default(),
+            locate_seconds: seconds(),
+            locate_failures: Counter::default(),
+            pushes: Family::default(),
+            cursor_failures: Counter::default(),
+        };
+        metrics.register(|registry| {
+            let r = registry.sub_registry_with_prefix("tidings_chat");
+            r.register("operations", "Operations by outcome", this.operations.clone());
+            r.register("batch_frames", "Frames of each appended batch", this.batch_frames.clone());
+            r.register("append_seconds", "Seconds of each append", this.append_seconds.clone());
+            r.register("append_conflicts", "Batches planned again", this.conflicts.clone());
+            r.register(
+                "locate_seconds",
+                "Seconds of each look-up of connections",
+                this.locate_seconds.clone(),
+            );
+            r.register(
+                "locate_failures",
+                "Look-ups without an answer",
+                this.locate_failures.clone(),
+            );
+            r.register("push_batches", "Batches of pushes by outcome", this.pushes.clone());
+            r.register(
+                "cursor_failures",
+                "Cursors that could not be moved",
+                this.cursor_failures.clone(),
+            );
+        });
+        this
+    }
+
+    /// Counts an operation.
+    pub fn operation(&self, outcome: OutcomeKind) {
+        self.operations.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts a batch of pushes.
+    pub fn push(&self, outcome: PushKind) {
+        self.pushes.get_or_create(&PushLabel { outcome }).inc();
+    }
+}
