@@ -1,0 +1,96 @@
+//! The binary `presence-service`: reads the configuration, makes the adapters, runs the service.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bus::Bus;
+use bus::rabbitmq::RabbitBus;
+use clap::Parser;
+use platform::admin::{self, Admin};
+use platform::config::Source;
+use platform::grpc::Incoming;
+use platform::metrics::Metrics;
+use platform::readiness::Readiness;
+use platform::shutdown::{Shutdown, Tasks};
+use presence_service::config::{ENV_PREFIX, PresenceConfig};
+use presence_service::store::redis::RedisStore;
+use presence_service::{Adapters, build};
+
+/// Who is connected where, and in which state.
+///
+/// Needs RabbitMQ, Redis and the chat service. Every key of the configuration can also be given as an
+/// environment variable: `redis.url` is `TIDINGS_PRESENCE__REDIS__URL`.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// A TOML file; docs/configuration.md lists its keys.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+/// What a mistake in the configuration ends with.
+const BAD_CONFIGURATION: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    platform::install_crypto_provider();
+    let source = Source::from_process(Arguments::parse().config, ENV_PREFIX);
+    let config: PresenceConfig = match platform::config::load(&source) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    match run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+    }
+}
+
+async fn run(config: PresenceConfig) -> Result<()> {
+    let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
+        .await
+        .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;
+    let management = std::net::TcpListener::bind(&config.management_listen)
+        .with_context(|| format!("management_listen: {}", config.management_listen))?;
+    let telemetry = platform::telemetry::init(&config.telemetry, "presence-service")?;
+    let (metrics, readiness, tasks, shutdown) =
+        (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
+    let store = RedisStore::new(&config.redis).context("redis.url")?;
+    let chat = platform::grpc::channel("chat_grpc", &config.chat_grpc, &tasks, &shutdown)?;
+    let admin = Admin {
+        readiness: readiness.clone(),
+        metrics: metrics.clone(),
+        service: "presence-service",
+        instance: grpc.local_addr()?.to_string(),
+    };
+    let admin = admin::start(management, admin)?;
+    println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
+    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+    tracing::info!(rabbitmq = config.amqp.place(), redis = config.redis.place(), "depends on");
+
+    let bus = Arc::new(RabbitBus::start(config.amqp));
+    let adapters = Adapters {
+        bus: bus.clone(),
+        store: Arc::new(store),
+        chat,
+        metrics,
+        readiness,
+        tracer: telemetry.tracer(),
+    };
+    build(config.presence, adapters).run(Incoming::Tcp(grpc), shutdown.clone()).await;
+    bus.close().await;
+    shutdown.force();
+    if let Err(late) = tasks.join(Duration::from_secs(5)).await {
+        tracing::warn!(?late, "tasks did not end");
+    }
+    telemetry.flush().await;
+    Ok(())
+}
