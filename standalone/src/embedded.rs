@@ -14,6 +14,7 @@ use platform::config::Source;
 use platform::grpc;
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
+use platform::secret::Secret;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::telemetry::Telemetry;
 use platform::token::{Signer, Verifier};
@@ -55,18 +56,18 @@ pub(crate) async fn serve(arguments: Serve) -> Result<()> {
         instance: address.to_string(),
     };
     let admin = admin::start(management, admin)?;
+    let secret = folder.secret()?;
     greet(address, admin.address(), &folder, are_dev_tokens);
 
     let process =
         Process { config, metrics, readiness, telemetry: &telemetry, store: store.clone() };
-    process.run(listener, &folder, are_dev_tokens).await?;
+    process.run(listener, &secret, are_dev_tokens).await?;
     store.close().await;
     telemetry.flush().await;
     Ok(())
 }
 
 fn greet(address: SocketAddr, management: SocketAddr, folder: &DataFolder, are_dev_tokens: bool) {
-    println!("listening http={address} management={management}");
     let data = folder.path().display();
     println!("Tidings serves its chat page on http://{address}");
     println!("Messages and the signing secret are in {data}");
@@ -78,6 +79,8 @@ fn greet(address: SocketAddr, management: SocketAddr, folder: &DataFolder, are_d
         println!("Sign in with a token, such as one of `tidings token --user alice --data {data}`");
     }
     println!("Ctrl-C stops it");
+    // For scripts, and last: whoever waits for it may stop reading then.
+    println!("listening http={address} management={management}");
 }
 
 struct Process<'a> {
@@ -89,13 +92,7 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
-    async fn run(
-        self,
-        listener: TcpListener,
-        folder: &DataFolder,
-        are_dev_tokens: bool,
-    ) -> Result<()> {
-        let secret = folder.secret()?;
+    async fn run(self, listener: TcpListener, secret: &Secret, are_dev_tokens: bool) -> Result<()> {
         let auth = AuthConfig {
             hs256_secret: secret.clone(),
             dev_tokens: are_dev_tokens,
@@ -103,7 +100,7 @@ impl Process<'_> {
             ..AuthConfig::default()
         };
         let verifier = Arc::new(Verifier::from_config(&auth.verification())?);
-        let dev_signer = are_dev_tokens.then(|| Arc::new(Signer::hs256(&secret, None, None)));
+        let dev_signer = are_dev_tokens.then(|| Arc::new(Signer::hs256(secret, None, None)));
         let bus: Arc<dyn Bus> = Arc::new(InProcessBus::new(self.config.bus.clone()));
         let (chat_channel, chat_incoming) = grpc::in_memory();
         let (presence_channel, presence_incoming) = grpc::in_memory();
