@@ -128,9 +128,10 @@ impl Telemetry {
     }
 }
 
+/// What a piece of code logs, for tests.
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(crate) mod captured {
+    use super::filter;
     use parking_lot::Mutex;
     use std::sync::Arc;
 
@@ -147,20 +148,30 @@ mod tests {
         }
     }
 
-    fn logged(configured: &str) -> String {
+    pub(crate) fn log(configured: &str, code: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter(configured).unwrap())
             .with_writer(move || writer.clone())
+            .with_ansi(false)
             .finish();
-        tracing::subscriber::with_default(subscriber, || {
+        tracing::subscriber::with_default(subscriber, code);
+        let bytes = lines.0.lock().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(configured: &str) -> String {
+        captured::log(configured, || {
             tracing::warn!(target: "lapin::returned_messages", "a message body");
             tracing::info!(target: "lapin::channel", "library detail");
             tracing::info!("of our own");
-        });
-        let bytes = lines.0.lock().clone();
-        String::from_utf8(bytes).unwrap()
+        })
     }
 
     #[test]
