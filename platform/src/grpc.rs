@@ -3,7 +3,9 @@
 //! Call deadlines belong to the caller of each method; here are only those of the transport.
 
 mod channel;
+mod health;
 mod in_memory;
+mod resolver;
 
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
 
 use crate::shutdown::Shutdown;
 
@@ -26,24 +29,31 @@ pub enum Incoming {
     InMemory(InMemoryIncoming),
 }
 
+/// From the word that this server stops until it takes no more calls: time for callers to turn away.
+const NOTICE: Duration = Duration::from_millis(250);
+
 /// Serves until stopping has begun, then finishes the calls under way.
 pub async fn serve(
     routes: Routes,
     incoming: Incoming,
     shutdown: Shutdown,
 ) -> Result<(), tonic::transport::Error> {
-    let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    let (mut reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("", ServingStatus::Serving).await;
+    let has_distant_callers = matches!(incoming, Incoming::Tcp(_));
     let draining = shutdown.clone();
     let stop = async move {
         draining.begun().await;
-        reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+        reporter.set_service_status("", ServingStatus::NotServing).await;
+        if has_distant_callers {
+            tokio::time::sleep(NOTICE).await;
+        }
+        // Ends the streams of those who watch: they are calls under way, too.
+        reporter.clear_service_status("").await;
     };
     let server = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        // Reconnecting clients spread over the replicas that there are now.
-        .max_connection_age(Duration::from_mins(10))
         .add_routes(routes.add_service(health));
     let serving = async {
         match incoming {

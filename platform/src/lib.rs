@@ -1,7 +1,8 @@
 //! What every process needs: configuration, telemetry, shutdown, health, tokens, gRPC channels.
 //!
 //! Must not know any message, user or conversation, and keeps no process-global state beyond what
-//! the log subscriber and the TLS library demand: three services share one process.
+//! the log subscriber and the TLS library demand, and a count of panics: three services share one
+//! process.
 
 pub mod admin;
 pub mod backoff;

@@ -2,20 +2,33 @@
 //!
 //! Names are `tidings_<part>_<noun>_<unit>`; `_total` is added to counters by the encoder.
 
+mod process;
+
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 /// The type that `/metrics` must say for [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// A handle to the process's registry.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Metrics(Arc<Mutex<Registry>>);
 
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("tidings_build", "The running build.", build);
+        registry.register_collector(Box::new(process::Process::new()));
+        Self(Arc::new(Mutex::new(registry)))
+    }
+}
+
 impl Metrics {
-    /// An empty registry.
+    /// A registry with the figures of the process itself.
     pub fn new() -> Self {
         Self::default()
     }
@@ -28,8 +41,10 @@ impl Metrics {
     /// Everything as OpenMetrics text.
     pub fn encode(&self) -> String {
         let mut text = String::new();
-        // Writing into a `String` cannot fail.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.lock());
+        if prometheus_client::encoding::text::encode(&mut text, &self.0.lock()).is_err() {
+            // Writing into a `String` cannot fail; a part's own collector can.
+            tracing::error!("the metrics cannot be written");
+        }
         text
     }
 }
@@ -48,5 +63,21 @@ mod tests {
         });
         counter.inc_by(3);
         assert!(metrics.encode().contains("tidings_test_frames_total 3"));
+    }
+
+    #[test]
+    fn the_process_itself_is_measured() {
+        let text = Metrics::new().encode();
+        for name in [
+            "tidings_build_info{version=",
+            "tidings_task_panics_total ",
+            "process_cpu_seconds_total ",
+            "process_resident_memory_bytes ",
+            "process_threads ",
+            "process_open_fds ",
+            "process_start_time_seconds ",
+        ] {
+            assert!(text.lines().any(|line| line.starts_with(name)), "{name}: {text}");
+        }
     }
 }

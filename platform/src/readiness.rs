@@ -127,4 +127,21 @@ mod tests {
         readiness.set_draining();
         assert_eq!(readiness.report().causes, ["draining"]);
     }
+
+    #[test]
+    fn each_change_of_a_dependency_is_logged_once_with_its_reason() {
+        let text = crate::telemetry::captured::log("info", || {
+            let broker = Readiness::new().dependency("rabbitmq");
+            for _ in 0..3 {
+                broker.down("nobody answers at 127.0.0.1:5672");
+            }
+            broker.up();
+            broker.up();
+            broker.down("connection lost");
+        });
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[0].contains("rabbitmq") && lines[0].contains("127.0.0.1:5672"), "{text}");
+        assert!(lines[1].contains("connected") && lines[2].contains("connection lost"), "{text}");
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A secret from the configuration.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
@@ -38,6 +38,13 @@ impl fmt::Display for Secret {
     }
 }
 
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The library's own message would quote what it found.
+        String::deserialize(deserializer).map(Self).map_err(|_| D::Error::custom("expected a text"))
+    }
+}
+
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(if self.is_empty() { "" } else { "redacted" })
@@ -54,5 +61,11 @@ mod tests {
         let printed = format!("{secret} {secret:?} {}", serde_json::to_string(&secret).unwrap());
         assert!(!printed.contains("hunter2"), "{printed}");
         assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn a_secret_of_the_wrong_type_is_not_quoted() {
+        let error = serde_json::from_str::<Secret>("271828").unwrap_err().to_string();
+        assert!(!error.contains("271828"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use parking_lot::Mutex;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,17 +58,19 @@ impl Shutdown {
         self.forced.is_cancelled()
     }
 
-    /// Begins at SIGTERM or SIGINT; forces at a second signal or after `grace`.
+    /// Begins at SIGTERM or SIGINT; forces at a second signal or after `grace`. From the return of this
+    /// call on no signal ends the process unasked; call it inside the runtime.
     pub fn on_signals(&self, tasks: &Tasks, grace: Duration) {
         let shutdown = self.clone();
+        let mut signals = Signals::watch();
         tasks.spawn("signals", async move {
             tokio::select! {
-                signal = next_signal() => tracing::info!(signal, "stopping; a second signal forces"),
+                signal = signals.next() => tracing::info!(signal, "stopping; a second signal forces"),
                 () = shutdown.begun() => {}
             }
             shutdown.begin();
             tokio::select! {
-                signal = next_signal() => tracing::warn!(signal, "forced to stop"),
+                signal = signals.next() => tracing::warn!(signal, "forced to stop"),
                 () = tokio::time::sleep(grace) => tracing::warn!(grace_ms = grace.as_millis() as u64, "the grace time is over"),
                 () = shutdown.forced() => {}
             }
@@ -76,17 +79,35 @@ impl Shutdown {
     }
 }
 
-async fn next_signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (term, int) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut term), Ok(mut int)) = (term, int) else {
-        tracing::error!("signals cannot be watched; end the process with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = int.recv() => "SIGINT",
+/// SIGTERM and SIGINT, watched from the moment this is made.
+struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    fn watch() -> Self {
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(term), Ok(int)) => Self(Some((term, int))),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%error, "signals cannot be watched; they end the process at once");
+                Self(None)
+            }
+        }
     }
+
+    async fn next(&mut self) -> &'static str {
+        let Some((term, int)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Panics of all tasks of this process: a fact of the process, like its memory.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// How many tasks of this process have panicked; for its metrics.
+pub fn task_panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
 }
 
 /// The tasks of one part, by name: joined at the end, and heard when they panic.
@@ -116,6 +137,7 @@ impl Tasks {
             let _account = account;
             if AssertUnwindSafe(future).catch_unwind().await.is_err() {
                 panics.fetch_add(1, Ordering::Relaxed);
+                PANICS.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(task = name, "a task panicked");
             }
         })
@@ -182,6 +204,29 @@ mod tests {
         tasks.spawn("steady", async {});
         assert_eq!(tasks.join(Duration::from_secs(5)).await, Ok(()));
         assert_eq!(tasks.panics(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_aborted_task_is_not_waited_for() {
+        let tasks = Tasks::new();
+        tasks.spawn("endless", std::future::pending()).abort();
+        assert_eq!(tasks.join(Duration::from_secs(5)).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_grace_time_ends_by_force() {
+        let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
+        shutdown.on_signals(&tasks, Duration::from_secs(20));
+        let stubborn = shutdown.clone();
+        tasks.spawn("stubborn", async move { stubborn.forced().await });
+        shutdown.begin();
+        assert_eq!(
+            tasks.join(Duration::from_secs(19)).await,
+            Err(vec!["signals", "stubborn"]),
+            "there is still time"
+        );
+        assert_eq!(tasks.join(Duration::from_secs(2)).await, Ok(()));
+        assert!(shutdown.is_forced());
     }
 
     #[tokio::test]

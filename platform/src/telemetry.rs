@@ -7,11 +7,15 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 use crate::trace::Tracer;
 
-/// Libraries that would flood the log, or print a message body: lapin logs each returned message whole.
-const QUIET: &str = "lapin::returned_messages=off,lapin=warn,h2=warn,hyper=warn,hyper_util=warn,tower=warn,sqlx=warn,opentelemetry=warn";
+/// Libraries that would flood the log; the configured filter may ask for more.
+const QUIET: &str =
+    "lapin=warn,h2=warn,hyper=warn,hyper_util=warn,tower=warn,sqlx=warn,opentelemetry=warn";
+/// Prints each returned message with its body: nobody may ask for that.
+const NEVER: &str = "lapin::returned_messages=off";
 
 /// What is logged and traced.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,10 +57,13 @@ pub enum LogFormat {
 pub enum TelemetryError {
     /// The filter does not parse.
     #[error("telemetry.log_filter: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
+    Filter(#[from] ParseError),
     /// The endpoint is not one.
     #[error("telemetry.otlp_endpoint: {0}")]
     Endpoint(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The ratio is not one.
+    #[error("telemetry.sample_ratio: {0} is not from 0.0 to 1.0")]
+    Ratio(f64),
 }
 
 /// Running telemetry. Flush it at the end.
@@ -67,7 +74,10 @@ pub struct Telemetry {
 
 /// Starts telemetry. Call it inside the runtime: the exporter needs one.
 pub fn init(config: &TelemetryConfig, service: &'static str) -> Result<Telemetry, TelemetryError> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.log_filter))?;
+    if !(0.0..=1.0).contains(&config.sample_ratio) {
+        return Err(TelemetryError::Ratio(config.sample_ratio));
+    }
+    let filter = filter(&config.log_filter)?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that another part of this process has set one: a test, or the all-in-one binary.
     let _ = match config.log_format {
@@ -79,6 +89,11 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> Result<Telemetry
         None => None,
     };
     Ok(Telemetry { provider })
+}
+
+/// What comes later wins over what comes earlier.
+fn filter(configured: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(format!("{QUIET},{configured},{NEVER}"))
 }
 
 fn provider(
@@ -109,6 +124,85 @@ impl Telemetry {
             if !matches!(done, Ok(Ok(()))) {
                 tracing::warn!("the last spans could not be exported");
             }
+        }
+    }
+}
+
+/// What a piece of code logs, for tests.
+#[cfg(test)]
+pub(crate) mod captured {
+    use super::filter;
+    use parking_lot::Mutex;
+    use std::sync::Arc;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn log(configured: &str, code: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter(configured).unwrap())
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::with_default(subscriber, code);
+        let bytes = lines.0.lock().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(configured: &str) -> String {
+        captured::log(configured, || {
+            tracing::warn!(target: "lapin::returned_messages", "a message body");
+            tracing::info!(target: "lapin::channel", "library detail");
+            tracing::info!("of our own");
+        })
+    }
+
+    #[test]
+    fn returned_messages_are_never_logged_whatever_is_asked_for() {
+        for configured in ["info", "trace", "lapin=trace", "lapin::returned_messages=trace"] {
+            let text = logged(configured);
+            assert!(!text.contains("a message body"), "{configured}: {text}");
+        }
+    }
+
+    #[test]
+    fn libraries_are_quiet_unless_asked() {
+        let text = logged("info");
+        assert!(text.contains("of our own") && !text.contains("library detail"), "{text}");
+        assert!(logged("info,lapin=info").contains("library detail"));
+        assert!(!logged("warn").contains("of our own"));
+    }
+
+    #[tokio::test]
+    async fn mistakes_name_their_key() {
+        let mistakes = [
+            (TelemetryConfig { log_filter: "a=b=c".into(), ..Default::default() }, "log_filter"),
+            (TelemetryConfig { sample_ratio: 1.5, ..Default::default() }, "sample_ratio"),
+            (
+                TelemetryConfig { otlp_endpoint: Some("not a url".into()), ..Default::default() },
+                "otlp_endpoint",
+            ),
+        ];
+        for (config, key) in mistakes {
+            let error = init(&config, "test").unwrap_err().to_string();
+            assert!(error.contains(key), "{key}: {error}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The algorithm is fixed by the configured key, never taken from the token; `none`, an embedded
 //! key and a key address in the header are refused. Must not know what a user may do.
 
+mod keys;
 mod sign;
 mod verify;
 
@@ -91,12 +92,18 @@ pub enum TokenError {
     /// Its time has not come.
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// It is meant for somebody else, or by somebody else.
-    #[error("the token is for another audience or by another issuer")]
+    /// It is meant for somebody else.
+    #[error("the token is for another audience")]
     WrongAudience,
-    /// `sub` or `exp` is missing or empty.
+    /// It was made by somebody else.
+    #[error("the token is by another issuer")]
+    WrongIssuer,
+    /// `sub` or `exp` is missing.
     #[error("the token lacks a claim: sub and exp are required")]
     MissingClaim,
+    /// `sub` cannot be a user.
+    #[error("the token's sub is not a user id")]
+    BadSubject,
 }
 
 /// Why tokens cannot be verified at all: a mistake in the configuration.

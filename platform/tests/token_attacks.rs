@@ -20,7 +20,7 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
 -----END PUBLIC KEY-----";
 
 fn now() -> SystemTime {
-    UNIX_EPOCH + Duration::from_hours(500000)
+    UNIX_EPOCH + Duration::from_hours(500_000)
 }
 
 fn config() -> AuthConfig {
@@ -78,8 +78,14 @@ fn bad_claims_are_refused_with_their_reason() {
         ("not yet", with("nbf", json!(1_800_000_030)), TokenError::NotYetValid),
         ("nbf is a text", with("nbf", json!("0")), TokenError::Malformed),
         ("no sub", json!({ "exp": 1_800_000_060 }), TokenError::MissingClaim),
-        ("empty sub", with("sub", json!("")), TokenError::MissingClaim),
-        ("sub is a number", with("sub", json!(7)), TokenError::Malformed),
+        ("sub is null", with("sub", json!(null)), TokenError::MissingClaim),
+        ("empty sub", with("sub", json!("")), TokenError::BadSubject),
+        ("sub is a number", with("sub", json!(7)), TokenError::BadSubject),
+        ("sub is a list", with("sub", json!(["ann"])), TokenError::Malformed),
+        ("exp is negative", with("exp", json!(-1)), TokenError::Malformed),
+        ("exp is null", with("exp", json!(null)), TokenError::MissingClaim),
+        ("roles is a text", with("roles", json!("admin")), TokenError::Malformed),
+        ("the claims are a list", json!(["sub", "exp"]), TokenError::Malformed),
         ("for somebody else", with("aud", json!("billing")), TokenError::WrongAudience),
     ];
     for (what, claims, refusal) in cases {
@@ -92,6 +98,8 @@ fn bad_claims_are_refused_with_their_reason() {
 
 #[test]
 fn clocks_may_differ_by_the_leeway_only() {
+    assert!(verify(&config(), &signed(&with("nbf", json!(1_800_000_005)))).is_ok());
+    assert!(verify(&config(), &signed(&with("exp", json!(1_800_000_060.5)))).is_ok());
     assert!(verify(&config(), &signed(&with("exp", json!(1_799_999_998)))).is_ok());
     assert_eq!(
         verify(&config(), &signed(&with("exp", json!(1_799_999_994)))),
@@ -109,8 +117,14 @@ fn audience_and_issuer_must_fit_where_they_are_configured() {
     let mut claims = with("aud", json!(["other", "tidings"]));
     claims["iss"] = json!("id.example");
     assert!(verify(&strict, &signed(&claims)).is_ok());
-    claims["iss"] = json!("evil.example");
-    assert_eq!(verify(&strict, &signed(&claims)), Err(TokenError::WrongAudience));
+    for issuer in [json!("evil.example"), json!(["id.example"]), json!(null)] {
+        claims["iss"] = issuer;
+        assert_eq!(verify(&strict, &signed(&claims)), Err(TokenError::WrongIssuer));
+    }
+    for audience in [json!("Tidings"), json!(["other"]), json!([]), json!({ "tidings": true })] {
+        claims["aud"] = audience;
+        assert_eq!(verify(&strict, &signed(&claims)), Err(TokenError::WrongAudience));
+    }
     assert_eq!(verify(&strict, &signed(&good())), Err(TokenError::WrongAudience));
 }
 
@@ -132,6 +146,41 @@ fn the_header_never_chooses_the_key_or_the_algorithm() {
     ];
     for header in own_key {
         assert_eq!(verify(&config(), &crafted(&header, &good(), true)), refused, "{header}");
+    }
+}
+
+#[test]
+fn every_refusal_fits_a_close_frame_and_names_no_part_of_the_token() {
+    use TokenError::{
+        AlgorithmNotAllowed, BadSignature, BadSubject, Expired, Malformed, Missing, MissingClaim,
+        NotYetValid, WrongAudience, WrongIssuer,
+    };
+    for error in [
+        AlgorithmNotAllowed,
+        BadSignature,
+        BadSubject,
+        Expired,
+        Malformed,
+        Missing,
+        MissingClaim,
+        NotYetValid,
+        WrongAudience,
+        WrongIssuer,
+    ] {
+        let reason = error.to_string();
+        assert!(!reason.is_empty() && reason.len() <= 100, "{reason}");
+    }
+}
+
+#[test]
+fn a_token_cut_or_padded_anywhere_is_refused_and_never_panics() {
+    let token = signed(&good());
+    for end in 0..token.len() {
+        assert!(verify(&config(), &token[..end]).is_err(), "{end}");
+    }
+    for strange in ["..", "a.b.c", "....", " ", "\u{fffd}.\u{fffd}.\u{fffd}", "e30.e30.e30"] {
+        assert!(verify(&config(), strange).is_err(), "{strange}");
+        assert!(verify(&config(), &format!("{token}{strange}")).is_err(), "{strange}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::Stream;
 use hyper_util::rt::TokioIo;
@@ -15,6 +16,8 @@ use super::Incoming;
 const PIPE_BYTES: usize = 64 * 1024;
 /// Connections waiting to be accepted; a channel opens one at a time.
 const BACKLOG: usize = 4;
+/// How long any call may take, as between processes; methods have their own, shorter deadlines.
+const CALL: Duration = Duration::from_secs(10);
 
 /// The server's end of [`in_memory`].
 #[derive(Debug)]
@@ -33,7 +36,8 @@ pub fn in_memory() -> (Channel, Incoming) {
         }
     });
     // The address is only a name: the connector above ignores it.
-    let channel = Endpoint::from_static("http://in-memory").connect_with_connector_lazy(connector);
+    let endpoint = Endpoint::from_static("http://in-memory").timeout(CALL);
+    let channel = endpoint.connect_with_connector_lazy(connector);
     (channel, Incoming::InMemory(InMemoryIncoming(receiver)))
 }
 
@@ -50,7 +54,6 @@ mod tests {
     use super::super::serve;
     use super::*;
     use crate::shutdown::{Shutdown, Tasks};
-    use std::time::Duration;
     use tonic_health::pb::HealthCheckRequest;
     use tonic_health::pb::health_client::HealthClient;
 

@@ -1,17 +1,14 @@
 //! Verification: which key may have made a token, and whether it did.
 
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::{Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
 use serde_json::Value;
 
+use super::keys::{self, Key};
 use super::{AuthConfig, Claims, TokenError, TokenSetupError};
 
-/// Shortest HS256 secret in bytes that is accepted; 32 is what RFC 7518 section 3.2 asks for.
-const MIN_SECRET_BYTES: usize = 16;
 /// Longest token in bytes that is looked at.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
@@ -23,14 +20,6 @@ pub struct Verifier {
     leeway_secs: u64,
 }
 
-struct Key {
-    /// From a key set: the token must name it.
-    id: Option<String>,
-    /// The only one that this key is used with.
-    algorithm: Algorithm,
-    verifying: DecodingKey,
-}
-
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Verifier").field("keys", &self.keys.len()).finish_non_exhaustive()
@@ -40,25 +29,8 @@ impl std::fmt::Debug for Verifier {
 impl Verifier {
     /// Reads the configured keys.
     pub fn from_config(config: &AuthConfig) -> Result<Self, TokenSetupError> {
-        let mut keys = Vec::new();
-        if !config.hs256_secret.is_empty() {
-            keys.push(secret_key("hs256_secret", config.hs256_secret.expose().as_bytes())?);
-        }
-        if let Some(path) = &config.hs256_secret_file {
-            let text = read("hs256_secret_file", path)?;
-            keys.push(secret_key("hs256_secret_file", text.trim_ascii())?);
-        }
-        if let Some(path) = &config.public_key_file {
-            keys.push(public_key(&read("public_key_file", path)?)?);
-        }
-        if let Some(path) = &config.jwks_file {
-            keys.extend(key_set(&read("jwks_file", path)?)?);
-        }
-        if keys.is_empty() {
-            return Err(TokenSetupError::NoKey);
-        }
         Ok(Self {
-            keys,
+            keys: keys::configured(config)?,
             audience: config.audience.clone(),
             issuer: config.issuer.clone(),
             leeway_secs: config.leeway_secs,
@@ -115,15 +87,14 @@ impl Verifier {
             None | Some(Value::Null) => return Err(TokenError::MissingClaim),
             Some(value) => seconds(value).ok_or(TokenError::Malformed)?,
         };
-        if claims.get("sub").is_none_or(Value::is_null) {
-            return Err(TokenError::MissingClaim);
+        match claims.get("sub") {
+            None | Some(Value::Null) => return Err(TokenError::MissingClaim),
+            Some(Value::String(sub)) if !sub.is_empty() => {}
+            Some(_) => return Err(TokenError::BadSubject),
         }
         let mut claims = claims;
         claims["exp"] = Value::from(expires);
         let claims: Claims = serde_json::from_value(claims).map_err(|_| TokenError::Malformed)?;
-        if claims.sub.is_empty() {
-            return Err(TokenError::MissingClaim);
-        }
         if expires.saturating_add(self.leeway_secs) <= now_secs {
             return Err(TokenError::Expired);
         }
@@ -139,9 +110,15 @@ impl Verifier {
             }
             _ => false,
         };
-        let issuer_fits =
-            self.issuer.as_ref().is_none_or(|ours| issuer == Some(Value::from(ours.as_str())));
-        if audience_fits && issuer_fits { Ok(claims) } else { Err(TokenError::WrongAudience) }
+        if !audience_fits {
+            return Err(TokenError::WrongAudience);
+        }
+        match &self.issuer {
+            Some(ours) if issuer.as_ref().and_then(Value::as_str) != Some(ours) => {
+                Err(TokenError::WrongIssuer)
+            }
+            _ => Ok(claims),
+        }
     }
 }
 
@@ -181,52 +158,4 @@ fn signature_only(algorithm: Algorithm) -> Validation {
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     validation
-}
-
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TokenSetupError> {
-    std::fs::read(path).map_err(|source| TokenSetupError::Unreadable {
-        key,
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn secret_key(key: &'static str, secret: &[u8]) -> Result<Key, TokenSetupError> {
-    if secret.len() < MIN_SECRET_BYTES {
-        let reason =
-            format!("a secret needs at least {MIN_SECRET_BYTES} bytes; 32 random ones are good");
-        return Err(TokenSetupError::BadKey { key, reason });
-    }
-    Ok(Key { id: None, algorithm: Algorithm::HS256, verifying: DecodingKey::from_secret(secret) })
-}
-
-fn public_key(pem: &[u8]) -> Result<Key, TokenSetupError> {
-    let readings = [
-        (Algorithm::EdDSA, DecodingKey::from_ed_pem(pem)),
-        (Algorithm::ES256, DecodingKey::from_ec_pem(pem)),
-        (Algorithm::RS256, DecodingKey::from_rsa_pem(pem)),
-    ];
-    readings
-        .into_iter()
-        .find_map(|(algorithm, key)| Some(Key { id: None, algorithm, verifying: key.ok()? }))
-        .ok_or_else(|| TokenSetupError::BadKey {
-            key: "public_key_file",
-            reason: "not a PEM public key of Ed25519, P-256 or RSA".to_owned(),
-        })
-}
-
-fn key_set(json: &[u8]) -> Result<Vec<Key>, TokenSetupError> {
-    let bad = |reason: String| TokenSetupError::BadKey { key: "jwks_file", reason };
-    let set: JwkSet = serde_json::from_slice(json).map_err(|error| bad(error.to_string()))?;
-    set.keys.iter().map(|jwk| set_key(jwk).map_err(bad)).collect()
-}
-
-fn set_key(jwk: &Jwk) -> Result<Key, String> {
-    let id = jwk.common.key_id.clone().ok_or("every key of the set needs a `kid`")?;
-    let name =
-        jwk.common.key_algorithm.ok_or_else(|| format!("key {id}: needs an `alg`"))?.to_string();
-    let algorithm: Algorithm =
-        name.parse().map_err(|_| format!("key {id}: `{name}` does not sign tokens"))?;
-    let verifying = DecodingKey::from_jwk(jwk).map_err(|error| format!("key {id}: {error}"))?;
-    Ok(Key { id: Some(id), algorithm, verifying })
 }

@@ -1,0 +1,82 @@
+//! The rules by their names in the literature (Jepsen's kafka and set-full workloads), and findings.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// So many violations are described; all are counted.
+const DESCRIBED: usize = 50;
+
+/// What can be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// An acknowledged send is not in the log, or another entry stands in its place.
+    LostWrite,
+    /// An entry that nobody sent.
+    Phantom,
+    /// An entry of a send that was refused with *not stored* and not sent again.
+    AbortedRead,
+    /// Two entries of one (sender, client id), or two different answers to it.
+    Duplicate,
+    /// A place of the log that nothing stands in.
+    Gap,
+    /// Two observers, or an observer and an answer, disagree about what stands in a place.
+    InconsistentOffsets,
+    /// Text, sender or client id of an entry is not what was sent.
+    AlteredContent,
+    /// A sender's later send stands before an earlier one.
+    IntSendNonmonotonic,
+    /// A send that began after another was acknowledged stands before it.
+    StaleAppend,
+    /// On one connection a new live entry stood before one already shown.
+    NonmonotonicPoll,
+    /// On one connection a live entry skipped others (counted only, unless asked for).
+    PollSkip,
+    /// A connected member never got an entry of the log.
+    Unseen,
+    /// A client got an entry of a conversation it is no member of.
+    Leak,
+    /// A frame that is no frame of the protocol.
+    Unreadable,
+}
+
+/// One broken promise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The rule.
+    pub rule: Rule,
+    /// Where, in numbers of the plan.
+    pub detail: String,
+}
+
+/// What the checker found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Findings {
+    /// How often each rule was broken.
+    pub violations: BTreeMap<Rule, u64>,
+    /// The first of them, described.
+    pub examples: Vec<Violation>,
+    /// Entries of all logs.
+    pub entries: u64,
+    /// Entries a device got again; harmless, since devices drop them by their place.
+    pub wire_repeats: u64,
+    /// Entries that a live entry skipped and that came later, by sync.
+    pub live_skips: u64,
+    /// Sends that may or may not be stored.
+    pub unknown_outcomes: u64,
+    /// Clients that were not connected and up to date at the end; what they lack is not judged.
+    pub unreached_clients: u64,
+    /// Conversations whose log was compared with REST history.
+    pub verified_logs: u64,
+}
+
+impl Findings {
+    /// Counts a violation and describes it while there is room.
+    pub(super) fn add(&mut self, rule: Rule, detail: impl FnOnce() -> String) {
+        *self.violations.entry(rule).or_default() += 1;
+        if self.examples.len() < DESCRIBED {
+            self.examples.push(Violation { rule, detail: detail() });
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What happened, as compact records: who sent what when and was told what, who saw which entry.
+//!
+//! Records are only appended while the run goes on; [`crate::check`] judges them at the end.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+/// Stands in [`Observation::sender`] for the server's own entries (created, members added).
+pub const SYSTEM: u32 = u32::MAX;
+/// Stands in [`Observation::sender`] for entries that no client of this run has written.
+pub const FOREIGN: u32 = u32::MAX - 1;
+
+/// The entry's id in eight bytes: two ids differ in them but for a chance of 2^-60.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Mark(u64);
+
+impl Mark {
+    /// The mark of an entry id.
+    pub fn of(id: Uuid) -> Self {
+        let (high, low) = id.as_u64_pair();
+        Self(high.rotate_left(32) ^ low.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+}
+
+/// How an entry came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// Pushed while connected.
+    Live,
+    /// In a sync page.
+    Sync,
+    /// In a page of REST history.
+    History,
+}
+
+/// One entry, as one device saw it once. Repeats on the wire are further observations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observation {
+    /// Which entry stood there.
+    pub mark: Mark,
+    /// The place.
+    pub seq: u32,
+    /// The sending client, [`SYSTEM`] or [`FOREIGN`].
+    pub sender: u32,
+    /// Which of the sender's sends.
+    pub number: u32,
+    /// The device's connection it came on; the first is 1.
+    pub connection: u16,
+    /// How it came.
+    pub via: Via,
+    /// Its text, sender or client id is not what was sent.
+    pub is_altered: bool,
+}
+
+/// What became of a send, as its client knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Outcome {
+    /// Never written to a socket.
+    #[default]
+    Unsent,
+    /// Written, and not answered for certain: it may be stored or not.
+    Unknown,
+    /// Acknowledged: `seq`, `mark` and `acknowledged_us` are set.
+    Acknowledged,
+    /// Refused for good, and told that nothing was stored.
+    Refused,
+}
+
+/// One send of a client; its number is its place in [`ClientHistory::sends`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Send {
+    /// When it was written first, since it was last told *not stored*; microseconds.
+    pub invoked_us: u64,
+    /// When it was acknowledged; microseconds.
+    pub acknowledged_us: u64,
+    /// The acknowledged entry.
+    pub mark: Mark,
+    /// The conversation's number in the plan.
+    pub conversation: u32,
+    /// The acknowledged place.
+    pub seq: u32,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Answered with an error and sent again while later sends were under way: its place among
+    /// them is not promised.
+    pub is_late: bool,
+}
+
+/// What one client saw of one conversation, in the order it saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The conversation's number in the plan.
+    pub conversation: u32,
+    /// Everything seen.
+    pub observations: Vec<Observation>,
+}
+
+/// One client's part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientHistory {
+    /// By number.
+    pub sends: Vec<Send>,
+    /// One for each conversation it is a member of.
+    pub views: Vec<View>,
+    /// It was connected and up to date when the run ended, so what it lacks is missing.
+    pub is_reached: bool,
+}
+
+/// What needs no history to be wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Oddity {
+    /// A second acknowledgement of one send named another entry or place.
+    ChangedAnswer {
+        /// The client.
+        client: u32,
+        /// Its send.
+        number: u32,
+    },
+    /// An entry of a conversation the client is no member of.
+    Leak {
+        /// The client.
+        client: u32,
+        /// The conversation.
+        conversation_id: Uuid,
+    },
+    /// An acknowledgement of what the client never sent, or in another conversation.
+    StrangeAnswer {
+        /// The client.
+        client: u32,
+    },
+    /// A frame the fleet cannot read.
+    Unreadable {
+        /// The client.
+        client: u32,
+    },
+}
+
+/// Everything the checker needs.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// How many conversations the plan has.
+    pub conversations: u32,
+    /// By number.
+    pub clients: Vec<ClientHistory>,
+    /// The logs as REST history gave them, by conversation, for those that were asked for.
+    pub stored: BTreeMap<u32, Vec<Observation>>,
+    /// Seen at once, at most so many as the run keeps.
+    pub oddities: Vec<Oddity>,
+}

@@ -1,0 +1,2 @@
+//! The fleet as a program.
+fn main() {}

@@ -1,0 +1,314 @@
+//! Frames: writes masked client frames, reads server frames out of whatever the socket gave.
+//!
+//! A message that lies whole in the chunk is handed on without a copy. Between reads a connection
+//! keeps only the bytes of an unfinished message, so an idle one keeps nothing.
+
+/// Largest message accepted, in bytes. A sync page is the longest thing a server says.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// A kept buffer above this many bytes is given back when it is empty.
+const KEPT_BYTES: usize = 4 * 1024;
+
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xA;
+
+/// What the server said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A whole text or binary message. The text is not checked to be UTF-8.
+    Whole(&'a [u8]),
+    /// Must be answered with the same bytes.
+    Ping(&'a [u8]),
+    /// An answer to a ping.
+    Pong,
+    /// The server ends the connection. 1005 when it named no code.
+    Close(u16),
+}
+
+/// The server broke the protocol; the connection is of no use any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// Reserved bits or an unknown opcode.
+    #[error("a frame with reserved bits or opcode")]
+    Reserved,
+    /// A server must not mask.
+    #[error("a masked frame from a server")]
+    Masked,
+    /// A control frame in fragments or above 125 bytes.
+    #[error("a bad control frame")]
+    Control,
+    /// A continuation of nothing, or a new message inside another.
+    #[error("fragments out of order")]
+    Fragments,
+    /// Longer than [`MAX_MESSAGE_BYTES`].
+    #[error("a message above {MAX_MESSAGE_BYTES} bytes")]
+    TooLong,
+}
+
+struct Header {
+    is_final: bool,
+    opcode: u8,
+    header_len: usize,
+    payload_len: usize,
+}
+
+/// Reads the header at the start of `bytes`; nothing when more bytes are needed.
+fn header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
+    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    let opcode = first & 0x0F;
+    if first & 0x70 != 0 || !matches!(opcode, 0..=2 | 8..=10) {
+        return Err(ProtocolError::Reserved);
+    }
+    if second & 0x80 != 0 {
+        return Err(ProtocolError::Masked);
+    }
+    let is_final = first & 0x80 != 0;
+    let short = usize::from(second & 0x7F);
+    if opcode >= CLOSE && (!is_final || short > 125) {
+        return Err(ProtocolError::Control);
+    }
+    let (header_len, payload_len) = match (short, rest) {
+        (126, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
+        (127, [a, b, c, d, e, f, g, h, ..]) => {
+            (10, u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
+        }
+        (126 | 127, _) => return Ok(None),
+        (length, _) => (2, length as u64),
+    };
+    if payload_len > MAX_MESSAGE_BYTES as u64 {
+        return Err(ProtocolError::TooLong);
+    }
+    Ok(Some(Header { is_final, opcode, header_len, payload_len: payload_len as usize }))
+}
+
+/// Reads the messages of one connection.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// The beginning of a frame whose end has not come.
+    unfinished: Vec<u8>,
+    /// The fragments of a message so far.
+    fragments: Option<Vec<u8>>,
+}
+
+impl Reader {
+    /// Takes what the socket gave and hands each message to `hear`, in order.
+    pub fn feed(
+        &mut self,
+        chunk: &[u8],
+        mut hear: impl FnMut(Message<'_>),
+    ) -> Result<(), ProtocolError> {
+        if self.unfinished.is_empty() {
+            let taken = self.read(chunk, &mut hear)?;
+            self.unfinished.extend_from_slice(&chunk[taken..]);
+            return Ok(());
+        }
+        let mut bytes = std::mem::take(&mut self.unfinished);
+        bytes.extend_from_slice(chunk);
+        let taken = self.read(&bytes, &mut hear)?;
+        bytes.drain(..taken);
+        if !bytes.is_empty() || bytes.capacity() <= KEPT_BYTES {
+            self.unfinished = bytes;
+        }
+        Ok(())
+    }
+
+    /// Reads whole frames; how many bytes they took.
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        hear: &mut impl FnMut(Message<'_>),
+    ) -> Result<usize, ProtocolError> {
+        let mut at = 0;
+        while let Some(header) = header(&bytes[at..])? {
+            let start = at + header.header_len;
+            let Some(payload) = bytes.get(start..start + header.payload_len) else { break };
+            at = start + header.payload_len;
+            self.frame(&header, payload, hear)?;
+        }
+        Ok(at)
+    }
+
+    fn frame(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        hear: &mut impl FnMut(Message<'_>),
+    ) -> Result<(), ProtocolError> {
+        match (header.opcode, &mut self.fragments) {
+            (PING, _) => hear(Message::Ping(payload)),
+            (PONG, _) => hear(Message::Pong),
+            (CLOSE, _) => hear(Message::Close(close_code(payload))),
+            (TEXT | BINARY, None) if header.is_final => hear(Message::Whole(payload)),
+            (TEXT | BINARY, None) => self.fragments = Some(payload.to_vec()),
+            (CONTINUATION, Some(message)) => {
+                if message.len() + payload.len() > MAX_MESSAGE_BYTES {
+                    return Err(ProtocolError::TooLong);
+                }
+                message.extend_from_slice(payload);
+                if header.is_final {
+                    hear(Message::Whole(message));
+                    self.fragments = None;
+                }
+            }
+            _ => return Err(ProtocolError::Fragments),
+        }
+        Ok(())
+    }
+}
+
+fn close_code(payload: &[u8]) -> u16 {
+    match payload {
+        [high, low, ..] => u16::from_be_bytes([*high, *low]),
+        _ => 1005,
+    }
+}
+
+/// Appends a text message.
+pub fn write_text(out: &mut Vec<u8>, text: &[u8], mask: [u8; 4]) {
+    write_frame(out, TEXT, text, mask);
+}
+
+/// Appends the answer to a ping.
+pub fn write_pong(out: &mut Vec<u8>, payload: &[u8], mask: [u8; 4]) {
+    write_frame(out, PONG, payload, mask);
+}
+
+/// Appends a close frame with a code.
+pub fn write_close(out: &mut Vec<u8>, code: u16, mask: [u8; 4]) {
+    write_frame(out, CLOSE, &code.to_be_bytes(), mask);
+}
+
+fn write_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
+    out.push(0x80 | opcode);
+    match payload.len() {
+        short @ 0..=125 => out.push(0x80 | short as u8),
+        middle @ 126..=0xFFFF => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(middle as u16).to_be_bytes());
+        }
+        long => {
+            out.push(0x80 | 127);
+            out.extend_from_slice(&(long as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(&mask);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    // Eight bytes at a time: the compiler makes vector code of it.
+    let wide = u64::from_ne_bytes([
+        mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3],
+    ]);
+    let (blocks, tail) = out[start..].as_chunks_mut::<8>();
+    for block in blocks {
+        *block = (u64::from_ne_bytes(*block) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A server's frame: not masked.
+    fn server_frame(is_final: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![if is_final { 0x80 | opcode } else { opcode }];
+        match payload.len() {
+            short @ 0..=125 => frame.push(short as u8),
+            middle => {
+                frame.push(126);
+                frame.extend_from_slice(&u16::try_from(middle).unwrap().to_be_bytes());
+            }
+        }
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    fn heard(chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, ProtocolError> {
+        let mut reader = Reader::default();
+        let mut messages = Vec::new();
+        for chunk in chunks {
+            reader.feed(chunk, |message| match message {
+                Message::Whole(bytes) => messages.push(bytes.to_vec()),
+                Message::Ping(bytes) => messages.push([b"ping ", bytes].concat()),
+                Message::Pong => messages.push(b"pong".to_vec()),
+                Message::Close(code) => messages.push(format!("close {code}").into_bytes()),
+            })?;
+        }
+        Ok(messages)
+    }
+
+    #[test]
+    fn control_frames_may_stand_between_fragments() {
+        let stream = [
+            server_frame(false, TEXT, b"one "),
+            server_frame(true, PING, b"?"),
+            server_frame(false, CONTINUATION, b"two "),
+            server_frame(true, CONTINUATION, b"three"),
+            server_frame(true, CLOSE, &1012_u16.to_be_bytes()),
+        ]
+        .concat();
+        let expected = [b"ping ?".to_vec(), b"one two three".to_vec(), b"close 1012".to_vec()];
+        assert_eq!(heard(&[&stream]).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_is_refused() {
+        let cases: [(&[u8], ProtocolError); 6] = [
+            (&[0xC1, 0], ProtocolError::Reserved),
+            (&[0x83, 0], ProtocolError::Reserved),
+            (&[0x81, 0x80], ProtocolError::Masked),
+            (&[0x09, 0], ProtocolError::Control),
+            (&[0x80, 0], ProtocolError::Fragments),
+            (&[0x81, 127, 0xFF, 0, 0, 0, 0, 0, 0, 0], ProtocolError::TooLong),
+        ];
+        for (bytes, error) in cases {
+            assert_eq!(heard(&[bytes]), Err(error), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_reader_keeps_no_memory_between_messages() {
+        let long = server_frame(true, TEXT, &vec![b'x'; 60_000]);
+        let mut reader = Reader::default();
+        for chunk in long.chunks(1_000) {
+            reader.feed(chunk, |_| {}).unwrap();
+        }
+        assert_eq!(reader.unfinished.capacity(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn messages_do_not_depend_on_how_the_stream_was_cut(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..8),
+            cuts in prop::collection::vec(1_usize..200, 1..40),
+        ) {
+            let stream: Vec<u8> =
+                messages.iter().flat_map(|bytes| server_frame(true, TEXT, bytes)).collect();
+            let mut chunks = Vec::new();
+            let mut rest = stream.as_slice();
+            for cut in cuts {
+                let (chunk, later) = rest.split_at(cut.min(rest.len()));
+                chunks.push(chunk);
+                rest = later;
+            }
+            chunks.push(rest);
+            prop_assert_eq!(heard(&chunks).unwrap(), messages);
+        }
+
+        #[test]
+        fn no_stream_makes_a_reader_panic(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..8),
+        ) {
+            let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
+            let _ = heard(&chunks);
+        }
+    }
+}
