@@ -53,11 +53,6 @@ impl Run {
         instant.saturating_duration_since(self.start).as_micros() as u64
     }
 
-    /// Microseconds from the start of the run until now.
-    pub fn now_us(&self) -> u64 {
-        self.micros(Instant::now())
-    }
-
     /// The user behind a client.
     pub fn user(&self, client: u32) -> UserId {
         // Cannot fail: some 40 bytes of letters, digits, points and a dash.

@@ -2,12 +2,36 @@
 //!
 //! It speaks only the public protocol: WebSocket frames and REST, with tokens it signs itself. It
 //! must not know how the servers work inside, and must cost little: it shares the machine with them.
+//!
+//! A run: [`run`] lays out who talks to whom, starts a thread or more of clients, leads them through
+//! connecting, sending and draining, and hands what they recorded to [`check`].
 
+mod author;
 pub mod check;
+mod client;
+mod connection;
+mod counters;
 mod cursor;
 mod hear;
 pub mod history;
 mod identity;
+mod load;
+mod measures;
 mod message;
+pub mod options;
+mod plan;
+mod processes;
+mod progress;
+pub mod report;
+mod rest;
+mod run;
 mod scan;
+mod shared;
+mod ticker;
+mod token;
+mod worker;
 mod ws;
+
+pub use options::Options;
+pub use report::{Report, Verdict};
+pub use run::{RunError, run};

@@ -34,6 +34,8 @@ pub struct AuthConfig {
     pub issuer: Option<String>,
     /// How far clocks may differ, in seconds.
     pub leeway_secs: u64,
+    /// Whether anybody may have a token for any name, signed with the HS256 secret: for trying it out.
+    pub dev_tokens: bool,
 }
 
 impl Default for AuthConfig {
@@ -46,6 +48,7 @@ impl Default for AuthConfig {
             audience: None,
             issuer: None,
             leeway_secs: 5,
+            dev_tokens: false,
         }
     }
 }
@@ -112,8 +115,11 @@ pub enum TokenSetupError {
     /// No key at all: every token would be refused.
     #[error("auth: set one of hs256_secret, hs256_secret_file, public_key_file, jwks_file")]
     NoKey,
+    /// Tokens are to be signed and there is no secret to sign with.
+    #[error("auth: signing tokens needs hs256_secret or hs256_secret_file")]
+    NoSecret,
     /// A file cannot be read.
-    #[error("auth.{key}: {path}: {source}")]
+    #[error("auth.{key}: {}: {source}", path.display())]
     Unreadable {
         /// The configuration key.
         key: &'static str,

@@ -251,3 +251,18 @@ fn a_signed_token_verifies() {
     assert_eq!(exp, 1_800_000_060);
     assert_eq!(verify(&config(), &token).as_deref(), Ok("ann"));
 }
+
+#[test]
+fn a_signer_and_a_verifier_of_one_configuration_fit_together() {
+    let strict = AuthConfig {
+        audience: Some("tidings".into()),
+        issuer: Some("id.example".into()),
+        ..config()
+    };
+    let signer = Signer::from_config(&strict).unwrap();
+    let token = NewToken { sub: "ann".into(), ttl: Duration::from_mins(1), ..NewToken::default() };
+    let (token, _) = signer.sign(&token, now()).unwrap();
+    assert_eq!(verify(&strict, &token).as_deref(), Ok("ann"));
+    let none = Signer::from_config(&AuthConfig::default());
+    assert!(matches!(none, Err(TokenSetupError::NoSecret)));
+}

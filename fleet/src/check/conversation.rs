@@ -7,7 +7,7 @@ use super::order;
 use super::rule::{Findings, Rule};
 use super::{Part, Policy};
 use crate::cursor::Cursor;
-use crate::history::{History, Observation, Outcome, SYSTEM, Send, Via};
+use crate::history::{History, Observation, Outcome, SYSTEM, Send, Via, View};
 
 pub(super) fn check(
     history: &History,
@@ -30,7 +30,11 @@ pub(super) fn check(
         let own = own_places(*client, part, &client_history.sends);
         order::polls(*client, view, &own, policy, findings);
         if client_history.is_reached {
-            unseen(conversation, *client, &view.observations, &own, &log, findings);
+            let is_unanswered = |number: u32| {
+                let send = client_history.sends.get(number as usize);
+                send.is_some_and(|send| send.outcome == Outcome::Unknown)
+            };
+            unseen(*client, view, &own, is_unanswered, &log, findings);
         }
     }
 }
@@ -128,15 +132,16 @@ fn lost(
     }
 }
 
-/// A member holds every good entry of the log.
+/// A member holds every good entry of the log. What it sent itself without an answer it cannot know.
 fn unseen(
-    conversation: u32,
     client: u32,
-    observations: &[Observation],
+    view: &View,
     own: &[u32],
+    is_unanswered: impl Fn(u32) -> bool,
     log: &Log,
     findings: &mut Findings,
 ) {
+    let observations = &view.observations;
     let mut held = Cursor::default();
     for seq in own.iter().copied().chain(observations.iter().map(|seen| seen.seq)) {
         held.take(seq);
@@ -146,14 +151,15 @@ fn unseen(
     }
     for seq in log.seqs.iter().filter(|seq| !held.holds(**seq)) {
         let Some(Place { sender, number, standing, .. }) = log.places.get(seq) else { continue };
-        if *standing == Standing::Wrong {
+        if *standing == Standing::Wrong || (*sender == client && is_unanswered(*number)) {
             continue;
         }
         findings.add(Rule::Unseen, || {
-            let via = observations.iter().filter(|seen| seen.via != Via::Live).count();
+            let by_sync = observations.iter().filter(|seen| seen.via != Via::Live).count();
             format!(
-                "conversation {conversation} seq {seq} (send {number} of client {sender}) never \
-                 came to client {client}, which got {} entries, {via} of them by sync",
+                "conversation {} seq {seq} (send {number} of client {sender}) never came to \
+                 client {client}, which got {} entries, {by_sync} of them by sync",
+                view.conversation,
                 observations.len()
             )
         });

@@ -41,6 +41,28 @@ pub enum Rule {
     Unreadable,
 }
 
+impl Rule {
+    /// The name as it stands in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LostWrite => "lost-write",
+            Self::Phantom => "phantom",
+            Self::AbortedRead => "aborted-read",
+            Self::Duplicate => "duplicate",
+            Self::Gap => "gap",
+            Self::InconsistentOffsets => "inconsistent-offsets",
+            Self::AlteredContent => "altered-content",
+            Self::IntSendNonmonotonic => "int-send-nonmonotonic",
+            Self::StaleAppend => "stale-append",
+            Self::NonmonotonicPoll => "nonmonotonic-poll",
+            Self::PollSkip => "poll-skip",
+            Self::Unseen => "unseen",
+            Self::Leak => "leak",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 /// One broken promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {

@@ -25,14 +25,7 @@ pub(super) struct Key {
 
 /// Every key that the configuration names.
 pub(super) fn configured(config: &AuthConfig) -> Result<Vec<Key>, TokenSetupError> {
-    let mut keys = Vec::new();
-    if !config.hs256_secret.is_empty() {
-        keys.push(secret("hs256_secret", config.hs256_secret.expose().as_bytes())?);
-    }
-    if let Some(path) = &config.hs256_secret_file {
-        let text = read("hs256_secret_file", path)?;
-        keys.push(secret("hs256_secret_file", text.trim_ascii())?);
-    }
+    let mut keys: Vec<Key> = secrets(config)?.iter().map(|secret| shared(secret)).collect();
     if let Some(path) = &config.public_key_file {
         let pem = read("public_key_file", path)?;
         keys.push(public(&pem).map_err(|reason| bad("public_key_file", path, reason))?);
@@ -56,13 +49,30 @@ fn bad(key: &'static str, path: &Path, reason: &str) -> TokenSetupError {
     TokenSetupError::BadKey { key, reason: format!("{}: {reason}", path.display()) }
 }
 
-fn secret(key: &'static str, secret: &[u8]) -> Result<Key, TokenSetupError> {
-    if secret.len() < MIN_SECRET_BYTES {
-        let reason =
-            format!("a secret needs at least {MIN_SECRET_BYTES} bytes; 32 random ones are good");
-        return Err(TokenSetupError::BadKey { key, reason });
+/// The shared secrets, each long enough.
+pub(super) fn secrets(config: &AuthConfig) -> Result<Vec<Vec<u8>>, TokenSetupError> {
+    let mut secrets = Vec::new();
+    if !config.hs256_secret.is_empty() {
+        secrets.push(("hs256_secret", config.hs256_secret.expose().as_bytes().to_vec()));
     }
-    Ok(Key { id: None, algorithm: Algorithm::HS256, verifying: DecodingKey::from_secret(secret) })
+    if let Some(path) = &config.hs256_secret_file {
+        let text = read("hs256_secret_file", path)?;
+        secrets.push(("hs256_secret_file", text.trim_ascii().to_vec()));
+    }
+    let long_enough = |(key, secret): (&'static str, Vec<u8>)| {
+        if secret.len() < MIN_SECRET_BYTES {
+            let reason = format!(
+                "a secret needs at least {MIN_SECRET_BYTES} bytes; 32 random ones are good"
+            );
+            return Err(TokenSetupError::BadKey { key, reason });
+        }
+        Ok(secret)
+    };
+    secrets.into_iter().map(long_enough).collect()
+}
+
+fn shared(secret: &[u8]) -> Key {
+    Key { id: None, algorithm: Algorithm::HS256, verifying: DecodingKey::from_secret(secret) }
 }
 
 fn public(pem: &[u8]) -> Result<Key, &'static str> {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde::Serialize;
 
+use super::{AuthConfig, TokenSetupError, keys};
 use crate::secret::Secret;
 
 /// What a new token says.
@@ -45,9 +46,20 @@ impl std::fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// Signs with HS256.
+    /// Signs with HS256, whatever the length of the secret.
     pub fn hs256(secret: &Secret, audience: Option<String>, issuer: Option<String>) -> Self {
         Self { key: EncodingKey::from_secret(secret.expose().as_bytes()), audience, issuer }
+    }
+
+    /// Signs what a [`super::Verifier`] of the same configuration takes.
+    pub fn from_config(config: &AuthConfig) -> Result<Self, TokenSetupError> {
+        let secrets = keys::secrets(config)?;
+        let secret = secrets.first().ok_or(TokenSetupError::NoSecret)?;
+        Ok(Self {
+            key: EncodingKey::from_secret(secret),
+            audience: config.audience.clone(),
+            issuer: config.issuer.clone(),
+        })
     }
 
     /// A token that begins now. The second part is when it ends, in Unix seconds.

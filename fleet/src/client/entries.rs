@@ -1,0 +1,84 @@
+//! Entries as they come in: recognised, recorded, measured.
+
+use super::{Client, Held};
+use crate::author::author;
+use crate::hear::{self, Entry, SyncPage};
+use crate::history::{FOREIGN, Mark, Observation, Oddity, Via};
+use crate::scan::Malformed;
+use crate::shared::Shared;
+
+impl Client {
+    pub(super) fn live_entry(&mut self, shared: &Shared, entry: &Entry<'_>, now_us: u64) {
+        self.entry(shared, entry, Via::Live, now_us);
+    }
+
+    pub(super) fn sync_page(
+        &mut self,
+        shared: &Shared,
+        mut page: SyncPage<'_>,
+        now_us: u64,
+    ) -> Result<(), Malformed> {
+        while let Some(json) = page.entries.next()? {
+            let entry = hear::entry(json)?;
+            self.entry(shared, &entry, Via::Sync, now_us);
+        }
+        let Some(slot) = self.slot(shared, page.conversation_id) else { return Ok(()) };
+        let held = &self.held[slot];
+        if page.is_reset && held.cursor.contiguous() > 0 {
+            shared.counters.resets.add(1);
+        }
+        let head = u32::try_from(page.head).map_err(|_| Malformed)?;
+        shared.common.heads.raise(held.conversation, head);
+        Ok(())
+    }
+
+    /// The view of a conversation; a leak when it is not the client's.
+    pub(super) fn slot(&self, shared: &Shared, conversation_id: uuid::Uuid) -> Option<usize> {
+        let slot = match self.held.as_slice() {
+            // Nearly every client of a big run has one conversation: no lookup needed.
+            [only] => {
+                let expected = shared.plan().conversations[only.conversation as usize].id;
+                (expected == conversation_id).then_some(0)
+            }
+            many => shared.conversation(conversation_id).and_then(|conversation| {
+                many.binary_search_by_key(&conversation, |held| held.conversation).ok()
+            }),
+        };
+        if slot.is_none() {
+            shared.odd(Oddity::Leak { client: self.number, conversation_id });
+        }
+        slot
+    }
+
+    fn entry(&mut self, shared: &Shared, entry: &Entry<'_>, via: Via, now_us: u64) {
+        let Some(slot) = self.slot(shared, entry.conversation_id) else { return };
+        let Ok(seq) = u32::try_from(entry.seq) else {
+            shared.odd(Oddity::Unreadable { client: self.number });
+            return;
+        };
+        let Held { conversation, cursor, observations, .. } = &mut self.held[slot];
+        let author = author(shared.plan(), shared.options().payload, *conversation, entry);
+        let is_new = cursor.take(seq);
+        observations.push(Observation {
+            mark: Mark::of(entry.id),
+            seq,
+            sender: author.sender,
+            number: author.number,
+            connection: self.connection,
+            via,
+            is_altered: author.is_altered,
+        });
+        shared.counters.observations.add(1);
+        if !is_new {
+            return;
+        }
+        shared.common.heads.raise(*conversation, seq);
+        if author.sender == self.number || author.sender >= FOREIGN {
+            return;
+        }
+        shared.counters.delivered.add(1);
+        if let Some(due_us) = author.due_us.filter(|due_us| shared.is_measured(*due_us)) {
+            shared.measures.borrow_mut().delivery.record(now_us.saturating_sub(due_us));
+        }
+    }
+}

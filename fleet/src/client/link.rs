@@ -1,0 +1,191 @@
+//! The life of a connection: opened, welcomed, synced, lost. And the bytes that go out.
+
+use std::io;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::net::tcp::OwnedWriteHalf;
+
+use super::answers::SYNC_REF;
+use super::{Client, HangUp, Link};
+use crate::hear::Welcome;
+use crate::options::Scenario;
+use crate::shared::Shared;
+use crate::ws::codec;
+
+/// An empty output buffer above this many bytes is given back.
+const KEPT_BYTES: usize = 4 * 1024;
+/// Until the server says how often it pings.
+const FIRST_HEARTBEAT: Duration = Duration::from_secs(30);
+
+impl Client {
+    /// The socket is open; `dialed_us` is when it began to open.
+    pub fn opened(&mut self, writer: OwnedWriteHalf, dialed_us: u64, now_us: u64) {
+        self.writer = Some(writer);
+        self.link = Link::Opening(now_us);
+        self.connection = self.connection.saturating_add(1);
+        (self.dialed_us, self.heard_us) = (dialed_us, now_us);
+        self.heartbeat_us = FIRST_HEARTBEAT.as_micros() as u64;
+        self.hang_up = None;
+        self.out.clear();
+    }
+
+    pub(super) fn welcome(&mut self, shared: &Shared, welcome: &Welcome, now_us: u64) {
+        shared.counters.connected.add(1);
+        if self.connection > 1 {
+            shared.counters.reconnects.add(1);
+        } else {
+            let connect_us = now_us.saturating_sub(self.dialed_us);
+            shared.measures.borrow_mut().connect.record(connect_us);
+        }
+        self.heartbeat_us = welcome.heartbeat_ms.max(1).saturating_mul(1_000);
+        self.outbox.allow(welcome.limits.in_flight);
+        if shared.options().scenario == Scenario::Idle {
+            self.link = Link::Live;
+            self.become_ready(shared);
+        } else {
+            self.sync(shared, now_us);
+        }
+    }
+
+    /// Asks for all that is missing, and sends nothing until it is there.
+    pub(super) fn sync(&mut self, shared: &Shared, now_us: u64) {
+        self.link = Link::Syncing(now_us);
+        self.sync_again_us = None;
+        self.write_sync(shared);
+    }
+
+    /// Asks for all that is missing.
+    pub(super) fn write_sync(&mut self, shared: &Shared) {
+        let cursors: std::collections::HashMap<_, _> = self
+            .held
+            .iter()
+            .filter(|held| held.cursor.highest() > 0)
+            .map(|held| {
+                let id = shared.plan().conversations[held.conversation as usize].id;
+                (proto::id::ConversationId(id), u64::from(held.cursor.contiguous()))
+            })
+            .collect();
+        let frame = proto::frame::client::Sync {
+            r#ref: Some(SYNC_REF.to_owned()),
+            epoch: self.epoch.clone(),
+            cursors,
+        };
+        // Cannot fail: the frame has string keys only.
+        let body = serde_json::to_string(&frame).unwrap_or_default();
+        let text = format!(r#"{{"type":"sync",{}"#, body.get(1..).unwrap_or("}"));
+        codec::write_text(&mut self.out, text.as_bytes(), self.mask);
+    }
+
+    pub(super) fn synced(&mut self, shared: &Shared, epoch: String, now_us: u64) {
+        self.epoch = Some(epoch);
+        if matches!(self.link, Link::Syncing(_)) {
+            self.link = Link::Live;
+        }
+        self.become_ready(shared);
+        self.refill(shared, now_us);
+        self.write_sends(shared, now_us);
+    }
+
+    /// The server could not sync; asked again later.
+    pub(super) fn sync_failed(&mut self, shared: &Shared, wait: Duration, now_us: u64) {
+        self.sync_again_us = Some(now_us + (wait + shared.jitter(wait)).as_micros() as u64);
+    }
+
+    fn become_ready(&mut self, shared: &Shared) {
+        if !std::mem::replace(&mut self.is_known_ready, true) {
+            shared.counters.ready.add(1);
+        }
+    }
+
+    /// The socket is gone: unanswered sends are written again on the next one.
+    pub fn lost(&mut self, shared: &Shared) {
+        if !matches!(self.link, Link::Down | Link::Opening(_)) {
+            shared.counters.connected.subtract(1);
+        }
+        self.link = Link::Down;
+        self.writer = None;
+        self.waker = None;
+        self.out = Vec::new();
+        self.outbox.write_all_again();
+    }
+
+    /// Wants the connection to end.
+    pub fn hang_up(&mut self, why: HangUp) {
+        self.hang_up.get_or_insert(why);
+        self.wake();
+    }
+
+    /// Ends the connection politely, since the run is over.
+    pub fn say_goodbye(&mut self) {
+        codec::write_close(&mut self.out, 1000, self.mask);
+        self.flush();
+        self.hang_up(HangUp::Done);
+    }
+
+    /// Why the connection is to end, if it is.
+    pub fn wants_to_end(&self) -> Option<&HangUp> {
+        self.hang_up.as_ref()
+    }
+
+    /// Hears a frame that is no message.
+    pub fn hear_control(&mut self, message: &codec::Message<'_>) {
+        match message {
+            codec::Message::Ping(payload) => codec::write_pong(&mut self.out, payload, self.mask),
+            codec::Message::Close(code) => {
+                let echo = if *code == 1005 { 1000 } else { *code };
+                codec::write_close(&mut self.out, echo, self.mask);
+                self.hang_up(HangUp::Closed(*code));
+            }
+            codec::Message::Pong | codec::Message::Whole(_) => {}
+        }
+    }
+
+    /// Something came.
+    pub fn heard(&mut self, now_us: u64) {
+        self.heard_us = now_us;
+    }
+
+    /// Remembers whom to wake when bytes could not be written or the connection is to end.
+    pub fn remember_waker(&mut self, waker: &Waker) {
+        if self.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The socket's writing half, while there is something to write.
+    pub fn blocked_writer(&self) -> Option<&OwnedWriteHalf> {
+        self.writer.as_ref().filter(|_| !self.out.is_empty())
+    }
+
+    /// Writes what there is to write, in one call when the socket takes it.
+    pub fn flush(&mut self) {
+        let mut written = 0;
+        while written < self.out.len() {
+            let Some(writer) = &self.writer else { return };
+            match writer.try_write(&self.out[written..]) {
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // The connection's task waits for room.
+                    self.wake();
+                    break;
+                }
+                Err(error) => {
+                    self.out.clear();
+                    self.hang_up(HangUp::Broken(format!("write: {}", error.kind())));
+                    return;
+                }
+            }
+        }
+        self.out.drain(..written);
+        if self.out.is_empty() && self.out.capacity() > KEPT_BYTES {
+            self.out = Vec::new();
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The task behind a client: connects, reads, writes, and connects again until the run is over.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+
+use crate::client::{Client, HangUp};
+use crate::shared::Shared;
+use crate::ws::codec::{Message, Reader};
+use crate::ws::handshake::{self, HandshakeError};
+
+/// First and longest time between two attempts to connect.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The handshake takes no longer.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long the server may take to answer the last `close`.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Keeps a client connected from `start` until the run is over.
+pub async fn keep_connected(
+    client: Rc<RefCell<Client>>,
+    shared: Rc<Shared>,
+    start: tokio::time::Instant,
+) {
+    if is_over_before(&shared, start).await {
+        return;
+    }
+    let mut failures = 0;
+    loop {
+        let attempt = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            attempt = connect(&client, &shared, failures) => attempt,
+        };
+        let wait = match attempt {
+            Ok((socket, early)) => {
+                failures = 0;
+                let end = converse(&client, &shared, socket, &early).await;
+                client.borrow_mut().lost(&shared);
+                after(&shared, &end)
+            }
+            Err(error) => {
+                failures += 1;
+                shared.count_error(kind(&error));
+                asked_to_wait(&error)
+            }
+        };
+        let most = BACKOFF.0.saturating_mul(1 << failures.min(10)).min(BACKOFF.1);
+        let wait = wait.unwrap_or_else(|| shared.jitter(most));
+        if is_over_before(&shared, tokio::time::Instant::now() + wait).await {
+            return;
+        }
+    }
+}
+
+/// Waits until `then`, or the end of the run.
+async fn is_over_before(shared: &Shared, then: tokio::time::Instant) -> bool {
+    tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => true,
+        () = tokio::time::sleep_until(then) => false,
+    }
+}
+
+/// `Retry-After`, at most a minute.
+fn asked_to_wait(error: &HandshakeError) -> Option<Duration> {
+    match error {
+        HandshakeError::Refused { retry_after_secs: Some(secs), .. } => {
+            Some(Duration::from_secs((*secs).min(60)))
+        }
+        _ => None,
+    }
+}
+
+/// How long the server asked to stay away.
+fn after(shared: &Shared, end: &HangUp) -> Option<Duration> {
+    match end {
+        HangUp::Done => None,
+        HangUp::Closed(code) => {
+            shared.count_error(format!("close {code}"));
+            None
+        }
+        HangUp::Silent => {
+            shared.count_error("silent connection".to_owned());
+            None
+        }
+        HangUp::Broken(why) => {
+            shared.count_error(why.clone());
+            None
+        }
+        HangUp::Redirected(after_ms) => {
+            shared.count_error("redirect".to_owned());
+            Some(Duration::from_millis((*after_ms).min(60_000)))
+        }
+    }
+}
+
+fn kind(error: &HandshakeError) -> String {
+    match error {
+        HandshakeError::Io(error) => format!("connect: {}", error.kind()),
+        other => other.to_string(),
+    }
+}
+
+/// Opens the socket. After a failure the next gateway is tried.
+async fn connect(
+    client: &RefCell<Client>,
+    shared: &Shared,
+    failures: u32,
+) -> Result<(OwnedReadHalf, Vec<u8>), HandshakeError> {
+    let number = client.borrow().number();
+    let common = &shared.common;
+    let target = &common.targets[number.wrapping_add(failures) as usize % common.targets.len()];
+    let source = common.options.sources.map(|sources| sources.address(number));
+    let user = common.plan.users[number as usize].as_str();
+    let token = common
+        .signer
+        .sign(user)
+        .map_err(|_| HandshakeError::NotWebSocket("the token cannot be signed"))?;
+    // The semaphore lives as long as the run and is never closed.
+    let _permit = shared.opening.acquire().await;
+    let dialed_us = shared.micros(Instant::now());
+    let opening = handshake::open(target, source, &token);
+    let (stream, early) = tokio::time::timeout(HANDSHAKE, opening)
+        .await
+        .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+    let (reader, writer) = stream.into_split();
+    client.borrow_mut().opened(writer, dialed_us, shared.micros(Instant::now()));
+    Ok((reader, early))
+}
+
+/// Reads and writes until either side ends.
+async fn converse(
+    client: &RefCell<Client>,
+    shared: &Shared,
+    mut socket: OwnedReadHalf,
+    early: &[u8],
+) -> HangUp {
+    let mut reader = Reader::default();
+    take(client, shared, &mut reader, early);
+    let turn = |context: &mut Context<'_>| poll(client, shared, &mut reader, &mut socket, context);
+    let end = std::future::poll_fn(turn).await;
+    if end == HangUp::Done {
+        // The server answers the close and ends the stream; what else it says is not heard.
+        let rest = async {
+            let mut ignored = [0; 1024];
+            while socket.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
+        };
+        let _ = tokio::time::timeout(GOODBYE, rest).await;
+    }
+    // A reset: ten thousand closed sockets must not wait out their time in the kernel's tables.
+    let _ = socket.as_ref().set_zero_linger();
+    end
+}
+
+/// One turn of a connection: writes what waits, hears what has come.
+fn poll(
+    client: &RefCell<Client>,
+    shared: &Shared,
+    reader: &mut Reader,
+    socket: &mut OwnedReadHalf,
+    context: &mut Context<'_>,
+) -> Poll<HangUp> {
+    client.borrow_mut().remember_waker(context.waker());
+    loop {
+        if let Some(why) = client.borrow().wants_to_end() {
+            return Poll::Ready(why.clone());
+        }
+        poll_write(client, context);
+        let mut buffer = shared.read_buffer.borrow_mut();
+        let mut read = ReadBuf::new(&mut buffer);
+        match ready!(Pin::new(&mut *socket).poll_read(context, &mut read)) {
+            Ok(()) if read.filled().is_empty() => {
+                return Poll::Ready(HangUp::Broken("read: end of stream".to_owned()));
+            }
+            Ok(()) => take(client, shared, reader, read.filled()),
+            Err(error) => return Poll::Ready(HangUp::Broken(format!("read: {}", error.kind()))),
+        }
+    }
+}
+
+/// Writes what an earlier write left over, or waits for room.
+fn poll_write(client: &RefCell<Client>, context: &mut Context<'_>) {
+    loop {
+        let mut client = client.borrow_mut();
+        let Some(writer) = client.blocked_writer() else { return };
+        match writer.as_ref().poll_write_ready(context) {
+            Poll::Ready(Ok(())) => {
+                client.flush();
+                if client.wants_to_end().is_some() {
+                    return;
+                }
+            }
+            // A broken socket shows up at the read.
+            Poll::Ready(Err(_)) | Poll::Pending => return,
+        }
+    }
+}
+
+/// Hears the messages in what the socket gave, and writes the answers in one call.
+fn take(client: &RefCell<Client>, shared: &Shared, reader: &mut Reader, bytes: &[u8]) {
+    let now_us = shared.micros(Instant::now());
+    let mut client = client.borrow_mut();
+    client.heard(now_us);
+    let fed = reader.feed(bytes, |message| match message {
+        Message::Whole(json) => client.hear(shared, json, now_us),
+        control => client.hear_control(&control),
+    });
+    if let Err(error) = fed {
+        client.hang_up(HangUp::Broken(error.to_string()));
+    }
+    client.flush();
+}

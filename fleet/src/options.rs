@@ -1,0 +1,300 @@
+//! What a run is asked to do, from the command line or from code.
+
+mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+
+use crate::identity::MAX_CLIENTS;
+use crate::message::{MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES};
+pub use values::{NamedPid, Rate, Secret, Sources, WsUrl};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "fleet", version, about, long_about = LONG_ABOUT)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Connect clients, drive a scenario, check every message, report.
+    #[command(after_long_help = RUN_HELP)]
+    Run(Box<Options>),
+}
+
+const LONG_ABOUT: &str = "\
+A load-testing client fleet that checks correctness while it measures.
+
+It opens many WebSocket clients with tokens it signs itself, drives a scenario, reconnects and
+resends as a good client does when servers die, and records every entry that every client sees.
+At the end a checker judges the whole history: every acknowledged send at every member exactly
+once, in order, without gaps.";
+
+const RUN_HELP: &str = "\
+Scenarios:
+  pairs   2N clients; 2i and 2i+1 send to each other, both ways (with several --url they sit on
+          different gateways). --pairs N
+  group   G groups of M members, made over REST; all members send, or the first (--senders).
+          --groups G --members M; with --clients N the groups share N clients
+  idle    clients connect, get their welcome and hold. --clients N
+
+Load:
+  --rate R     open loop: R messages a second in total, due on a fixed schedule. Latency counts
+               from when a send was due, also while the client could not send, so a stalled
+               server is not flattered (no coordinated omission)
+  --window W   closed loop: every sender keeps W sends in flight, which saturates the servers
+
+Phases: connect (--ramp), warm up, measure, then drain: nothing is sent any more, and the fleet
+waits until everything acknowledged has arrived everywhere, at most --drain. Ctrl-C goes straight
+to the drain.
+
+Rules of the checker:
+  lost-write             an acknowledged send is not in REST history (--verify-history)
+  unseen                 a connected member never got an entry of the log
+  duplicate              two entries of one (sender, client id), or two different answers to it
+  gap                    a place in the log that nothing stands in
+  inconsistent-offsets   two observers disagree about what stands in a place
+  int-send-nonmonotonic  a sender's later send stands before an earlier one
+  stale-append           a send that began after another was acknowledged stands before it
+  nonmonotonic-poll      on one connection a new live entry came after a later one
+  poll-skip              a live entry skipped others (only with --strict-live; else counted)
+  phantom, aborted-read  an entry that nobody sent, or whose send was refused as not stored
+  altered-content        text, sender or client id is not what was sent
+  leak                   an entry of a conversation the client is no member of
+  unreadable             a frame that is no frame of the protocol
+Repeats of an entry on the wire are harmless (clients drop them by their place); they are counted.
+
+Exit code:
+  0  valid
+  1  a rule was broken
+  2  unknown: too few acknowledgements, clients unreached at the end, history not readable;
+     also wrong arguments or a server that cannot be reached
+
+Needs --secret or --secret-file with the HS256 secret the gateways verify with, gateway limits
+(rate, connections per address) above the load, and `ulimit -n` above the number of clients.
+A run makes new users and conversations, named fleet.<time>.<number>, and leaves them behind.
+
+Examples:
+  fleet run --url ws://127.0.0.1:8080/ws --secret-file data/secret --pairs 100 --rate 1000
+  fleet run --url ws://127.0.0.1:8081/ws --url ws://127.0.0.1:8082/ws --secret-file secret \\
+        --scenario pairs --pairs 500 --window 16 --duration 20s --verify-history \\
+        --server-pids gateway=101,gateway=102,chat=103,postgres=55,rabbitmq=60,redis=61
+  fleet run --url ws://127.0.0.1:8080/ws --secret-file secret --scenario idle --clients 10000 \\
+        --sources 127.0.0.2-127.0.0.9 --duration 30s --server-pids gateway=101";
+
+/// Who does what to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// Two users each, writing to one another.
+    Pairs,
+    /// Groups.
+    Group,
+    /// Connected and silent.
+    Idle,
+}
+
+/// Who of a group sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Senders {
+    /// The first member.
+    One,
+    /// Every member.
+    All,
+}
+
+/// One run.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// A gateway's WebSocket, ws://host:port/path; may be given several times, clients take turns.
+    #[arg(long = "url", required = true)]
+    pub urls: Vec<WsUrl>,
+    /// The HS256 secret that signs the clients' tokens. Visible in the process list.
+    #[arg(long, required_unless_present = "secret_file")]
+    pub secret: Option<Secret>,
+    /// A file with the secret; white space around it is dropped.
+    #[arg(long, conflicts_with = "secret")]
+    pub secret_file: Option<PathBuf>,
+    /// The tokens' `aud`.
+    #[arg(long)]
+    pub audience: Option<String>,
+    /// The tokens' `iss`.
+    #[arg(long)]
+    pub issuer: Option<String>,
+    /// What the clients do.
+    #[arg(long, value_enum, default_value = "pairs")]
+    pub scenario: Scenario,
+    /// Pairs of the scenario pairs.
+    #[arg(long, default_value_t = 10)]
+    pub pairs: u32,
+    /// Groups of the scenario group.
+    #[arg(long, default_value_t = 1)]
+    pub groups: u32,
+    /// Members of each group.
+    #[arg(long, default_value_t = 10)]
+    pub members: u32,
+    /// Who of a group sends.
+    #[arg(long, value_enum, default_value = "all")]
+    pub senders: Senders,
+    /// Clients of the scenario idle; of group, how many the groups share (else none is shared).
+    #[arg(long)]
+    pub clients: Option<u32>,
+    /// New connections a second.
+    #[arg(long, default_value = "500/s")]
+    pub ramp: Rate,
+    /// Open loop: messages a second in total. 100 when neither this nor --window is given.
+    #[arg(long, conflicts_with = "window")]
+    pub rate: Option<Rate>,
+    /// Closed loop: sends in flight per sender.
+    #[arg(long)]
+    pub window: Option<u32>,
+    /// How long is measured.
+    #[arg(long, default_value = "10s", value_parser = values::duration)]
+    pub duration: Duration,
+    /// How long is sent before it is measured.
+    #[arg(long, default_value = "2s", value_parser = values::duration)]
+    pub warmup: Duration,
+    /// How long the end may wait for what is under way.
+    #[arg(long, default_value = "15s", value_parser = values::duration)]
+    pub drain: Duration,
+    /// How long all clients together may take to connect, beyond what the ramp takes.
+    #[arg(long, default_value = "30s", value_parser = values::duration)]
+    pub connect_timeout: Duration,
+    /// Length of each text in bytes.
+    #[arg(long, default_value_t = 128)]
+    pub payload: usize,
+    /// Source addresses, first-last, taken in turns: one address has 28,000 ports.
+    #[arg(long)]
+    pub sources: Option<Sources>,
+    /// How often each client says how far it got (`delivered`), in milliseconds; 0 is never.
+    #[arg(long, default_value_t = 1_000)]
+    pub ack_every_ms: u64,
+    /// Threads, each with a share of the clients.
+    #[arg(long, default_value_t = 1)]
+    pub threads: u32,
+    /// Compares the logs with REST history at the end: all, or a sample of so many.
+    #[arg(long, value_name = "LOGS", num_args = 0..=1, require_equals = true,
+          default_missing_value = "4294967295")]
+    pub verify_history: Option<u32>,
+    /// A live entry that skips others breaks a rule. Pushes may be lost in faults and are healed
+    /// by sync; without faults none is.
+    #[arg(long)]
+    pub strict_live: bool,
+    /// The verdict is unknown with fewer acknowledgements.
+    #[arg(long, default_value_t = 1)]
+    pub min_acknowledged: u64,
+    /// Sends that may wait in each client, in flight or for a connection. Beyond it, due sends are
+    /// dropped and counted as skipped.
+    #[arg(long, default_value_t = 10_000)]
+    pub outbox: u32,
+    /// Observations kept for the checker, 24 bytes each. Beyond it the run ends with the verdict
+    /// unknown.
+    #[arg(long, default_value_t = 100_000_000)]
+    pub max_observations: u64,
+    /// Server processes, name=pid,name=pid: CPU time per message and memory, children included.
+    #[arg(long, value_delimiter = ',')]
+    pub server_pids: Vec<NamedPid>,
+    /// Seed of the order of senders and of all jitter.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Writes the report there as JSON.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// No progress lines.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// How sends come about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Load {
+    /// Nobody sends.
+    None,
+    /// So many a second in total, whatever the answers do.
+    Open(f64),
+    /// So many in flight per sender.
+    Closed(u32),
+}
+
+/// Options that contradict each other or the fleet's limits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OptionsError(String);
+
+impl Options {
+    /// Options as the command line gives them, for code: `["--url", "ws://…", …]`.
+    pub fn parse<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
+        let all = ["fleet", "run"].into_iter().chain(arguments);
+        let Command::Run(options) = CommandLine::try_parse_from(all)?.command;
+        Ok(*options)
+    }
+
+    /// Clients of the scenario.
+    pub fn client_count(&self) -> u32 {
+        match self.scenario {
+            Scenario::Pairs => self.pairs.saturating_mul(2),
+            Scenario::Group => {
+                self.clients.unwrap_or_else(|| self.groups.saturating_mul(self.members))
+            }
+            Scenario::Idle => self.clients.unwrap_or(1),
+        }
+    }
+
+    /// How sends come about.
+    pub fn load(&self) -> Load {
+        match (self.scenario, self.window, self.rate) {
+            (Scenario::Idle, _, _) => Load::None,
+            (_, Some(window), _) => Load::Closed(window),
+            (_, None, rate) => Load::Open(rate.map_or(100.0, Rate::per_second)),
+        }
+    }
+
+    /// Messages a second in total, in the open loop.
+    pub fn open_rate(&self) -> Option<f64> {
+        match self.load() {
+            Load::Open(rate) => Some(rate),
+            Load::Closed(_) | Load::None => None,
+        }
+    }
+
+    /// Sends in flight per sender, in the closed loop.
+    pub fn closed_window(&self) -> Option<u32> {
+        match self.load() {
+            Load::Closed(window) => Some(window),
+            Load::Open(_) | Load::None => None,
+        }
+    }
+
+    /// Refuses what cannot be run.
+    pub fn validate(&self) -> Result<(), OptionsError> {
+        let refuse = |what: String| Err(OptionsError(what));
+        let clients = self.client_count();
+        if clients == 0 || clients > MAX_CLIENTS {
+            return refuse(format!("clients: 1 to {MAX_CLIENTS}, not {clients}"));
+        }
+        if self.scenario == Scenario::Group && !(1..=clients).contains(&self.members) {
+            return refuse(format!("--members: 1 to --clients ({clients}), not {}", self.members));
+        }
+        if self.scenario == Scenario::Group && self.groups == 0 {
+            return refuse("--groups: at least 1".to_owned());
+        }
+        if !(MIN_PAYLOAD_BYTES..=MAX_PAYLOAD_BYTES).contains(&self.payload) {
+            return refuse(format!(
+                "--payload: {MIN_PAYLOAD_BYTES} to {MAX_PAYLOAD_BYTES} bytes, not {}",
+                self.payload
+            ));
+        }
+        if !(1..=64).contains(&self.threads) {
+            return refuse(format!("--threads: 1 to 64, not {}", self.threads));
+        }
+        if self.window == Some(0) || self.outbox < self.window.unwrap_or(1) {
+            return refuse("--window: 1 to --outbox".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! One run from its options to its report.
+
+mod conductor;
+mod judge;
+mod setup;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::options::{Options, OptionsError};
+use crate::report::Report;
+use crate::rest::RestError;
+
+/// The run could not be done; nothing is known about the server's promises.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The options contradict each other.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The secret cannot be read.
+    #[error("--secret-file {}: {source}", path.display())]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An address has no meaning.
+    #[error("--url {authority}: {source}")]
+    Resolve {
+        /// `host:port`.
+        authority: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Too few file descriptors for the clients.
+    #[error(
+        "{needed} sockets are needed and `ulimit -n` is {limit}: fewer clients, or more fleets"
+    )]
+    Files {
+        /// For clients and the rest.
+        needed: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A process of `--server-pids` is not there.
+    #[error("--server-pids: not running: {0}")]
+    Processes(String),
+    /// The groups could not be made.
+    #[error(transparent)]
+    Rest(#[from] RestError),
+    /// The clients did not become ready in time.
+    #[error("{ready} of {clients} clients were ready after {seconds} s; what happened: {happened}")]
+    NotReady {
+        /// Clients that were ready.
+        ready: u64,
+        /// Clients of the run.
+        clients: u64,
+        /// How long it was tried.
+        seconds: u64,
+        /// Errors by kind.
+        happened: String,
+    },
+    /// Stopped by a signal before it began.
+    #[error("interrupted before the clients were connected")]
+    Interrupted,
+    /// A thread failed.
+    #[error("a thread of the fleet failed: {0}")]
+    Thread(String),
+    /// The runtime or the REST client cannot be built.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs to the end and blocks meanwhile: from asynchronous code call it on a thread of its own.
+pub fn run(options: Options) -> Result<Report, RunError> {
+    options.validate()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let conducted = runtime.block_on(async {
+        let setup = setup::prepare(options).await?;
+        conductor::conduct(setup).await
+    })?;
+    Ok(judge::report(conducted))
+}

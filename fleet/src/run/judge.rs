@@ -1,0 +1,223 @@
+//! The end of a run: asks for the logs, lets the checker judge, and writes the report.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use tokio::task::JoinSet;
+
+use super::conductor::Conducted;
+use crate::check::{self, Findings, Policy};
+use crate::counters::Totals;
+use crate::history::{ClientHistory, History, Observation};
+use crate::measures::Measures;
+use crate::options::{Options, Scenario};
+use crate::processes::Usage;
+use crate::report::{Percentiles, Process, Report, Verdict, per_second};
+use crate::rest::Rest;
+use crate::shared::Common;
+
+/// Logs read at once.
+const LOGS_AT_ONCE: usize = 8;
+/// What fails for now while logs are read is tried again for so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Reads the logs that `--verify-history` asks for, and what could not be read.
+pub(super) async fn stored_logs(common: &Common) -> (BTreeMap<u32, Vec<Observation>>, Vec<String>) {
+    let (mut stored, mut doubts) = (BTreeMap::new(), Vec::new());
+    let options = &common.options;
+    let Some(most) = options.verify_history else { return (stored, doubts) };
+    let mut wanted: Vec<u32> = (0..common.plan.conversations.len() as u32)
+        .filter(|conversation| common.heads.get(*conversation) > 0)
+        .collect();
+    wanted.shuffle(&mut StdRng::seed_from_u64(options.seed));
+    wanted.truncate(most as usize);
+    let rests: Result<Vec<Rest>, _> = options
+        .urls
+        .iter()
+        .map(|url| Rest::new(&url.authority, Arc::clone(&common.signer), PATIENCE))
+        .collect();
+    let rests = match rests {
+        Ok(rests) => rests,
+        Err(error) => return (stored, vec![error.to_string()]),
+    };
+    let mut reading = JoinSet::new();
+    let mut wanted = wanted.into_iter();
+    loop {
+        while reading.len() < LOGS_AT_ONCE
+            && let Some(conversation) = wanted.next()
+        {
+            let rest = rests[conversation as usize % rests.len()].clone();
+            let (plan, payload) = (Arc::clone(&common.plan), options.payload);
+            reading.spawn(async move {
+                (conversation, rest.history(&plan, payload, conversation).await)
+            });
+        }
+        match reading.join_next().await {
+            Some(Ok((conversation, Ok(log)))) => {
+                stored.insert(conversation, log);
+            }
+            Some(Ok((_, Err(error)))) => doubts.push(error.to_string()),
+            Some(Err(error)) => doubts.push(error.to_string()),
+            None => {
+                doubts.truncate(10);
+                return (stored, doubts);
+            }
+        }
+    }
+}
+
+/// Judges what was recorded.
+pub(super) fn report(conducted: Conducted) -> Report {
+    let Conducted { common, harvests, stored, totals, measured, .. } = conducted;
+    let options = &common.options;
+    let mut measures = Measures::new();
+    let mut history = History {
+        conversations: common.plan.conversations.len() as u32,
+        stored,
+        ..History::default()
+    };
+    history.clients.resize_with(common.plan.users.len(), ClientHistory::default);
+    for harvest in harvests {
+        measures.merge(harvest.measures);
+        for (client, part) in harvest.clients {
+            history.clients[client as usize] = part;
+        }
+    }
+    history.oddities = std::mem::take(&mut measures.oddities);
+    let judging = Instant::now();
+    let findings = check::check(&history, Policy { is_strict_live: options.strict_live });
+    if !options.quiet && judging.elapsed() > Duration::from_secs(1) {
+        eprintln!("checked in {:.1} s", judging.elapsed().as_secs_f64());
+    }
+    let (verdict, reasons) = verdict(options, &totals, &findings, conducted.doubts);
+    let [from, until] = measured;
+    let time = conducted.measured_time;
+    let messages = until.acknowledged.saturating_sub(from.acknowledged);
+    let clients = u64::from(options.client_count());
+    let processes = costs(&conducted.samples, messages, clients);
+    let server_costs = processes.iter().filter(|process| process.name != "fleet");
+    let servers_cpu_us_per_message = (processes.len() > 1 && messages > 0)
+        .then(|| server_costs.filter_map(|process| process.cpu_us_per_message).sum());
+    Report {
+        verdict,
+        reasons,
+        scenario: scenario_name(options.scenario).to_owned(),
+        run: common.plan.run.name().to_owned(),
+        seed: options.seed,
+        rate: options.open_rate(),
+        window: options.closed_window(),
+        payload_bytes: options.payload,
+        clients,
+        conversations: common.plan.conversations.len() as u64,
+        measured_seconds: time.as_secs_f64(),
+        connects_per_second: clients as f64 / conducted.connect_time.as_secs_f64().max(1e-6),
+        connect_ms: Percentiles::from(&measures.connect),
+        offered: totals.offered,
+        skipped: totals.skipped,
+        sent: totals.written,
+        acknowledged: totals.acknowledged,
+        delivered: totals.delivered,
+        acknowledged_per_second: per_second(from, until, |t| t.acknowledged, time),
+        delivered_per_second: per_second(from, until, |t| t.delivered, time),
+        delivery_ms: Percentiles::from(&measures.delivery),
+        acknowledgement_ms: Percentiles::from(&measures.acknowledgement),
+        errors: measures.errors,
+        reconnects: totals.reconnects,
+        repeated_answers: totals.repeated_answers,
+        overdue_answers: totals.overdue_answers,
+        gap_syncs: totals.gap_syncs,
+        resets: totals.resets,
+        drain_seconds: conducted.drain_time.as_secs_f64(),
+        findings,
+        processes,
+        servers_cpu_us_per_message,
+    }
+}
+
+fn scenario_name(scenario: Scenario) -> &'static str {
+    match scenario {
+        Scenario::Pairs => "pairs",
+        Scenario::Group => "group",
+        Scenario::Idle => "idle",
+    }
+}
+
+/// What each name cost, the fleet last.
+fn costs(
+    [idle, from, until]: &[BTreeMap<String, Usage>; 3],
+    messages: u64,
+    connections: u64,
+) -> Vec<Process> {
+    let at = |sample: &BTreeMap<String, Usage>, name: &str| {
+        sample.get(name).copied().unwrap_or_default()
+    };
+    let mut names: Vec<&String> = until.keys().collect();
+    names.sort_by_key(|name| name.as_str() == "fleet");
+    names
+        .into_iter()
+        .map(|name| {
+            let samples = [at(idle, name), at(from, name), at(until, name)];
+            Process::of(name, samples, messages, connections)
+        })
+        .collect()
+}
+
+/// A broken rule decides; else a doubt does.
+fn verdict(
+    options: &Options,
+    totals: &Totals,
+    findings: &Findings,
+    mut doubts: Vec<String>,
+) -> (Verdict, Vec<String>) {
+    if !findings.violations.is_empty() {
+        let broken = findings.violations.iter();
+        let reasons = broken.map(|(rule, count)| format!("{}: {count}", rule.name())).chain(doubts);
+        return (Verdict::Invalid, reasons.collect());
+    }
+    if options.scenario != Scenario::Idle && totals.acknowledged < options.min_acknowledged {
+        doubts.push(format!("only {} sends were acknowledged", totals.acknowledged));
+    }
+    if findings.unreached_clients > 0 {
+        doubts.push(format!(
+            "{} clients were not connected and up to date at the end",
+            findings.unreached_clients
+        ));
+    }
+    if findings.unknown_outcomes > 0 {
+        doubts.push(format!("{} sends were never answered", findings.unknown_outcomes));
+    }
+    let verdict = if doubts.is_empty() { Verdict::Valid } else { Verdict::Unknown };
+    (verdict, doubts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Rule;
+
+    fn options() -> Options {
+        Options::parse(["--url", "ws://h:1/ws", "--secret", "s", "--min-acknowledged", "5"])
+            .unwrap()
+    }
+
+    #[test]
+    fn a_broken_rule_decides_and_a_doubt_makes_it_unknown() {
+        let totals = Totals { acknowledged: 5, ..Totals::default() };
+        let judge = |totals: &Totals, findings: &Findings| {
+            verdict(&options(), totals, findings, Vec::new()).0
+        };
+        let good = Findings::default();
+        assert_eq!(judge(&totals, &good), Verdict::Valid);
+        assert_eq!(judge(&Totals::default(), &good), Verdict::Unknown);
+        let unreached = Findings { unreached_clients: 1, ..Findings::default() };
+        assert_eq!(judge(&totals, &unreached), Verdict::Unknown);
+        let unanswered = Findings { unknown_outcomes: 1, ..Findings::default() };
+        assert_eq!(judge(&totals, &unanswered), Verdict::Unknown);
+        let broken = Findings { violations: [(Rule::Gap, 1)].into(), ..unreached };
+        assert_eq!(judge(&totals, &broken), Verdict::Invalid);
+    }
+}

@@ -1,0 +1,135 @@
+//! What must be known before the first connection: addresses, secret, limits, groups.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::RunError;
+use crate::identity::Run;
+use crate::options::{NamedPid, Options, Scenario, Secret};
+use crate::plan::Plan;
+use crate::processes;
+use crate::rest::{Rest, RestError};
+use crate::shared::{Common, Heads};
+use crate::token::Signer;
+use crate::ws::handshake::Target;
+
+/// Files the process needs beside its clients' sockets.
+const OTHER_FILES: u64 = 64;
+/// Groups that are being made at once.
+const GROUPS_AT_ONCE: usize = 8;
+/// What fails for now while groups are made is tried again for so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Everything to begin with.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) common: Common,
+    /// The servers and the fleet itself.
+    pub(super) processes: Vec<NamedPid>,
+}
+
+pub(super) async fn prepare(options: Options) -> Result<Setup, RunError> {
+    check_file_limit(options.client_count())?;
+    let missing = processes::missing(&options.server_pids);
+    if !missing.is_empty() {
+        return Err(RunError::Processes(missing.join(", ")));
+    }
+    let secret = secret(&options)?;
+    let signer = Arc::new(Signer::new(&secret, options.audience.clone(), options.issuer.clone()));
+    let targets = targets(&options).await?;
+    let mut plan = Plan::of(&options, Run::begin());
+    if options.scenario == Scenario::Group {
+        make_groups(&options, &mut plan, &signer).await?;
+    }
+    let mut processes = options.server_pids.clone();
+    processes.push(NamedPid { name: "fleet".to_owned(), pid: std::process::id() });
+    let heads = Arc::new(Heads::new(plan.conversations.len()));
+    let plan = Arc::new(plan);
+    let options = Arc::new(options);
+    Ok(Setup { common: Common { options, plan, targets, signer, heads }, processes })
+}
+
+fn secret(options: &Options) -> Result<Secret, RunError> {
+    match (&options.secret, &options.secret_file) {
+        (Some(secret), _) => Ok(secret.clone()),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(text) if !text.trim_ascii().is_empty() => {
+                Ok(Secret::from(text.trim_ascii().to_owned()))
+            }
+            Ok(_) => {
+                let source = io::Error::new(io::ErrorKind::InvalidData, "the file is empty");
+                Err(RunError::Secret { path: path.clone(), source })
+            }
+            Err(source) => Err(RunError::Secret { path: path.clone(), source }),
+        },
+        (None, None) => {
+            let source = io::Error::new(io::ErrorKind::NotFound, "no secret is given");
+            Err(RunError::Secret { path: "".into(), source })
+        }
+    }
+}
+
+async fn targets(options: &Options) -> Result<Arc<[Target]>, RunError> {
+    let mut targets = Vec::new();
+    for url in &options.urls {
+        let authority = &url.authority;
+        let resolve = |source| RunError::Resolve { authority: authority.clone(), source };
+        let mut addresses: Vec<_> =
+            tokio::net::lookup_host(authority.as_str()).await.map_err(resolve)?.collect();
+        // The source addresses are IPv4.
+        addresses.sort_by_key(std::net::SocketAddr::is_ipv6);
+        let address = addresses
+            .first()
+            .copied()
+            .ok_or_else(|| resolve(io::Error::from(io::ErrorKind::NotFound)))?;
+        targets.push(Target { address, authority: authority.clone(), path: url.path.clone() });
+    }
+    Ok(targets.into())
+}
+
+fn check_file_limit(clients: u32) -> Result<(), RunError> {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let limit = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    let needed = u64::from(clients) + OTHER_FILES;
+    match limit {
+        Some(limit) if limit < needed => Err(RunError::Files { needed, limit }),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the groups over REST, some at once, and notes their ids.
+async fn make_groups(
+    options: &Options,
+    plan: &mut Plan,
+    signer: &Arc<Signer>,
+) -> Result<(), RunError> {
+    let mut rests = Vec::new();
+    for url in &options.urls {
+        let rest = Rest::new(&url.authority, Arc::clone(signer), PATIENCE);
+        rests.push(rest.map_err(io::Error::other)?);
+    }
+    let layout = Arc::new(plan.clone());
+    let mut making = JoinSet::new();
+    let mut groups = 0..layout.conversations.len() as u32;
+    loop {
+        while making.len() < GROUPS_AT_ONCE
+            && let Some(group) = groups.next()
+        {
+            let rest = rests[group as usize % rests.len()].clone();
+            let layout = Arc::clone(&layout);
+            making.spawn(async move {
+                let id = rest.create_group(&layout, group).await?;
+                Ok::<_, RestError>((group, id))
+            });
+        }
+        let Some(made) = making.join_next().await else { return Ok(()) };
+        let (group, id) = made.map_err(|error| RunError::Thread(error.to_string()))??;
+        plan.name_group(group, id);
+    }
+}
