@@ -125,7 +125,7 @@ fn accept_socket(
     upgrade: WebSocketUpgrade,
     conversation_id: Option<ConversationId>,
 ) -> Response {
-    if !handshake::is_origin_allowed(headers, &shared.auth.allowed_origins) {
+    if !handshake::is_origin_allowed(headers, &shared.allowed_origins) {
         return (StatusCode::FORBIDDEN, "pages of this origin may not connect").into_response();
     }
     if shared.sockets.len() >= shared.limits.connections {

@@ -1,12 +1,9 @@
 //! The configuration of the gateway.
 
-use std::path::PathBuf;
-
 use bus::rabbitmq::RabbitConfig;
 use platform::grpc::GrpcClientConfig;
-use platform::secret::Secret;
 use platform::telemetry::TelemetryConfig;
-use platform::token;
+use platform::token::AuthConfig;
 use serde::{Deserialize, Serialize};
 
 /// What the variables of this binary begin with.
@@ -24,6 +21,8 @@ pub struct GatewayConfig {
     pub management_listen: String,
     /// How long a stop may take before it is forced, in milliseconds.
     pub stop_grace_ms: u64,
+    /// Web pages of these origins may open sockets, besides those of the same host.
+    pub allowed_origins: Vec<String>,
     /// Who may connect.
     pub auth: AuthConfig,
     /// Sockets and REST.
@@ -49,76 +48,13 @@ impl Default for GatewayConfig {
             listen: "127.0.0.1:8080".to_owned(),
             management_listen: "127.0.0.1:9090".to_owned(),
             stop_grace_ms: 20_000,
+            allowed_origins: Vec::new(),
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),
             amqp: RabbitConfig::default(),
             chat_grpc: grpc("http://127.0.0.1:7001"),
             presence_grpc: grpc("http://127.0.0.1:7002"),
             telemetry: TelemetryConfig::default(),
-        }
-    }
-}
-
-/// Who may connect.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AuthConfig {
-    /// Shared secret for HS256; at least 16 bytes.
-    pub hs256_secret: Secret,
-    /// File with the shared secret; spaces around it are ignored.
-    pub hs256_secret_file: Option<PathBuf>,
-    /// File with a PEM public key: Ed25519 (EdDSA), P-256 (ES256) or RSA (RS256).
-    pub public_key_file: Option<PathBuf>,
-    /// File with a JSON Web Key Set; a token's `kid` must match one of its keys exactly.
-    pub jwks_file: Option<PathBuf>,
-    /// Tokens must name this audience, when set.
-    pub audience: Option<String>,
-    /// Tokens must name this issuer, when set.
-    pub issuer: Option<String>,
-    /// How far clocks may differ, in seconds.
-    pub leeway_secs: u64,
-    /// Anybody gets a token for any name over `POST /api/v1/dev/token`. For trying out only.
-    pub dev_tokens: bool,
-    /// Web pages of these origins may open sockets, besides those of the same host.
-    pub allowed_origins: Vec<String>,
-}
-
-impl Default for AuthConfig {
-    fn default() -> Self {
-        let token::AuthConfig {
-            hs256_secret,
-            hs256_secret_file,
-            public_key_file,
-            jwks_file,
-            audience,
-            issuer,
-            leeway_secs,
-        } = token::AuthConfig::default();
-        Self {
-            hs256_secret,
-            hs256_secret_file,
-            public_key_file,
-            jwks_file,
-            audience,
-            issuer,
-            leeway_secs,
-            dev_tokens: false,
-            allowed_origins: Vec::new(),
-        }
-    }
-}
-
-impl AuthConfig {
-    /// The part that verifying needs.
-    pub fn verification(&self) -> token::AuthConfig {
-        token::AuthConfig {
-            hs256_secret: self.hs256_secret.clone(),
-            hs256_secret_file: self.hs256_secret_file.clone(),
-            public_key_file: self.public_key_file.clone(),
-            jwks_file: self.jwks_file.clone(),
-            audience: self.audience.clone(),
-            issuer: self.issuer.clone(),
-            leeway_secs: self.leeway_secs,
         }
     }
 }

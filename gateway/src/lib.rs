@@ -34,7 +34,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
-use crate::config::{AuthConfig, LimitsConfig};
+use crate::config::LimitsConfig;
 use crate::downlink::Downlink;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::{PresenceEvents, PresenceLink, Reporter};
@@ -64,6 +64,19 @@ pub struct Adapters {
     pub tracer: Tracer,
 }
 
+/// What the gateway is told.
+#[derive(Debug)]
+pub struct Settings {
+    /// Names it, stable over its restarts.
+    pub gateway_id: GatewayId,
+    /// Web pages of these origins may open sockets, besides those of the same host.
+    pub allowed_origins: Vec<String>,
+    /// How far clocks may differ, in seconds: tokens end so much later.
+    pub leeway_secs: u64,
+    /// Sockets and REST.
+    pub limits: LimitsConfig,
+}
+
 /// The gateway, ready to run.
 pub struct Gateway {
     shared: Shared,
@@ -82,18 +95,18 @@ const JOIN: Duration = Duration::from_secs(10);
 
 /// Wires the gateway. Nothing runs yet.
 pub fn build(
-    gateway_id: GatewayId,
-    auth: AuthConfig,
-    limits: LimitsConfig,
+    settings: Settings,
     adapters: Adapters,
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> Gateway {
+    let Settings { gateway_id, allowed_origins, leeway_secs, limits } = settings;
     let (uplink, frames) = Uplink::new(adapters.bus.partitions(), &limits);
     let (presence_link, events) = PresenceLink::new();
     let shared = Shared::new(Parts {
         gateway_id: gateway_id.to_string(),
-        auth,
+        allowed_origins,
+        leeway_secs,
         verifier: Arc::clone(&adapters.verifier),
         dev_signer: adapters.dev_signer.clone(),
         registry: Arc::new(Registry::default()),

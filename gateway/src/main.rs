@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bus::Bus;
 use bus::rabbitmq::RabbitBus;
 use clap::Parser;
-use gateway::config::{AuthConfig, ENV_PREFIX, GatewayConfig};
-use gateway::{Adapters, build};
+use gateway::config::{ENV_PREFIX, GatewayConfig};
+use gateway::{Adapters, Settings, build};
 use platform::admin::{self, Admin};
 use platform::config::Source;
 use platform::metrics::Metrics;
@@ -56,8 +56,13 @@ async fn main() -> ExitCode {
 
 async fn run(config: GatewayConfig) -> Result<()> {
     let gateway_id = GatewayId::parse(&config.gateway_id).context("gateway_id")?;
-    let verifier = Arc::new(Verifier::from_config(&config.auth.verification())?);
-    let dev_signer = dev_signer(&config.auth)?;
+    let verifier = Arc::new(Verifier::from_config(&config.auth)?);
+    let dev_signer = config
+        .auth
+        .dev_tokens
+        .then(|| Signer::from_config(&config.auth))
+        .transpose()?
+        .map(Arc::new);
     let listener = tokio::net::TcpListener::bind(&config.listen)
         .await
         .with_context(|| format!("listen: {}", config.listen))?;
@@ -92,7 +97,13 @@ async fn run(config: GatewayConfig) -> Result<()> {
         readiness,
         tracer: telemetry.tracer(),
     };
-    build(gateway_id, config.auth, config.limits, adapters, listener, shutdown.clone()).run().await;
+    let settings = Settings {
+        gateway_id,
+        allowed_origins: config.allowed_origins,
+        leeway_secs: config.auth.leeway_secs,
+        limits: config.limits,
+    };
+    build(settings, adapters, listener, shutdown.clone()).run().await;
     bus.close().await;
     links.force();
     shutdown.force();
@@ -101,21 +112,4 @@ async fn run(config: GatewayConfig) -> Result<()> {
     }
     telemetry.flush().await;
     Ok(())
-}
-
-/// Development tokens are signed with the shared secret, so there must be one.
-fn dev_signer(auth: &AuthConfig) -> Result<Option<Arc<Signer>>> {
-    if !auth.dev_tokens {
-        return Ok(None);
-    }
-    let secret = match &auth.hs256_secret_file {
-        _ if !auth.hs256_secret.is_empty() => auth.hs256_secret.clone(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("auth.hs256_secret_file: {}", path.display()))?;
-            platform::secret::Secret::new(text.trim())
-        }
-        None => bail!("auth.dev_tokens: needs auth.hs256_secret or auth.hs256_secret_file"),
-    };
-    Ok(Some(Arc::new(Signer::hs256(&secret, auth.audience.clone(), auth.issuer.clone()))))
 }

@@ -14,7 +14,7 @@ use proto::presence::presence_client::PresenceClient;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
-use crate::config::{AuthConfig, LimitsConfig};
+use crate::config::LimitsConfig;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::PresenceLink;
 use crate::registry::Registry;
@@ -27,7 +27,8 @@ pub(crate) struct Shared(Arc<Parts>);
 pub(crate) struct Parts {
     pub(crate) gateway_id: String,
     pub(crate) limits: LimitsConfig,
-    pub(crate) auth: AuthConfig,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) leeway_secs: u64,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) dev_signer: Option<Arc<Signer>>,
     pub(crate) registry: Arc<Registry>,
@@ -70,7 +71,7 @@ impl Parts {
     /// Who a token speaks for.
     pub(crate) fn identify(&self, token: &str) -> Result<Identity, TokenError> {
         let claims = self.verifier.verify(token, SystemTime::now())?;
-        let user_id = UserId::parse(&claims.sub).map_err(|_| TokenError::Malformed)?;
+        let user_id = UserId::parse(&claims.sub).map_err(|_| TokenError::BadSubject)?;
         Ok(Identity { user_id, claims })
     }
 

@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use bus::Bus;
 use bus::in_process::InProcessBus;
 use chat_service::store::sqlite::SqliteStore;
-use gateway::config::AuthConfig;
 use platform::admin::{self, Admin};
 use platform::config::Source;
 use platform::grpc;
@@ -17,7 +16,7 @@ use platform::readiness::Readiness;
 use platform::secret::Secret;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::telemetry::Telemetry;
-use platform::token::{Signer, Verifier};
+use platform::token::{AuthConfig, Signer, Verifier};
 use presence_service::store::memory::MemoryStore;
 use proto::id::GatewayId;
 use tokio::net::TcpListener;
@@ -93,13 +92,8 @@ struct Process<'a> {
 
 impl Process<'_> {
     async fn run(self, listener: TcpListener, secret: &Secret, are_dev_tokens: bool) -> Result<()> {
-        let auth = AuthConfig {
-            hs256_secret: secret.clone(),
-            dev_tokens: are_dev_tokens,
-            allowed_origins: self.config.allowed_origins.clone(),
-            ..AuthConfig::default()
-        };
-        let verifier = Arc::new(Verifier::from_config(&auth.verification())?);
+        let auth = AuthConfig { hs256_secret: secret.clone(), ..AuthConfig::default() };
+        let verifier = Arc::new(Verifier::from_config(&auth)?);
         let dev_signer = are_dev_tokens.then(|| Arc::new(Signer::hs256(secret, None, None)));
         let bus: Arc<dyn Bus> = Arc::new(InProcessBus::new(self.config.bus.clone()));
         let (chat_channel, chat_incoming) = grpc::in_memory();
@@ -145,9 +139,13 @@ impl Process<'_> {
             readiness: self.readiness,
             tracer: self.telemetry.tracer(),
         };
-        let gateway_id = GatewayId::parse("all-in-one").context("gateway id")?;
-        let gateway =
-            gateway::build(gateway_id, auth, self.config.limits, adapters, listener, edge.clone());
+        let settings = gateway::Settings {
+            gateway_id: GatewayId::parse("all-in-one").context("gateway id")?,
+            allowed_origins: self.config.allowed_origins,
+            leeway_secs: auth.leeway_secs,
+            limits: self.config.limits,
+        };
+        let gateway = gateway::build(settings, adapters, listener, edge.clone());
         gateway.run().await;
 
         services.begin();
