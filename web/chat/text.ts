@@ -1,0 +1,42 @@
+// Words for people.
+
+import type { Entry } from '../sdk/frames';
+
+export function clock(timestamp: number): string {
+  const date = new Date(timestamp);
+  const today = new Date().toDateString() === date.toDateString();
+  return today
+    ? date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
+    : date.toLocaleDateString([], { day: 'numeric', month: 'short' });
+}
+
+/** A system entry as a sentence. */
+export function describe(entry: Entry, nameOf: (user: string) => string): string {
+  const who = nameOf(entry.sender.id);
+  const content = entry.content ?? {};
+  const names = (users: string[] = []) => users.map(nameOf).join(', ');
+  switch (content.event) {
+    case 'created':
+      return `${who} made “${content.title || 'this conversation'}”`;
+    case 'members_added':
+      return `${who} added ${names(content.members)}`;
+    case 'member_removed':
+      return `${who} removed ${nameOf(content.member)}`;
+    case 'member_left':
+      return `${who} left`;
+    case 'role_changed':
+      return `${who} made ${nameOf(content.member)} ${content.role}`;
+    case 'renamed':
+      return `${who} named it “${content.title}”`;
+    default:
+      return String(content.text ?? 'Something happened');
+  }
+}
+
+/** A text in plain pieces and links; never HTML. */
+export function pieces(text: string): { text: string; link: boolean }[] {
+  return text
+    .split(/(https?:\/\/[^\s<>"]+)/g)
+    .filter(Boolean)
+    .map((piece) => ({ text: piece, link: /^https?:\/\//.test(piece) }));
+}

@@ -1,0 +1,225 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Client } from './client';
+import type { Entry, ServerFrame } from './frames';
+import { Log } from './log';
+import { Outbox, uuidv7 } from './outbox';
+
+class FakeSocket {
+  static all: FakeSocket[] = [];
+  readyState = 1;
+  said: { type: string; [key: string]: unknown }[] = [];
+  onopen?: () => void;
+  onmessage?: (event: { data: string }) => void;
+  onclose?: (event: { code: number; reason: string }) => void;
+  constructor() {
+    FakeSocket.all.push(this);
+  }
+  send(text: string) {
+    this.said.push(JSON.parse(text));
+  }
+  close() {
+    this.readyState = 3;
+  }
+  hear(frame: object) {
+    this.onmessage?.({ data: JSON.stringify(frame) });
+  }
+  drop(code = 1006, reason = '') {
+    this.readyState = 3;
+    this.onclose?.({ code, reason });
+  }
+  sends() {
+    return this.said.filter((frame) => frame.type === 'send');
+  }
+}
+
+function memory() {
+  const kept = new Map<string, string>();
+  return {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+  };
+}
+
+const conversation_id = 'c1';
+const welcome = { type: 'welcome', connection_id: 'x', user_id: 'ann', heartbeat_ms: 30_000 };
+
+function entry(seq: number): Entry {
+  return {
+    type: 'entry',
+    conversation_id,
+    seq,
+    id: `id-${seq}`,
+    kind: 'text',
+    sender: { id: 'bob', type: 'user' },
+    content: { text: `number ${seq}` },
+    timestamp: seq,
+  };
+}
+
+function start(storage = memory()) {
+  const heard: ServerFrame[] = [];
+  const states: string[] = [];
+  const client = new Client(
+    {
+      url: 'ws://test/ws',
+      token: 't',
+      userId: 'ann',
+      deviceId: 'd',
+      storage,
+      makeSocket: () => new FakeSocket() as unknown as WebSocket,
+      random: () => 0,
+    },
+    { frame: (frame) => heard.push(frame), state: (state) => states.push(state) },
+  );
+  client.connect();
+  return { client, heard, states, storage };
+}
+
+function latest(): FakeSocket {
+  const socket = FakeSocket.all.at(-1);
+  if (!socket) throw new Error('no socket');
+  return socket;
+}
+
+function online() {
+  const socket = latest();
+  socket.onopen?.();
+  socket.hear(welcome);
+  return socket;
+}
+
+beforeEach(() => {
+  FakeSocket.all = [];
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('signs in with the first frame and syncs after the welcome', () => {
+  start();
+  const socket = online();
+  expect(socket.said.map((frame) => frame.type)).toEqual(['auth', 'sync']);
+});
+
+test('holds an entry that leaves a gap and shows it when the page has filled the gap', () => {
+  const { client } = start();
+  const socket = online();
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  socket.hear(entry(1));
+  socket.hear(entry(3));
+  expect(client.log(conversation_id).cursor).toBe(1);
+  expect(socket.said.at(-1)).toEqual({ type: 'sync', epoch: 'e', cursors: { c1: 1 } });
+  socket.hear({
+    type: 'sync_page',
+    conversation_id,
+    entries: [entry(2)],
+    head: 3,
+    more: false,
+    reset: false,
+  });
+  expect(client.log(conversation_id).entries.map((e) => e.seq)).toEqual([1, 2, 3]);
+});
+
+test('shows a repeated entry once', () => {
+  const { client } = start();
+  const socket = online();
+  for (const seq of [1, 2, 2, 1]) socket.hear(entry(seq));
+  expect(client.log(conversation_id).entries.map((e) => e.seq)).toEqual([1, 2]);
+});
+
+test('a reset takes the place of what was held', () => {
+  const log = new Log();
+  log.add(entry(1));
+  log.addPage([entry(7), entry(8)], true);
+  expect(log.entries.map((e) => e.seq)).toEqual([7, 8]);
+});
+
+test('sends again what was not answered, oldest first and with the same client ids', () => {
+  const { client } = start();
+  const first = client.send({ conversation_id, content: { text: 'one' } });
+  const socket = online();
+  const second = client.send({ conversation_id, content: { text: 'two' } });
+  expect(socket.sends().map((frame) => frame.client_id)).toEqual([first, second]);
+  socket.hear({ type: 'sent', client_id: first, conversation_id, id: 'i', seq: 1, timestamp: 1 });
+  socket.drop();
+  vi.advanceTimersByTime(20_000);
+  expect(FakeSocket.all.length).toBe(2);
+  expect(
+    online()
+      .sends()
+      .map((frame) => frame.client_id),
+  ).toEqual([second]);
+});
+
+test('keeps unanswered messages over a reload', () => {
+  const { client, storage } = start();
+  const kept = client.send({ conversation_id, content: { text: 'later' } });
+  client.close();
+  start(storage);
+  expect(
+    online()
+      .sends()
+      .map((frame) => frame.client_id),
+  ).toEqual([kept]);
+});
+
+test('an unknown outcome is asked for again with the same client id', () => {
+  const { client } = start();
+  const socket = online();
+  const client_id = client.send({ conversation_id, content: { text: 'x' } });
+  socket.hear({
+    type: 'error',
+    client_id,
+    code: 'unavailable',
+    message: '',
+    stored: 'unknown',
+    retry_after_ms: 50,
+  });
+  vi.advanceTimersByTime(60);
+  expect(socket.sends().map((frame) => frame.client_id)).toEqual([client_id, client_id]);
+});
+
+test('a refused message leaves the outbox', () => {
+  const { client } = start();
+  const socket = online();
+  const client_id = client.send({ conversation_id, content: { text: 'x' } });
+  socket.hear({ type: 'error', client_id, code: 'not_member', message: '', stored: 'no' });
+  expect(client.outbox.all()).toEqual([]);
+});
+
+test('acknowledges what was delivered once for many entries', () => {
+  start();
+  const socket = online();
+  for (const seq of [1, 2, 3]) socket.hear(entry(seq));
+  vi.advanceTimersByTime(300);
+  expect(socket.said.filter((frame) => frame.type === 'delivered')).toEqual([
+    { type: 'delivered', conversation_id, seq: 3 },
+  ]);
+});
+
+test('a connection that answers no ping is given up', () => {
+  const { states } = start();
+  online();
+  vi.advanceTimersByTime(29_000);
+  expect(states.at(-1)).not.toBe('online');
+});
+
+test('a refused token ends the session', () => {
+  const { states } = start();
+  latest().drop(4001, 'the token has expired');
+  vi.advanceTimersByTime(60_000);
+  expect(states.at(-1)).toBe('signed-out');
+  expect(FakeSocket.all.length).toBe(1);
+});
+
+test('a broken outbox in storage is an empty one', () => {
+  const storage = memory();
+  storage.setItem('k', '{oops');
+  expect(new Outbox(storage, 'k').all()).toEqual([]);
+});
+
+test('client ids are UUIDs of version 7, ordered by time', () => {
+  expect(uuidv7(1)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(uuidv7(1_763_678_000_000) < uuidv7(1_763_678_000_001)).toBe(true);
+});

@@ -1,0 +1,252 @@
+// A connection that comes back by itself, a log that is whole, and an outbox that loses nothing.
+
+import type { ErrorFrame, ServerFrame } from './frames';
+import { Log } from './log';
+import { type Operation, Outbox, type Storage, uuidv7 } from './outbox';
+
+export type State = 'connecting' | 'online' | 'offline' | 'signed-out';
+
+export interface Options {
+  url: string;
+  token: string;
+  userId: string;
+  deviceId: string;
+  storage: Storage;
+  /** For tests. */
+  makeSocket?: (url: string) => WebSocket;
+  random?: () => number;
+}
+
+export interface Listener {
+  /** The connection's state; when offline, how long until the next attempt. */
+  state?: (state: State, detail: { retryMs?: number; reason?: string }) => void;
+  /** Every frame, after the log has taken it. */
+  frame?: (frame: ServerFrame) => void;
+  /** Operations were added or answered. */
+  outbox?: (operations: readonly Operation[]) => void;
+  /** An operation was refused for good. */
+  refused?: (operation: Operation, error: ErrorFrame) => void;
+}
+
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 15_000;
+const PING_MS = 20_000;
+const PONG_DEADLINE_MS = 8_000;
+const DELIVERED_MS = 250;
+
+export class Client {
+  readonly logs = new Map<string, Log>();
+  readonly outbox: Outbox;
+  private epoch: string | undefined;
+  private socket: WebSocket | undefined;
+  private welcomed = false;
+  private syncing = false;
+  private syncAgain = false;
+  private attempts = 0;
+  private stopped = false;
+  private timers = new Set<ReturnType<typeof setTimeout>>();
+  private pong: ReturnType<typeof setTimeout> | undefined;
+  private delivered = new Map<string, number>();
+
+  constructor(
+    private readonly options: Options,
+    private readonly listener: Listener,
+  ) {
+    this.outbox = new Outbox(options.storage, `tidings.outbox.${options.userId}`);
+  }
+
+  connect(): void {
+    this.stopped = false;
+    this.listener.state?.('connecting', {});
+    const query = new URLSearchParams({ device: this.options.deviceId, device_type: 'web' });
+    const make = this.options.makeSocket ?? ((url: string) => new WebSocket(url));
+    const socket = make(`${this.options.url}?${query}`);
+    this.socket = socket;
+    this.welcomed = false;
+    socket.onopen = () => this.say({ type: 'auth', token: this.options.token });
+    socket.onmessage = (event) => this.hear(JSON.parse(String(event.data)));
+    socket.onclose = (event) => {
+      if (this.socket === socket) this.closed(event.code, event.reason);
+    };
+  }
+
+  /** Ends for good. */
+  close(): void {
+    this.stopped = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    clearTimeout(this.pong);
+    this.socket?.close();
+  }
+
+  send(operation: Omit<Operation, 'client_id'>): string {
+    const kept = { ...operation, client_id: uuidv7() };
+    this.outbox.add(kept);
+    this.listener.outbox?.(this.outbox.all());
+    if (this.welcomed) this.transmit(kept);
+    return kept.client_id;
+  }
+
+  read(conversationId: string, seq: number): void {
+    if (this.welcomed) this.say({ type: 'read', conversation_id: conversationId, seq });
+  }
+
+  typing(conversationId: string, on: boolean): void {
+    if (this.welcomed) this.say({ type: 'typing', conversation_id: conversationId, on });
+  }
+
+  status(status: string): void {
+    if (this.welcomed) this.say({ type: 'status', status });
+  }
+
+  log(conversationId: string): Log {
+    let log = this.logs.get(conversationId);
+    if (!log) {
+      log = new Log();
+      this.logs.set(conversationId, log);
+    }
+    return log;
+  }
+
+  private say(frame: object): void {
+    if (this.socket?.readyState === 1) this.socket.send(JSON.stringify(frame));
+  }
+
+  private transmit(operation: Operation): void {
+    this.say({ type: 'send', ...operation });
+  }
+
+  private later(ms: number, run: () => void): void {
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      if (!this.stopped) run();
+    }, ms);
+    this.timers.add(timer);
+  }
+
+  private closed(code: number, reason: string): void {
+    this.welcomed = false;
+    clearTimeout(this.pong);
+    if (this.stopped) return;
+    if (code === 4001 || code === 4000) {
+      this.stopped = true;
+      this.listener.state?.('signed-out', { reason });
+      return;
+    }
+    // Full jitter, so that a restarted server is not met by everybody at once.
+    const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.attempts++);
+    const retryMs = Math.round(100 + ceiling * (this.options.random ?? Math.random)());
+    this.listener.state?.('offline', { retryMs });
+    this.later(retryMs, () => this.connect());
+  }
+
+  /** All that was missed, then whatever is still unanswered, oldest first. */
+  private sync(): void {
+    if (this.syncing) {
+      this.syncAgain = true;
+      return;
+    }
+    this.syncing = true;
+    const cursors: Record<string, number> = {};
+    for (const [id, log] of this.logs) if (log.cursor > 0) cursors[id] = log.cursor;
+    this.say({ type: 'sync', epoch: this.epoch, cursors });
+  }
+
+  private hear(frame: ServerFrame): void {
+    switch (frame.type) {
+      case 'welcome':
+        this.welcomed = true;
+        this.attempts = 0;
+        this.syncing = false;
+        this.sync();
+        for (const operation of this.outbox.all()) this.transmit(operation);
+        this.heartbeat();
+        this.listener.state?.('online', {});
+        break;
+      case 'pong':
+        clearTimeout(this.pong);
+        break;
+      case 'entry':
+        if (!this.log(frame.conversation_id).add(frame)) this.sync();
+        this.acknowledge(frame.conversation_id);
+        break;
+      case 'sync_page':
+        this.log(frame.conversation_id).addPage(frame.entries, frame.reset);
+        this.acknowledge(frame.conversation_id);
+        break;
+      case 'synced':
+        this.epoch = frame.epoch;
+        this.syncing = false;
+        if (this.syncAgain) {
+          this.syncAgain = false;
+          this.sync();
+        }
+        break;
+      case 'sent':
+        this.answered(frame.client_id, frame);
+        break;
+      case 'error':
+        if (frame.client_id) this.failed(frame.client_id, frame);
+        break;
+    }
+    this.listener.frame?.(frame);
+  }
+
+  private answered(clientId: string, frame: Extract<ServerFrame, { type: 'sent' }>): void {
+    const operation = this.outbox.settle(clientId);
+    if (!operation) return;
+    // The sender's own socket hears `sent` instead of the entry.
+    const entry = {
+      ...frame,
+      type: 'entry' as const,
+      kind: 'text',
+      sender: { id: this.options.userId, type: 'user' },
+      content: operation.content,
+    };
+    if (!this.log(frame.conversation_id).add(entry)) this.sync();
+    this.listener.outbox?.(this.outbox.all());
+  }
+
+  private failed(clientId: string, error: ErrorFrame): void {
+    const operation = this.outbox.all().find((kept) => kept.client_id === clientId);
+    if (!operation) return;
+    if (error.code === 'unavailable' || error.code === 'rate_limited') {
+      // Unknown or not stored: the same client id makes sending again harmless.
+      this.later(error.retry_after_ms ?? 1_000, () => {
+        if (this.welcomed && this.outbox.all().includes(operation)) this.transmit(operation);
+      });
+      return;
+    }
+    this.outbox.settle(clientId);
+    this.listener.outbox?.(this.outbox.all());
+    this.listener.refused?.(operation, error);
+  }
+
+  /** Notices a connection that is only half there. */
+  private heartbeat(): void {
+    const socket = this.socket;
+    this.later(PING_MS, () => {
+      if (this.socket !== socket || !this.welcomed) return;
+      this.say({ type: 'ping' });
+      clearTimeout(this.pong);
+      this.pong = setTimeout(() => {
+        socket?.close();
+        this.closed(1006, 'no answer');
+      }, PONG_DEADLINE_MS);
+      this.heartbeat();
+    });
+  }
+
+  /** Cumulative and coalesced: one word for many entries. */
+  private acknowledge(conversationId: string): void {
+    const cursor = this.log(conversationId).cursor;
+    if (this.delivered.size === 0) this.later(DELIVERED_MS, () => this.flushDelivered());
+    this.delivered.set(conversationId, cursor);
+  }
+
+  private flushDelivered(): void {
+    for (const [conversation_id, seq] of this.delivered) {
+      if (this.welcomed && seq > 0) this.say({ type: 'delivered', conversation_id, seq });
+    }
+    this.delivered.clear();
+  }
+}

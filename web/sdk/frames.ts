@@ -1,0 +1,83 @@
+// The frames of the protocol, as far as this client uses them.
+
+export interface Sender {
+  id: string;
+  type: string;
+  name?: string;
+  avatar?: string;
+}
+
+export interface Entry {
+  type: 'entry';
+  conversation_id: string;
+  seq: number;
+  id: string;
+  kind: string;
+  sender: Sender;
+  // biome-ignore lint/suspicious/noExplicitAny: depends on the kind
+  content: any;
+  client_id?: string;
+  timestamp: number;
+}
+
+export interface Sent {
+  type: 'sent';
+  client_id: string;
+  conversation_id: string;
+  id: string;
+  seq: number;
+  timestamp: number;
+}
+
+export interface SyncPage {
+  type: 'sync_page';
+  conversation_id: string;
+  entries: Entry[];
+  head: number;
+  more: boolean;
+  reset: boolean;
+}
+
+export interface Receipt {
+  type: 'receipt';
+  conversation_id: string;
+  user_id: string;
+  delivered_seq: number;
+  read_seq: number;
+}
+
+export interface Presence {
+  type: 'presence';
+  user_id: string;
+  status: 'online' | 'away' | 'busy' | 'offline';
+  last_seen?: number;
+  devices: number;
+}
+
+export interface Typing {
+  type: 'typing';
+  conversation_id: string;
+  user_id: string;
+  on: boolean;
+}
+
+export interface ErrorFrame {
+  type: 'error';
+  client_id?: string;
+  code: string;
+  message: string;
+  stored: 'no' | 'unknown';
+  retry_after_ms?: number;
+}
+
+export type ServerFrame =
+  | { type: 'welcome'; connection_id: string; user_id: string; heartbeat_ms: number }
+  | { type: 'pong' }
+  | { type: 'synced'; epoch: string; conversations: number }
+  | Entry
+  | Sent
+  | SyncPage
+  | Receipt
+  | Presence
+  | Typing
+  | ErrorFrame;
