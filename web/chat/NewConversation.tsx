@@ -1,6 +1,7 @@
 // Begins a direct conversation with one user, or a group with several.
 
 import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import type { User } from '../sdk/rest';
 import type { Session } from './session';
 
@@ -10,6 +11,10 @@ export function NewConversation({ session, onDone }: { session: Session; onDone:
   const title = useSignal('');
   const found = useSignal<User[]>([]);
   const problem = useSignal('');
+  const field = useRef<HTMLInputElement>(null);
+
+  // Opened by the user to type here.
+  useEffect(() => field.current?.focus(), []);
 
   const search = async (text: string) => {
     typed.value = text;
@@ -59,6 +64,7 @@ export function NewConversation({ session, onDone }: { session: Session; onDone:
       )}
       <input
         id="with"
+        ref={field}
         data-testid="with"
         placeholder="A user id, or the beginning of a name"
         value={typed.value}
@@ -70,7 +76,6 @@ export function NewConversation({ session, onDone }: { session: Session; onDone:
           }
           if (event.key === 'Escape') onDone();
         }}
-        autofocus
       />
       {found.value.length > 0 && (
         <ul class="found">

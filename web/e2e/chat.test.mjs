@@ -214,7 +214,7 @@ test('everything can be done with the keyboard alone', async () => {
   const page = await open('pam');
   await page.getByTestId('new').focus();
   await page.keyboard.press('Enter');
-  await page.getByTestId('with').waitFor();
+  await page.locator('#with:focus').waitFor();
   await page.keyboard.type('quinn');
   await page.keyboard.press('Enter');
   await page.getByTestId('composer').waitFor();
