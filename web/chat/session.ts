@@ -4,7 +4,7 @@ import { computed, signal } from '@preact/signals';
 import { Client, type State } from '../sdk/client';
 import type { Entry, Presence, ServerFrame } from '../sdk/frames';
 import type { Operation } from '../sdk/outbox';
-import { type Conversation, type Member, Rest } from '../sdk/rest';
+import { type Conversation, type Member, Rest, RestError } from '../sdk/rest';
 
 export const session = signal<Session | undefined>(undefined);
 export const signInProblem = signal('');
@@ -104,15 +104,18 @@ export class Session {
     const made = await this.rest.create(kind, members, title);
     this.put(made);
     this.open.value = made.id;
+    await this.look([made]);
   }
 
   async reload(id: string): Promise<void> {
     if (this.fetching.has(id)) return;
     this.fetching.add(id);
     try {
-      this.put(await this.rest.conversation(id));
-    } catch {
-      // No longer a member.
+      const conversation = await this.rest.conversation(id);
+      this.put(conversation);
+      await this.look([conversation]);
+    } catch (error) {
+      if (!(error instanceof RestError) || error.code !== 'not_member') return;
       const rest = new Map(this.conversations.value);
       rest.delete(id);
       this.conversations.value = rest;
@@ -152,14 +155,20 @@ export class Session {
     try {
       const { conversations } = await this.rest.conversations();
       for (const conversation of conversations) this.put(conversation);
-      const people = new Set(conversations.flatMap((c) => c.members.map((m) => m.user_id)));
-      if (people.size > 0) {
-        const { statuses } = await this.rest.presence([...people].slice(0, 200));
-        this.presence.value = new Map(statuses.map((status) => [status.user_id, status]));
-      }
+      await this.look(conversations);
     } catch {
       // The connection says so itself, and the next one asks again.
     }
+  }
+
+  /** Asks how the members are: presence tells only what changes from now on. */
+  private async look(conversations: Conversation[]): Promise<void> {
+    const people = new Set(conversations.flatMap((c) => c.members.map((m) => m.user_id)));
+    if (people.size === 0) return;
+    const { statuses } = await this.rest.presence([...people].slice(0, 200));
+    const presence = new Map(this.presence.value);
+    for (const status of statuses) presence.set(status.user_id, status);
+    this.presence.value = presence;
   }
 
   private put(conversation: Conversation): void {
