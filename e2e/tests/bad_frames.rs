@@ -1,7 +1,7 @@
 //! Whatever a client sends, it gets a clear answer, and nobody else is harmed.
 
 use e2e::all_in_one::{serve, token};
-use e2e::client::{Client, Heard};
+use e2e::client::Client;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -62,10 +62,7 @@ async fn each_bad_frame_gets_its_error_and_the_connection_stays() {
     let mut ann = Client::connect(address, &token(folder.path(), "ann").await).await;
     for (what, message, code) in refused() {
         ann.say_raw(message).await;
-        let error = match ann.hear().await {
-            Heard::Frame(frame) => frame,
-            Heard::Closed(close, reason) => panic!("{what}: closed {close} {reason:?}"),
-        };
+        let error = ann.expect("error").await;
         assert_eq!(
             (&error["type"], &error["code"]),
             (&json!("error"), &json!(code)),

@@ -39,7 +39,9 @@ async fn a_message_is_one_trace_from_socket_to_socket() {
             |spans: &[Span]| spans.iter().map(|span| span.name.clone()).collect::<BTreeSet<_>>();
         let whole = traces.values().find(|spans| {
             let names = names(spans);
-            STEPS.iter().all(|step| names.contains(*step))
+            let writes = spans.iter().filter(|span| span.name == "gateway.write").count();
+            // The sender's and the receiver's socket, on two gateways that export on their own.
+            STEPS.iter().all(|step| names.contains(*step)) && writes >= 2
         });
         whole.cloned().ok_or_else(|| traces.values().map(|spans| names(spans)).collect::<Vec<_>>())
     })
@@ -57,9 +59,6 @@ async fn a_message_is_one_trace_from_socket_to_socket() {
     }
     let services: BTreeSet<&str> = trace.iter().map(|span| span.service.as_str()).collect();
     assert!(services.len() >= 3, "gateway, chat and presence: {services:?}");
-    let writes = trace.iter().filter(|span| span.name == "gateway.write").count();
-    assert!(writes >= 2, "both sockets were written: {writes}");
-
     ann.close().await;
     bob.close().await;
     cluster.stop().await;

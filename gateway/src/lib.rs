@@ -1,1 +1,237 @@
-//! Placeholder.
+//! The stateless edge: sockets, REST, and the chat page.
+//!
+//! Frames go up over the bus, pushes come down through this gateway's own queue, questions go to the
+//! services over gRPC. It keeps nothing that its clients and the store cannot rebuild.
+
+mod accept;
+mod api;
+pub mod config;
+mod connection;
+mod downlink;
+pub mod metrics;
+mod outbox;
+mod pages;
+mod presence_link;
+mod registry;
+mod shared;
+mod uplink;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, BusState};
+use platform::metrics::Metrics;
+use platform::readiness::{Dependency, Readiness};
+use platform::shutdown::{Shutdown, Tasks};
+use platform::token::{Signer, Verifier};
+use platform::trace::Tracer;
+use proto::bus::GatewayRef;
+use proto::chat::chat_client::ChatClient;
+use proto::id::GatewayId;
+use proto::presence::presence_client::PresenceClient;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Channel;
+
+use crate::config::LimitsConfig;
+use crate::downlink::Downlink;
+use crate::metrics::GatewayMetrics;
+use crate::presence_link::{PresenceEvents, PresenceLink, Reporter};
+use crate::registry::Registry;
+use crate::shared::{Parts, Shared};
+use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
+
+pub use api::openapi;
+
+/// What the gateway works with; `main` and the all-in-one binary fill it differently.
+pub struct Adapters {
+    /// Where frames go and pushes come from.
+    pub bus: Arc<dyn Bus>,
+    /// To the chat service.
+    pub chat: Channel,
+    /// To the presence service.
+    pub presence: Channel,
+    /// Checks tokens.
+    pub verifier: Arc<Verifier>,
+    /// Makes development tokens; none where they are off.
+    pub dev_signer: Option<Arc<Signer>>,
+    /// The process's registry.
+    pub metrics: Metrics,
+    /// The process's readiness.
+    pub readiness: Readiness,
+    /// Makes message spans.
+    pub tracer: Tracer,
+}
+
+/// What the gateway is told.
+#[derive(Debug)]
+pub struct Settings {
+    /// Names it, stable over its restarts.
+    pub gateway_id: GatewayId,
+    /// Web pages of these origins may open sockets, besides those of the same host.
+    pub allowed_origins: Vec<String>,
+    /// How far clocks may differ, in seconds: tokens end so much later.
+    pub leeway_secs: u64,
+    /// Sockets and REST.
+    pub limits: LimitsConfig,
+}
+
+/// The gateway, ready to run.
+pub struct Gateway {
+    shared: Shared,
+    adapters: Adapters,
+    gateway_id: GatewayId,
+    listener: TcpListener,
+    frames: UplinkFrames,
+    events: PresenceEvents,
+    broker: Dependency,
+}
+
+/// Largest message over gRPC: a page of the longest texts, a snapshot of all connections.
+const MAX_MESSAGE_BYTES: usize = 32 << 20;
+/// How long the tasks may take to end after the sockets did.
+const JOIN: Duration = Duration::from_secs(10);
+
+/// Wires the gateway. Nothing runs yet.
+pub fn build(
+    settings: Settings,
+    adapters: Adapters,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Gateway {
+    let Settings { gateway_id, allowed_origins, leeway_secs, limits } = settings;
+    let (uplink, frames) = Uplink::new(adapters.bus.partitions(), &limits);
+    let (presence_link, events) = PresenceLink::new();
+    let shared = Shared::new(Parts {
+        gateway_id: gateway_id.to_string(),
+        allowed_origins,
+        leeway_secs,
+        verifier: Arc::clone(&adapters.verifier),
+        dev_signer: adapters.dev_signer.clone(),
+        registry: Arc::new(Registry::default()),
+        uplink,
+        presence_link,
+        chat: ChatClient::new(adapters.chat.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        presence: PresenceClient::new(adapters.presence.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        metrics: GatewayMetrics::new(&adapters.metrics),
+        tracer: adapters.tracer.clone(),
+        readiness: adapters.readiness.clone(),
+        shutdown,
+        sockets: TaskTracker::new(),
+        profiles: quick_cache::sync::Cache::new(limits.reported_profiles.max(1)),
+        limits,
+    });
+    let broker = adapters.readiness.dependency("rabbitmq");
+    Gateway { shared, adapters, gateway_id, listener, frames, events, broker }
+}
+
+impl Gateway {
+    /// Runs until stopping has begun. Then: not ready, no new sockets, the open ones get their answers
+    /// and 1012, what was taken is published, presence hears who is gone.
+    pub async fn run(self) {
+        let Self { shared, adapters, gateway_id, listener, frames, events, broker } = self;
+        let shutdown = shared.shutdown.clone();
+        let (sender, gateway) = watch::channel::<Option<GatewayRef>>(None);
+        let edge = Tasks::new();
+        // These outlive the sockets and end when all is out.
+        let links = Tasks::new();
+        let ended = Shutdown::new();
+        links.spawn("uplink", uplink::run(uplink_parts(&shared, &adapters, &gateway), frames));
+        links.spawn("downlink", downlink(&shared, &adapters, gateway_id, sender, &ended).run());
+        links.spawn("presence link", reporter(&shared, gateway, &ended).run(events));
+        links.spawn("broker watch", watch_bus(Arc::clone(&adapters.bus), broker, shutdown.clone()));
+        edge.spawn("accept", accept::run(shared.clone(), listener, edge.clone()));
+
+        shutdown.begun().await;
+        shared.readiness.set_draining();
+        shared.sockets.close();
+        tokio::select! {
+            () = shared.sockets.wait() => {}
+            () = shutdown.forced() => tracing::warn!(sockets = shared.sockets.len(), "sockets cut off"),
+        }
+        if let Err(late) = edge.join(JOIN).await {
+            tracing::warn!(?late, "requests cut off");
+        }
+        // The last handles on the uplink's and the link's entrances: both finish what they hold.
+        drop(shared);
+        let finish = tokio::time::timeout(JOIN, async {
+            while links.is_running("uplink") || links.is_running("presence link") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        if finish.await.is_err() {
+            tracing::warn!("not everything went out");
+        }
+        ended.force();
+        if let Err(late) = links.join(JOIN).await {
+            tracing::warn!(?late, "links did not end");
+        }
+    }
+}
+
+fn uplink_parts(
+    shared: &Shared,
+    adapters: &Adapters,
+    gateway: &watch::Receiver<Option<GatewayRef>>,
+) -> UplinkParts {
+    UplinkParts {
+        bus: Arc::clone(&adapters.bus),
+        registry: Arc::clone(&shared.registry),
+        gateway: gateway.clone(),
+        limits: shared.limits.clone(),
+        metrics: shared.metrics.clone(),
+    }
+}
+
+fn downlink(
+    shared: &Shared,
+    adapters: &Adapters,
+    gateway_id: GatewayId,
+    gateway: watch::Sender<Option<GatewayRef>>,
+    ended: &Shutdown,
+) -> Downlink {
+    Downlink {
+        bus: Arc::clone(&adapters.bus),
+        gateway_id,
+        registry: Arc::clone(&shared.registry),
+        gateway,
+        limits: shared.limits.clone(),
+        metrics: shared.metrics.clone(),
+        shutdown: ended.clone(),
+    }
+}
+
+fn reporter(
+    shared: &Shared,
+    gateway: watch::Receiver<Option<GatewayRef>>,
+    ended: &Shutdown,
+) -> Reporter {
+    Reporter {
+        client: shared.presence.clone(),
+        gateway,
+        limits: shared.limits.clone(),
+        metrics: shared.metrics.clone(),
+        shutdown: ended.clone(),
+        live: std::collections::HashMap::new(),
+        reported: None,
+    }
+}
+
+async fn watch_bus(bus: Arc<dyn Bus>, broker: Dependency, shutdown: Shutdown) {
+    let mut state = bus.state();
+    loop {
+        match &*state.borrow_and_update() {
+            BusState::Up => broker.up(),
+            BusState::Down(reason) => broker.down(reason.clone()),
+        }
+        tokio::select! {
+            changed = state.changed() => if changed.is_err() { return },
+            () = shutdown.begun() => return,
+        }
+    }
+}

@@ -31,6 +31,8 @@ pub enum Announcement {
     Change(Change),
     /// A state was set by hand.
     Chosen(UserId),
+    /// A device has connected again: its older connection is to be closed.
+    Replaced(Device),
 }
 
 /// Hands changes to the announcer without ever waiting for it.
@@ -82,6 +84,7 @@ impl Announcer {
                 announcement = queue.recv() => match announcement {
                     Some(Announcement::Change(change)) => pending.add(change, now_ms()),
                     Some(Announcement::Chosen(user)) => { chosen.insert(user); }
+                    Some(Announcement::Replaced(device)) => self.close_replaced(device).await,
                     None => return,
                 },
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
@@ -94,6 +97,7 @@ impl Announcer {
                     Ok(Announcement::Chosen(user)) => {
                         chosen.insert(user);
                     }
+                    Ok(Announcement::Replaced(device)) => self.close_replaced(device).await,
                     Err(_) => break,
                 }
             }
@@ -103,13 +107,29 @@ impl Announcer {
             );
             for batch in due.chunks(self.settings.announce_batch.max(1)) {
                 match self.tell(batch).await {
-                    Ok(()) => self.metrics.announced.inc_by(batch.len() as u64),
+                    Ok(()) => {
+                        self.metrics.announced.inc_by(batch.len() as u64);
+                    }
                     Err(reason) => {
                         tracing::debug!(reason, users = batch.len(), "changes are not told");
-                        self.metrics.not_announced.inc_by(batch.len() as u64)
+                        self.metrics.not_announced.inc_by(batch.len() as u64);
                     }
-                };
+                }
             }
+        }
+    }
+
+    async fn close_replaced(&self, device: Device) {
+        let gateway = GatewayRef { id: device.gateway.id, epoch: device.gateway.epoch };
+        let push = Push {
+            connections: vec![device.connection],
+            class: PushClass::Replaced as i32,
+            ..Push::default()
+        };
+        if let Err(error) =
+            self.bus.publish_pushes(&gateway, PushBatch { pushes: vec![push] }).await
+        {
+            tracing::debug!(%error, "the replaced connection's gateway is gone");
         }
     }
 

@@ -104,7 +104,10 @@ impl Registrar {
     }
 
     fn announce(&self, changes: Vec<Change>) {
-        for change in changes {
+        for mut change in changes {
+            if let Some(older) = change.replaced.take() {
+                self.announcements.announce(Announcement::Replaced(older));
+            }
             self.announcements.announce(Announcement::Change(change));
         }
     }

@@ -21,14 +21,14 @@ pub mod bus {
 
 /// Generated from `protos/tidings/chat/v1/chat.proto`.
 #[expect(missing_docs, reason = "generated; the .proto file is the documentation")]
-#[allow(clippy::all, clippy::pedantic, unused_qualifications, reason = "generated")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated")]
 pub mod chat {
     tonic::include_proto!("tidings.chat.v1");
 }
 
 /// Generated from `protos/tidings/presence/v1/presence.proto`.
 #[expect(missing_docs, reason = "generated; the .proto file is the documentation")]
-#[allow(clippy::all, clippy::pedantic, unused_qualifications, reason = "generated")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated")]
 pub mod presence {
     tonic::include_proto!("tidings.presence.v1");
 }

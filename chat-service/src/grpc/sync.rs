@@ -74,7 +74,10 @@ impl Session {
             0 => self.config.page_entries,
             wanted => wanted.min(self.config.page_entries),
         };
-        let heads = self.store.heads(&self.user_id).await.map_err(unavailable)?;
+        let mut heads = self.store.heads(&self.user_id).await.map_err(unavailable)?;
+        if let Ok(only) = ConversationId::from_bytes(&request.only) {
+            heads.retain(|(id, _, _)| *id == only);
+        }
         for (id, head, from_seq) in &heads {
             let start = self.start(cursors.get(id).copied(), *head, *from_seq, is_same_epoch);
             if let Some(start) = start {

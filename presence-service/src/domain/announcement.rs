@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn change(before: u32, after: u32) -> Change {
-        Change { user_id: user(), before, after }
+        Change { user_id: user(), before, after, replaced: None }
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Change {
     pub before: u32,
     /// Devices after.
     pub after: u32,
+    /// The older connection of the device, when there was one.
+    pub replaced: Option<Device>,
 }
 
 impl Device {

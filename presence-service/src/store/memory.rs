@@ -43,12 +43,15 @@ impl PresenceStore for MemoryStore {
         let register = |registration: &Registration| {
             let user = state.users.entry(registration.user_id.clone()).or_default();
             let before = user.devices.len() as u32;
-            user.devices.retain(|device| device.device_id != registration.device.device_id);
+            let is_same = |device: &Device| device.device_id == registration.device.device_id;
+            let older =
+                user.devices.iter().position(is_same).map(|place| user.devices.remove(place));
             user.devices.push(registration.device.clone());
             Change {
                 user_id: registration.user_id.clone(),
                 before,
                 after: user.devices.len() as u32,
+                replaced: older.filter(|older| *older != registration.device),
             }
         };
         Ok(connections.iter().map(register).collect())
@@ -72,7 +75,7 @@ impl PresenceStore for MemoryStore {
                 if after == 0 {
                     user.last_seen_ms = now_ms;
                 }
-                changes.push(Change { user_id: user_id.clone(), before, after });
+                changes.push(Change { user_id: user_id.clone(), before, after, replaced: None });
             }
         }
         Ok(changes)

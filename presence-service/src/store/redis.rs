@@ -133,25 +133,22 @@ impl PresenceStore for RedisStore {
             pipeline.hset(self.connections_key(&device.gateway), field, user_id.as_str()).ignore();
         }
         let answers: Vec<(u32, u32, String)> = self.run(&pipeline).await?;
-        // A replaced connection of another incarnation is no longer that one's.
+        // A replaced connection is no longer its incarnation's.
         let mut cleaning = redis::pipe();
-        for ((_, _, replaced), registration) in answers.iter().zip(connections) {
-            if let Some(old) = Device::unpack(replaced)
-                && (old.connection != registration.device.connection
-                    || old.gateway != registration.device.gateway)
-            {
+        let mut changes = Vec::with_capacity(connections.len());
+        for ((before, after, older), registration) in answers.into_iter().zip(connections) {
+            let replaced = Device::unpack(&older).filter(|older| *older != registration.device);
+            if let Some(older) = &replaced {
                 cleaning
-                    .hdel(self.connections_key(&old.gateway), format!("{:x}", old.connection))
+                    .hdel(self.connections_key(&older.gateway), format!("{:x}", older.connection))
                     .ignore();
             }
+            changes.push(Change { user_id: registration.user_id.clone(), before, after, replaced });
         }
         if !cleaning.is_empty() {
             self.run::<()>(&cleaning).await?;
         }
-        let change = |((before, after, _), registration): ((u32, u32, String), &Registration)| {
-            Change { user_id: registration.user_id.clone(), before, after }
-        };
-        Ok(answers.into_iter().zip(connections).map(change).collect())
+        Ok(changes)
     }
 
     async fn unregister(
@@ -179,6 +176,7 @@ impl PresenceStore for RedisStore {
                 user_id: user_id.clone(),
                 before,
                 after,
+                replaced: None,
             })
             .collect())
     }

@@ -1,0 +1,122 @@
+//! REST under `/api/v1`. Questions go to the services over gRPC; whatever appends to a log takes the
+//! same way over the bus as a frame of a socket does.
+
+mod command;
+mod conversations;
+mod error;
+mod members;
+mod messages;
+mod shapes;
+mod users;
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::connection::handshake;
+use crate::shared::{Identity, Shared};
+use error::ApiError;
+
+/// Largest request body: a message and its surroundings.
+const BODY_BYTES: usize = 1 << 20;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Tidings", description = "Chat and presence over REST. Live delivery is on `/ws`."),
+    modifiers(&Bearer),
+    security(("bearer" = []))
+)]
+struct Description;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+fn described() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(users::meta))
+        .routes(routes!(users::me))
+        .routes(routes!(users::find))
+        .routes(routes!(users::presence))
+        .routes(routes!(users::dev_token))
+        .routes(routes!(conversations::list, conversations::create))
+        .routes(routes!(conversations::show, conversations::rename))
+        .routes(routes!(members::list, members::add))
+        .routes(routes!(members::remove, members::set_role))
+        .routes(routes!(messages::page, messages::send))
+}
+
+/// The description of the REST interface, generated from the handlers.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+/// The routes with their limits.
+pub(crate) fn router(shared: Shared) -> Router {
+    let (router, openapi) = described().split_for_parts();
+    let timeout = Duration::from_millis(shared.limits.request_timeout_ms);
+    router
+        .route("/api/v1/openapi.json", get(move || async move { Json(openapi) }))
+        .route("/api/{*path}", axum::routing::any(unknown))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
+        .with_state(shared)
+}
+
+async fn unknown() -> impl IntoResponse {
+    ApiError::not_found("there is no such path; see /api/v1/openapi.json")
+}
+
+async fn method_not_allowed() -> impl IntoResponse {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        [(header::CACHE_CONTROL, "no-store")],
+        ApiError::method_not_allowed().body(),
+    )
+}
+
+impl FromRequestParts<Shared> for Identity {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
+        let token = handshake::bearer(&parts.headers).unwrap_or_default();
+        shared.identify(token).map_err(|error| ApiError::unauthenticated(&error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_description_is_the_served_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+        let served = openapi().to_pretty_json().unwrap() + "\n";
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        if committed != served {
+            let fresh = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/openapi.json");
+            std::fs::write(fresh, &served).unwrap();
+            panic!("docs/openapi.json is out of date: copy target/openapi.json over it");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Conversations: list, make, show, rename.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use proto::bus::{self, frame::Body as FrameBody};
+use proto::chat::{GetConversationRequest, ListConversationsRequest};
+use proto::id::{ConversationId, UserId};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::command;
+use super::error::{ApiError, Body, ErrorBody, Path, Query};
+use super::shapes::{Conversation, Conversations, Stored};
+use crate::shared::{Identity, Shared};
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct ListPage {
+    /// At most so many; 50 when absent, 100 at most.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    #[serde(default)]
+    after: String,
+}
+
+/// The caller's conversations, most recently active first.
+#[utoipa::path(get, path = "/api/v1/conversations", params(ListPage),
+    responses((status = 200, body = Conversations), (status = 401, body = ErrorBody)))]
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    identity: Identity,
+    Query(page): Query<ListPage>,
+) -> Result<Json<Conversations>, ApiError> {
+    let request = ListConversationsRequest {
+        user_id: identity.user_id.to_string(),
+        limit: page.limit.unwrap_or(50),
+        after: page.after,
+    };
+    let reply = shared.chat.clone().list_conversations(request).await?.into_inner();
+    Ok(Json(Conversations {
+        conversations: reply.conversations.into_iter().map(Conversation::from).collect(),
+        next: (!reply.next.is_empty()).then_some(reply.next),
+    }))
+}
+
+/// What a new conversation is.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct NewConversation {
+    /// `direct` or `group`.
+    kind: String,
+    /// Of a group.
+    #[serde(default)]
+    title: String,
+    /// The others; the caller is a member anyway.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    members: Vec<UserId>,
+    /// Repeat it when asking again: the conversation is made once.
+    client_id: Option<uuid::Uuid>,
+}
+
+/// Makes a conversation.
+#[utoipa::path(post, path = "/api/v1/conversations", request_body = NewConversation,
+    responses((status = 201, body = Conversation), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(super) async fn create(
+    State(shared): State<Shared>,
+    identity: Identity,
+    Body(new): Body<NewConversation>,
+) -> Result<(StatusCode, Json<Conversation>), ApiError> {
+    let client_id = command::client_id(new.client_id);
+    let (kind, id) = match new.kind.as_str() {
+        "direct" => {
+            let others: Vec<&UserId> =
+                new.members.iter().filter(|user| **user != identity.user_id).collect();
+            let [other] = others.as_slice() else {
+                return Err(ApiError::invalid(
+                    "a direct conversation has exactly one other member",
+                ));
+            };
+            let id = ConversationId::direct(&identity.user_id, other);
+            // It may exist: then it is simply shown.
+            if let Ok(existing) = fetch(&shared, &identity, id).await {
+                return Ok((StatusCode::OK, Json(existing)));
+            }
+            (bus::ConversationKind::Direct, id)
+        }
+        "group" => {
+            (bus::ConversationKind::Group, ConversationId::created(&identity.user_id, client_id))
+        }
+        _ => return Err(ApiError::invalid("`kind` is `direct` or `group`")),
+    };
+    let body = FrameBody::CreateConversation(bus::CreateConversation {
+        r#ref: String::new(),
+        client_id: client_id.to_bytes(),
+        conversation_id: id.to_bytes(),
+        kind: kind as i32,
+        title: new.title,
+        member_ids: new.members.iter().map(ToString::to_string).collect(),
+    });
+    command::run(&shared, &identity, id, body).await?;
+    Ok((StatusCode::CREATED, Json(fetch(&shared, &identity, id).await?)))
+}
+
+/// One conversation.
+#[utoipa::path(get, path = "/api/v1/conversations/{id}", params(("id" = String, Path)),
+    responses((status = 200, body = Conversation), (status = 403, body = ErrorBody)))]
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    identity: Identity,
+    Path(id): Path<String>,
+) -> Result<Json<Conversation>, ApiError> {
+    Ok(Json(fetch(&shared, &identity, command::conversation_id(&id)?).await?))
+}
+
+/// What changes of a conversation.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct ChangedConversation {
+    /// The new title.
+    title: String,
+    /// Repeat it when asking again.
+    client_id: Option<uuid::Uuid>,
+}
+
+/// Changes the title; for admins and the owner.
+#[utoipa::path(patch, path = "/api/v1/conversations/{id}", params(("id" = String, Path)),
+    request_body = ChangedConversation, responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
+pub(super) async fn rename(
+    State(shared): State<Shared>,
+    identity: Identity,
+    Path(id): Path<String>,
+    Body(changed): Body<ChangedConversation>,
+) -> Result<Json<Stored>, ApiError> {
+    let id = command::conversation_id(&id)?;
+    let body = FrameBody::Rename(bus::Rename {
+        r#ref: String::new(),
+        client_id: command::client_id(changed.client_id).to_bytes(),
+        conversation_id: id.to_bytes(),
+        title: changed.title,
+    });
+    Ok(Json(command::run(&shared, &identity, id, body).await?))
+}
+
+async fn fetch(
+    shared: &Shared,
+    identity: &Identity,
+    id: ConversationId,
+) -> Result<Conversation, ApiError> {
+    let request = GetConversationRequest {
+        user_id: identity.user_id.to_string(),
+        conversation_id: id.to_bytes(),
+    };
+    Ok(shared.chat.clone().get_conversation(request).await?.into_inner().into())
+}

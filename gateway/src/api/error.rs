@@ -1,0 +1,156 @@
+//! Errors of REST: a code from the closed list, a text, and whether anything was stored.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use proto::error_code::{ErrorCode, Stored};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What a failed request is answered with.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    /// From the closed list: `bad_frame`, `invalid`, `unauthenticated`, `not_member`, …
+    code: String,
+    /// For people: says what to do.
+    message: String,
+    /// `no` or `unknown`, for requests that append.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored: Option<String>,
+    /// Wait so long before asking again, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+/// A failed request.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    code: ErrorCode,
+    message: String,
+    stored: Option<Stored>,
+    retry_after_ms: Option<u64>,
+}
+
+impl ApiError {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), stored: None, retry_after_ms: None }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Invalid, message)
+    }
+
+    pub(crate) fn not_found(message: &str) -> Self {
+        Self::new(ErrorCode::NotFound, message)
+    }
+
+    pub(crate) fn unauthenticated(message: &str) -> Self {
+        Self::new(ErrorCode::Unauthenticated, message)
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            ErrorCode::BadFrame,
+            "this path does not know this method; see /api/v1/openapi.json",
+        )
+    }
+
+    /// A part of the system is away.
+    pub(crate) fn unavailable(stored: Option<Stored>, retry_after_ms: u64) -> Self {
+        Self {
+            stored,
+            retry_after_ms: Some(retry_after_ms),
+            ..Self::new(
+                ErrorCode::Unavailable,
+                "a part of the system is away; ask again, with the same client id",
+            )
+        }
+    }
+
+    pub(crate) fn with_outcome(self, stored: Stored, retry_after_ms: Option<u64>) -> Self {
+        Self { stored: Some(stored), retry_after_ms, ..self }
+    }
+
+    pub(crate) fn body(self) -> Json<ErrorBody> {
+        let stored = self.stored.map(|stored| match stored {
+            Stored::No => "no".to_owned(),
+            Stored::Unknown => "unknown".to_owned(),
+        });
+        Json(ErrorBody {
+            code: self.code.as_str().to_owned(),
+            message: self.message,
+            stored,
+            retry_after_ms: self.retry_after_ms,
+        })
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.http_status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_ms.map(|ms| HeaderValue::from(ms.div_ceil(1_000)));
+        let mut response = (status, self.body()).into_response();
+        if let Some(retry_after) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after);
+        }
+        response
+    }
+}
+
+/// The one place where gRPC statuses become codes.
+impl From<tonic::Status> for ApiError {
+    fn from(status: tonic::Status) -> Self {
+        let code = match status.code() {
+            tonic::Code::InvalidArgument => ErrorCode::Invalid,
+            tonic::Code::PermissionDenied => ErrorCode::NotMember,
+            tonic::Code::NotFound => ErrorCode::NotFound,
+            tonic::Code::ResourceExhausted => ErrorCode::RateLimited,
+            tonic::Code::Internal | tonic::Code::Unimplemented | tonic::Code::DataLoss => {
+                tracing::error!(%status, "a service failed");
+                return Self::new(ErrorCode::Internal, "a fault of the server; it is logged");
+            }
+            _ => return Self::unavailable(None, 1_000),
+        };
+        Self::new(code, status.message())
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        let code = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
+            _ => ErrorCode::BadFrame,
+        };
+        Self::new(code, rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(ErrorCode::BadFrame, rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}
+
+/// A JSON body whose refusal is an [`ApiError`].
+#[derive(FromRequest)]
+#[from_request(via(Json), rejection(ApiError))]
+pub(crate) struct Body<T>(pub(crate) T);
+
+/// Query parameters whose refusal is an [`ApiError`].
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(ApiError))]
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// Path parameters whose refusal is an [`ApiError`].
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(ApiError))]
+pub(crate) struct Path<T>(pub(crate) T);

@@ -1,0 +1,136 @@
+//! Members of a conversation: list, add, remove, leave, roles.
+
+use axum::Json;
+use axum::extract::State;
+use proto::bus::{self, frame::Body as FrameBody};
+use proto::chat::ListMembersRequest;
+use proto::id::UserId;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::command;
+use super::error::{ApiError, Body, ErrorBody, Path, Query};
+use super::shapes::{Member, Members, Stored};
+use crate::shared::{Identity, Shared};
+
+/// Which page of the members.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct MemberPage {
+    /// At most so many; 100 when absent, 1,000 at most.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    #[serde(default)]
+    after: String,
+}
+
+/// The members, by user id.
+#[utoipa::path(get, path = "/api/v1/conversations/{id}/members", params(("id" = String, Path), MemberPage),
+    responses((status = 200, body = Members), (status = 403, body = ErrorBody)))]
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    identity: Identity,
+    Path(id): Path<String>,
+    Query(page): Query<MemberPage>,
+) -> Result<Json<Members>, ApiError> {
+    let request = ListMembersRequest {
+        user_id: identity.user_id.to_string(),
+        conversation_id: command::conversation_id(&id)?.to_bytes(),
+        limit: page.limit.unwrap_or(100),
+        after: page.after,
+    };
+    let reply = shared.chat.clone().list_members(request).await?.into_inner();
+    Ok(Json(Members {
+        members: reply.members.into_iter().map(Member::from).collect(),
+        next: (!reply.next.is_empty()).then_some(reply.next),
+    }))
+}
+
+/// Whom to add.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct NewMembers {
+    /// At most 1,000 at once.
+    #[schema(value_type = Vec<String>)]
+    members: Vec<UserId>,
+    /// `member` (the default) or `admin`.
+    role: Option<String>,
+    /// Repeat it when asking again.
+    client_id: Option<uuid::Uuid>,
+}
+
+/// Adds members; for admins and the owner.
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/members", params(("id" = String, Path)),
+    request_body = NewMembers, responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
+pub(super) async fn add(
+    State(shared): State<Shared>,
+    identity: Identity,
+    Path(id): Path<String>,
+    Body(new): Body<NewMembers>,
+) -> Result<Json<Stored>, ApiError> {
+    let id = command::conversation_id(&id)?;
+    let body = FrameBody::AddMembers(bus::AddMembers {
+        r#ref: String::new(),
+        client_id: command::client_id(new.client_id).to_bytes(),
+        conversation_id: id.to_bytes(),
+        user_ids: new.members.iter().map(ToString::to_string).collect(),
+        role: role(new.role.as_deref().unwrap_or("member"))? as i32,
+    });
+    Ok(Json(command::run(&shared, &identity, id, body).await?))
+}
+
+/// Removes a member; removing oneself is leaving.
+#[utoipa::path(delete, path = "/api/v1/conversations/{id}/members/{user}",
+    params(("id" = String, Path), ("user" = String, Path)),
+    responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
+pub(super) async fn remove(
+    State(shared): State<Shared>,
+    identity: Identity,
+    Path((id, user)): Path<(String, UserId)>,
+) -> Result<Json<Stored>, ApiError> {
+    let id = command::conversation_id(&id)?;
+    let body = FrameBody::RemoveMember(bus::RemoveMember {
+        r#ref: String::new(),
+        client_id: command::client_id(None).to_bytes(),
+        conversation_id: id.to_bytes(),
+        user_id: user.to_string(),
+    });
+    Ok(Json(command::run(&shared, &identity, id, body).await?))
+}
+
+/// A member's new role.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct NewRole {
+    /// `member`, `admin` or `owner`.
+    role: String,
+    /// Repeat it when asking again.
+    client_id: Option<uuid::Uuid>,
+}
+
+/// Gives a role; for the owner.
+#[utoipa::path(patch, path = "/api/v1/conversations/{id}/members/{user}",
+    params(("id" = String, Path), ("user" = String, Path)), request_body = NewRole,
+    responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
+pub(super) async fn set_role(
+    State(shared): State<Shared>,
+    identity: Identity,
+    Path((id, user)): Path<(String, UserId)>,
+    Body(new): Body<NewRole>,
+) -> Result<Json<Stored>, ApiError> {
+    let id = command::conversation_id(&id)?;
+    let body = FrameBody::SetRole(bus::SetRole {
+        r#ref: String::new(),
+        client_id: command::client_id(new.client_id).to_bytes(),
+        conversation_id: id.to_bytes(),
+        user_id: user.to_string(),
+        role: role(&new.role)? as i32,
+    });
+    Ok(Json(command::run(&shared, &identity, id, body).await?))
+}
+
+fn role(word: &str) -> Result<bus::Role, ApiError> {
+    match word {
+        "member" => Ok(bus::Role::Member),
+        "admin" => Ok(bus::Role::Admin),
+        "owner" => Ok(bus::Role::Owner),
+        _ => Err(ApiError::invalid("`role` is `member`, `admin` or `owner`")),
+    }
+}

@@ -1,0 +1,194 @@
+//! The JSON shapes of answers.
+
+use proto::chat;
+use proto::id::{ConversationId, EntryId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// A conversation as its member sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Conversation {
+    /// Its id, a UUID.
+    id: String,
+    /// `direct` or `group`.
+    kind: &'static str,
+    /// Empty for direct ones.
+    title: String,
+    /// Highest sequence of its log.
+    head: u64,
+    /// Unix milliseconds.
+    created_at: u64,
+    /// How many members it has.
+    member_count: u32,
+    /// `owner`, `admin`, `member`.
+    my_role: &'static str,
+    /// Own cursor.
+    my_delivered_seq: u64,
+    /// Own cursor.
+    my_read_seq: u64,
+    /// Messages by others after the read cursor, counted to 1,000.
+    unread: u32,
+    /// The newest entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Entry>)]
+    last_entry: Option<Box<RawValue>>,
+    /// At most eight; see the members of the conversation for all.
+    members: Vec<Member>,
+}
+
+/// A member and how far they have come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Member {
+    user_id: String,
+    /// `owner`, `admin`, `member`.
+    role: &'static str,
+    delivered_seq: u64,
+    read_seq: u64,
+    name: String,
+    avatar: String,
+}
+
+/// An entry of a log: the same as the frame `entry`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the chat service encodes")]
+pub(crate) struct Entry {
+    /// Always `entry`.
+    r#type: String,
+    conversation_id: String,
+    /// From 1, without gaps.
+    seq: u64,
+    id: String,
+    /// `text`, `system`.
+    kind: String,
+    sender: Sender,
+    /// Depends on `kind`.
+    content: serde_json::Value,
+    reply_to: Option<u64>,
+    mentions: Option<Vec<String>>,
+    is_important: Option<bool>,
+    extra: Option<serde_json::Value>,
+    client_id: Option<String>,
+    /// Unix milliseconds.
+    timestamp: u64,
+}
+
+/// The author of an entry.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the chat service encodes")]
+pub(crate) struct Sender {
+    id: String,
+    /// `user`, `bot`, `system`.
+    r#type: String,
+    name: Option<String>,
+    avatar: Option<String>,
+}
+
+/// Where an operation was stored.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Stored {
+    #[schema(value_type = String)]
+    pub(crate) conversation_id: ConversationId,
+    #[schema(value_type = String)]
+    pub(crate) id: EntryId,
+    pub(crate) seq: u64,
+    /// Repeats the request's, or the one made for it.
+    pub(crate) client_id: uuid::Uuid,
+    /// Unix milliseconds.
+    pub(crate) timestamp: u64,
+}
+
+/// A page of conversations.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Conversations {
+    pub(crate) conversations: Vec<Conversation>,
+    /// Hand it in as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// A page of members.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Members {
+    pub(crate) members: Vec<Member>,
+    /// Hand it in as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// A page of a log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Entries {
+    /// By ascending seq.
+    #[schema(value_type = Vec<Entry>)]
+    pub(crate) entries: Vec<Box<RawValue>>,
+    /// Highest sequence of the log.
+    pub(crate) head: u64,
+    /// More of the log lies in the direction of the page.
+    pub(crate) more: bool,
+}
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) avatar: String,
+}
+
+/// Users.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Users {
+    pub(crate) users: Vec<User>,
+}
+
+/// JSON text that another service has encoded.
+pub(crate) fn raw(json: &[u8]) -> Option<Box<RawValue>> {
+    RawValue::from_string(String::from_utf8(json.to_vec()).ok()?).ok()
+}
+
+impl From<chat::Conversation> for Conversation {
+    fn from(c: chat::Conversation) -> Self {
+        Self {
+            id: ConversationId::from_bytes(&c.id).map(|id| id.to_string()).unwrap_or_default(),
+            kind: if c.kind() == chat::ConversationKind::Direct { "direct" } else { "group" },
+            my_role: role_word(c.my_role()),
+            title: c.title,
+            head: c.head,
+            created_at: c.created_at_ms,
+            member_count: c.member_count,
+            my_delivered_seq: c.my_delivered_seq,
+            my_read_seq: c.my_read_seq,
+            unread: c.unread,
+            last_entry: raw(&c.last_entry),
+            members: c.members.into_iter().map(Member::from).collect(),
+        }
+    }
+}
+
+impl From<chat::Member> for Member {
+    fn from(m: chat::Member) -> Self {
+        Self {
+            role: role_word(m.role()),
+            user_id: m.user_id,
+            delivered_seq: m.delivered_seq,
+            read_seq: m.read_seq,
+            name: m.name,
+            avatar: m.avatar,
+        }
+    }
+}
+
+impl From<chat::User> for User {
+    fn from(u: chat::User) -> Self {
+        Self { id: u.id, name: u.name, avatar: u.avatar }
+    }
+}
+
+fn role_word(role: chat::Role) -> &'static str {
+    match role {
+        chat::Role::Owner => "owner",
+        chat::Role::Admin => "admin",
+        chat::Role::Member | chat::Role::Unspecified => "member",
+    }
+}

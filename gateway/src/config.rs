@@ -1,0 +1,131 @@
+//! The configuration of the gateway.
+
+use bus::rabbitmq::RabbitConfig;
+use platform::grpc::GrpcClientConfig;
+use platform::telemetry::TelemetryConfig;
+use platform::token::AuthConfig;
+use serde::{Deserialize, Serialize};
+
+/// What the variables of this binary begin with.
+pub const ENV_PREFIX: &str = "TIDINGS_GATEWAY__";
+
+/// Everything the binary `gateway` reads.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Names this gateway, stable over its restarts and different from the others'.
+    pub gateway_id: String,
+    /// Where sockets, REST and the pages listen.
+    pub listen: String,
+    /// Where health and metrics listen.
+    pub management_listen: String,
+    /// How long a stop may take before it is forced, in milliseconds.
+    pub stop_grace_ms: u64,
+    /// Web pages of these origins may open sockets, besides those of the same host.
+    pub allowed_origins: Vec<String>,
+    /// Who may connect.
+    pub auth: AuthConfig,
+    /// Sockets and REST.
+    pub limits: LimitsConfig,
+    /// The broker.
+    pub amqp: RabbitConfig,
+    /// Where the chat service is.
+    pub chat_grpc: GrpcClientConfig,
+    /// Where the presence service is.
+    pub presence_grpc: GrpcClientConfig,
+    /// Logs and traces.
+    pub telemetry: TelemetryConfig,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        let grpc = |url: &str| GrpcClientConfig {
+            urls: vec![url.to_owned()],
+            ..GrpcClientConfig::default()
+        };
+        Self {
+            gateway_id: "gateway-1".to_owned(),
+            listen: "127.0.0.1:8080".to_owned(),
+            management_listen: "127.0.0.1:9090".to_owned(),
+            stop_grace_ms: 20_000,
+            allowed_origins: Vec::new(),
+            auth: AuthConfig::default(),
+            limits: LimitsConfig::default(),
+            amqp: RabbitConfig::default(),
+            chat_grpc: grpc("http://127.0.0.1:7001"),
+            presence_grpc: grpc("http://127.0.0.1:7002"),
+            telemetry: TelemetryConfig::default(),
+        }
+    }
+}
+
+/// Bounds of sockets, of REST and of what lies between them and the bus.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Connections of this gateway; further ones are refused.
+    pub connections: usize,
+    /// Largest client frame, in bytes.
+    pub frame_bytes: usize,
+    /// Requests of one connection that may await their answer.
+    pub in_flight: usize,
+    /// How long an answer may take before the client is told that the outcome is unknown, in
+    /// milliseconds.
+    pub answer_timeout_ms: u64,
+    /// How often a connection is pinged, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// Heartbeats without a sign of life that end a connection.
+    pub heartbeat_misses: u32,
+    /// How long a connection may stay without a token, in milliseconds.
+    pub auth_timeout_ms: u64,
+    /// How long a registration with presence may take, in milliseconds.
+    pub register_timeout_ms: u64,
+    /// How long a write to a socket may take, in milliseconds.
+    pub write_timeout_ms: u64,
+    /// Frames waiting for one socket; then typing and presence are dropped, then it is closed (4009).
+    pub outbox_frames: usize,
+    /// Bytes waiting for one socket, likewise.
+    pub outbox_bytes: usize,
+    /// Frames waiting for the bus; then senders are told to come again.
+    pub uplink_frames: usize,
+    /// Publishes awaiting their confirm; what comes meanwhile is the next batch.
+    pub uplink_window: usize,
+    /// Frames of one publish.
+    pub uplink_batch_frames: usize,
+    /// Batches of pushes taken from the bus and not handed out yet.
+    pub downlink_prefetch: u16,
+    /// How often presence hears of this gateway, in milliseconds.
+    pub presence_heartbeat_ms: u64,
+    /// What senders are told to wait when a part of the system is away, in milliseconds.
+    pub retry_after_ms: u64,
+    /// How long a request over REST may take, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// Users whose name was reported lately and is not reported again.
+    pub reported_profiles: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            connections: 100_000,
+            frame_bytes: 1 << 20,
+            in_flight: 32,
+            answer_timeout_ms: 10_000,
+            heartbeat_ms: 30_000,
+            heartbeat_misses: 3,
+            auth_timeout_ms: 5_000,
+            register_timeout_ms: 5_000,
+            write_timeout_ms: 10_000,
+            outbox_frames: 4_096,
+            outbox_bytes: 4 << 20,
+            uplink_frames: 20_000,
+            uplink_window: 4,
+            uplink_batch_frames: 512,
+            downlink_prefetch: 64,
+            presence_heartbeat_ms: 3_000,
+            retry_after_ms: 1_000,
+            request_timeout_ms: 15_000,
+            reported_profiles: 100_000,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! One socket's life: handshake, registered, welcome, session, close. One task each, no more.
+
+pub mod close;
+pub(crate) mod handshake;
+mod in_flight;
+mod session;
+mod sync;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::SinkExt;
+use proto::bus::DeviceType;
+use proto::frame::server::{Limits, ServerFrame, Welcome};
+use proto::id::{ConversationId, DeviceId};
+
+use crate::registry::Connection;
+use crate::shared::{Shared, unix_ms};
+use close::Close;
+use session::Session;
+
+/// What the upgrade request said.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) token: Option<String>,
+    pub(crate) device_id: Option<DeviceId>,
+    pub(crate) device_type: DeviceType,
+    /// From the path `/ws/{conversation_id}`.
+    pub(crate) conversation_id: Option<ConversationId>,
+}
+
+/// Runs a socket to its end.
+pub(crate) async fn run(shared: Shared, mut socket: WebSocket, request: Request) {
+    shared.metrics.connections.inc();
+    let ended = live(&shared, &mut socket, request).await;
+    if let Some(close) = ended {
+        shared
+            .metrics
+            .closes
+            .get_or_create(&crate::metrics::CodeLabel { code: close.label() })
+            .inc();
+        goodbye(&mut socket, &close).await;
+    }
+    shared.metrics.connections.dec();
+}
+
+/// Everything up to the reason to close; `None` when the client has gone.
+async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Option<Close> {
+    let identity = match handshake::identify(shared, socket, request.token.as_deref()).await {
+        Ok(identity) => identity,
+        Err(ended) => return ended,
+    };
+    // Boxed: an idle connection keeps only what its session needs.
+    if let Some(id) = request.conversation_id
+        && let Err(close) = Box::pin(handshake::check_member(shared, &identity, id)).await
+    {
+        return Some(close);
+    }
+    let connection = Arc::new(Connection {
+        number: shared.registry.next_number(),
+        user_id: identity.user_id.clone(),
+        device_id: handshake::device(&identity, request.device_id),
+        device_type: request.device_type,
+        connected_at_ms: unix_ms(),
+        outbox: crate::outbox::Outbox::default(),
+    });
+    // Before the registration: what is pushed from then on finds the socket here.
+    shared.registry.insert(Arc::clone(&connection));
+    let ended = match Box::pin(register(shared, socket, &connection)).await {
+        Ok(()) => {
+            shared.report_profile(&identity, connection.number);
+            let session = Session::new(
+                shared.clone(),
+                Arc::clone(&connection),
+                identity,
+                request.conversation_id,
+            );
+            session.run(socket).await
+        }
+        Err(ended) => ended,
+    };
+    shared.registry.remove(connection.number);
+    shared.presence_link.disconnected(connection).await;
+    ended
+}
+
+/// Registers with presence and says welcome.
+async fn register(
+    shared: &Shared,
+    socket: &mut WebSocket,
+    connection: &Arc<Connection>,
+) -> Result<(), Option<Close>> {
+    let timeout = Duration::from_millis(shared.limits.register_timeout_ms);
+    let registered =
+        tokio::time::timeout(timeout, shared.presence_link.connected(Arc::clone(connection))).await;
+    if registered != Ok(true) {
+        return Err(Some(Close::TryAgain));
+    }
+    shared.metrics.welcomed.inc();
+    let welcome = ServerFrame::Welcome(Welcome {
+        connection_id: format!("{}.{:x}", shared.gateway_id, connection.number),
+        user_id: connection.user_id.clone(),
+        heartbeat_ms: shared.limits.heartbeat_ms,
+        limits: Limits {
+            frame_bytes: shared.limits.frame_bytes as u64,
+            in_flight: shared.limits.in_flight as u32,
+        },
+    });
+    let write = socket.send(session::text(welcome.to_json()));
+    match tokio::time::timeout(Duration::from_millis(shared.limits.write_timeout_ms), write).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(None),
+        Err(_elapsed) => Err(Some(Close::TooSlow)),
+    }
+}
+
+/// Says why and waits a moment for the client's own close frame.
+async fn goodbye(socket: &mut WebSocket, close: &Close) {
+    let polite = async {
+        if socket.send(Message::Close(Some(close.frame()))).await.is_ok() {
+            let _ = socket.flush().await;
+            while let Some(Ok(message)) = socket.recv().await {
+                if let Message::Close(_) = message {
+                    break;
+                }
+            }
+        }
+    };
+    let _ = tokio::time::timeout(GOODBYE, polite).await;
+}
+
+/// How long a close may take.
+const GOODBYE: Duration = Duration::from_secs(1);

@@ -1,0 +1,76 @@
+//! Every way in which this side ends a connection.
+
+use axum::extract::ws::{CloseFrame, Utf8Bytes};
+use platform::token::TokenError;
+
+/// Why a socket is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Close {
+    /// The same device has connected again.
+    Replaced,
+    /// The token is missing, bad or has ended.
+    Unauthenticated(TokenError),
+    /// Another user's token, or a name that no key may hold.
+    BadSubject,
+    /// Nothing was said in time.
+    AuthTimeout,
+    /// Not a member of the conversation in the path.
+    NotAllowed,
+    /// It reads more slowly than it is written to.
+    TooSlow,
+    /// A frame above the limit.
+    TooBig,
+    /// No sign of life.
+    Silent,
+    /// This gateway is leaving.
+    Restarting,
+    /// Presence cannot be told of the connection.
+    TryAgain,
+}
+
+impl Close {
+    /// The close code.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Replaced => 4000,
+            Self::Unauthenticated(_) | Self::BadSubject | Self::AuthTimeout => 4001,
+            Self::NotAllowed => 4003,
+            Self::TooSlow => 4009,
+            Self::TooBig => 1009,
+            Self::Silent => 1001,
+            Self::Restarting => 1012,
+            Self::TryAgain => 1013,
+        }
+    }
+
+    /// The code as a label.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Replaced => "4000",
+            Self::Unauthenticated(_) | Self::BadSubject | Self::AuthTimeout => "4001",
+            Self::NotAllowed => "4003",
+            Self::TooSlow => "4009",
+            Self::TooBig => "1009",
+            Self::Silent => "1001",
+            Self::Restarting => "1012",
+            Self::TryAgain => "1013",
+        }
+    }
+
+    /// The close frame.
+    pub fn frame(&self) -> CloseFrame {
+        let reason: Utf8Bytes = match self {
+            Self::Replaced => "the same device has connected again".into(),
+            Self::Unauthenticated(error) => error.to_string().into(),
+            Self::BadSubject => "the token's subject is not this user, or not a user id".into(),
+            Self::AuthTimeout => "no token in time".into(),
+            Self::NotAllowed => "not a member of this conversation".into(),
+            Self::TooSlow => "reading too slowly; reconnect and sync".into(),
+            Self::TooBig => "frame above the limit".into(),
+            Self::Silent => "no answer to the heartbeat".into(),
+            Self::Restarting => "restarting; reconnect".into(),
+            Self::TryAgain => "not ready; try again".into(),
+        };
+        CloseFrame { code: self.code(), reason }
+    }
+}

@@ -1,0 +1,156 @@
+//! Who is there: the token in its four ways, the device, the origin of the page.
+
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use axum::http::{HeaderMap, Uri, header};
+use platform::token::TokenError;
+use proto::bus::DeviceType;
+use proto::chat::GetConversationRequest;
+use proto::frame::{client::ClientFrame, decode_client};
+use proto::id::{ConversationId, DeviceId};
+
+use super::close::Close;
+use crate::shared::{Identity, Shared};
+
+/// The subprotocol of this protocol.
+pub(crate) const SUBPROTOCOL: &str = "tidings.v1";
+/// A token beside it in `Sec-WebSocket-Protocol`, for browsers, which can set no other header.
+const BEARER_PROTOCOL: &str = "bearer.";
+
+/// The token of an upgrade request: query, subprotocol, `Authorization`.
+pub(crate) fn token(query: Option<&str>, headers: &HeaderMap) -> Option<String> {
+    if let Some(token) = query.filter(|token| !token.is_empty()) {
+        return Some(token.to_owned());
+    }
+    let protocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let offered =
+        protocols.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    if let Some(token) = offered.filter_map(|name| name.trim().strip_prefix(BEARER_PROTOCOL)).next()
+    {
+        return Some(token.to_owned());
+    }
+    bearer(headers).map(str::to_owned)
+}
+
+/// The token of `Authorization: Bearer`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Whether a page of this origin may open a socket: no origin (not a browser), the same host, or listed.
+pub(crate) fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    if allowed.iter().any(|listed| listed == origin) {
+        return true;
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority =
+        origin.parse::<Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
+    host.is_some() && authority.as_deref() == host
+}
+
+/// Reads a device type; unknown words count as none.
+pub(crate) fn device_type(word: Option<&str>) -> DeviceType {
+    match word {
+        Some("web") => DeviceType::Web,
+        Some("ios") => DeviceType::Ios,
+        Some("android") => DeviceType::Android,
+        Some("desktop") => DeviceType::Desktop,
+        Some("bot") => DeviceType::Bot,
+        _ => DeviceType::Unspecified,
+    }
+}
+
+/// The device: from the token, from the request, or a new one for this connection.
+pub(crate) fn device(identity: &Identity, requested: Option<DeviceId>) -> DeviceId {
+    let claimed = identity.claims.device.as_deref().and_then(|device| DeviceId::parse(device).ok());
+    claimed.or(requested).unwrap_or_else(|| {
+        let fresh = uuid::Uuid::new_v4().simple().to_string();
+        // 32 hexadecimal digits are a device id.
+        DeviceId::parse(&fresh).unwrap_or_else(|_| unreachable!("a UUID is a device id"))
+    })
+}
+
+/// Finds out who is there, from the request or from a first `auth` frame.
+pub(crate) async fn identify(
+    shared: &Shared,
+    socket: &mut WebSocket,
+    token: Option<&str>,
+) -> Result<Identity, Option<Close>> {
+    let refuse = |error| Some(Close::Unauthenticated(error));
+    match token {
+        Some(token) => shared.identify(token).map_err(refuse),
+        None => {
+            let token = Box::pin(first_frame(shared, socket)).await?;
+            shared.identify(&token).map_err(refuse)
+        }
+    }
+}
+
+/// Waits for `auth`. Anything else ends the connection: before the token nobody is served.
+async fn first_frame(shared: &Shared, socket: &mut WebSocket) -> Result<String, Option<Close>> {
+    let timeout = Duration::from_millis(shared.limits.auth_timeout_ms);
+    let message =
+        tokio::time::timeout(timeout, socket.recv()).await.map_err(|_| Some(Close::AuthTimeout))?;
+    match message {
+        Some(Ok(Message::Text(text))) => match decode_client(text.as_str()) {
+            Ok(ClientFrame::Auth(auth)) => Ok(auth.token),
+            _ => Err(Some(Close::Unauthenticated(TokenError::Missing))),
+        },
+        Some(Ok(Message::Binary(_))) => Err(Some(Close::Unauthenticated(TokenError::Missing))),
+        _ => Err(None),
+    }
+}
+
+/// Only members open `/ws/{conversation_id}`.
+pub(crate) async fn check_member(
+    shared: &Shared,
+    identity: &Identity,
+    id: ConversationId,
+) -> Result<(), Close> {
+    let request = GetConversationRequest {
+        user_id: identity.user_id.to_string(),
+        conversation_id: id.to_bytes(),
+    };
+    match shared.chat.clone().get_conversation(request).await {
+        Ok(_) => Ok(()),
+        Err(status) if status.code() == tonic::Code::PermissionDenied => Err(Close::NotAllowed),
+        Err(_) => Err(Close::TryAgain),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_token_is_found_in_the_query_the_subprotocol_and_the_header() {
+        let none = HeaderMap::new();
+        assert_eq!(token(Some("t"), &none).as_deref(), Some("t"));
+        assert_eq!(token(Some(""), &none), None);
+        let protocol = headers(&[(header::SEC_WEBSOCKET_PROTOCOL, "tidings.v1, bearer.abc")]);
+        assert_eq!(token(None, &protocol).as_deref(), Some("abc"));
+        let authorization = headers(&[(header::AUTHORIZATION, "bearer abc")]);
+        assert_eq!(token(None, &authorization).as_deref(), Some("abc"));
+        assert_eq!(token(None, &headers(&[(header::AUTHORIZATION, "Basic abc")])), None);
+    }
+
+    #[test]
+    fn pages_of_other_hosts_open_no_sockets() {
+        let from =
+            |origin| headers(&[(header::ORIGIN, origin), (header::HOST, "chat.example:8080")]);
+        assert!(is_origin_allowed(&HeaderMap::new(), &[]));
+        assert!(is_origin_allowed(&from("http://chat.example:8080"), &[]));
+        assert!(!is_origin_allowed(&from("http://evil.example"), &[]));
+        assert!(!is_origin_allowed(&from("null"), &[]));
+        assert!(is_origin_allowed(&from("http://app.example"), &["http://app.example".to_owned()]));
+    }
+}

@@ -1,0 +1,455 @@
+//! A welcomed connection: frames in, frames out, heartbeats, deadlines.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use bytes::Bytes;
+use futures_util::SinkExt;
+use proto::bus::{self, Frame, frame::Body};
+use proto::error_code::{ErrorCode, Stored};
+use proto::frame::client::{self, ClientFrame};
+use proto::frame::server::{ErrorFrame, Pong, ServerFrame};
+use proto::frame::{FrameError, decode_client};
+use proto::id::{ClientId, ConversationId};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite;
+
+use super::close::Close;
+use super::in_flight::{InFlight, Request};
+use super::{handshake, sync};
+use crate::outbox::Taken;
+use crate::registry::Connection;
+use crate::shared::{Identity, Shared};
+
+/// A frame as a message, without copying.
+pub(super) fn text(frame: Bytes) -> Message {
+    // Made by serde_json, here or in a service, so it is UTF-8; anything else is not sent.
+    Message::Text(Utf8Bytes::try_from(frame).unwrap_or_default())
+}
+
+/// Unix seconds in the year 2100.
+const FAR_SECS: u64 = 4_102_444_800;
+
+/// The state of one connection.
+pub(super) struct Session {
+    shared: Shared,
+    connection: Arc<Connection>,
+    identity: Box<Identity>,
+    in_flight: InFlight,
+    /// Frames to be written besides those of the outbox.
+    replies: Vec<Bytes>,
+    heard_at: Instant,
+    pinged_at: Instant,
+    joined: Option<ConversationId>,
+}
+
+/// Why the loop goes on or ends.
+enum Step {
+    On,
+    End(Option<Close>),
+}
+
+impl Session {
+    pub(super) fn new(
+        shared: Shared,
+        connection: Arc<Connection>,
+        identity: Identity,
+        joined: Option<ConversationId>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            connection,
+            identity: Box::new(identity),
+            in_flight: InFlight::default(),
+            replies: Vec::new(),
+            heard_at: now,
+            pinged_at: now,
+            joined,
+        }
+    }
+
+    /// Runs to the reason to close; `None` when the client has gone.
+    pub(super) async fn run(mut self, socket: &mut WebSocket) -> Option<Close> {
+        if let Some(id) = self.joined.take() {
+            let request = sync::of_conversation(&self.identity.user_id, id);
+            if let Step::End(ended) = Box::pin(self.sync(socket, request, None)).await {
+                return ended;
+            }
+        }
+        loop {
+            let wake = self.next_wake();
+            let step = tokio::select! {
+                message = socket.recv() => match message {
+                    Some(Ok(message)) => self.hear(socket, message).await,
+                    Some(Err(error)) => Step::End(read_error(&error)),
+                    None => Step::End(None),
+                },
+                () = self.connection.outbox.changed() => self.write(socket).await,
+                () = tokio::time::sleep_until(wake) => self.tick(socket).await,
+                () = self.shared.shutdown.begun() => Step::End(Some(Close::Restarting)),
+            };
+            match step {
+                Step::On => {}
+                Step::End(Some(Close::Restarting)) => {
+                    return Some(Box::pin(self.drain(socket)).await);
+                }
+                Step::End(ended) => return ended,
+            }
+        }
+    }
+
+    /// The next moment at which something is due without anybody speaking.
+    fn next_wake(&self) -> Instant {
+        let limits = &self.shared.limits;
+        let mut wake = self.pinged_at + Duration::from_millis(limits.heartbeat_ms);
+        if let Some(oldest) = self.in_flight.oldest() {
+            wake = wake
+                .min(Instant::from_std(oldest) + Duration::from_millis(limits.answer_timeout_ms));
+        }
+        wake.min(Instant::now() + self.token_left())
+    }
+
+    fn token_left(&self) -> Duration {
+        let end_secs = self.identity.claims.exp.saturating_add(self.shared.leeway_secs);
+        // A century is as good as never, and safe to add to any clock.
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(end_secs.min(FAR_SECS));
+        end.duration_since(SystemTime::now()).unwrap_or_default()
+    }
+
+    async fn tick(&mut self, socket: &mut WebSocket) -> Step {
+        if self.token_left().is_zero() {
+            return Step::End(Some(Close::Unauthenticated(platform::token::TokenError::Expired)));
+        }
+        let answer_timeout = Duration::from_millis(self.shared.limits.answer_timeout_ms);
+        let overdue = std::time::Instant::now().checked_sub(answer_timeout);
+        for request in overdue.map(|before| self.in_flight.take_older(before)).unwrap_or_default() {
+            self.refuse_request(
+                &request,
+                Stored::Unknown,
+                "no answer in time; send again with the same client id",
+            );
+        }
+        let limits = &self.shared.limits;
+        let heartbeat = Duration::from_millis(limits.heartbeat_ms);
+        if self.pinged_at.elapsed() >= heartbeat {
+            if self.heard_at.elapsed() >= heartbeat * limits.heartbeat_misses.max(1) {
+                return Step::End(Some(Close::Silent));
+            }
+            self.pinged_at = Instant::now();
+            if let Step::End(ended) = self.deliver(socket, vec![Message::Ping(Bytes::new())]).await
+            {
+                return Step::End(ended);
+            }
+        }
+        self.flush_replies(socket).await
+    }
+
+    /// Takes one message of the client.
+    async fn hear(&mut self, socket: &mut WebSocket, message: Message) -> Step {
+        self.heard_at = Instant::now();
+        match message {
+            Message::Text(text) => {
+                self.shared.metrics.frames_in.inc();
+                match decode_client(text.as_str()) {
+                    Ok(ClientFrame::Sync(frame)) => {
+                        let reference = frame.r#ref.clone();
+                        match sync::request(&self.identity.user_id, frame) {
+                            Ok(request) => {
+                                return Box::pin(self.sync(socket, request, reference)).await;
+                            }
+                            Err(message) => {
+                                self.refuse(reference, None, ErrorCode::Invalid, message)
+                            }
+                        }
+                    }
+                    Ok(ClientFrame::Auth(auth)) => {
+                        if let Err(close) = self.renew(&auth.token) {
+                            return Step::End(Some(close));
+                        }
+                    }
+                    Ok(frame) => self.take(frame),
+                    Err(error) => self.refuse_frame(error),
+                }
+                self.flush_replies(socket).await
+            }
+            Message::Binary(_) => {
+                self.refuse(None, None, ErrorCode::BadFrame, "frames are JSON text, not binary");
+                self.flush_replies(socket).await
+            }
+            Message::Close(_) => Step::End(None),
+            Message::Ping(_) | Message::Pong(_) => Step::On,
+        }
+    }
+
+    /// A fresh token for the same user extends the connection.
+    fn renew(&mut self, token: &str) -> Result<(), Close> {
+        let identity = self.shared.identify(token).map_err(Close::Unauthenticated)?;
+        if identity.user_id != self.identity.user_id {
+            return Err(Close::BadSubject);
+        }
+        *self.identity = identity;
+        Ok(())
+    }
+
+    fn take(&mut self, frame: ClientFrame) {
+        match frame {
+            ClientFrame::Ping => self.replies.push(ServerFrame::Pong(Pong {}).to_json()),
+            ClientFrame::Send(send) => self.send(send),
+            ClientFrame::Delivered(cursor) => self.advance(cursor.conversation_id, cursor.seq, 0),
+            ClientFrame::Read(cursor) => self.advance(cursor.conversation_id, 0, cursor.seq),
+            ClientFrame::Typing(typing) => {
+                let body = bus::Typing {
+                    conversation_id: typing.conversation_id.to_bytes(),
+                    on: typing.on,
+                };
+                let frame = self.frame(Body::Typing(body), String::new());
+                // Nobody waits for it.
+                let _ = self.shared.uplink.chat(typing.conversation_id, frame);
+            }
+            ClientFrame::Status(status) => self.set_status(status),
+            ClientFrame::Auth(_) | ClientFrame::Sync(_) => {}
+        }
+    }
+
+    fn set_status(&mut self, status: client::Status) {
+        if !["online", "away", "busy", "invisible"].contains(&status.status.as_str()) {
+            let text = "`status` is online, away, busy or invisible";
+            return self.refuse(None, None, ErrorCode::Invalid, text);
+        }
+        let frame =
+            self.frame(Body::SetStatus(bus::SetStatus { status: status.status }), String::new());
+        if self.shared.uplink.presence(&self.identity.user_id, frame).is_err() {
+            self.refuse_away(None, None);
+        }
+    }
+
+    fn advance(&mut self, conversation_id: ConversationId, delivered_seq: u64, read_seq: u64) {
+        let body = bus::AdvanceCursor {
+            conversation_id: conversation_id.to_bytes(),
+            delivered_seq,
+            read_seq,
+        };
+        let frame = self.frame(Body::AdvanceCursor(body), String::new());
+        // Cumulative: the next one says it again.
+        let _ = self.shared.uplink.chat(conversation_id, frame);
+    }
+
+    fn send(&mut self, send: client::Send) {
+        let (reference, client_id) = (send.r#ref.clone(), send.client_id);
+        let to = match (&send.conversation_id, &send.to) {
+            (Some(id), None) => *id,
+            (None, Some(user)) => ConversationId::direct(&self.identity.user_id, user),
+            _ => {
+                let text = "give exactly one of `conversation_id` and `to`";
+                return self.refuse(reference, Some(client_id), ErrorCode::Invalid, text);
+            }
+        };
+        if self.in_flight.len() >= self.shared.limits.in_flight {
+            return self.refuse_away(reference, Some(client_id));
+        }
+        let span = self.shared.tracer.root("gateway.receive");
+        let frame = self.frame(Body::Send(send_body(send, to)), span.traceparent());
+        if self.shared.uplink.chat(to, frame).is_err() {
+            return self.refuse_away(reference, Some(client_id));
+        }
+        self.in_flight.add(Request {
+            client_id: client_id.to_bytes(),
+            reference,
+            sent_at: std::time::Instant::now(),
+        });
+    }
+
+    fn frame(&self, body: Body, traceparent: String) -> Frame {
+        let origin = self.identity.origin(
+            self.connection.number,
+            self.connection.device_id.as_str(),
+            self.connection.device_type,
+        );
+        Frame { origin: Some(origin), traceparent, body: Some(body) }
+    }
+
+    fn refuse_frame(&mut self, error: FrameError) {
+        self.refuse(error.reference, None, error.code, &error.message);
+    }
+
+    fn refuse(
+        &mut self,
+        reference: Option<String>,
+        client_id: Option<ClientId>,
+        code: ErrorCode,
+        text: &str,
+    ) {
+        self.shared.metrics.error(code);
+        let frame = ErrorFrame {
+            r#ref: reference,
+            client_id,
+            code,
+            message: text.to_owned(),
+            stored: Stored::No,
+            retry_after_ms: None,
+        };
+        self.replies.push(ServerFrame::Error(frame).to_json());
+    }
+
+    /// Too much is under way: nothing was taken.
+    fn refuse_away(&mut self, reference: Option<String>, client_id: Option<ClientId>) {
+        let client_id = client_id.map(ClientId::to_bytes).unwrap_or_default();
+        let request = Request { client_id, reference, sent_at: std::time::Instant::now() };
+        self.refuse_request(
+            &request,
+            Stored::No,
+            "too much is under way; send again a little later",
+        );
+    }
+
+    fn refuse_request(&mut self, request: &Request, stored: Stored, text: &str) {
+        self.shared.metrics.error(ErrorCode::Unavailable);
+        let frame = ErrorFrame {
+            r#ref: request.reference.clone(),
+            client_id: ClientId::from_bytes(&request.client_id).ok(),
+            code: ErrorCode::Unavailable,
+            message: text.to_owned(),
+            stored,
+            retry_after_ms: Some(self.shared.limits.retry_after_ms),
+        };
+        self.replies.push(ServerFrame::Error(frame).to_json());
+    }
+
+    /// Writes everything that waits, in one go.
+    async fn write(&mut self, socket: &mut WebSocket) -> Step {
+        let Taken { frames, failed, close } = self.connection.outbox.take();
+        for failed in failed {
+            if let Some(request) = self.in_flight.settle(&failed.client_id) {
+                self.refuse_request(
+                    &request,
+                    failed.stored,
+                    "the message bus is away; send again with the same client id",
+                );
+            }
+        }
+        let mut spans = Vec::new();
+        let mut messages = Vec::with_capacity(frames.len());
+        for queued in frames {
+            if !queued.answers.is_empty()
+                && let Some(request) = self.in_flight.settle(&queued.answers)
+            {
+                self.shared.metrics.answer_seconds.observe(request.sent_at.elapsed().as_secs_f64());
+            }
+            if !queued.traceparent.is_empty() {
+                spans.push(self.shared.tracer.child("gateway.write", &queued.traceparent));
+            }
+            messages.push(text(queued.frame));
+        }
+        messages.extend(self.replies.drain(..).map(text));
+        match self.deliver(socket, messages).await {
+            Step::On => close.map_or(Step::On, |close| Step::End(Some(close))),
+            ended @ Step::End(_) => ended,
+        }
+    }
+
+    async fn flush_replies(&mut self, socket: &mut WebSocket) -> Step {
+        if self.replies.is_empty() {
+            return Step::On;
+        }
+        let messages = std::mem::take(&mut self.replies).into_iter().map(text).collect();
+        self.deliver(socket, messages).await
+    }
+
+    async fn deliver(&self, socket: &mut WebSocket, messages: Vec<Message>) -> Step {
+        if messages.is_empty() {
+            return Step::On;
+        }
+        self.shared.metrics.frames_out.inc_by(messages.len() as u64);
+        let write = async {
+            for message in messages {
+                socket.feed(message).await?;
+            }
+            socket.flush().await
+        };
+        match tokio::time::timeout(
+            Duration::from_millis(self.shared.limits.write_timeout_ms),
+            write,
+        )
+        .await
+        {
+            Ok(Ok(())) => Step::On,
+            Ok(Err(_)) => Step::End(None),
+            Err(_elapsed) => Step::End(Some(Close::TooSlow)),
+        }
+    }
+
+    /// Fetches what the device lacks and writes it page by page, so that memory holds one page.
+    async fn sync(
+        &mut self,
+        socket: &mut WebSocket,
+        request: proto::chat::SyncRequest,
+        reference: Option<String>,
+    ) -> Step {
+        let mut pages = match self.shared.chat.clone().sync(request).await {
+            Ok(pages) => pages.into_inner(),
+            Err(_) => {
+                self.refuse_away(reference, None);
+                return self.flush_replies(socket).await;
+            }
+        };
+        loop {
+            match pages.message().await {
+                Ok(Some(event)) => {
+                    let Some(frame) = sync::frame(event) else { continue };
+                    if let Step::End(ended) = self.deliver(socket, vec![text(frame)]).await {
+                        return Step::End(ended);
+                    }
+                }
+                Ok(None) => return Step::On,
+                Err(_) => {
+                    self.refuse_away(reference, None);
+                    return self.flush_replies(socket).await;
+                }
+            }
+        }
+    }
+
+    /// Leaving: requests under way get their answers, nothing new is taken.
+    async fn drain(&mut self, socket: &mut WebSocket) -> Close {
+        let deadline = Instant::now() + Duration::from_millis(self.shared.limits.answer_timeout_ms);
+        while self.in_flight.len() > 0 {
+            let step = tokio::select! {
+                () = self.connection.outbox.changed() => self.write(socket).await,
+                () = tokio::time::sleep_until(deadline) => Step::End(None),
+                () = self.shared.shutdown.forced() => Step::End(None),
+            };
+            if let Step::End(_) = step {
+                break;
+            }
+        }
+        // What was pushed in the last moment.
+        let _ = self.write(socket).await;
+        Close::Restarting
+    }
+}
+
+fn send_body(send: client::Send, to: ConversationId) -> bus::Send {
+    let boxed = |raw: Box<serde_json::value::RawValue>| String::from(Box::<str>::from(raw));
+    bus::Send {
+        r#ref: send.r#ref.unwrap_or_default(),
+        client_id: send.client_id.to_bytes(),
+        conversation_id: to.to_bytes(),
+        to: send.to.map(|user| user.to_string()).unwrap_or_default(),
+        kind: send.kind,
+        content: boxed(send.content),
+        reply_to: send.reply_to.unwrap_or(0),
+        mentions: send.mentions.iter().map(ToString::to_string).collect(),
+        important: send.is_important,
+        extra: send.extra.map(boxed).unwrap_or_default(),
+        device_type: handshake::device_type(send.device_type.as_deref()) as i32,
+    }
+}
+
+/// A frame above the limit has its own code; anything else means that the client is gone.
+fn read_error(error: &axum::Error) -> Option<Close> {
+    let cause = std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<tungstenite::Error>());
+    matches!(cause, Some(tungstenite::Error::Capacity(_))).then_some(Close::TooBig)
+}

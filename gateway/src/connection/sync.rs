@@ -1,0 +1,85 @@
+//! The `sync` frame as a call, and its answers as frames.
+
+use bytes::Bytes;
+use proto::chat::{Cursor, SyncEvent, SyncPage, SyncRequest, sync_event::Event};
+use proto::frame::client;
+use proto::frame::server::{ServerFrame, Synced};
+use proto::id::{ConversationId, UserId};
+
+/// Cursors of one `sync`.
+const MAX_CURSORS: usize = 10_000;
+
+/// All that a device lacks.
+pub(super) fn request(user_id: &UserId, frame: client::Sync) -> Result<SyncRequest, &'static str> {
+    if frame.cursors.len() > MAX_CURSORS {
+        return Err("`cursors` names at most 10,000 conversations");
+    }
+    let cursors = frame
+        .cursors
+        .into_iter()
+        .map(|(id, seq)| Cursor { conversation_id: id.to_bytes(), seq })
+        .collect();
+    Ok(SyncRequest {
+        user_id: user_id.to_string(),
+        epoch: frame.epoch.unwrap_or_default(),
+        cursors,
+        page_entries: 0,
+        only: Bytes::new(),
+    })
+}
+
+/// The tail of one conversation.
+pub(super) fn of_conversation(user_id: &UserId, id: ConversationId) -> SyncRequest {
+    SyncRequest { user_id: user_id.to_string(), only: id.to_bytes(), ..SyncRequest::default() }
+}
+
+/// A step of the answer as JSON text. Entries go through as they were encoded in the chat service.
+pub(super) fn frame(event: SyncEvent) -> Option<Bytes> {
+    match event.event? {
+        Event::Page(page) => page_json(&page),
+        Event::Done(done) => Some(
+            ServerFrame::Synced(Synced { epoch: done.epoch, conversations: done.conversations })
+                .to_json(),
+        ),
+    }
+}
+
+fn page_json(page: &SyncPage) -> Option<Bytes> {
+    let id = ConversationId::from_bytes(&page.conversation_id).ok()?;
+    let size: usize = page.entries.iter().map(|entry| entry.len() + 1).sum();
+    let mut json = Vec::with_capacity(size + 160);
+    json.extend_from_slice(
+        format!(r#"{{"type":"sync_page","conversation_id":"{id}","entries":["#).as_bytes(),
+    );
+    for (place, entry) in page.entries.iter().enumerate() {
+        if place > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(entry);
+    }
+    let tail = format!(r#"],"head":{},"more":{},"reset":{}}}"#, page.head, page.more, page.reset);
+    json.extend_from_slice(tail.as_bytes());
+    Some(json.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_one_json_frame_with_its_entries_untouched() {
+        let id = ConversationId::generate();
+        let page = SyncPage {
+            conversation_id: id.to_bytes(),
+            entries: vec![Bytes::from_static(b"{\"seq\":1}"), Bytes::from_static(b"{\"seq\":2}")],
+            head: 2,
+            more: false,
+            reset: true,
+        };
+        let json: serde_json::Value = serde_json::from_slice(&page_json(&page).unwrap()).unwrap();
+        assert_eq!(json["type"], "sync_page");
+        assert_eq!(json["conversation_id"], id.to_string());
+        assert_eq!(json["entries"][1]["seq"], 2);
+        assert_eq!((json["head"].as_u64(), json["reset"].as_bool()), (Some(2), Some(true)));
+    }
+}

@@ -1,0 +1,91 @@
+//! Pushes down to the sockets: the same bytes into the outbox of every named connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, PushConsumer};
+use platform::backoff::Backoff;
+use platform::shutdown::Shutdown;
+use proto::bus::{GatewayRef, Push, PushClass};
+use proto::id::GatewayId;
+use tokio::sync::watch;
+
+use crate::config::LimitsConfig;
+use crate::connection::close::Close;
+use crate::metrics::GatewayMetrics;
+use crate::outbox::{OutboxLimits, Queued};
+use crate::registry::Registry;
+
+pub(crate) struct Downlink {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) gateway_id: GatewayId,
+    pub(crate) registry: Arc<Registry>,
+    /// The incarnation that pushes are addressed to; none while there is no queue.
+    pub(crate) gateway: watch::Sender<Option<GatewayRef>>,
+    pub(crate) limits: LimitsConfig,
+    pub(crate) metrics: GatewayMetrics,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Downlink {
+    /// Keeps a queue until the end: answers are still delivered while draining.
+    pub(crate) async fn run(self) {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        loop {
+            match self.bus.consume_pushes(&self.gateway_id, self.limits.downlink_prefetch).await {
+                Ok(consumer) => {
+                    backoff.reset();
+                    let is_over = self.consume(consumer).await;
+                    self.gateway.send_replace(None);
+                    if is_over {
+                        return;
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "no queue for pushes yet"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(backoff.next_delay()) => {}
+                () = self.shutdown.forced() => return,
+            }
+        }
+    }
+
+    /// True when the process ends.
+    async fn consume(&self, mut consumer: Box<dyn PushConsumer>) -> bool {
+        self.gateway.send_replace(Some(consumer.gateway()));
+        loop {
+            let batch = tokio::select! {
+                batch = consumer.next() => batch,
+                () = self.shutdown.forced() => return true,
+            };
+            let Some(batch) = batch else { return false };
+            for push in batch.pushes {
+                self.hand_out(push);
+            }
+        }
+    }
+
+    fn hand_out(&self, push: Push) {
+        let class = push.class();
+        let limits =
+            OutboxLimits { frames: self.limits.outbox_frames, bytes: self.limits.outbox_bytes };
+        for number in push.connections {
+            // Gone meanwhile: its next sync covers it.
+            let Some(connection) = self.registry.get(number) else { continue };
+            if class == PushClass::Replaced {
+                connection.outbox.close(Close::Replaced);
+                continue;
+            }
+            let queued = Queued {
+                frame: push.frame.clone(),
+                class,
+                answers: push.answers.clone(),
+                traceparent: push.traceparent.clone(),
+            };
+            let dropped = connection.outbox.push(queued, limits);
+            if dropped > 0 {
+                self.metrics.dropped.inc_by(dropped as u64);
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What the gateway counts, under `tidings_gateway_`.
+
+use platform::metrics::Metrics;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use proto::error_code::ErrorCode;
+
+/// A closed set of words: error codes, close codes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CodeLabel {
+    /// The word.
+    pub code: &'static str,
+}
+
+/// The gateway's metrics.
+#[derive(Debug, Clone)]
+pub struct GatewayMetrics {
+    /// Open sockets.
+    pub connections: Gauge,
+    /// Sockets welcomed.
+    pub welcomed: Counter,
+    /// Frames received.
+    pub frames_in: Counter,
+    /// Frames written.
+    pub frames_out: Counter,
+    /// Errors told, by code.
+    pub errors: Family<CodeLabel, Counter>,
+    /// Sockets closed by us, by close code.
+    pub closes: Family<CodeLabel, Counter>,
+    /// Frames of each publish.
+    pub batch_frames: Histogram,
+    /// Seconds until a publish was confirmed.
+    pub publish_seconds: Histogram,
+    /// Publishes without a confirm.
+    pub publish_failures: Counter,
+    /// Typing and presence frames dropped for slow readers.
+    pub dropped: Counter,
+    /// Seconds from a request to its answer.
+    pub answer_seconds: Histogram,
+    /// Reports to presence that failed and were tried again.
+    pub presence_failures: Counter,
+    /// Full accounts sent to presence.
+    pub snapshots: Counter,
+}
+
+impl GatewayMetrics {
+    /// Registers them.
+    pub fn new(metrics: &Metrics) -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
+        let this = Self {
+            connections: Gauge::default(),
+            welcomed: Counter::default(),
+            frames_in: Counter::default(),
+            frames_out: Counter::default(),
+            errors: Family::default(),
+            closes: Family::default(),
+            batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+            publish_seconds: seconds(),
+            publish_failures: Counter::default(),
+            dropped: Counter::default(),
+            answer_seconds: seconds(),
+            presence_failures: Counter::default(),
+            snapshots: Counter::default(),
+        };
+        metrics.register(|registry| {
+            let r = registry.sub_registry_with_prefix("tidings_gateway");
+            r.register("connections", "Open sockets", this.connections.clone());
+            r.register("welcomed", "Sockets welcomed", this.welcomed.clone());
+            r.register("frames_in", "Frames received", this.frames_in.clone());
+            r.register("frames_out", "Frames written", this.frames_out.clone());
+            r.register("errors", "Errors told, by code", this.errors.clone());
+            r.register("closes", "Sockets closed, by code", this.closes.clone());
+            r.register("uplink_batch_frames", "Frames of each publish", this.batch_frames.clone());
+            r.register(
+                "uplink_publish_seconds",
+                "Seconds to a confirm",
+                this.publish_seconds.clone(),
+            );
+            r.register(
+                "uplink_failures",
+                "Publishes without a confirm",
+                this.publish_failures.clone(),
+            );
+            r.register("outbox_dropped", "Frames dropped for slow readers", this.dropped.clone());
+            r.register(
+                "answer_seconds",
+                "Seconds from request to answer",
+                this.answer_seconds.clone(),
+            );
+            r.register(
+                "presence_failures",
+                "Failed reports to presence",
+                this.presence_failures.clone(),
+            );
+            r.register("presence_snapshots", "Full accounts to presence", this.snapshots.clone());
+        });
+        this
+    }
+
+    /// Counts an error that a client is told.
+    pub fn error(&self, code: ErrorCode) {
+        self.errors.get_or_create(&CodeLabel { code: code.as_str() }).inc();
+    }
+}

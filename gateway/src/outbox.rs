@@ -1,0 +1,191 @@
+//! What waits for one socket: bounded by frames and bytes, so that a slow reader costs nobody else.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use proto::bus::PushClass;
+use proto::error_code::Stored;
+use tokio::sync::Notify;
+
+use crate::connection::close::Close;
+
+/// One frame for a socket.
+#[derive(Debug)]
+pub struct Queued {
+    /// The complete frame, shared by all its sockets.
+    pub frame: Bytes,
+    /// What it is.
+    pub class: PushClass,
+    /// The client id of the request that it settles; empty when it settles none.
+    pub answers: Bytes,
+    /// For its span; empty when not sampled.
+    pub traceparent: String,
+}
+
+/// A request whose publish failed: the connection knows what to repeat in the answer.
+#[derive(Debug)]
+pub struct Failed {
+    /// The client id.
+    pub client_id: Bytes,
+    /// Whether it may be stored.
+    pub stored: Stored,
+}
+
+/// Everything there is for a socket at this moment.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// In order.
+    pub frames: VecDeque<Queued>,
+    /// To be answered by the connection.
+    pub failed: Vec<Failed>,
+    /// After the frames.
+    pub close: Option<Close>,
+}
+
+/// The bounds of outboxes.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboxLimits {
+    /// Frames.
+    pub frames: usize,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+/// The queue of one socket. Nothing is allocated while it is empty.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    waiting: Mutex<Waiting>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    frames: VecDeque<Queued>,
+    bytes: usize,
+    failed: Vec<Failed>,
+    close: Option<Close>,
+}
+
+impl Outbox {
+    /// Adds a frame. A full outbox drops what is ephemeral first; when that does not help, the socket
+    /// is closed with 4009 and the device comes back by sync. Answers the number of dropped frames.
+    pub fn push(&self, queued: Queued, limits: OutboxLimits) -> usize {
+        let mut waiting = self.waiting.lock();
+        if waiting.close.is_some() {
+            return 0;
+        }
+        let mut dropped = 0;
+        if waiting.is_full(&queued, limits) {
+            if queued.class == PushClass::Ephemeral {
+                return 1;
+            }
+            dropped = waiting.drop_ephemeral();
+            if waiting.is_full(&queued, limits) {
+                waiting.frames.clear();
+                waiting.close = Some(Close::TooSlow);
+                drop(waiting);
+                self.changed.notify_one();
+                return dropped;
+            }
+        }
+        waiting.bytes += queued.frame.len();
+        waiting.frames.push_back(queued);
+        drop(waiting);
+        self.changed.notify_one();
+        dropped
+    }
+
+    /// Reports a request that was not published.
+    pub fn fail(&self, failed: Failed) {
+        self.waiting.lock().failed.push(failed);
+        self.changed.notify_one();
+    }
+
+    /// Closes the socket after what waits. The first reason counts.
+    pub fn close(&self, close: Close) {
+        self.waiting.lock().close.get_or_insert(close);
+        self.changed.notify_one();
+    }
+
+    /// Takes everything there is.
+    pub fn take(&self) -> Taken {
+        let mut waiting = self.waiting.lock();
+        waiting.bytes = 0;
+        Taken {
+            frames: std::mem::take(&mut waiting.frames),
+            failed: std::mem::take(&mut waiting.failed),
+            close: waiting.close.clone(),
+        }
+    }
+
+    /// Resolves when something was added since the last time. Cancel safe.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+impl Waiting {
+    fn is_full(&self, next: &Queued, limits: OutboxLimits) -> bool {
+        self.frames.len() >= limits.frames
+            || self.bytes + next.frame.len() > limits.bytes.max(next.frame.len())
+    }
+
+    fn drop_ephemeral(&mut self) -> usize {
+        let before = self.frames.len();
+        self.frames.retain(|queued| queued.class != PushClass::Ephemeral);
+        self.bytes = self.frames.iter().map(|queued| queued.frame.len()).sum();
+        before - self.frames.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: OutboxLimits = OutboxLimits { frames: 3, bytes: 100 };
+
+    fn queued(class: PushClass, bytes: usize) -> Queued {
+        Queued {
+            frame: vec![b'x'; bytes].into(),
+            class,
+            answers: Bytes::new(),
+            traceparent: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_full_outbox_drops_the_ephemeral_and_keeps_the_entries() {
+        let outbox = Outbox::default();
+        outbox.push(queued(PushClass::Entry, 10), LIMITS);
+        outbox.push(queued(PushClass::Ephemeral, 10), LIMITS);
+        outbox.push(queued(PushClass::Ephemeral, 10), LIMITS);
+        assert_eq!(
+            outbox.push(queued(PushClass::Ephemeral, 10), LIMITS),
+            1,
+            "it is dropped itself"
+        );
+        assert_eq!(outbox.push(queued(PushClass::Entry, 10), LIMITS), 2);
+        let taken = outbox.take();
+        assert_eq!(taken.frames.len(), 2);
+        assert!(taken.close.is_none());
+    }
+
+    #[test]
+    fn entries_that_find_no_room_close_the_socket_and_hold_no_memory() {
+        let outbox = Outbox::default();
+        for _ in 0..3 {
+            outbox.push(queued(PushClass::Entry, 40), LIMITS);
+        }
+        let taken = outbox.take();
+        assert_eq!(taken.close, Some(Close::TooSlow));
+        assert!(taken.frames.is_empty());
+    }
+
+    #[test]
+    fn one_frame_larger_than_the_bound_still_goes_out_alone() {
+        let outbox = Outbox::default();
+        outbox.push(queued(PushClass::Entry, 1_000), LIMITS);
+        assert_eq!(outbox.take().frames.len(), 1);
+    }
+}

@@ -1,0 +1,207 @@
+//! What presence is told of this gateway: connections that came and went, a heartbeat, and everything
+//! anew when the two accounts differ.
+//!
+//! One call is under way at a time; what happens meanwhile is the next report. A registration is
+//! answered when presence has it, which is what `welcome` waits for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::backoff::Backoff;
+use platform::shutdown::Shutdown;
+use proto::bus::GatewayRef;
+use proto::hash::connection_digest;
+use proto::presence::presence_client::PresenceClient;
+use proto::presence::{Connected, Disconnected, HeartbeatRequest, ReportRequest};
+use tokio::sync::{mpsc, oneshot, watch};
+use tonic::transport::Channel;
+
+use crate::config::LimitsConfig;
+use crate::metrics::GatewayMetrics;
+use crate::registry::Connection;
+
+/// Connections of one report.
+const REPORT_CONNECTIONS: usize = 500;
+/// Reports waiting; arrivals beyond wait in their handshake.
+const QUEUE: usize = 4_096;
+/// How long a call may take.
+const CALL: Duration = Duration::from_secs(5);
+
+/// Hands arrivals and departures to the link.
+#[derive(Debug, Clone)]
+pub struct PresenceLink {
+    sender: mpsc::Sender<Event>,
+}
+
+#[derive(Debug)]
+enum Event {
+    Connected(Arc<Connection>, oneshot::Sender<()>),
+    Disconnected(Arc<Connection>),
+}
+
+impl PresenceLink {
+    /// The entrance and what the link reads.
+    pub(crate) fn new() -> (Self, PresenceEvents) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self { sender }, PresenceEvents(receiver))
+    }
+
+    /// Resolves when presence has the connection; false when the link is gone.
+    pub async fn connected(&self, connection: Arc<Connection>) -> bool {
+        let (done, registered) = oneshot::channel();
+        self.sender.send(Event::Connected(connection, done)).await.is_ok()
+            && registered.await.is_ok()
+    }
+
+    /// Tells that a connection is gone.
+    pub async fn disconnected(&self, connection: Arc<Connection>) {
+        // The link outlives the connections; without it the lease ends and says the same.
+        let _ = self.sender.send(Event::Disconnected(connection)).await;
+    }
+}
+
+pub(crate) struct PresenceEvents(mpsc::Receiver<Event>);
+
+pub(crate) struct Reporter {
+    pub(crate) client: PresenceClient<Channel>,
+    pub(crate) gateway: watch::Receiver<Option<GatewayRef>>,
+    pub(crate) limits: LimitsConfig,
+    pub(crate) metrics: GatewayMetrics,
+    pub(crate) shutdown: Shutdown,
+    /// The connections that presence is to know, by number.
+    pub(crate) live: std::collections::HashMap<u64, Arc<Connection>>,
+    /// The incarnation of the last full account.
+    pub(crate) reported: Option<GatewayRef>,
+}
+
+impl Reporter {
+    /// Reports until the end.
+    pub(crate) async fn run(mut self, mut events: PresenceEvents) {
+        let period = Duration::from_millis(self.limits.presence_heartbeat_ms.max(100));
+        let mut heartbeat = tokio::time::interval(period);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut gateway = self.gateway.clone();
+        loop {
+            tokio::select! {
+                event = events.0.recv() => match event {
+                    Some(event) => self.report(event, &mut events).await,
+                    None => return,
+                },
+                changed = gateway.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.account().await;
+                }
+                _ = heartbeat.tick() => self.heartbeat().await,
+                () = self.shutdown.forced() => return,
+            }
+        }
+    }
+
+    /// Reports an event and what has piled up behind it.
+    async fn report(&mut self, first: Event, events: &mut PresenceEvents) {
+        let (mut connected, mut disconnected, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        let mut next = Some(first);
+        while let Some(event) = next {
+            match event {
+                Event::Connected(connection, done) => {
+                    self.live.insert(connection.number, Arc::clone(&connection));
+                    connected.push(connected_proto(&connection));
+                    waiting.push(done);
+                }
+                Event::Disconnected(connection) => {
+                    self.live.remove(&connection.number);
+                    disconnected.push(Disconnected {
+                        connection: connection.number,
+                        user_id: connection.user_id.to_string(),
+                    });
+                }
+            }
+            let is_room = connected.len() + disconnected.len() < REPORT_CONNECTIONS;
+            next = if is_room { events.0.try_recv().ok() } else { None };
+        }
+        let report = ReportRequest { gateway: None, connected, disconnected, snapshot: false };
+        if self.send(report).await {
+            for done in waiting {
+                // Whoever gave up waiting has closed its socket and will report that.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// Everything anew, under the present incarnation.
+    async fn account(&mut self) {
+        let Some(gateway) = self.gateway.borrow().clone() else { return };
+        if self.live.is_empty() && self.reported.is_none() {
+            self.reported = Some(gateway);
+            return;
+        }
+        self.metrics.snapshots.inc();
+        let connected = self.live.values().map(|connection| connected_proto(connection)).collect();
+        let report =
+            ReportRequest { gateway: None, connected, disconnected: Vec::new(), snapshot: true };
+        if self.send(report).await {
+            self.reported = Some(gateway);
+        }
+    }
+
+    /// Sends a report until it is taken. False when the process ends first.
+    async fn send(&mut self, report: ReportRequest) -> bool {
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+        loop {
+            let gateway = self.gateway.borrow().clone();
+            if let Some(gateway) = gateway {
+                let mut request = report.clone();
+                request.gateway =
+                    Some(proto::presence::GatewayRef { id: gateway.id, epoch: gateway.epoch });
+                match tokio::time::timeout(CALL, self.client.report(request)).await {
+                    Ok(Ok(_)) => return true,
+                    Ok(Err(status)) if status.code() == tonic::Code::InvalidArgument => {
+                        tracing::error!(%status, "presence refuses a report");
+                        return false;
+                    }
+                    Ok(Err(status)) => tracing::debug!(%status, "presence did not take a report"),
+                    Err(_elapsed) => tracing::debug!("presence does not answer"),
+                }
+                self.metrics.presence_failures.inc();
+            }
+            tokio::select! {
+                () = tokio::time::sleep(backoff.next_delay()) => {}
+                () = self.shutdown.forced() => return false,
+            }
+        }
+    }
+
+    async fn heartbeat(&mut self) {
+        let Some(gateway) = self.gateway.borrow().clone() else { return };
+        let digest = self.live.values().fold(0, |sum, connection| {
+            sum ^ connection_digest(connection.user_id.as_str(), connection.number)
+        });
+        let request = HeartbeatRequest {
+            gateway: Some(proto::presence::GatewayRef {
+                id: gateway.id.clone(),
+                epoch: gateway.epoch,
+            }),
+            connections: self.live.len() as u32,
+            digest,
+        };
+        match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
+            Ok(Ok(reply)) if reply.get_ref().resync => self.account().await,
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => {
+                self.metrics.presence_failures.inc();
+            }
+        }
+    }
+}
+
+fn connected_proto(connection: &Connection) -> Connected {
+    Connected {
+        connection: connection.number,
+        user_id: connection.user_id.to_string(),
+        device_id: connection.device_id.to_string(),
+        device_type: connection.device_type as i32,
+        connected_at_ms: connection.connected_at_ms,
+    }
+}

@@ -1,0 +1,124 @@
+//! What every connection and every request of this gateway shares.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use platform::readiness::Readiness;
+use platform::shutdown::Shutdown;
+use platform::token::{Claims, Signer, TokenError, Verifier};
+use platform::trace::Tracer;
+use proto::bus::{DeviceType, Frame, Origin, frame::Body};
+use proto::chat::chat_client::ChatClient;
+use proto::id::UserId;
+use proto::presence::presence_client::PresenceClient;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Channel;
+
+use crate::config::LimitsConfig;
+use crate::metrics::GatewayMetrics;
+use crate::presence_link::PresenceLink;
+use crate::registry::Registry;
+use crate::uplink::Uplink;
+
+/// Shared by all, cheap to hand on.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) gateway_id: String,
+    pub(crate) limits: LimitsConfig,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) leeway_secs: u64,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) dev_signer: Option<Arc<Signer>>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) uplink: Uplink,
+    pub(crate) presence_link: PresenceLink,
+    pub(crate) chat: ChatClient<Channel>,
+    pub(crate) presence: PresenceClient<Channel>,
+    pub(crate) metrics: GatewayMetrics,
+    pub(crate) tracer: Tracer,
+    pub(crate) readiness: Readiness,
+    pub(crate) shutdown: Shutdown,
+    /// The tasks of sockets, which the HTTP library would leave to themselves.
+    pub(crate) sockets: TaskTracker,
+    /// Users whose profile was reported lately, with the hash of what was reported.
+    pub(crate) profiles: quick_cache::sync::Cache<UserId, u64>,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+/// A verified user with a name that may stand in keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) user_id: UserId,
+    pub(crate) claims: Claims,
+}
+
+impl Parts {
+    /// Who a token speaks for.
+    pub(crate) fn identify(&self, token: &str) -> Result<Identity, TokenError> {
+        let claims = self.verifier.verify(token, SystemTime::now())?;
+        let user_id = UserId::parse(&claims.sub).map_err(|_| TokenError::BadSubject)?;
+        Ok(Identity { user_id, claims })
+    }
+
+    /// Tells the chat service what a token says of its user, unless it was told lately.
+    pub(crate) fn report_profile(&self, identity: &Identity, connection: u64) {
+        let claims = &identity.claims;
+        let (name, avatar) = (
+            claims.name.as_deref().unwrap_or_default(),
+            claims.avatar.as_deref().unwrap_or_default(),
+        );
+        let hash =
+            proto::hash::Fnv1a::default().field(name.as_bytes()).field(avatar.as_bytes()).finish();
+        if self.profiles.get(&identity.user_id) == Some(hash) {
+            return;
+        }
+        let frame = Frame {
+            origin: Some(identity.origin(connection, "", DeviceType::Unspecified)),
+            traceparent: String::new(),
+            body: Some(Body::Profile(proto::bus::Profile {})),
+        };
+        if self.uplink.profile(&identity.user_id, frame).is_ok() {
+            self.profiles.insert(identity.user_id.clone(), hash);
+        }
+    }
+}
+
+impl Identity {
+    /// As frames carry it.
+    pub(crate) fn origin(
+        &self,
+        connection: u64,
+        device_id: &str,
+        device_type: DeviceType,
+    ) -> Origin {
+        Origin {
+            connection,
+            user_id: self.user_id.to_string(),
+            device_id: device_id.to_owned(),
+            device_type: device_type as i32,
+            name: self.claims.name.clone().unwrap_or_default(),
+            avatar: self.claims.avatar.clone().unwrap_or_default(),
+            admin: self.claims.roles.iter().any(|role| role == "admin"),
+        }
+    }
+}
+
+/// Now, in Unix milliseconds.
+pub(crate) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

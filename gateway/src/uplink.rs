@@ -1,0 +1,185 @@
+//! Frames up to the services. A bounded number of publishes awaits its confirm, at most one for each
+//! partition; what arrives meanwhile is the next batch. A lone frame leaves at once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bus::{Bus, Lane, PublishError};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use proto::bus::{Frame, FrameBatch, GatewayRef, frame::Body};
+use proto::error_code::Stored;
+use proto::id::{ConversationId, UserId};
+use proto::partition::{Partition, of_conversation, of_user};
+use tokio::sync::{mpsc, watch};
+
+use crate::config::LimitsConfig;
+use crate::metrics::GatewayMetrics;
+use crate::outbox::Failed;
+use crate::registry::Registry;
+
+/// The entrance.
+#[derive(Debug, Clone)]
+pub struct Uplink {
+    sender: mpsc::Sender<(Slot, Frame)>,
+    partitions: Partition,
+}
+
+/// Too much is waiting for the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UplinkFull;
+
+/// A lane and a partition of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    lane: Lane,
+    partition: Partition,
+}
+
+impl Uplink {
+    /// An entrance and what [`run`] reads.
+    pub(crate) fn new(partitions: Partition, limits: &LimitsConfig) -> (Self, UplinkFrames) {
+        let (sender, receiver) = mpsc::channel(limits.uplink_frames.max(1));
+        (Self { sender, partitions }, UplinkFrames(receiver))
+    }
+
+    /// Hands a frame about a conversation on.
+    pub fn chat(&self, conversation_id: ConversationId, frame: Frame) -> Result<(), UplinkFull> {
+        self.submit(
+            Slot { lane: Lane::Chat, partition: of_conversation(conversation_id, self.partitions) },
+            frame,
+        )
+    }
+
+    /// Hands a user's profile on.
+    pub fn profile(&self, user_id: &UserId, frame: Frame) -> Result<(), UplinkFull> {
+        self.submit(Slot { lane: Lane::Chat, partition: of_user(user_id, self.partitions) }, frame)
+    }
+
+    /// Hands a frame about a user's own state on.
+    pub fn presence(&self, user_id: &UserId, frame: Frame) -> Result<(), UplinkFull> {
+        self.submit(
+            Slot { lane: Lane::Presence, partition: of_user(user_id, self.partitions) },
+            frame,
+        )
+    }
+
+    fn submit(&self, slot: Slot, frame: Frame) -> Result<(), UplinkFull> {
+        self.sender.try_send((slot, frame)).map_err(|_| UplinkFull)
+    }
+}
+
+/// What has been handed to the uplink.
+pub(crate) struct UplinkFrames(mpsc::Receiver<(Slot, Frame)>);
+
+/// What the uplink works with.
+pub(crate) struct UplinkParts {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) gateway: watch::Receiver<Option<GatewayRef>>,
+    pub(crate) limits: LimitsConfig,
+    pub(crate) metrics: GatewayMetrics,
+}
+
+/// What waits for one partition.
+#[derive(Default)]
+struct Waiting {
+    frames: VecDeque<Frame>,
+    is_publishing: bool,
+}
+
+/// Publishes until the entrance is gone and everything is out.
+pub(crate) async fn run(parts: UplinkParts, mut frames: UplinkFrames) {
+    let partitions = usize::from(parts.bus.partitions());
+    let place = |slot: Slot| {
+        usize::from(slot.partition) + if slot.lane == Lane::Chat { 0 } else { partitions }
+    };
+    let mut waiting: Vec<Waiting> = (0..partitions * 2).map(|_| Waiting::default()).collect();
+    // Slots with frames and no publish under way, the one that has waited longest first.
+    let mut ready: VecDeque<Slot> = VecDeque::new();
+    let mut publishing = FuturesUnordered::new();
+    let (mut held, mut is_open) = (0_usize, true);
+    while is_open || held > 0 || !publishing.is_empty() {
+        tokio::select! {
+            received = frames.0.recv(), if is_open && held < parts.limits.uplink_frames => {
+                let mut next = received;
+                is_open = next.is_some();
+                while let Some((slot, frame)) = next {
+                    let slot_waiting = &mut waiting[place(slot)];
+                    if slot_waiting.frames.is_empty() && !slot_waiting.is_publishing {
+                        ready.push_back(slot);
+                    }
+                    slot_waiting.frames.push_back(frame);
+                    held += 1;
+                    next = if held < parts.limits.uplink_frames { frames.0.try_recv().ok() } else { None };
+                }
+            }
+            Some(slot) = publishing.next() => {
+                let slot_waiting = &mut waiting[place(slot)];
+                slot_waiting.is_publishing = false;
+                if !slot_waiting.frames.is_empty() {
+                    ready.push_back(slot);
+                }
+            }
+        }
+        while publishing.len() < parts.limits.uplink_window.max(1) {
+            let Some(slot) = ready.pop_front() else { break };
+            let slot_waiting = &mut waiting[place(slot)];
+            let count = slot_waiting.frames.len().min(parts.limits.uplink_batch_frames.max(1));
+            let batch: Vec<Frame> = slot_waiting.frames.drain(..count).collect();
+            slot_waiting.is_publishing = true;
+            held -= count;
+            publishing.push(publish(&parts, slot, batch));
+        }
+    }
+}
+
+/// Publishes one batch and tells its senders when that fails.
+async fn publish(parts: &UplinkParts, slot: Slot, frames: Vec<Frame>) -> Slot {
+    let senders: Vec<(u64, Bytes)> = frames.iter().filter_map(sender).collect();
+    parts.metrics.batch_frames.observe(frames.len() as f64);
+    let started = Instant::now();
+    let gateway = parts.gateway.borrow().clone();
+    let published = match gateway {
+        Some(gateway) => {
+            let batch = FrameBatch { gateway: Some(gateway), frames };
+            parts.bus.publish_frames(slot.lane, slot.partition, batch).await
+        }
+        None => Err(PublishError::Unavailable("no queue for the answers".to_owned())),
+    };
+    parts.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
+    if let Err(error) = published {
+        parts.metrics.publish_failures.inc();
+        tracing::debug!(%error, senders = senders.len(), "senders are told to come again");
+        let stored = match error {
+            PublishError::Unknown(_) => Stored::Unknown,
+            PublishError::Refused | PublishError::Unroutable | PublishError::Unavailable(_) => {
+                Stored::No
+            }
+        };
+        for (number, client_id) in senders {
+            if let Some(connection) = parts.registry.get(number) {
+                connection.outbox.fail(Failed { client_id, stored });
+            }
+        }
+    }
+    slot
+}
+
+/// Who waits for an answer to a frame, and under which client id.
+fn sender(frame: &Frame) -> Option<(u64, Bytes)> {
+    let client_id = match frame.body.as_ref()? {
+        Body::Send(body) => &body.client_id,
+        Body::CreateConversation(body) => &body.client_id,
+        Body::AddMembers(body) => &body.client_id,
+        Body::RemoveMember(body) => &body.client_id,
+        Body::SetRole(body) => &body.client_id,
+        Body::Rename(body) => &body.client_id,
+        Body::AdvanceCursor(_) | Body::Typing(_) | Body::Profile(_) | Body::SetStatus(_) => {
+            return None;
+        }
+    };
+    Some((frame.origin.as_ref()?.connection, client_id.clone()))
+}
