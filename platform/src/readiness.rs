@@ -7,10 +7,18 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::sync::Notify;
 
 /// The state that parts report into and probes read.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<State>>);
+pub struct Readiness(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Something was taken out of the way.
+    better: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -36,24 +44,45 @@ impl Readiness {
 
     /// Adds something this process needs; down until it says otherwise.
     pub fn dependency(&self, name: &'static str) -> Dependency {
-        self.0.lock().causes.insert(name, "not connected yet".to_owned());
+        self.0.state.lock().causes.insert(name, "not connected yet".to_owned());
         Dependency { name, state: self.clone() }
     }
 
     /// Adds a step of the start; done when the latch is dropped.
     pub fn latch(&self, name: &'static str) -> Latch {
-        self.0.lock().causes.insert(name, "not done yet".to_owned());
+        self.0.state.lock().causes.insert(name, "not done yet".to_owned());
         Latch { name, state: self.clone() }
     }
 
     /// Not ready from now on: the process is leaving.
     pub fn set_draining(&self) {
-        self.0.lock().draining = true;
+        self.0.state.lock().draining = true;
+    }
+
+    /// Resolves when nothing is in the way.
+    pub async fn until_ready(&self) {
+        loop {
+            // Listens before it looks: what happens in between is not missed.
+            let mut better = std::pin::pin!(self.0.better.notified());
+            better.as_mut().enable();
+            if self.report().ready {
+                return;
+            }
+            better.await;
+        }
+    }
+
+    fn clear(&self, name: &'static str) -> bool {
+        let was_in_the_way = self.0.state.lock().causes.remove(name).is_some();
+        if was_in_the_way {
+            self.0.better.notify_waiters();
+        }
+        was_in_the_way
     }
 
     /// The present state.
     pub fn report(&self) -> Report {
-        let state = self.0.lock();
+        let state = self.0.state.lock();
         let mut causes: Vec<String> =
             state.causes.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         if state.draining {
@@ -73,7 +102,7 @@ pub struct Dependency {
 impl Dependency {
     /// It answers.
     pub fn up(&self) {
-        if self.state.0.lock().causes.remove(self.name).is_some() {
+        if self.state.clear(self.name) {
             tracing::info!(dependency = self.name, "connected");
         }
     }
@@ -81,7 +110,7 @@ impl Dependency {
     /// It does not; the reason says where it was looked for.
     pub fn down(&self, reason: impl Into<String>) {
         let reason = reason.into();
-        let before = self.state.0.lock().causes.insert(self.name, reason.clone());
+        let before = self.state.0.state.lock().causes.insert(self.name, reason.clone());
         if before.as_ref() != Some(&reason) {
             tracing::warn!(dependency = self.name, reason, "not available; trying again");
         }
@@ -97,13 +126,14 @@ pub struct Latch {
 
 impl Drop for Latch {
     fn drop(&mut self) {
-        self.state.0.lock().causes.remove(self.name);
+        self.state.clear(self.name);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn ready_means_latches_released_dependencies_up_and_not_draining() {
@@ -126,6 +156,23 @@ mod tests {
         broker.up();
         readiness.set_draining();
         assert_eq!(readiness.report().causes, ["draining"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_hears_when_everything_is_there() {
+        let readiness = Readiness::new();
+        readiness.until_ready().await;
+        let (latch, broker) = (readiness.latch("migrations"), readiness.dependency("rabbitmq"));
+        let waiting = tokio::time::timeout(Duration::from_secs(1), readiness.until_ready());
+        let arriving = async {
+            broker.up();
+            drop(latch);
+        };
+        let (waited, ()) = tokio::join!(waiting, arriving);
+        assert!(waited.is_ok());
+        broker.down("lost");
+        let waiting = tokio::time::timeout(Duration::from_secs(1), readiness.until_ready());
+        assert!(waiting.await.is_err());
     }
 
     #[test]

@@ -153,6 +153,11 @@ impl Tasks {
         self.panics.load(Ordering::Relaxed)
     }
 
+    /// True while a task of this name has not ended.
+    pub fn is_running(&self, name: &str) -> bool {
+        self.running.lock().contains_key(name)
+    }
+
     /// Waits for all tasks. After the deadline: the names of those that still run.
     pub async fn join(&self, deadline: Duration) -> Result<(), Vec<&'static str>> {
         self.tracker.close();
@@ -195,6 +200,21 @@ mod tests {
         assert_eq!(tasks.join(Duration::from_secs(1)).await, Err(vec!["stubborn"]));
         shutdown.force();
         assert_eq!(tasks.join(Duration::from_secs(1)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_task_is_running_from_its_start_to_its_end() {
+        let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
+        let (one, two) = (shutdown.clone(), shutdown.clone());
+        let handle = tasks.spawn("waiting", async move { one.begun().await });
+        tasks.spawn("waiting", async move { two.forced().await });
+        assert!(tasks.is_running("waiting") && !tasks.is_running("other"));
+        shutdown.begin();
+        handle.await.unwrap();
+        assert!(tasks.is_running("waiting"), "the second of that name");
+        shutdown.force();
+        assert_eq!(tasks.join(Duration::from_secs(5)).await, Ok(()));
+        assert!(!tasks.is_running("waiting"));
     }
 
     #[tokio::test]
