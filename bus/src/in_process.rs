@@ -41,7 +41,7 @@ impl Default for InProcessConfig {
 pub struct InProcessBus {
     config: InProcessConfig,
     partitions: Mutex<HashMap<(Lane, Partition), Arc<PartitionQueue>>>,
-    gateways: Arc<Mutex<HashMap<(String, u64), Arc<PushQueue>>>>,
+    gateways: PushQueues,
     state: watch::Sender<BusState>,
 }
 
@@ -282,6 +282,9 @@ impl FrameAcker for Acker {
     }
 }
 
+/// The queues of all incarnations of gateways, by id and epoch.
+type PushQueues = Arc<Mutex<HashMap<(String, u64), Arc<PushQueue>>>>;
+
 #[derive(Debug, Default)]
 struct PushQueue {
     batches: Mutex<VecDeque<PushBatch>>,
@@ -304,7 +307,7 @@ impl PushQueue {
 struct GatewayConsumer {
     gateway: GatewayRef,
     queue: Arc<PushQueue>,
-    gateways: Arc<Mutex<HashMap<(String, u64), Arc<PushQueue>>>>,
+    gateways: PushQueues,
     closed: watch::Receiver<BusState>,
 }
 

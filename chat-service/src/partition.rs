@@ -77,7 +77,7 @@ impl Consumer {
                     }
                 }
                 Err(error) => {
-                    tracing::debug!(partition = self.partition, %error, "cannot consume yet")
+                    tracing::debug!(partition = self.partition, %error, "cannot consume yet");
                 }
             }
             tokio::select! {

@@ -12,6 +12,7 @@ use chat_service::store::{ChatStore, QueryStore};
 struct Keeper(tempfile::TempDir);
 
 impl Keeper {
+    #[expect(clippy::unused_async, reason = "the contract awaits every keeper")]
     async fn remove(self) {
         self.0.close().unwrap();
     }

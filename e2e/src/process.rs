@@ -108,7 +108,7 @@ impl Process {
         self.signal("TERM").await;
         match tokio::time::timeout(deadline, self.child.wait()).await {
             Ok(status) => status.expect("a child can be waited for"),
-            Err(_) => {
+            Err(_elapsed) => {
                 panic!("{} did not stop within {deadline:?}:\n{}", self.name, self.log_tail())
             }
         }

@@ -115,6 +115,7 @@ mod tests {
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         if committed != served {
             let fresh = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/openapi.json");
+            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).unwrap();
             std::fs::write(fresh, &served).unwrap();
             panic!("docs/openapi.json is out of date: copy target/openapi.json over it");
         }

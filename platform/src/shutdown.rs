@@ -143,11 +143,6 @@ impl Tasks {
         })
     }
 
-    /// Whether a task of this name still runs.
-    pub fn is_running(&self, name: &str) -> bool {
-        self.running.lock().contains_key(name)
-    }
-
     /// How many tasks panicked so far.
     pub fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)

@@ -55,7 +55,7 @@ impl Intake {
                     self.consume(consumer).await;
                 }
                 Err(error) => {
-                    tracing::debug!(partition = self.partition, %error, "cannot consume yet")
+                    tracing::debug!(partition = self.partition, %error, "cannot consume yet");
                 }
             }
             tokio::select! {

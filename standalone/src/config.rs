@@ -48,3 +48,52 @@ impl Default for Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    const HEAD: &str = "# Configuration
+
+Every key with its default, generated from the code. A binary reads its defaults, then one TOML file
+(`--config FILE`), then the environment: `amqp.url` of the gateway is `TIDINGS_GATEWAY__AMQP__URL`. An unknown
+key is an error that names it, and all mistakes are shown at once. Units stand in the names; what a bound
+does when it is reached is said in `config.rs` of each service. Secrets are never printed.
+";
+
+    fn section<T: Serialize + Default>(text: &mut String, binary: &str, prefix: &str) {
+        write!(text, "\n## {binary} (`{prefix}`)\n\n| key | default |\n|---|---|\n").unwrap();
+        for (key, default) in platform::config::keys::<T>() {
+            writeln!(text, "| `{key}` | `{default}` |").unwrap();
+        }
+    }
+
+    #[test]
+    fn the_committed_list_of_keys_is_the_one_in_the_code() {
+        let mut text = HEAD.to_owned();
+        section::<gateway::config::GatewayConfig>(
+            &mut text,
+            "gateway",
+            gateway::config::ENV_PREFIX,
+        );
+        section::<chat_service::config::ChatConfig>(
+            &mut text,
+            "chat-service",
+            chat_service::config::ENV_PREFIX,
+        );
+        section::<presence_service::config::PresenceConfig>(
+            &mut text,
+            "presence-service",
+            presence_service::config::ENV_PREFIX,
+        );
+        section::<Config>(&mut text, "tidings (all-in-one)", ENV_PREFIX);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+        if std::fs::read_to_string(path).unwrap_or_default() != text {
+            let fresh = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/configuration.md");
+            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).unwrap();
+            std::fs::write(fresh, &text).unwrap();
+            panic!("docs/configuration.md is out of date: copy target/configuration.md over it");
+        }
+    }
+}

@@ -58,8 +58,8 @@ impl DataFolder {
     /// The signing secret, made at the first call: 32 random bytes, for the owner only.
     pub(crate) fn secret(&self) -> Result<Secret> {
         let path = self.path.join("secret");
-        let fresh: String =
-            rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
+        // Two version 4 UUIDs would do, but 32 random bytes are what HS256 asks for.
+        let fresh = rand::random::<[u64; 4]>().map(|word| format!("{word:016x}")).concat();
         let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
         match made {
             Ok(mut file) => {

@@ -167,7 +167,7 @@ impl PushConsumer for GatewayConsumer {
             match PushBatch::decode(Bytes::from(delivery.data)) {
                 Ok(batch) => return Some(batch),
                 Err(error) => {
-                    tracing::error!(queue = self.queue, %error, "dropped a push that is not one")
+                    tracing::error!(queue = self.queue, %error, "dropped a push that is not one");
                 }
             }
         }
@@ -175,6 +175,7 @@ impl PushConsumer for GatewayConsumer {
 }
 
 /// 404 and 406 are about the topology, anything else about the connection.
+#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
 fn consume_error(error: lapin::Error) -> ConsumeError {
     match error.kind() {
         ErrorKind::ProtocolError(amqp) if [404, 406].contains(&amqp.get_id()) => {

@@ -71,7 +71,7 @@ impl Publishers {
         match outcome {
             Ok(Ok(confirmation)) => {
                 lent.give_back();
-                judge(confirmation)
+                judge(&confirmation)
             }
             Ok(Err(error)) => Err(PublishError::Unknown(error.to_string())),
             Err(_elapsed) => {
@@ -81,7 +81,7 @@ impl Publishers {
     }
 }
 
-fn judge(confirmation: Confirmation) -> Result<(), PublishError> {
+fn judge(confirmation: &Confirmation) -> Result<(), PublishError> {
     match confirmation {
         Confirmation::Ack(None) | Confirmation::NotRequested => Ok(()),
         Confirmation::Ack(Some(_)) => Err(PublishError::Unroutable),

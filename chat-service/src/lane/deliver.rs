@@ -34,7 +34,7 @@ impl Deliverer {
         let located = self.locate(&appended.outgoing).await;
         let mut pushes: HashMap<GatewayKey, Vec<Push>> = HashMap::new();
         for outgoing in appended.outgoing {
-            address(outgoing, &located, &mut pushes);
+            address(&outgoing, &located, &mut pushes);
         }
         let publishes = pushes.into_iter().map(|(gateway, pushes)| self.publish(gateway, pushes));
         futures_util::future::join_all(publishes).await;
@@ -109,7 +109,7 @@ impl Deliverer {
 }
 
 /// Puts a push into the batch of every gateway that has a socket for it.
-fn address(outgoing: Outgoing, located: &Located, pushes: &mut HashMap<GatewayKey, Vec<Push>>) {
+fn address(outgoing: &Outgoing, located: &Located, pushes: &mut HashMap<GatewayKey, Vec<Push>>) {
     let push = |connections: Vec<u64>| Push {
         connections,
         frame: outgoing.frame.clone(),

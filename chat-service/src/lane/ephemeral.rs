@@ -28,6 +28,7 @@ pub(super) struct Ephemeral {
 impl Ephemeral {
     /// Takes a body that is ephemeral, gives the others back. Malformed ones are dropped: the
     /// gateway made them.
+    #[expect(clippy::result_large_err, reason = "the other half of an either, not an error")]
     pub(super) fn take(&mut self, asker: &Asker, body: Body) -> Result<(), Body> {
         let user = UserId::parse(&asker.origin.user_id).ok();
         match body {
@@ -160,7 +161,7 @@ async fn known(
     if !missing.is_empty() {
         match parts.store.load(&missing).await {
             Ok(loaded) => {
-                known.extend(loaded.into_iter().flatten().map(|snapshot| (snapshot.id, snapshot)))
+                known.extend(loaded.into_iter().flatten().map(|snapshot| (snapshot.id, snapshot)));
             }
             Err(error) => tracing::warn!(%error, "receipts and typing are not told"),
         }

@@ -24,10 +24,9 @@ pub(crate) fn token(query: Option<&str>, headers: &HeaderMap) -> Option<String> 
         return Some(token.to_owned());
     }
     let protocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
-    let offered =
+    let mut offered =
         protocols.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    if let Some(token) = offered.filter_map(|name| name.trim().strip_prefix(BEARER_PROTOCOL)).next()
-    {
+    if let Some(token) = offered.find_map(|name| name.trim().strip_prefix(BEARER_PROTOCOL)) {
         return Some(token.to_owned());
     }
     bearer(headers).map(str::to_owned)

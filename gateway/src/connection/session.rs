@@ -160,7 +160,7 @@ impl Session {
                                 return Box::pin(self.sync(socket, request, reference)).await;
                             }
                             Err(message) => {
-                                self.refuse(reference, None, ErrorCode::Invalid, message)
+                                self.refuse(reference, None, ErrorCode::Invalid, message);
                             }
                         }
                     }
