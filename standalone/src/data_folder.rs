@@ -1,0 +1,223 @@
+//! The folder that holds everything a `tidings` process keeps: messages, signing secret, lock.
+//!
+//! One process at a time. Must not know what is in the database.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Bytes of a new secret: as many as HS256 can use (RFC 7518 section 3.2).
+const SECRET_BYTES: usize = 32;
+/// For nobody but the owner.
+const FOLDER_MODE: u32 = 0o700;
+const SECRET_MODE: u32 = 0o600;
+
+/// A folder that this process holds; let go when dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    /// The system lets go of the lock when the process ends, however it ends.
+    _lock: File,
+}
+
+/// Why the folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataFolderError {
+    /// Another process has it.
+    #[error("the data folder {} is in use by another tidings{process}; stop it, or name another folder with --data", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// Which process, where that is known.
+        process: String,
+    },
+    /// There is no secret to sign with.
+    #[error("there is no signing secret in {}; start `tidings serve --data {}` once, which makes it", path.display(), path.display())]
+    NoSecret {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The system refuses something.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl DataFolder {
+    /// Takes hold of a folder; makes it, and its secret, when they are not there.
+    pub fn open(path: &Path) -> Result<Self, DataFolderError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(path)
+            .map_err(|source| io_error(path, source))?;
+        let path = std::path::absolute(path).map_err(|source| io_error(path, source))?;
+        let lock = lock(&path)?;
+        make_secret(&secret_file(&path))?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of messages.
+    pub fn database_file(&self) -> PathBuf {
+        self.path.join("tidings.db")
+    }
+
+    /// Whether others than the owner can read the secret: then they can sign tokens.
+    pub fn is_secret_exposed(&self) -> bool {
+        std::fs::metadata(secret_file(&self.path))
+            .is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+    }
+}
+
+/// The file of the signing secret in a folder.
+pub fn secret_file(folder: &Path) -> PathBuf {
+    folder.join("secret")
+}
+
+/// The same, if it is there already; whoever only signs does not make it, since a server that was
+/// started elsewhere would refuse what it signs.
+pub fn existing_secret_file(folder: &Path) -> Result<PathBuf, DataFolderError> {
+    let file = secret_file(folder);
+    match file.try_exists() {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(DataFolderError::NoSecret { path: folder.to_owned() }),
+        Err(source) => Err(io_error(&file, source)),
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, DataFolderError> {
+    let path = folder.join("lock");
+    let failed = |source| io_error(&path, source);
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let holder = file.read_to_string(&mut text).ok().and(text.trim().parse::<u32>().ok());
+            let process = holder.map(|id| format!(" (process {id})")).unwrap_or_default();
+            return Err(DataFolderError::InUse { path: folder.to_owned(), process });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    // For the message above only: what counts is the lock.
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| write!(file, "{}", std::process::id()))
+        .map_err(failed)?;
+    Ok(file)
+}
+
+/// Makes the secret where there is none: written aside and renamed, so that a crash leaves none or all
+/// of it.
+fn make_secret(path: &Path) -> Result<(), DataFolderError> {
+    let failed = |source| io_error(path, source);
+    if path.try_exists().map_err(failed)? {
+        return Ok(());
+    }
+    let secret: String =
+        rand::random::<[u8; SECRET_BYTES]>().map(|byte| format!("{byte:02x}")).concat();
+    let aside = path.with_extension("new");
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(SECRET_MODE)
+        .open(&aside)
+        .map_err(failed)?;
+    file.write_all(secret.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&aside, path))
+        .map_err(failed)
+}
+
+fn io_error(path: &Path, source: io::Error) -> DataFolderError {
+    DataFolderError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_is_made_once_for_its_owner_only() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("deep/data");
+        let folder = DataFolder::open(&path).unwrap();
+        let file = secret_file(&path);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&file)), (FOLDER_MODE, SECRET_MODE));
+        assert!(!folder.is_secret_exposed());
+        let secret = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(secret.len(), 2 * SECRET_BYTES);
+        drop(folder);
+        drop(DataFolder::open(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), secret, "kept");
+
+        let other = tempfile::tempdir().unwrap();
+        drop(DataFolder::open(other.path()).unwrap());
+        assert_ne!(std::fs::read_to_string(secret_file(other.path())).unwrap(), secret);
+    }
+
+    #[test]
+    fn a_crash_while_the_secret_is_made_leaves_nothing_in_the_way() {
+        let parent = tempfile::tempdir().unwrap();
+        std::fs::write(parent.path().join("secret.new"), "half").unwrap();
+        drop(DataFolder::open(parent.path()).unwrap());
+        assert_eq!(std::fs::read(secret_file(parent.path())).unwrap().len(), 2 * SECRET_BYTES);
+        assert!(!parent.path().join("secret.new").exists());
+    }
+
+    #[test]
+    fn a_folder_is_held_by_one_process_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let held = DataFolder::open(parent.path()).unwrap();
+        let error = DataFolder::open(parent.path()).unwrap_err().to_string();
+        let process = format!("(process {})", std::process::id());
+        assert!(error.contains(&process) && error.contains("--data"), "{error}");
+        assert!(!error.contains('\n'), "one line");
+        drop(held);
+        DataFolder::open(parent.path()).unwrap();
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_noticed() {
+        let parent = tempfile::tempdir().unwrap();
+        drop(DataFolder::open(parent.path()).unwrap());
+        let all = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(secret_file(parent.path()), all).unwrap();
+        assert!(DataFolder::open(parent.path()).unwrap().is_secret_exposed());
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_folder_is_named() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = DataFolder::open(&file).unwrap_err().to_string();
+        assert!(error.contains(&file.display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_signed_without_the_servers_secret() {
+        let parent = tempfile::tempdir().unwrap();
+        let error = existing_secret_file(parent.path()).unwrap_err().to_string();
+        assert!(error.contains("tidings serve"), "{error}");
+        drop(DataFolder::open(parent.path()).unwrap());
+        assert_eq!(existing_secret_file(parent.path()).unwrap(), secret_file(parent.path()));
+    }
+}
