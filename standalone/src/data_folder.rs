@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const SECRET_BYTES: usize = 32;
 /// For nobody but the owner.
 const FOLDER_MODE: u32 = 0o700;
-const SECRET_MODE: u32 = 0o600;
+const PRIVATE: u32 = 0o600;
 
 /// A folder that this process holds; let go when dropped.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub enum DataFolderError {
         path: PathBuf,
     },
     /// The system refuses something.
-    #[error("{}: {source}", path.display())]
+    #[error("{} cannot be used", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -67,9 +67,13 @@ impl DataFolder {
         &self.path
     }
 
-    /// The file of messages.
-    pub fn database_file(&self) -> PathBuf {
-        self.path.join("tidings.db")
+    /// The file of messages; empty at first. SQLite gives its mode to the files beside it.
+    pub fn database_file(&self) -> Result<PathBuf, DataFolderError> {
+        let path = self.path.join("tidings.db");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(PRIVATE);
+        options.open(&path).map_err(|source| io_error(&path, source))?;
+        Ok(path)
     }
 
     /// Whether others than the owner can read the secret: then they can sign tokens.
@@ -99,8 +103,14 @@ fn lock(folder: &Path) -> Result<File, DataFolderError> {
     let path = folder.join("lock");
     let failed = |source| io_error(&path, source);
     let mut options = OpenOptions::new();
-    let mut file =
-        options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(&path)
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -136,7 +146,7 @@ fn make_secret(path: &Path) -> Result<(), DataFolderError> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(SECRET_MODE)
+        .mode(PRIVATE)
         .open(&aside)
         .map_err(failed)?;
     file.write_all(secret.as_bytes())
@@ -160,7 +170,7 @@ mod tests {
         let folder = DataFolder::open(&path).unwrap();
         let file = secret_file(&path);
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&path), mode(&file)), (FOLDER_MODE, SECRET_MODE));
+        assert_eq!((mode(&path), mode(&file)), (FOLDER_MODE, PRIVATE));
         assert!(!folder.is_secret_exposed());
         let secret = std::fs::read_to_string(&file).unwrap();
         assert_eq!(secret.len(), 2 * SECRET_BYTES);
@@ -171,6 +181,18 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         drop(DataFolder::open(other.path()).unwrap());
         assert_ne!(std::fs::read_to_string(secret_file(other.path())).unwrap(), secret);
+    }
+
+    #[test]
+    fn messages_are_for_the_owner_only_also_in_a_folder_that_others_can_enter() {
+        let parent = tempfile::tempdir().unwrap();
+        let all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(parent.path(), all).unwrap();
+        let file = DataFolder::open(parent.path()).unwrap().database_file().unwrap();
+        std::fs::write(&file, "kept").unwrap();
+        let again = DataFolder::open(parent.path()).unwrap().database_file().unwrap();
+        assert_eq!(std::fs::read_to_string(&again).unwrap(), "kept");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, PRIVATE);
     }
 
     #[test]

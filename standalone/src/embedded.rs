@@ -57,7 +57,7 @@ pub async fn serve(config: TidingsConfig, dev_tokens: Option<bool>) -> Result<En
     if data.is_secret_exposed() {
         tracing::warn!(data = %data.path().display(), "others can read the signing secret");
     }
-    let file = data.database_file();
+    let file = data.database_file()?;
     let store = SqliteStore::open(&file).await.with_context(|| file.display().to_string())?;
 
     let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
@@ -217,6 +217,7 @@ impl House {
 
 /// A running service.
 struct Part {
+    name: &'static str,
     stop: Shutdown,
     tasks: Tasks,
 }
@@ -231,14 +232,17 @@ impl Part {
             let _end = end;
             running.await;
         });
-        Self { stop, tasks }
+        Self { name, stop, tasks }
     }
 
     /// Lets it finish, until everything is forced.
     async fn stop(self, all: &Shutdown) {
         self.stop.begin();
         tokio::select! {
-            _ = self.tasks.join(Duration::MAX) => return,
+            _ = self.tasks.join(Duration::MAX) => {
+                tracing::info!(service = self.name, "stopped");
+                return;
+            }
             () = all.forced() => self.stop.force(),
         }
         if let Err(late) = self.tasks.join(JOIN).await {

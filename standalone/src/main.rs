@@ -90,7 +90,7 @@ async fn main() -> ExitCode {
         Ok(Ended::AsAsked) => ExitCode::SUCCESS,
         Ok(Ended::ByItself) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", one_line(&error));
             ExitCode::from(BAD_START)
         }
     }
@@ -117,4 +117,37 @@ fn load(place: Place) -> Result<TidingsConfig, ConfigErrors> {
     let mut config: TidingsConfig = platform::config::load(&source)?;
     config.data = place.data.unwrap_or(config.data);
     Ok(config)
+}
+
+/// What went wrong and why. Some errors name their cause themselves; it is not said twice.
+fn one_line(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |line, cause| match cause.to_string() {
+        cause if line.is_empty() => cause,
+        cause if line.contains(&cause) => line,
+        cause => format!("{line}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("no such file").context("x: no such file").context("reading");
+        assert_eq!(one_line(&error), "reading: x: no such file");
+    }
+
+    #[test]
+    fn serve_is_the_default_command() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        let bare = parse("tidings --listen 127.0.0.1:1 --data d").unwrap();
+        assert!(bare.command.is_none());
+        assert_eq!(bare.serve.listen.as_deref(), Some("127.0.0.1:1"));
+        let named = parse("tidings serve --no-dev-tokens --dev-tokens").unwrap();
+        let Some(Command::Serve(serve)) = named.command else { panic!("{named:?}") };
+        assert!(serve.dev_tokens && !serve.no_dev_tokens, "the last one counts");
+        assert!(parse("tidings --listen 127.0.0.1:1 token --user ann").is_err());
+        assert!(parse("tidings token").is_err(), "whose?");
+    }
 }
