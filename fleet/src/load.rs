@@ -87,6 +87,9 @@ async fn open_loop(
     loop {
         for tick in ticker.tick().await? {
             let due_us = shared.micros(ticker.due(tick));
+            if due_us >= shared.measured_us.get().1 {
+                return Ok(());
+            }
             let now_us = shared.micros(Instant::now());
             // From the start each time: rounding does not add up.
             let target = (per_tick * (tick + 1) as f64) as u64;

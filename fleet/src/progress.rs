@@ -1,5 +1,6 @@
 //! One line a second on standard error while a run goes on.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::counters::Totals;
@@ -60,7 +61,8 @@ fn line(phase: &str, at: Duration, passed: Duration, before: &Totals, now: &Tota
         ("gap syncs", now.gap_syncs),
     ] {
         if count > 0 {
-            line.push_str(&format!("  {name} {count}"));
+            // Writing to a String does not fail.
+            let _ = write!(line, "  {name} {count}");
         }
     }
     line

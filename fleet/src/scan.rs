@@ -10,6 +10,9 @@ use uuid::Uuid;
 #[error("malformed JSON")]
 pub struct Malformed;
 
+/// A key, without quotes, and its value as it stands.
+pub type Field<'a> = (&'a [u8], &'a [u8]);
+
 /// The fields of an object, in the order written.
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
@@ -31,9 +34,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The next key, without quotes, and its value as it stands.
-    #[expect(clippy::should_implement_trait, reason = "fallible: `?` per step reads better")]
-    pub fn next(&mut self) -> Result<Option<(&'a [u8], &'a [u8])>, Malformed> {
+    /// The next field.
+    pub fn next(&mut self) -> Result<Option<Field<'a>>, Malformed> {
         let rest = skip(self.rest, b',');
         let [first, ..] = rest else { return Err(Malformed) };
         if *first == b'}' {
@@ -59,7 +61,6 @@ impl<'a> Elements<'a> {
     }
 
     /// The next element as it stands.
-    #[expect(clippy::should_implement_trait, reason = "fallible: `?` per step reads better")]
     pub fn next(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         let rest = skip(self.rest, b',');
         match rest {

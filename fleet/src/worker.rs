@@ -109,11 +109,11 @@ async fn live(
         closed?;
     }
     drop(connections);
-    Ok(harvest(clients, &shared, &up_to_date))
+    Ok(harvest(&clients, &shared, &up_to_date))
 }
 
 /// Takes the records out of the clients.
-fn harvest(clients: Clients, shared: &Shared, is_up_to_date: &[bool]) -> Harvest {
+fn harvest(clients: &Clients, shared: &Shared, is_up_to_date: &[bool]) -> Harvest {
     let mut harvested = Vec::with_capacity(clients.len());
     for (client, is_up_to_date) in clients.iter().zip(is_up_to_date) {
         let history = client.borrow_mut().take_history(*is_up_to_date);

@@ -5,3 +5,5 @@
 
 pub mod codec;
 pub mod handshake;
+#[cfg(test)]
+mod oracle;

@@ -21,7 +21,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("tidings_build", "The running build.", build);
+        registry.register("tidings_build", "The running build", build);
         registry.register_collector(Box::new(process::Process::new()));
         Self(Arc::new(Mutex::new(registry)))
     }

@@ -69,8 +69,18 @@ impl Shutdown {
                 () = shutdown.begun() => {}
             }
             shutdown.begin();
+            // Some supervisors signal the process and then its whole group: that is one wish.
+            let again = async {
+                let begun = tokio::time::Instant::now();
+                loop {
+                    let signal = signals.next().await;
+                    if begun.elapsed() >= SAME_WISH {
+                        return signal;
+                    }
+                }
+            };
             tokio::select! {
-                signal = signals.next() => tracing::warn!(signal, "forced to stop"),
+                signal = again => tracing::warn!(signal, "forced to stop"),
                 () = tokio::time::sleep(grace) => tracing::warn!(grace_ms = grace.as_millis() as u64, "the grace time is over"),
                 () = shutdown.forced() => {}
             }
@@ -78,6 +88,9 @@ impl Shutdown {
         });
     }
 }
+
+/// Signals closer together than this are one: nobody presses a key twice that fast.
+const SAME_WISH: Duration = Duration::from_millis(200);
 
 /// SIGTERM and SIGINT, watched from the moment this is made.
 struct Signals(Option<(Signal, Signal)>);

@@ -56,10 +56,10 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter does not parse.
-    #[error("telemetry.log_filter: {0}")]
+    #[error("telemetry.log_filter is not a filter")]
     Filter(#[from] ParseError),
     /// The endpoint is not one.
-    #[error("telemetry.otlp_endpoint: {0}")]
+    #[error("telemetry.otlp_endpoint is not like http://host:4317")]
     Endpoint(#[from] opentelemetry_otlp::ExporterBuildError),
     /// The ratio is not one.
     #[error("telemetry.sample_ratio: {0} is not from 0.0 to 1.0")]

@@ -119,7 +119,7 @@ pub enum TokenSetupError {
     #[error("auth: signing tokens needs hs256_secret or hs256_secret_file")]
     NoSecret,
     /// A file cannot be read.
-    #[error("auth.{key}: {}: {source}", path.display())]
+    #[error("auth.{key}: {} cannot be read", path.display())]
     Unreadable {
         /// The configuration key.
         key: &'static str,

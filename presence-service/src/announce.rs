@@ -1,67 +1,122 @@
 //! Tells those who may know about changes, apart from everything that anybody waits for.
 //!
-//! When contacts cannot be found out, the change is dropped and counted: presence may be wrong for a
-//! moment, the next change or the next question mends it.
+//! Registering only notes a change, in memory and without waiting. One task takes what has piled up,
+//! asks the chat service who may know, looks those up and hands each gateway one batch. What cannot be
+//! told is dropped and counted: presence may be wrong for a moment, the next change or question mends it.
 
-use std::collections::{BTreeSet, HashMap};
+mod compose;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bus::Bus;
-use platform::shutdown::Shutdown;
+use futures_util::future::join_all;
+use parking_lot::Mutex;
 use proto::bus::{GatewayRef, Push, PushBatch, PushClass};
 use proto::chat::ContactsRequest;
 use proto::chat::chat_client::ChatClient;
-use proto::frame::server::{Presence, ServerFrame};
 use proto::id::UserId;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use crate::config::PresenceSettings;
-use crate::domain::announcement::{Event, Pending};
-use crate::domain::device::{Change, Device};
-use crate::domain::status::{Known, told};
-use crate::metrics::PresenceMetrics;
+use crate::domain::pending::{Added, Announcement, Pending};
+use crate::domain::registration::{Change, Place};
+use crate::metrics::{AnnouncementOutcome, PresenceMetrics};
 use crate::store::PresenceStore;
 
-/// Something to announce.
-#[derive(Debug)]
-pub enum Announcement {
-    /// Devices came or went.
-    Change(Change),
-    /// A state was set by hand.
-    Chosen(UserId),
-    /// A device has connected again: its older connection is to be closed.
-    Replaced(Device),
-}
-
-/// Hands changes to the announcer without ever waiting for it.
+/// Takes changes without ever waiting for anybody. Clones share what waits.
 #[derive(Debug, Clone)]
-pub struct Announcements {
-    sender: mpsc::Sender<Announcement>,
+pub struct Announcements(Arc<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    queues: Mutex<Queues>,
+    noted: Notify,
+    since: Instant,
+    bound: usize,
     metrics: PresenceMetrics,
 }
 
+#[derive(Debug)]
+struct Queues {
+    changes: Pending,
+    replaced: VecDeque<Place>,
+}
+
 impl Announcements {
-    /// A bounded queue and its reading end.
-    pub fn new(
-        settings: &PresenceSettings,
-        metrics: PresenceMetrics,
-    ) -> (Self, mpsc::Receiver<Announcement>) {
-        let (sender, receiver) = mpsc::channel(settings.announcements.max(1));
-        (Self { sender, metrics }, receiver)
+    /// Nothing waits.
+    pub fn new(settings: &PresenceSettings, metrics: PresenceMetrics) -> Self {
+        let grace = Duration::from_millis(settings.offline_grace_ms);
+        let changes = Pending::new(grace, settings.announcements);
+        Self(Arc::new(Waiting {
+            queues: Mutex::new(Queues { changes, replaced: VecDeque::new() }),
+            noted: Notify::new(),
+            since: Instant::now(),
+            bound: settings.announcements,
+            metrics,
+        }))
     }
 
-    /// Queues a change; drops it when the queue is full.
-    pub fn announce(&self, announcement: Announcement) {
-        if self.sender.try_send(announcement).is_err() {
-            self.metrics.not_announced.inc();
+    /// Notes changes.
+    pub fn note(&self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        let now_ms = self.now_ms();
+        let mut queues = self.0.queues.lock();
+        let (mut suppressed, mut dropped) = (0, 0);
+        for mut change in changes {
+            let room = self.0.bound.saturating_sub(queues.replaced.len());
+            queues.replaced.extend(change.replaced.drain(..).take(room));
+            match queues.changes.add(change, now_ms) {
+                Added::Taken => {}
+                Added::Suppressed => suppressed += 1,
+                Added::Dropped => dropped += 1,
+            }
+        }
+        self.0.metrics.waiting.set(queues.changes.len() as i64);
+        drop(queues);
+        self.0.metrics.announced(AnnouncementOutcome::Suppressed, suppressed);
+        self.0.metrics.announced(AnnouncementOutcome::Dropped, dropped);
+        self.0.noted.notify_one();
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.0.since.elapsed().as_millis() as u64
+    }
+
+    fn take(&self, most: usize) -> (Vec<Announcement>, Vec<Place>) {
+        let mut queues = self.0.queues.lock();
+        let taken = queues.changes.take(self.now_ms(), most.max(1));
+        let count = queues.replaced.len().min(most.max(1));
+        let replaced = queues.replaced.drain(..count).collect();
+        self.0.metrics.waiting.set(queues.changes.len() as i64);
+        (taken, replaced)
+    }
+
+    /// Waits until something may be due.
+    async fn due(&self) {
+        let due = self.0.queues.lock().changes.next_due_ms();
+        let wait = due.map(|due_ms| self.0.since + Duration::from_millis(due_ms));
+        tokio::select! {
+            () = self.0.noted.notified() => {}
+            () = async {
+                match wait {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            } => {}
         }
     }
 }
 
-/// Announces what is queued.
+/// Tells what was noted.
 pub struct Announcer {
+    pub(crate) announcements: Announcements,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) store: Arc<dyn PresenceStore>,
     pub(crate) chat: ChatClient<Channel>,
@@ -70,109 +125,101 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// Runs until stopping begins.
-    pub async fn run(self, mut queue: mpsc::Receiver<Announcement>, shutdown: Shutdown) {
-        let started = Instant::now();
-        let now_ms = || started.elapsed().as_millis() as u64;
-        let mut pending = Pending::new(self.settings.offline_grace_ms);
-        let mut chosen: BTreeSet<UserId> = BTreeSet::new();
-        loop {
-            let wait = pending
-                .next_due_ms()
-                .map(|due| Duration::from_millis(due.saturating_sub(now_ms())));
+    /// Runs until nothing can be noted any more; then tells what waits, without waiting for returns.
+    pub async fn run(self, ended: CancellationToken) {
+        while !ended.is_cancelled() {
             tokio::select! {
-                announcement = queue.recv() => match announcement {
-                    Some(Announcement::Change(change)) => pending.add(change, now_ms()),
-                    Some(Announcement::Chosen(user)) => { chosen.insert(user); }
-                    Some(Announcement::Replaced(device)) => self.close_replaced(device).await,
-                    None => return,
-                },
-                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
-                () = shutdown.begun() => return,
+                () = self.announcements.due() => {}
+                () = ended.cancelled() => {}
             }
-            // What has piled up meanwhile belongs to the same batch.
-            while pending.len() + chosen.len() < self.settings.announce_batch {
-                match queue.try_recv() {
-                    Ok(Announcement::Change(change)) => pending.add(change, now_ms()),
-                    Ok(Announcement::Chosen(user)) => {
-                        chosen.insert(user);
-                    }
-                    Ok(Announcement::Replaced(device)) => self.close_replaced(device).await,
-                    Err(_) => break,
-                }
-            }
-            let mut due = pending.take_due(now_ms());
-            due.extend(
-                std::mem::take(&mut chosen).into_iter().map(|user| (user, Event::StatusChanged)),
-            );
-            for batch in due.chunks(self.settings.announce_batch.max(1)) {
-                match self.tell(batch).await {
-                    Ok(()) => {
-                        self.metrics.announced.inc_by(batch.len() as u64);
-                    }
-                    Err(reason) => {
-                        tracing::debug!(reason, users = batch.len(), "changes are not told");
-                        self.metrics.not_announced.inc_by(batch.len() as u64);
-                    }
-                }
-            }
+            while self.step().await {}
         }
+        self.announcements.0.queues.lock().changes.release_held();
+        while self.step().await {}
     }
 
-    async fn close_replaced(&self, device: Device) {
-        let gateway = GatewayRef { id: device.gateway.id, epoch: device.gateway.epoch };
-        let push = Push {
-            connections: vec![device.connection],
-            class: PushClass::Replaced as i32,
-            ..Push::default()
+    /// Tells one batch. False when nothing was due.
+    async fn step(&self) -> bool {
+        let (batch, replaced) = self.announcements.take(self.settings.announce_batch);
+        if batch.is_empty() && replaced.is_empty() {
+            return false;
+        }
+        self.close(replaced).await;
+        let batch = self.still_true(batch).await;
+        if !batch.is_empty() {
+            self.tell(&batch).await;
+        }
+        true
+    }
+
+    /// Has gateways close connections whose device has connected again elsewhere.
+    async fn close(&self, replaced: Vec<Place>) {
+        let mut connections: HashMap<_, Vec<u64>> = HashMap::new();
+        for Place { gateway, connection } in replaced {
+            connections.entry(gateway).or_default().push(connection);
+        }
+        let batches = connections.into_iter().map(|(gateway, connections)| {
+            let gateway = GatewayRef { id: gateway.id.to_string(), epoch: gateway.epoch };
+            let class = PushClass::Replaced as i32;
+            (gateway, vec![Push { connections, class, ..Push::default() }])
+        });
+        self.publish(batches.collect()).await;
+    }
+
+    /// Leaves out those who are to be told offline and are back, perhaps through another replica.
+    async fn still_true(&self, batch: Vec<Announcement>) -> Vec<Announcement> {
+        let gone: Vec<UserId> = batch
+            .iter()
+            .filter(|told| told.after.devices == 0)
+            .map(|told| told.user_id.clone())
+            .collect();
+        if gone.is_empty() {
+            return batch;
+        }
+        let states = match self.store.states(&gone).await {
+            Ok(states) => states,
+            Err(error) => {
+                tracing::debug!(%error, users = batch.len(), "changes are not told");
+                self.metrics.announced(AnnouncementOutcome::WithoutPlaces, batch.len());
+                return Vec::new();
+            }
         };
-        if let Err(error) =
-            self.bus.publish_pushes(&gateway, PushBatch { pushes: vec![push] }).await
-        {
-            tracing::debug!(%error, "the replaced connection's gateway is gone");
-        }
+        let back: BTreeSet<UserId> = gone
+            .into_iter()
+            .zip(states)
+            .filter(|(_, state)| state.standing.devices > 0)
+            .map(|(user_id, _)| user_id)
+            .collect();
+        self.metrics.announced(AnnouncementOutcome::Suppressed, back.len());
+        batch.into_iter().filter(|told| !back.contains(&told.user_id)).collect()
     }
 
-    async fn tell(&self, batch: &[(UserId, Event)]) -> Result<(), String> {
-        let users: Vec<UserId> = batch.iter().map(|(user, _)| user.clone()).collect();
-        let audiences = self.audiences(&users).await?;
-        let listeners: BTreeSet<&UserId> = audiences.iter().flatten().collect();
-        let listeners: Vec<UserId> = listeners.into_iter().cloned().collect();
-        let known = self.store.known(&users).await.map_err(|error| error.to_string())?;
-        let devices = self.store.locate(&listeners).await.map_err(|error| error.to_string())?;
-        let devices: HashMap<&UserId, Vec<Device>> = listeners.iter().zip(devices).collect();
-        let mut pushes: HashMap<(String, u64), Vec<Push>> = HashMap::new();
-        for (((user, event), known), audience) in batch.iter().zip(known).zip(&audiences) {
-            let frame = frame(user, *event, known);
-            let mut by_gateway: HashMap<(&str, u64), Vec<u64>> = HashMap::new();
-            for device in audience.iter().filter_map(|listener| devices.get(listener)).flatten() {
-                let key = (device.gateway.id.as_str(), device.gateway.epoch);
-                by_gateway.entry(key).or_default().push(device.connection);
+    async fn tell(&self, batch: &[Announcement]) {
+        let contacts = match self.contacts(batch).await {
+            Ok(contacts) => contacts,
+            Err(error) => {
+                tracing::debug!(error, users = batch.len(), "changes are told to own devices only");
+                self.metrics.announced(AnnouncementOutcome::WithoutContacts, batch.len());
+                vec![Vec::new(); batch.len()]
             }
-            for ((id, epoch), connections) in by_gateway {
-                pushes.entry((id.to_owned(), epoch)).or_default().push(Push {
-                    connections,
-                    frame: frame.clone(),
-                    class: PushClass::Ephemeral as i32,
-                    ..Push::default()
-                });
+        };
+        let listeners = compose::listeners(batch, &contacts);
+        let located = match self.store.locate(&listeners).await {
+            Ok(located) => located,
+            Err(error) => {
+                tracing::debug!(%error, users = batch.len(), "changes are not told");
+                self.metrics.announced(AnnouncementOutcome::WithoutPlaces, batch.len());
+                return;
             }
-        }
-        for ((id, epoch), pushes) in pushes {
-            // A gateway that is gone or full misses it: nobody waits for a dot.
-            if let Err(error) =
-                self.bus.publish_pushes(&GatewayRef { id, epoch }, PushBatch { pushes }).await
-            {
-                tracing::debug!(%error, "presence is not told to a gateway");
-            }
-        }
-        Ok(())
+        };
+        self.publish(compose::pushes(batch, &contacts, &listeners, &located)).await;
+        self.metrics.announced(AnnouncementOutcome::Told, batch.len());
     }
 
-    /// Of each user: those who share a conversation, and the user's own devices.
-    async fn audiences(&self, users: &[UserId]) -> Result<Vec<Vec<UserId>>, String> {
+    /// Of each user, those who share a conversation.
+    async fn contacts(&self, batch: &[Announcement]) -> Result<Vec<Vec<UserId>>, String> {
         let mut request = tonic::Request::new(ContactsRequest {
-            user_ids: users.iter().map(ToString::to_string).collect(),
+            user_ids: batch.iter().map(|told| told.user_id.to_string()).collect(),
             limit: self.settings.contacts,
         });
         let timeout = Duration::from_millis(self.settings.contacts_timeout_ms);
@@ -180,32 +227,28 @@ impl Announcer {
         let mut chat = self.chat.clone();
         let reply = tokio::time::timeout(timeout, chat.contacts(request))
             .await
-            .map_err(|_| "chat does not answer".to_owned())?
+            .map_err(|_| format!("chat did not answer within {timeout:?}"))?
             .map_err(|status| status.to_string())?;
-        let lists = reply.into_inner().lists;
-        let audience = |(user, list): (&UserId, proto::chat::ContactList)| {
-            let contacts = list.user_ids.iter().filter_map(|id| UserId::parse(id).ok());
-            contacts.chain([user.clone()]).collect()
-        };
-        Ok(users.iter().zip(lists).map(audience).collect())
+        let mut lists = reply.into_inner().lists;
+        lists.resize_with(batch.len(), Default::default);
+        let most = self.settings.contacts as usize;
+        Ok(lists
+            .into_iter()
+            .map(|list| {
+                list.user_ids.iter().take(most).filter_map(|id| UserId::parse(id).ok()).collect()
+            })
+            .collect())
     }
-}
 
-fn frame(user: &UserId, event: Event, known: Known) -> bytes::Bytes {
-    let told = told(known);
-    // The invisible come and go as the offline do: by their state, not by the event.
-    let event = match (told.status, event) {
-        ("offline", Event::UserOnline | Event::DeviceConnected | Event::DeviceDisconnected) => {
-            Event::UserOffline
+    /// One batch a gateway, never twice: a gateway that is gone or full misses it.
+    async fn publish(&self, batches: Vec<(GatewayRef, Vec<Push>)>) {
+        let published = join_all(batches.into_iter().map(|(gateway, pushes)| async move {
+            let published = self.bus.publish_pushes(&gateway, PushBatch { pushes }).await;
+            published.map_err(|error| (gateway.id, error))
+        }));
+        for (gateway_id, error) in published.await.into_iter().filter_map(Result::err) {
+            tracing::debug!(gateway.id = gateway_id, %error, "presence is not told to a gateway");
+            self.metrics.push_failures.inc();
         }
-        (_, event) => event,
-    };
-    let frame = Presence {
-        user_id: user.clone(),
-        status: told.status.to_owned(),
-        last_seen: told.last_seen_ms,
-        devices: told.devices,
-        event: event.as_str().to_owned(),
-    };
-    ServerFrame::Presence(frame).to_json()
+    }
 }

@@ -5,6 +5,7 @@ use platform::grpc::GrpcClientConfig;
 use platform::telemetry::TelemetryConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::store::LeaseConfig;
 use crate::store::redis::RedisConfig;
 
 /// What the variables of this binary begin with.
@@ -24,9 +25,11 @@ pub struct PresenceConfig {
     pub amqp: RabbitConfig,
     /// Where registrations are kept.
     pub redis: RedisConfig,
+    /// How long what is believed.
+    pub leases: LeaseConfig,
     /// Where the chat service is.
     pub chat_grpc: GrpcClientConfig,
-    /// Leases and announcements.
+    /// Sweeping, announcing, answering.
     pub presence: PresenceSettings,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
@@ -40,6 +43,7 @@ impl Default for PresenceConfig {
             stop_grace_ms: 10_000,
             amqp: RabbitConfig::default(),
             redis: RedisConfig::default(),
+            leases: LeaseConfig::default(),
             chat_grpc: GrpcClientConfig {
                 urls: vec!["http://127.0.0.1:7001".to_owned()],
                 ..GrpcClientConfig::default()
@@ -50,39 +54,52 @@ impl Default for PresenceConfig {
     }
 }
 
-/// Leases and announcements.
+/// Sweeping, announcing, answering.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PresenceSettings {
-    /// How long a gateway counts as alive after its last heartbeat, in milliseconds.
-    pub lease_ms: u64,
     /// How often ended leases are looked for, in milliseconds.
     pub sweep_ms: u64,
+    /// Presence ends no lease before it could be heard for so long itself, in milliseconds: after it was
+    /// away, or its store was, gateways first get the time to renew. At least a lease.
+    pub sweep_after_ms: u64,
+    /// Registrations ended in one step of a sweep.
+    pub sweep_registrations: usize,
     /// Whoever is back within it was never away, in milliseconds.
     pub offline_grace_ms: u64,
+    /// Users whose change waits to be told; further ones are not told.
+    pub announcements: usize,
+    /// Users whose changes are told at once.
+    pub announce_batch: usize,
     /// Users who are told of one user's change, at most.
     pub contacts: u32,
-    /// Changes waiting to be announced; further ones are not told.
-    pub announcements: usize,
-    /// Changes announced at once.
-    pub announce_batch: usize,
     /// How long the question for contacts may take, in milliseconds.
     pub contacts_timeout_ms: u64,
     /// Batches of `status` frames of one partition that are not acknowledged.
     pub prefetch: u16,
+    /// What senders of a `status` are told to wait while it cannot be kept, in milliseconds.
+    pub retry_after_ms: u64,
+    /// Calls answered at once; further ones are refused as unavailable.
+    pub calls: usize,
+    /// Users of one question.
+    pub users_per_call: usize,
 }
 
 impl Default for PresenceSettings {
     fn default() -> Self {
         Self {
-            lease_ms: 10_000,
             sweep_ms: 1_000,
+            sweep_after_ms: 10_000,
+            sweep_registrations: 500,
             offline_grace_ms: 2_000,
+            announcements: 50_000,
+            announce_batch: 128,
             contacts: 256,
-            announcements: 10_000,
-            announce_batch: 256,
             contacts_timeout_ms: 2_000,
             prefetch: 16,
+            retry_after_ms: 1_000,
+            calls: 1_024,
+            users_per_call: 10_000,
         }
     }
 }

@@ -1,5 +1,11 @@
-//! The rules of presence, without I/O, clock or runtime.
+//! The rules of presence: what a user's registrations and own choice add up to, when a gateway's
+//! registrations end, and who is told what.
+//!
+//! Plain functions and types without I/O and without a clock: the time is an argument.
 
-pub mod announcement;
-pub mod device;
+pub mod account;
+pub mod announce;
+pub mod lease;
+pub mod pending;
+pub mod registration;
 pub mod status;

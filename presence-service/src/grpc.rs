@@ -1,8 +1,9 @@
-//! The questions and reports of the other services.
+//! The gRPC service: what gateways report, and where users are.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
+use platform::shutdown::Tasks;
 use platform::trace::Tracer;
 use proto::id::{DeviceId, GatewayId, UserId};
 use proto::presence::presence_server::Presence;
@@ -10,81 +11,141 @@ use proto::presence::{
     GatewayRef, HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest, ReportReply,
     ReportRequest, StatusReply, StatusRequest, UserStatus,
 };
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tonic::{Request, Response, Status};
 
-use crate::domain::device::{Device, Gateway, Registration};
-use crate::domain::status::told;
-use crate::registrar::Registrar;
-use crate::store::{PresenceStore, StoreError};
+use crate::announce::Announcements;
+use crate::domain::account::{HeartbeatOutcome, Tally};
+use crate::domain::registration::{Connected, DeviceType, Disconnected, GatewayEpoch};
+use crate::metrics::PresenceMetrics;
+use crate::store::{PresenceStore, Report, StoreError, UserState};
 
-/// Users of one question.
-const MAX_USERS: usize = 10_000;
-
-/// The gRPC service.
+/// Answers calls.
 #[derive(Clone)]
-pub struct PresenceQueries {
-    pub(crate) store: Arc<dyn PresenceStore>,
-    pub(crate) registrar: Registrar,
-    pub(crate) tracer: Tracer,
+pub struct PresenceCalls {
+    store: Arc<dyn PresenceStore>,
+    announcements: Announcements,
+    metrics: PresenceMetrics,
+    tracer: Tracer,
+    tasks: Tasks,
+    calls: Arc<Semaphore>,
+    users_per_call: usize,
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
-fn unavailable(error: StoreError) -> Status {
-    tracing::debug!(%error, "not answered");
-    Status::unavailable("the presence store is away")
-}
+impl PresenceCalls {
+    /// At most `calls` at once, each about at most `users_per_call` users.
+    pub fn new(
+        store: Arc<dyn PresenceStore>,
+        announcements: Announcements,
+        metrics: PresenceMetrics,
+        tracer: Tracer,
+        tasks: Tasks,
+        calls: usize,
+        users_per_call: usize,
+    ) -> Self {
+        let calls = Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { store, announcements, metrics, tracer, tasks, calls, users_per_call }
+    }
 
-fn gateway(named: Option<GatewayRef>) -> Result<Gateway, Status> {
-    let named = named.ok_or_else(|| Status::invalid_argument("name the gateway"))?;
-    // Its id becomes part of a key and of a packed line.
-    let id = GatewayId::parse(&named.id)
-        .map_err(|error| Status::invalid_argument(format!("gateway: {error}")))?;
-    Ok(Gateway { id: id.to_string(), epoch: named.epoch })
+    /// Refuses instead of queueing: a caller with a deadline is better off asking elsewhere.
+    fn admit(&self) -> Result<SemaphorePermit<'_>, Status> {
+        self.calls.try_acquire().map_err(|_| {
+            self.metrics.refused_calls.inc();
+            Status::unavailable("too many calls at once")
+        })
+    }
+
+    fn users(&self, texts: &[String]) -> Result<Vec<UserId>, Status> {
+        if texts.len() > self.users_per_call {
+            let most = self.users_per_call;
+            return Err(Status::invalid_argument(format!("ask for at most {most} users at once")));
+        }
+        texts.iter().map(|text| user(text)).collect()
+    }
+
+    fn refusal(&self, error: &StoreError) -> Status {
+        match error {
+            StoreError::StaleEpoch => {
+                self.metrics.stale.inc();
+                Status::failed_precondition(error.to_string())
+            }
+            StoreError::Unavailable(reason) => {
+                // Where the store is concerns this service's log, not its callers.
+                tracing::debug!(reason, "not answered");
+                Status::unavailable("the presence store is away")
+            }
+        }
+    }
+
+    /// Registers, then notes what is to be told. In a task of its own, so that a caller who gives up
+    /// does not leave a change that nobody is told of.
+    async fn take(&self, report: Report) -> Result<(), StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        let this = self.clone();
+        self.tasks.spawn("report", async move {
+            let (opened, closed) = (report.connected.len(), report.disconnected.len());
+            let reported = this.store.report(&report).await.map(|changes| {
+                this.metrics.connected.inc_by(opened as u64);
+                this.metrics.disconnected.inc_by(closed as u64);
+                this.metrics.snapshots.inc_by(u64::from(report.is_snapshot));
+                this.announcements.note(changes);
+            });
+            // The caller may have gone.
+            let _ = sender.send(reported);
+        });
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the report broke".to_owned())))
+    }
 }
 
 fn user(text: &str) -> Result<UserId, Status> {
     UserId::parse(text).map_err(|error| Status::invalid_argument(format!("user id: {error}")))
 }
 
-fn users(texts: &[String]) -> Result<Vec<UserId>, Status> {
-    if texts.len() > MAX_USERS {
-        return Err(Status::invalid_argument("ask for at most 10,000 users at once"));
-    }
-    texts.iter().map(|text| user(text)).collect()
+fn gateway(named: Option<GatewayRef>) -> Result<GatewayEpoch, Status> {
+    let named = named.ok_or_else(|| Status::invalid_argument("name the gateway"))?;
+    let id = GatewayId::parse(&named.id)
+        .map_err(|error| Status::invalid_argument(format!("gateway: {error}")))?;
+    Ok(GatewayEpoch { id, epoch: named.epoch })
+}
+
+fn connected(connected: &proto::presence::Connected) -> Result<Connected, Status> {
+    let device_id = DeviceId::parse(&connected.device_id)
+        .map_err(|error| Status::invalid_argument(format!("device id: {error}")))?;
+    Ok(Connected {
+        user_id: user(&connected.user_id)?,
+        device_id,
+        // A type of a later version reads as unspecified.
+        device_type: DeviceType(u8::try_from(connected.device_type() as i32).unwrap_or_default()),
+        connection: connected.connection,
+        connected_at_ms: connected.connected_at_ms,
+    })
+}
+
+fn disconnected(gone: &proto::presence::Disconnected) -> Result<Disconnected, Status> {
+    Ok(Disconnected { user_id: user(&gone.user_id)?, connection: gone.connection })
 }
 
 #[tonic::async_trait]
-impl Presence for PresenceQueries {
+impl Presence for PresenceCalls {
     async fn report(
         &self,
         request: Request<ReportRequest>,
     ) -> Result<Response<ReportReply>, Status> {
+        let _permit = self.admit()?;
         let request = request.into_inner();
-        let gateway = gateway(request.gateway)?;
-        let registration = |connected: proto::presence::Connected| {
-            let device_id = DeviceId::parse(&connected.device_id)
-                .map_err(|error| Status::invalid_argument(format!("device id: {error}")))?;
-            Ok(Registration {
-                user_id: user(&connected.user_id)?,
-                device: Device {
-                    gateway: gateway.clone(),
-                    connection: connected.connection,
-                    device_type: connected.device_type,
-                    device_id: device_id.to_string(),
-                },
-            })
+        let report = Report {
+            gateway: gateway(request.gateway)?,
+            is_snapshot: request.snapshot,
+            connected: request.connected.iter().map(connected).collect::<Result<_, _>>()?,
+            disconnected: request
+                .disconnected
+                .iter()
+                .map(disconnected)
+                .collect::<Result<_, _>>()?,
         };
-        let connected: Vec<_> =
-            request.connected.into_iter().map(registration).collect::<Result<_, Status>>()?;
-        let disconnected: Vec<_> = request
-            .disconnected
-            .into_iter()
-            .map(|gone| Ok((user(&gone.user_id)?, gone.connection)))
-            .collect::<Result<_, Status>>()?;
-        self.registrar
-            .report(&gateway, &connected, &disconnected, request.snapshot)
-            .await
-            .map_err(unavailable)?;
+        self.take(report).await.map_err(|error| self.refusal(&error))?;
         Ok(Response::new(ReportReply {}))
     }
 
@@ -92,13 +153,23 @@ impl Presence for PresenceQueries {
         &self,
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatReply>, Status> {
+        let _permit = self.admit()?;
         let request = request.into_inner();
         let gateway = gateway(request.gateway)?;
-        let resync = self
-            .registrar
-            .heartbeat(&gateway, request.connections, request.digest)
-            .await
-            .map_err(unavailable)?;
+        let tally = Tally { connections: request.connections, digest: request.digest };
+        let outcome = self.store.heartbeat(&gateway, tally).await;
+        let resync = match outcome.map_err(|error| self.refusal(&error))? {
+            HeartbeatOutcome::Agreed => false,
+            HeartbeatOutcome::Resync => {
+                self.metrics.mismatches.inc();
+                tracing::info!(
+                    gateway.id = %gateway.id,
+                    connections = tally.connections,
+                    "a gateway counts other connections than presence; it reports everything anew"
+                );
+                true
+            }
+        };
         Ok(Response::new(HeartbeatReply { resync }))
     }
 
@@ -106,52 +177,47 @@ impl Presence for PresenceQueries {
         &self,
         request: Request<LocateRequest>,
     ) -> Result<Response<LocateReply>, Status> {
+        let _permit = self.admit()?;
         let mut span =
             self.tracer.child("presence.locate", &platform::trace::extract(request.metadata()));
-        let users = users(&request.into_inner().user_ids)?;
+        let users = self.users(&request.get_ref().user_ids)?;
         span.set("presence.users", users.len() as i64);
-        self.registrar.metrics.locate_users.observe(users.len() as f64);
-        let located = self.store.locate(&users).await.map_err(unavailable)?;
-        Ok(Response::new(columns(located)))
+        let started = Instant::now();
+        let located = self.store.locate(&users).await.map_err(|error| {
+            span.fail("the presence store is away");
+            self.refusal(&error)
+        })?;
+        self.metrics.locate_users.observe(users.len() as f64);
+        self.metrics.locate_seconds.observe(started.elapsed().as_secs_f64());
+        let gateways =
+            located.gateways.into_iter().map(|(id, epoch)| GatewayRef { id, epoch }).collect();
+        Ok(Response::new(LocateReply {
+            gateways,
+            device_counts: located.device_counts,
+            gateway_indexes: located.gateway_indexes,
+            connections: located.connections,
+            device_types: located.device_types,
+        }))
     }
 
     async fn status(
         &self,
         request: Request<StatusRequest>,
     ) -> Result<Response<StatusReply>, Status> {
-        let users = users(&request.into_inner().user_ids)?;
-        let known = self.store.known(&users).await.map_err(unavailable)?;
-        let status = |(user, known): (UserId, _)| {
-            let told = told(known);
-            UserStatus {
-                user_id: user.to_string(),
-                status: told.status.to_owned(),
-                last_seen_ms: told.last_seen_ms.unwrap_or(0),
-                devices: told.devices,
-            }
-        };
-        Ok(Response::new(StatusReply {
-            statuses: users.into_iter().zip(known).map(status).collect(),
-        }))
+        let _permit = self.admit()?;
+        let users = self.users(&request.get_ref().user_ids)?;
+        let states = self.store.states(&users).await.map_err(|error| self.refusal(&error))?;
+        let statuses = users.iter().zip(states).map(status).collect();
+        Ok(Response::new(StatusReply { statuses }))
     }
 }
 
-fn columns(located: Vec<Vec<Device>>) -> LocateReply {
-    let mut reply =
-        LocateReply { device_counts: Vec::with_capacity(located.len()), ..LocateReply::default() };
-    let mut indexes: HashMap<Gateway, u32> = HashMap::new();
-    for devices in located {
-        reply.device_counts.push(devices.len() as u32);
-        for device in devices {
-            let next = indexes.len() as u32;
-            let index = *indexes.entry(device.gateway).or_insert_with_key(|gateway| {
-                reply.gateways.push(GatewayRef { id: gateway.id.clone(), epoch: gateway.epoch });
-                next
-            });
-            reply.gateway_indexes.push(index);
-            reply.connections.push(device.connection);
-            reply.device_types.push(device.device_type);
-        }
+fn status((user_id, state): (&UserId, UserState)) -> UserStatus {
+    let UserState { standing, last_seen_ms } = state;
+    UserStatus {
+        user_id: user_id.to_string(),
+        status: standing.status().as_str().to_owned(),
+        last_seen_ms: if standing.is_visible() { 0 } else { last_seen_ms },
+        devices: standing.told_devices(),
     }
-    reply
 }

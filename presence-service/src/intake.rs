@@ -1,95 +1,170 @@
-//! Frames about a user's own state, from the bus.
+//! `status` frames from the bus: what users choose.
+//!
+//! A choice that cannot be kept now is answered with an error and not kept for later: the user, who
+//! sees that it did not work, chooses again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, FrameConsumer, Lane};
 use platform::backoff::Backoff;
 use platform::shutdown::{Shutdown, Tasks};
-use proto::bus::{Frame, frame::Body};
-use proto::id::UserId;
+use platform::trace::Tracer;
+use proto::bus::frame::Body;
+use proto::bus::{Frame, FrameBatch, GatewayRef, Origin, Push, PushBatch, PushClass};
+use proto::error_code::{ErrorCode, Stored};
+use proto::frame::server::{ErrorFrame, ServerFrame};
+use proto::id::{GatewayId, UserId};
 use proto::partition::Partition;
 
-use crate::announce::{Announcement, Announcements};
+use crate::announce::Announcements;
+use crate::config::PresenceSettings;
+use crate::domain::registration::{GatewayEpoch, Place};
 use crate::domain::status::Chosen;
-use crate::store::PresenceStore;
+use crate::metrics::PresenceMetrics;
+use crate::store::{Choice, PresenceStore};
 
-/// Consumes every partition of the presence lane.
-pub fn start(
-    bus: &Arc<dyn Bus>,
-    store: &Arc<dyn PresenceStore>,
-    announcements: &Announcements,
-    prefetch: u16,
-    tasks: &Tasks,
-    shutdown: &Shutdown,
-) {
-    for partition in 0..bus.partitions() {
-        let intake = Intake {
-            bus: Arc::clone(bus),
-            store: Arc::clone(store),
-            announcements: announcements.clone(),
-            partition,
-            prefetch,
-            shutdown: shutdown.clone(),
-        };
-        tasks.spawn("presence intake", intake.run());
-    }
-}
-
-struct Intake {
-    bus: Arc<dyn Bus>,
-    store: Arc<dyn PresenceStore>,
-    announcements: Announcements,
-    partition: Partition,
-    prefetch: u16,
-    shutdown: Shutdown,
+/// What every partition's task works with.
+#[derive(Clone)]
+pub struct Intake {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) store: Arc<dyn PresenceStore>,
+    pub(crate) announcements: Announcements,
+    pub(crate) metrics: PresenceMetrics,
+    pub(crate) settings: PresenceSettings,
+    pub(crate) tracer: Tracer,
 }
 
 impl Intake {
-    async fn run(self) {
+    /// Joins the consumers of every partition; the bus makes one of them active.
+    pub fn start(&self, tasks: &Tasks, shutdown: &Shutdown) {
+        for partition in 0..self.bus.partitions() {
+            tasks.spawn("presence intake", self.clone().run(partition, shutdown.clone()));
+        }
+    }
+
+    async fn run(self, partition: Partition, shutdown: Shutdown) {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-        while !self.shutdown.is_begun() {
-            match self.bus.consume_frames(Lane::Presence, self.partition, self.prefetch).await {
+        while !shutdown.is_begun() {
+            match self.bus.consume_frames(Lane::Presence, partition, self.settings.prefetch).await {
                 Ok(consumer) => {
                     backoff.reset();
-                    self.consume(consumer).await;
+                    self.consume(consumer, &shutdown).await;
                 }
-                Err(error) => {
-                    tracing::debug!(partition = self.partition, %error, "cannot consume yet");
-                }
+                Err(error) => tracing::debug!(partition, %error, "cannot consume yet"),
             }
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
-                () = self.shutdown.begun() => {}
+                () = shutdown.begun() => {}
             }
         }
     }
 
-    async fn consume(&self, mut consumer: Box<dyn FrameConsumer>) {
+    async fn consume(&self, mut consumer: Box<dyn FrameConsumer>, shutdown: &Shutdown) {
         let acker = consumer.acker();
         loop {
             let delivery = tokio::select! {
                 delivery = consumer.next() => delivery,
-                () = self.shutdown.begun() => return,
+                () = shutdown.begun() => return,
             };
             let Some(delivery) = delivery else { return };
-            for frame in delivery.batch.frames {
-                self.take(frame).await;
-            }
+            self.take(delivery.batch).await;
             acker.ack_through(delivery.tag).await;
         }
     }
 
-    async fn take(&self, frame: Frame) {
-        let (Some(origin), Some(Body::SetStatus(set))) = (frame.origin, frame.body) else { return };
-        // The gateway has checked both.
-        let (Ok(user), Some(chosen)) = (UserId::parse(&origin.user_id), Chosen::parse(&set.status))
-        else {
-            return;
-        };
-        match self.store.choose(&user, chosen).await {
-            Ok(()) => self.announcements.announce(Announcement::Chosen(user)),
-            Err(error) => tracing::warn!(%error, "a state is not kept; the user sets it again"),
+    /// Takes a batch: of each user the last choice counts.
+    async fn take(&self, batch: FrameBatch) {
+        let mut choices: HashMap<UserId, (Origin, Choice)> = HashMap::new();
+        let mut answers = Vec::new();
+        let spans: Vec<_> = batch
+            .frames
+            .iter()
+            .map(|frame| self.tracer.child("presence.choose", &frame.traceparent))
+            .collect();
+        for frame in batch.frames {
+            match read(frame, batch.gateway.as_ref()) {
+                Ok((origin, choice)) => {
+                    choices.insert(choice.user_id.clone(), (origin, choice));
+                }
+                Err(Unread::Unknown) => {
+                    self.metrics.unknown_frames.inc();
+                }
+                Err(Unread::NoSuchStatus(origin)) => answers.push(answer(
+                    &origin,
+                    ErrorCode::Invalid,
+                    "status is one of online, away, busy, invisible",
+                    Stored::No,
+                    None,
+                )),
+            }
         }
+        let (origins, choices): (Vec<Origin>, Vec<Choice>) = choices.into_values().unzip();
+        match self.store.choose(&choices).await {
+            Ok(changes) => self.announcements.note(changes),
+            Err(error) => {
+                tracing::debug!(%error, choices = choices.len(), "choices are not kept");
+                answers.extend(origins.iter().map(|origin| {
+                    let code = ErrorCode::Unavailable;
+                    let retry = Some(self.settings.retry_after_ms);
+                    answer(origin, code, "presence is away: set it again", Stored::Unknown, retry)
+                }));
+            }
+        }
+        drop(spans);
+        if let (Some(gateway), false) = (batch.gateway, answers.is_empty())
+            && let Err(error) =
+                self.bus.publish_pushes(&gateway, PushBatch { pushes: answers }).await
+        {
+            // The sockets went with the gateway, or will hear nothing of a status that did not change.
+            tracing::debug!(%error, "errors are not told");
+            self.metrics.push_failures.inc();
+        }
+    }
+}
+
+/// Why a frame gives no choice.
+enum Unread {
+    Unknown,
+    NoSuchStatus(Origin),
+}
+
+fn read(frame: Frame, gateway: Option<&GatewayRef>) -> Result<(Origin, Choice), Unread> {
+    let (Some(origin), Some(Body::SetStatus(set))) = (frame.origin, frame.body) else {
+        return Err(Unread::Unknown);
+    };
+    let Ok(user_id) = UserId::parse(&origin.user_id) else { return Err(Unread::Unknown) };
+    let Some(chosen) = Chosen::parse(&set.status) else {
+        return Err(Unread::NoSuchStatus(origin));
+    };
+    let by = gateway.and_then(|gateway| {
+        let id = GatewayId::parse(&gateway.id).ok()?;
+        let gateway = GatewayEpoch { id, epoch: gateway.epoch };
+        Some(Place { gateway, connection: origin.connection })
+    });
+    Ok((origin, Choice { user_id, chosen, by }))
+}
+
+fn answer(
+    origin: &Origin,
+    code: ErrorCode,
+    message: &str,
+    stored: Stored,
+    retry_after_ms: Option<u64>,
+) -> Push {
+    let frame = ErrorFrame {
+        r#ref: None,
+        client_id: None,
+        code,
+        message: message.to_owned(),
+        stored,
+        retry_after_ms,
+    };
+    Push {
+        connections: vec![origin.connection],
+        frame: ServerFrame::Error(frame).to_json(),
+        class: PushClass::Answer as i32,
+        ..Push::default()
     }
 }

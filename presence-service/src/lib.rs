@@ -9,8 +9,8 @@ pub mod domain;
 mod grpc;
 mod intake;
 pub mod metrics;
-pub mod registrar;
 pub mod store;
+mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,21 +23,23 @@ use platform::shutdown::{Shutdown, Tasks};
 use platform::trace::Tracer;
 use proto::chat::chat_client::ChatClient;
 use proto::presence::presence_server::PresenceServer;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 
-use crate::announce::{Announcement, Announcements, Announcer};
+use crate::announce::{Announcements, Announcer};
 use crate::config::PresenceSettings;
-use crate::grpc::PresenceQueries;
+use crate::grpc::PresenceCalls;
+use crate::intake::Intake;
 use crate::metrics::PresenceMetrics;
-use crate::registrar::Registrar;
 use crate::store::PresenceStore;
+use crate::sweep::Sweeper;
 
 /// What the service works with; `main` and the all-in-one binary fill it differently.
 pub struct Adapters {
     /// Where `status` frames come from and announcements go.
     pub bus: Arc<dyn Bus>,
-    /// Where registrations are.
+    /// Where registrations are. It reports its own readiness, if it can be away.
     pub store: Arc<dyn PresenceStore>,
     /// To the chat service.
     pub chat: Channel,
@@ -51,63 +53,75 @@ pub struct Adapters {
 
 /// The service, ready to run.
 pub struct PresenceService {
-    queries: PresenceQueries,
+    bus: Arc<dyn Bus>,
+    calls: PresenceCalls,
+    reports: Tasks,
+    intake: Intake,
+    sweeper: Sweeper,
     announcer: Announcer,
-    queue: tokio::sync::mpsc::Receiver<Announcement>,
-    announcements: Announcements,
     broker: Dependency,
-    redis: Dependency,
 }
 
-/// Largest report: a snapshot of 100,000 connections.
+/// Largest report: a full account of 100,000 connections in one message.
 const MAX_MESSAGE_BYTES: usize = 32 << 20;
-/// How often the store is asked whether it answers.
-const STORE_CHECK: Duration = Duration::from_secs(2);
 /// How long the tasks may take to end after serving did.
 const JOIN: Duration = Duration::from_secs(10);
 
 /// Wires the service. Nothing runs yet.
 pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService {
-    let metrics = PresenceMetrics::new(&adapters.metrics);
-    let (announcements, queue) = Announcements::new(&settings, metrics.clone());
-    let registrar = Registrar {
-        store: Arc::clone(&adapters.store),
-        announcements: announcements.clone(),
-        settings: settings.clone(),
-        metrics: metrics.clone(),
-    };
+    let Adapters { bus, store, chat, metrics, readiness, tracer } = adapters;
+    let metrics = PresenceMetrics::new(&metrics);
+    let announcements = Announcements::new(&settings, metrics.clone());
+    let reports = Tasks::new();
     PresenceService {
-        broker: adapters.readiness.dependency("rabbitmq"),
-        redis: adapters.readiness.dependency("redis"),
-        queries: PresenceQueries {
-            store: Arc::clone(&adapters.store),
-            registrar,
-            tracer: adapters.tracer,
+        calls: PresenceCalls::new(
+            Arc::clone(&store),
+            announcements.clone(),
+            metrics.clone(),
+            tracer.clone(),
+            reports.clone(),
+            settings.calls,
+            settings.users_per_call,
+        ),
+        reports,
+        intake: Intake {
+            bus: Arc::clone(&bus),
+            store: Arc::clone(&store),
+            announcements: announcements.clone(),
+            metrics: metrics.clone(),
+            settings: settings.clone(),
+            tracer,
+        },
+        sweeper: Sweeper {
+            store: Arc::clone(&store),
+            announcements: announcements.clone(),
+            metrics: metrics.clone(),
+            settings: settings.clone(),
         },
         announcer: Announcer {
-            bus: adapters.bus,
-            store: adapters.store,
-            chat: ChatClient::new(adapters.chat),
+            announcements,
+            bus: Arc::clone(&bus),
+            store,
+            chat: ChatClient::new(chat).max_decoding_message_size(MAX_MESSAGE_BYTES),
             settings,
             metrics,
         },
-        queue,
-        announcements,
+        broker: readiness.dependency("rabbitmq"),
+        bus,
     }
 }
 
 impl PresenceService {
-    /// Runs until stopping has begun.
+    /// Runs until stopping has begun. Then, in this order: no new calls, the calls under way end, and
+    /// what they changed is told.
     pub async fn run(self, incoming: Incoming, shutdown: Shutdown) {
-        let tasks = Tasks::new();
-        let (bus, store) = (Arc::clone(&self.announcer.bus), Arc::clone(&self.announcer.store));
-        let prefetch = self.announcer.settings.prefetch;
-        intake::start(&bus, &store, &self.announcements, prefetch, &tasks, &shutdown);
-        tasks.spawn("sweep", self.queries.registrar.clone().sweep_all(shutdown.clone()));
-        tasks.spawn("announce", self.announcer.run(self.queue, shutdown.clone()));
-        tasks.spawn("broker watch", watch_bus(bus, self.broker, shutdown.clone()));
-        tasks.spawn("store watch", watch_store(store, self.redis, shutdown.clone()));
-        let server = PresenceServer::new(self.queries)
+        let (tasks, telling) = (Tasks::new(), Tasks::new());
+        let ended = CancellationToken::new();
+        telling.spawn("announce", self.announcer.run(ended.clone()));
+        self.intake.start(&tasks, &shutdown);
+        tasks.spawn("sweep", self.sweeper.run(shutdown.clone()));
+        tasks.spawn("broker watch", watch_bus(self.bus, self.broker, shutdown.clone()));
+        let server = PresenceServer::new(self.calls)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         if let Err(error) =
@@ -116,8 +130,20 @@ impl PresenceService {
             tracing::error!(%error, "gRPC ended");
             shutdown.begin();
         }
-        if let Err(late) = tasks.join(JOIN).await {
-            tracing::warn!(?late, "not everything has ended");
+        let finish = async {
+            let mut late = Vec::new();
+            late.extend(self.reports.join(JOIN).await.err().into_iter().flatten());
+            late.extend(tasks.join(JOIN).await.err().into_iter().flatten());
+            ended.cancel();
+            late.extend(telling.join(JOIN).await.err().into_iter().flatten());
+            late
+        };
+        let late = tokio::select! {
+            late = finish => late,
+            () = shutdown.forced() => vec!["forced"],
+        };
+        if !late.is_empty() {
+            tracing::warn!(?late, "not everything has ended; some changes are not told");
         }
     }
 }
@@ -131,20 +157,6 @@ async fn watch_bus(bus: Arc<dyn Bus>, broker: Dependency, shutdown: Shutdown) {
         }
         tokio::select! {
             changed = state.changed() => if changed.is_err() { return },
-            () = shutdown.begun() => return,
-        }
-    }
-}
-
-async fn watch_store(store: Arc<dyn PresenceStore>, dependency: Dependency, shutdown: Shutdown) {
-    let nobody: Vec<proto::id::UserId> = proto::id::UserId::parse("nobody").into_iter().collect();
-    loop {
-        match store.locate(&nobody).await {
-            Ok(_) => dependency.up(),
-            Err(error) => dependency.down(error.to_string()),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(STORE_CHECK) => {}
             () = shutdown.begun() => return,
         }
     }

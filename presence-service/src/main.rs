@@ -63,7 +63,8 @@ async fn run(config: PresenceConfig) -> Result<()> {
     let telemetry = platform::telemetry::init(&config.telemetry, "presence-service")?;
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
-    let store = RedisStore::new(&config.redis).context("redis.url")?;
+    let place = config.redis.place();
+    let store = RedisStore::start(config.redis, config.leases, &readiness, &tasks, &shutdown)?;
     let chat = platform::grpc::channel("chat_grpc", &config.chat_grpc, &tasks, &shutdown)?;
     let admin = Admin {
         readiness: readiness.clone(),
@@ -74,7 +75,7 @@ async fn run(config: PresenceConfig) -> Result<()> {
     let admin = admin::start(management, admin)?;
     println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
-    tracing::info!(rabbitmq = config.amqp.place(), redis = config.redis.place(), "depends on");
+    tracing::info!(rabbitmq = config.amqp.place(), redis = place, "depends on");
 
     let bus = Arc::new(RabbitBus::start(config.amqp));
     let adapters = Adapters {

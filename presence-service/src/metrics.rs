@@ -1,58 +1,126 @@
 //! What the presence service counts, under `tidings_presence_`.
 
 use platform::metrics::Metrics;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum AnnouncementOutcome {
+    /// Handed to the gateways of those who may know.
+    Told,
+    /// The user was back before anybody was told.
+    Suppressed,
+    /// Too many were waiting.
+    Dropped,
+    /// The chat service did not say who may know.
+    WithoutContacts,
+    /// The store did not say where those are.
+    WithoutPlaces,
+}
+
+/// Label set of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AnnouncementLabel {
+    /// What became of it.
+    pub outcome: AnnouncementOutcome,
+}
 
 /// The service's metrics.
 #[derive(Debug, Clone)]
 pub struct PresenceMetrics {
-    /// Connections registered.
-    pub registered: Counter,
-    /// Connections removed.
-    pub unregistered: Counter,
-    /// Users of each look-up.
-    pub locate_users: Histogram,
-    /// Heartbeats whose account did not fit: the gateway was asked to report anew.
+    /// Connections that gateways opened.
+    pub connected: Counter,
+    /// Connections that gateways closed.
+    pub disconnected: Counter,
+    /// Full accounts.
+    pub snapshots: Counter,
+    /// Heartbeats that counted otherwise: the gateway was asked for a full account.
     pub mismatches: Counter,
+    /// Reports and heartbeats of a gateway epoch that another has followed.
+    pub stale: Counter,
     /// Gateways whose lease ended.
     pub expired_gateways: Counter,
-    /// Changes told.
-    pub announced: Counter,
-    /// Changes not told: the queue was full, or who to tell could not be found out.
-    pub not_announced: Counter,
+    /// Users of each look-up.
+    pub locate_users: Histogram,
+    /// Seconds of each look-up in the store.
+    pub locate_seconds: Histogram,
+    /// Changes by what became of them.
+    pub announcements: Family<AnnouncementLabel, Counter>,
+    /// Users whose change waits to be told.
+    pub waiting: Gauge,
+    /// Batches of pushes that a gateway did not get: it is gone or full.
+    pub push_failures: Counter,
+    /// Calls refused because too many were under way.
+    pub refused_calls: Counter,
+    /// Frames on the presence lane that are not understood.
+    pub unknown_frames: Counter,
 }
 
 impl PresenceMetrics {
     /// Registers them.
     pub fn new(metrics: &Metrics) -> Self {
         let this = Self {
-            registered: Counter::default(),
-            unregistered: Counter::default(),
-            locate_users: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            connected: Counter::default(),
+            disconnected: Counter::default(),
+            snapshots: Counter::default(),
             mismatches: Counter::default(),
+            stale: Counter::default(),
             expired_gateways: Counter::default(),
-            announced: Counter::default(),
-            not_announced: Counter::default(),
+            locate_users: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
+            locate_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 15)),
+            announcements: Family::default(),
+            waiting: Gauge::default(),
+            push_failures: Counter::default(),
+            refused_calls: Counter::default(),
+            unknown_frames: Counter::default(),
         };
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_presence");
-            r.register("registered", "Connections registered", this.registered.clone());
-            r.register("unregistered", "Connections removed", this.unregistered.clone());
-            r.register("locate_users", "Users of each look-up", this.locate_users.clone());
+            r.register("connected", "Connections that gateways opened", this.connected.clone());
+            r.register(
+                "disconnected",
+                "Connections that gateways closed",
+                this.disconnected.clone(),
+            );
+            r.register("snapshots", "Full accounts of gateways", this.snapshots.clone());
             r.register(
                 "heartbeat_mismatches",
                 "Heartbeats that did not fit",
                 this.mismatches.clone(),
             );
+            r.register("stale_epochs", "Reports of followed gateway epochs", this.stale.clone());
             r.register(
                 "expired_gateways",
                 "Gateways whose lease ended",
                 this.expired_gateways.clone(),
             );
-            r.register("announced", "Changes told", this.announced.clone());
-            r.register("not_announced", "Changes not told", this.not_announced.clone());
+            r.register("locate_users", "Users of each look-up", this.locate_users.clone());
+            r.register("locate_seconds", "Seconds of each look-up", this.locate_seconds.clone());
+            r.register("announcements", "Changes by outcome", this.announcements.clone());
+            r.register("announcements_waiting", "Users to be announced", this.waiting.clone());
+            r.register(
+                "push_failures",
+                "Pushes that gateways did not get",
+                this.push_failures.clone(),
+            );
+            r.register(
+                "refused_calls",
+                "Calls refused for their number",
+                this.refused_calls.clone(),
+            );
+            r.register("unknown_frames", "Frames not understood", this.unknown_frames.clone());
         });
         this
+    }
+
+    /// Counts changes.
+    pub fn announced(&self, outcome: AnnouncementOutcome, changes: usize) {
+        if changes > 0 {
+            self.announcements.get_or_create(&AnnouncementLabel { outcome }).inc_by(changes as u64);
+        }
     }
 }

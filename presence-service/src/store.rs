@@ -1,61 +1,202 @@
-//! The presence store: who is connected where.
+//! Where registrations, choices and leases are kept: a port with two adapters, Redis for the cluster
+//! and memory for one process.
 //!
-//! # Guarantees (held by the contract suite against Redis and memory)
-//! 1. When `register` has returned, a `locate` that starts later finds the connections.
-//! 2. The newest connection of a (user, device) replaces the older one, wherever that was.
-//! 3. `unregister` removes exactly the named connection; a newer one of the device stays.
-//! 4. `locate` is one round trip, whatever the number of users.
-//! 5. An expired gateway is handed to exactly one caller of `take_expired`.
-//! 6. `connections_of` tells what is registered for one incarnation, for the comparison with its own
-//!    account.
+//! # Guarantees (held by the contract suite against both adapters)
+//! 1. When `report` has returned, a `locate` that starts later sees what it reported, in every replica.
+//! 2. The newest connection of a (user, device) replaces the older one's registration; a later
+//!    disconnect of the replaced one changes nothing.
+//! 3. A report or heartbeat of a gateway epoch that another has followed is refused (`StaleEpoch`).
+//! 4. A new epoch, or a snapshot, begins a new account. What the earlier account named and the new one
+//!    does not ends within the gateway's lease or account time; what both name is never absent.
+//! 5. A heartbeat that counts otherwise than the store is answered with `Resync`, as is one of an
+//!    unknown gateway; it never changes a registration.
+//! 6. When a gateway has given no sign for its lease, `sweep` ends its registrations. Of several
+//!    replicas exactly one is told of each gateway and of each user's change.
+//! 7. What a caller is told of a user's change is what the store did: of concurrent callers, one sees
+//!    the first device come and one sees the last go.
+//! 8. Choices last over reconnects; a user's last-seen time does not move while they are invisible.
+//! 9. Every operation can be repeated after an error: what was done already is not done twice.
+//! 10. Users without any record are answered like users who never came.
 
 pub mod memory;
 pub mod redis;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use proto::id::UserId;
+use proto::id::{GatewayId, UserId};
+use serde::{Deserialize, Serialize};
 
-use crate::domain::device::{Change, Device, Gateway, Registration};
-use crate::domain::status::{Chosen, Known};
+use crate::domain::account::{HeartbeatOutcome, Tally};
+use crate::domain::lease::Terms;
+use crate::domain::registration::{Change, Connected, Disconnected, GatewayEpoch, Place};
+use crate::domain::status::{Chosen, Standing};
 
-/// The store did not answer. Ask again later; everything here can be repeated.
-#[derive(Debug, thiserror::Error)]
-#[error("the presence store does not answer: {0}")]
-pub struct StoreError(pub String);
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another incarnation of the gateway has taken over: this one is to begin a new epoch.
+    #[error("another epoch of this gateway has taken over")]
+    StaleEpoch,
+    /// It cannot be reached or did not answer in time; it may have done it. Ask again.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// What one gateway opened and closed since its last report.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The gateway.
+    pub gateway: GatewayEpoch,
+    /// Begins a new account.
+    pub is_snapshot: bool,
+    /// Opened.
+    pub connected: Vec<Connected>,
+    /// Closed. A connection that is in both was opened first.
+    pub disconnected: Vec<Disconnected>,
+}
+
+/// Connections of a list of users, in columns: a batch asks for hundreds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Located {
+    /// The gateways that are named, each once.
+    pub gateways: Vec<(String, u64)>,
+    /// For each user, how many connections follow.
+    pub device_counts: Vec<u32>,
+    /// For each connection, its gateway.
+    pub gateway_indexes: Vec<u32>,
+    /// For each connection, its number there.
+    pub connections: Vec<u64>,
+    /// For each connection, the number of its device type.
+    pub device_types: Vec<i32>,
+    /// Connections of the users whose turn has ended.
+    counted: usize,
+}
+
+impl Located {
+    /// Columns for about so many connections.
+    pub fn with_capacity(users: usize) -> Self {
+        Self {
+            gateways: Vec::new(),
+            device_counts: Vec::with_capacity(users),
+            gateway_indexes: Vec::with_capacity(users),
+            connections: Vec::with_capacity(users),
+            device_types: Vec::with_capacity(users),
+            counted: 0,
+        }
+    }
+
+    /// Adds a connection of the user whose turn it is.
+    pub fn push(&mut self, gateway_id: &str, epoch: u64, connection: u64, device_type: u8) {
+        // A handful of gateways: looking through them is cheaper than hashing.
+        let known = self.gateways.iter().position(|(id, at)| *at == epoch && id == gateway_id);
+        let index = known.unwrap_or_else(|| {
+            self.gateways.push((gateway_id.to_owned(), epoch));
+            self.gateways.len() - 1
+        });
+        self.gateway_indexes.push(index as u32);
+        self.connections.push(connection);
+        self.device_types.push(i32::from(device_type));
+    }
+
+    /// Ends the turn of a user.
+    pub fn end_user(&mut self) {
+        self.device_counts.push((self.connections.len() - self.counted) as u32);
+        self.counted = self.connections.len();
+    }
+}
+
+/// What is known of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UserState {
+    /// Where they stand.
+    pub standing: Standing,
+    /// When others last saw them, in Unix milliseconds; 0 when never.
+    pub last_seen_ms: u64,
+}
+
+/// A choice of a user.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// Who.
+    pub user_id: UserId,
+    /// What.
+    pub chosen: Chosen,
+    /// The connection that said it.
+    pub by: Option<Place>,
+}
+
+/// What one step of [`PresenceStore::sweep`] ended.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// Gateways whose lease was found to have ended, by this replica.
+    pub ended: Vec<GatewayId>,
+    /// What that did to users.
+    pub changes: Vec<Change>,
+    /// There is more to do at once.
+    pub has_more: bool,
+}
 
 /// The port. See the module's numbered guarantees.
 #[async_trait]
 pub trait PresenceStore: Send + Sync + 'static {
-    /// Registers connections of one incarnation; one change for each.
-    async fn register(&self, connections: &[Registration]) -> Result<Vec<Change>, StoreError>;
+    /// Takes over what a gateway reports, renews its lease and tells what changed.
+    async fn report(&self, report: &Report) -> Result<Vec<Change>, StoreError>;
 
-    /// Removes connections of one incarnation; one change for each that was there.
-    async fn unregister(
+    /// Renews a gateway's lease and compares what it counts.
+    async fn heartbeat(
         &self,
-        gateway: &Gateway,
-        connections: &[(UserId, u64)],
-        now_ms: u64,
-    ) -> Result<Vec<Change>, StoreError>;
+        gateway: &GatewayEpoch,
+        tally: Tally,
+    ) -> Result<HeartbeatOutcome, StoreError>;
 
-    /// The devices of each user.
-    async fn locate(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError>;
+    /// Where users are connected, in the order of the request.
+    async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError>;
 
-    /// Keeps a state set by hand.
-    async fn choose(&self, user_id: &UserId, chosen: Chosen) -> Result<(), StoreError>;
+    /// How users stand, in the order of the request.
+    async fn states(&self, users: &[UserId]) -> Result<Vec<UserState>, StoreError>;
 
-    /// What is known of each user.
-    async fn known(&self, users: &[UserId]) -> Result<Vec<Known>, StoreError>;
+    /// Takes over choices and tells what changed.
+    async fn choose(&self, choices: &[Choice]) -> Result<Vec<Change>, StoreError>;
 
-    /// Renews a gateway's lease until `expires_at_ms`; the incarnation that held it before, if another.
-    async fn renew(
-        &self,
-        gateway: &Gateway,
-        expires_at_ms: u64,
-    ) -> Result<Option<Gateway>, StoreError>;
+    /// Ends at most about `most` registrations that are due to end.
+    async fn sweep(&self, most: usize) -> Result<Swept, StoreError>;
+}
 
-    /// Gateways whose lease has ended, each to one caller only.
-    async fn take_expired(&self, now_ms: u64) -> Result<Vec<Gateway>, StoreError>;
+/// The section `[leases]`: how long what is believed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LeaseConfig {
+    /// A gateway without a sign for so long is taken for dead, in milliseconds.
+    pub lease_ms: u64,
+    /// How long a gateway may take for a full account, in milliseconds.
+    pub account_ms: u64,
+    /// How long the epochs of a gone gateway are remembered, in seconds.
+    pub gateway_memory_secs: u64,
+    /// How long the last-seen time and choice of an absent user are kept, in seconds.
+    pub last_seen_secs: u64,
+    /// Registrations of one user; beyond it the oldest goes.
+    pub registrations_per_user: usize,
+}
 
-    /// The registered connections of an incarnation.
-    async fn connections_of(&self, gateway: &Gateway) -> Result<Vec<(UserId, u64)>, StoreError>;
+impl Default for LeaseConfig {
+    fn default() -> Self {
+        Self {
+            lease_ms: 10_000,
+            account_ms: 3_000,
+            gateway_memory_secs: 3_600,
+            last_seen_secs: 30 * 24 * 3_600,
+            registrations_per_user: 32,
+        }
+    }
+}
+
+impl LeaseConfig {
+    /// The terms that it says.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            lease: Duration::from_millis(self.lease_ms),
+            account: Duration::from_millis(self.account_ms),
+        }
+    }
 }

@@ -1,59 +1,137 @@
-//! The configuration of the all-in-one binary: what its three services have in common with the cluster.
+//! The configuration of the all-in-one binary: the services' own sections over embedded backends.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use bus::in_process::InProcessConfig;
 use chat_service::config::{LaneConfig, QueryConfig};
 use gateway::config::LimitsConfig;
 use platform::telemetry::TelemetryConfig;
+use platform::token::AuthConfig;
 use presence_service::config::PresenceSettings;
 use serde::{Deserialize, Serialize};
 
-/// What the variables of this binary begin with.
-pub(crate) const ENV_PREFIX: &str = "TIDINGS__";
+use crate::data_folder::{self, DataFolder, DataFolderError};
 
-/// Everything the binary `tidings` reads besides its arguments.
+/// What the variables of this binary begin with.
+pub const ENV_PREFIX: &str = "TIDINGS__";
+
+/// Everything the binary `tidings` reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Config {
+pub struct TidingsConfig {
+    /// Where the chat page, WebSockets and REST listen.
+    pub listen: String,
+    /// Where health and metrics listen.
+    pub management_listen: String,
+    /// The folder of messages and signing secret.
+    pub data: PathBuf,
     /// How long a stop may take before it is forced, in milliseconds.
-    pub(crate) stop_grace_ms: u64,
+    pub stop_grace_ms: u64,
+    /// How tokens are verified; by the secret of the data folder where no key is named.
+    pub auth: AuthConfig,
     /// Web pages of these origins may open sockets, besides those of the same host.
-    pub(crate) allowed_origins: Vec<String>,
+    pub allowed_origins: Vec<String>,
     /// Sockets and REST.
-    pub(crate) limits: LimitsConfig,
+    pub limits: LimitsConfig,
     /// The queues between the services.
-    pub(crate) bus: InProcessConfig,
+    pub bus: InProcessConfig,
     /// Appending and delivering.
-    pub(crate) lanes: LaneConfig,
+    pub lanes: LaneConfig,
     /// Answering questions.
-    pub(crate) queries: QueryConfig,
+    pub queries: QueryConfig,
     /// Leases and announcements.
-    pub(crate) presence: PresenceSettings,
+    pub presence: PresenceSettings,
     /// Logs and traces.
-    pub(crate) telemetry: TelemetryConfig,
+    pub telemetry: TelemetryConfig,
 }
 
-impl Default for Config {
+impl Default for TidingsConfig {
     fn default() -> Self {
-        let quiet = TelemetryConfig { log_filter: "warn".to_owned(), ..TelemetryConfig::default() };
         Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            management_listen: "127.0.0.1:9090".to_owned(),
+            data: "./data".into(),
             stop_grace_ms: 10_000,
+            auth: AuthConfig::default(),
             allowed_origins: Vec::new(),
             limits: LimitsConfig::default(),
             bus: InProcessConfig::default(),
-            // SQLite has one writer: a second lane would only wait for the first.
-            lanes: LaneConfig { lanes: 1, ..LaneConfig::default() },
+            lanes: LaneConfig::default(),
             queries: QueryConfig::default(),
             presence: PresenceSettings::default(),
-            telemetry: quiet,
+            // What it does is on the terminal already; the log is for what goes wrong.
+            telemetry: TelemetryConfig {
+                log_filter: "warn".to_owned(),
+                ..TelemetryConfig::default()
+            },
         }
+    }
+}
+
+impl TidingsConfig {
+    /// How a server on this folder verifies tokens.
+    pub fn auth_for_serving(&self, data: &DataFolder) -> AuthConfig {
+        let mut auth = self.auth.clone();
+        if !self.names_a_key() {
+            auth.hs256_secret_file = Some(data_folder::secret_file(data.path()));
+        }
+        auth
+    }
+
+    /// The same for whoever signs beside a server.
+    pub fn auth_for_signing(&self) -> Result<AuthConfig, DataFolderError> {
+        let mut auth = self.auth.clone();
+        if !self.names_a_key() {
+            auth.hs256_secret_file = Some(data_folder::existing_secret_file(&self.data)?);
+        }
+        Ok(auth)
+    }
+
+    fn names_a_key(&self) -> bool {
+        let auth = &self.auth;
+        !auth.hs256_secret.is_empty()
+            || auth.hs256_secret_file.is_some()
+            || auth.public_key_file.is_some()
+            || auth.jwks_file.is_some()
+    }
+
+    /// Whether anybody may sign in under any name: when asked for, or when only this machine can
+    /// reach the page and this server signs at all.
+    pub fn gives_dev_tokens(&self, asked: Option<bool>, listening: SocketAddr) -> bool {
+        let auth = &self.auth;
+        let signs = !self.names_a_key()
+            || !auth.hs256_secret.is_empty()
+            || auth.hs256_secret_file.is_some();
+        asked.unwrap_or(auth.dev_tokens || (signs && listening.ip().is_loopback()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fmt::Write;
 
+    #[test]
+    fn development_tokens_are_for_this_machine_only_unless_asked_for() {
+        let config = TidingsConfig::default();
+        let (here, everywhere) = ("127.0.0.1:1".parse().unwrap(), "0.0.0.0:1".parse().unwrap());
+        assert!(config.gives_dev_tokens(None, here));
+        assert!(config.gives_dev_tokens(None, "[::1]:1".parse().unwrap()));
+        assert!(!config.gives_dev_tokens(None, everywhere));
+        assert!(config.gives_dev_tokens(Some(true), everywhere));
+        assert!(!config.gives_dev_tokens(Some(false), here));
+
+        let mut asked = TidingsConfig::default();
+        asked.auth.dev_tokens = true;
+        assert!(asked.gives_dev_tokens(None, everywhere));
+        assert!(!asked.gives_dev_tokens(Some(false), everywhere), "the command line wins");
+
+        let mut others = TidingsConfig::default();
+        others.auth.public_key_file = Some("public.pem".into());
+        assert!(!others.gives_dev_tokens(None, here), "nothing to sign with");
+    }
+
+    use std::fmt::Write;
     const HEAD: &str = "# Configuration
 
 Every key with its default, generated from the code. A binary reads its defaults, then one TOML file
@@ -87,7 +165,7 @@ does when it is reached is said in `config.rs` of each service. Secrets are neve
             "presence-service",
             presence_service::config::ENV_PREFIX,
         );
-        section::<Config>(&mut text, "tidings (all-in-one)", ENV_PREFIX);
+        section::<TidingsConfig>(&mut text, "tidings (all-in-one)", ENV_PREFIX);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
         if std::fs::read_to_string(path).unwrap_or_default() != text {
             let fresh = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/configuration.md");

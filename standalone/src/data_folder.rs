@@ -1,106 +1,245 @@
-//! The folder that holds everything: the database, and the secret that tokens are signed with.
+//! The folder that holds everything a `tidings` process keeps: messages, signing secret, lock.
+//!
+//! One process at a time. Must not know what is in the database.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use platform::secret::Secret;
+/// Bytes of a new secret: as many as HS256 can use (RFC 7518 section 3.2).
+const SECRET_BYTES: usize = 32;
+/// For nobody but the owner.
+const FOLDER_MODE: u32 = 0o700;
+const PRIVATE: u32 = 0o600;
 
-/// An existing data folder.
+/// A folder that this process holds; let go when dropped.
 #[derive(Debug)]
-pub(crate) struct DataFolder {
+pub struct DataFolder {
     path: PathBuf,
+    /// The system lets go of the lock when the process ends, however it ends.
+    _lock: File,
+}
+
+/// Why the folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataFolderError {
+    /// Another process has it.
+    #[error("the data folder {} is in use by another tidings{process}; stop it, or name another folder with --data", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// Which process, where that is known.
+        process: String,
+    },
+    /// There is no secret to sign with.
+    #[error("there is no signing secret in {}; start `tidings serve --data {}` once, which makes it", path.display(), path.display())]
+    NoSecret {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The system refuses something.
+    #[error("{} cannot be used", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl DataFolder {
-    /// Makes the folder when it is missing; only its owner may look inside.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        std::fs::DirBuilder::new()
+    /// Takes hold of a folder; makes it, and its secret, when they are not there.
+    pub fn open(path: &Path) -> Result<Self, DataFolderError> {
+        DirBuilder::new()
             .recursive(true)
-            .mode(0o700)
+            .mode(FOLDER_MODE)
             .create(path)
-            .with_context(|| format!("the data folder {} cannot be made", path.display()))?;
-        Ok(Self { path: path.to_owned() })
+            .map_err(|source| io_error(path, source))?;
+        let path = std::path::absolute(path).map_err(|source| io_error(path, source))?;
+        let lock = lock(&path)?;
+        make_secret(&secret_file(&path))?;
+        Ok(Self { path, _lock: lock })
     }
 
-    /// Keeps other processes out until the file is dropped.
-    pub(crate) fn lock(&self) -> Result<File> {
-        let path = self.path.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                bail!("another tidings serves the data folder {}", self.path.display())
-            }
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| path.display().to_string())
-            }
-        }
-    }
-
-    /// Where the messages are.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.path.join("tidings.db")
-    }
-
-    /// The folder itself.
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The signing secret, made at the first call: 32 random bytes, for the owner only.
-    pub(crate) fn secret(&self) -> Result<Secret> {
-        let path = self.path.join("secret");
-        // Two version 4 UUIDs would do, but 32 random bytes are what HS256 asks for.
-        let fresh = rand::random::<[u64; 4]>().map(|word| format!("{word:016x}")).concat();
-        let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
-        match made {
-            Ok(mut file) => {
-                file.write_all(fresh.as_bytes())
-                    .and_then(|()| file.sync_all())
-                    .with_context(|| path.display().to_string())?;
-                Ok(Secret::new(fresh))
-            }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let text =
-                    std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-                Ok(Secret::new(text.trim()))
-            }
-            Err(error) => Err(error).with_context(|| path.display().to_string()),
-        }
+    /// The file of messages; empty at first. SQLite gives its mode to the files beside it.
+    pub fn database_file(&self) -> Result<PathBuf, DataFolderError> {
+        let path = self.path.join("tidings.db");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(PRIVATE);
+        options.open(&path).map_err(|source| io_error(&path, source))?;
+        Ok(path)
     }
+
+    /// Whether others than the owner can read the secret: then they can sign tokens.
+    pub fn is_secret_exposed(&self) -> bool {
+        std::fs::metadata(secret_file(&self.path))
+            .is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+    }
+}
+
+/// The file of the signing secret in a folder.
+pub fn secret_file(folder: &Path) -> PathBuf {
+    folder.join("secret")
+}
+
+/// The same, if it is there already; whoever only signs does not make it, since a server that was
+/// started elsewhere would refuse what it signs.
+pub fn existing_secret_file(folder: &Path) -> Result<PathBuf, DataFolderError> {
+    let file = secret_file(folder);
+    match file.try_exists() {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(DataFolderError::NoSecret { path: folder.to_owned() }),
+        Err(source) => Err(io_error(&file, source)),
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, DataFolderError> {
+    let path = folder.join("lock");
+    let failed = |source| io_error(&path, source);
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let holder = file.read_to_string(&mut text).ok().and(text.trim().parse::<u32>().ok());
+            let process = holder.map(|id| format!(" (process {id})")).unwrap_or_default();
+            return Err(DataFolderError::InUse { path: folder.to_owned(), process });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    // For the message above only: what counts is the lock.
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| write!(file, "{}", std::process::id()))
+        .map_err(failed)?;
+    Ok(file)
+}
+
+/// Makes the secret where there is none: written aside and renamed, so that a crash leaves none or all
+/// of it.
+fn make_secret(path: &Path) -> Result<(), DataFolderError> {
+    let failed = |source| io_error(path, source);
+    if path.try_exists().map_err(failed)? {
+        return Ok(());
+    }
+    let secret: String =
+        rand::random::<[u8; SECRET_BYTES]>().map(|byte| format!("{byte:02x}")).concat();
+    let aside = path.with_extension("new");
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .open(&aside)
+        .map_err(failed)?;
+    file.write_all(secret.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&aside, path))
+        .map_err(failed)
+}
+
+fn io_error(path: &Path, source: io::Error) -> DataFolderError {
+    DataFolderError::Io { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn the_secret_is_made_once_for_its_owner_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(&folder.path().join("data")).unwrap();
-        let secret = data.secret().unwrap();
-        assert_eq!(secret.expose().len(), 64);
-        assert_eq!(data.secret().unwrap(), secret);
-        let mode = std::fs::metadata(data.path().join("secret")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("deep/data");
+        let folder = DataFolder::open(&path).unwrap();
+        let file = secret_file(&path);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&file)), (FOLDER_MODE, PRIVATE));
+        assert!(!folder.is_secret_exposed());
+        let secret = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(secret.len(), 2 * SECRET_BYTES);
+        drop(folder);
+        drop(DataFolder::open(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), secret, "kept");
+
+        let other = tempfile::tempdir().unwrap();
+        drop(DataFolder::open(other.path()).unwrap());
+        assert_ne!(std::fs::read_to_string(secret_file(other.path())).unwrap(), secret);
     }
 
     #[test]
-    fn a_folder_is_served_by_one_process() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(folder.path()).unwrap();
-        let held = data.lock().unwrap();
-        assert!(data.lock().unwrap_err().to_string().contains("another tidings"));
+    fn messages_are_for_the_owner_only_also_in_a_folder_that_others_can_enter() {
+        let parent = tempfile::tempdir().unwrap();
+        let all = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(parent.path(), all).unwrap();
+        let file = DataFolder::open(parent.path()).unwrap().database_file().unwrap();
+        std::fs::write(&file, "kept").unwrap();
+        let again = DataFolder::open(parent.path()).unwrap().database_file().unwrap();
+        assert_eq!(std::fs::read_to_string(&again).unwrap(), "kept");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, PRIVATE);
+    }
+
+    #[test]
+    fn a_crash_while_the_secret_is_made_leaves_nothing_in_the_way() {
+        let parent = tempfile::tempdir().unwrap();
+        std::fs::write(parent.path().join("secret.new"), "half").unwrap();
+        drop(DataFolder::open(parent.path()).unwrap());
+        assert_eq!(std::fs::read(secret_file(parent.path())).unwrap().len(), 2 * SECRET_BYTES);
+        assert!(!parent.path().join("secret.new").exists());
+    }
+
+    #[test]
+    fn a_folder_is_held_by_one_process_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let held = DataFolder::open(parent.path()).unwrap();
+        let error = DataFolder::open(parent.path()).unwrap_err().to_string();
+        let process = format!("(process {})", std::process::id());
+        assert!(error.contains(&process) && error.contains("--data"), "{error}");
+        assert!(!error.contains('\n'), "one line");
         drop(held);
-        assert!(data.lock().is_ok());
+        DataFolder::open(parent.path()).unwrap();
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_noticed() {
+        let parent = tempfile::tempdir().unwrap();
+        drop(DataFolder::open(parent.path()).unwrap());
+        let all = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(secret_file(parent.path()), all).unwrap();
+        assert!(DataFolder::open(parent.path()).unwrap().is_secret_exposed());
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_folder_is_named() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = DataFolder::open(&file).unwrap_err().to_string();
+        assert!(error.contains(&file.display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_signed_without_the_servers_secret() {
+        let parent = tempfile::tempdir().unwrap();
+        let error = existing_secret_file(parent.path()).unwrap_err().to_string();
+        assert!(error.contains("tidings serve"), "{error}");
+        drop(DataFolder::open(parent.path()).unwrap());
+        assert_eq!(existing_secret_file(parent.path()).unwrap(), secret_file(parent.path()));
     }
 }

@@ -1,165 +1,268 @@
-//! Starts the three services in this process and stops them in order.
+//! The three services in this process: the in-process bus, a SQLite file, presence in memory, gRPC over
+//! pipes. They are built and run as in the cluster; only what they stand on differs.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bus::Bus;
 use bus::in_process::InProcessBus;
+use chat_service::ChatService;
 use chat_service::store::sqlite::SqliteStore;
+use gateway::Gateway;
 use platform::admin::{self, Admin};
-use platform::config::Source;
-use platform::grpc;
+use platform::grpc::{Incoming, in_memory};
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
-use platform::secret::Secret;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::telemetry::Telemetry;
-use platform::token::{AuthConfig, Signer, Verifier};
+use platform::token::{Signer, Verifier};
+use presence_service::PresenceService;
 use presence_service::store::memory::MemoryStore;
 use proto::id::GatewayId;
 use tokio::net::TcpListener;
 
-use crate::Serve;
-use crate::config::{Config, ENV_PREFIX};
+use crate::config::TidingsConfig;
 use crate::data_folder::DataFolder;
+use crate::welcome::{Welcome, say};
 
-/// How long a service may take to end after the gateway did.
-const SERVICE_STOP: Duration = Duration::from_secs(10);
+/// How long what was cut off may take to notice.
+const JOIN: Duration = Duration::from_secs(5);
 
-/// Serves until Ctrl-C.
-pub(crate) async fn serve(arguments: Serve) -> Result<()> {
-    let source = Source::from_process(arguments.config.clone(), ENV_PREFIX);
-    let config: Config = platform::config::load(&source)?;
-    let folder = DataFolder::open(&arguments.data)?;
-    let _lock = folder.lock()?;
-    let listener = TcpListener::bind(&arguments.listen)
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By a signal.
+    AsAsked,
+    /// A part ended that should not have; the log says which.
+    ByItself,
+}
+
+/// Serves until a signal. An error is a mistake at the start: nothing has run.
+pub async fn serve(config: TidingsConfig, dev_tokens: Option<bool>) -> Result<Ended> {
+    let data = DataFolder::open(&config.data)?;
+    let listener = TcpListener::bind(&config.listen)
         .await
-        .with_context(|| format!("--listen {}", arguments.listen))?;
-    let management = std::net::TcpListener::bind(&arguments.management_listen)
-        .with_context(|| format!("--management-listen {}", arguments.management_listen))?;
-    let telemetry = platform::telemetry::init(&config.telemetry, "tidings")?;
-    let store = SqliteStore::open(&folder.database())
-        .await
-        .with_context(|| folder.database().display().to_string())?;
-
+        .with_context(|| format!("cannot listen on {} (--listen)", config.listen))?;
+    let management = std::net::TcpListener::bind(&config.management_listen).with_context(|| {
+        format!("cannot listen on {} (--management-listen)", config.management_listen)
+    })?;
     let address = listener.local_addr()?;
-    let are_dev_tokens =
-        arguments.dev_tokens || !arguments.no_dev_tokens && address.ip().is_loopback();
-    let (metrics, readiness) = (Metrics::new(), Readiness::new());
-    let admin = Admin {
-        readiness: readiness.clone(),
-        metrics: metrics.clone(),
-        service: "tidings",
-        instance: address.to_string(),
-    };
-    let admin = admin::start(management, admin)?;
-    let secret = folder.secret()?;
-    greet(address, admin.address(), &folder, are_dev_tokens);
-
-    let process =
-        Process { config, metrics, readiness, telemetry: &telemetry, store: store.clone() };
-    process.run(listener, &secret, are_dev_tokens).await?;
-    store.close().await;
-    telemetry.flush().await;
-    Ok(())
-}
-
-fn greet(address: SocketAddr, management: SocketAddr, folder: &DataFolder, are_dev_tokens: bool) {
-    let data = folder.path().display();
-    println!("Tidings serves its chat page on http://{address}");
-    println!("Messages and the signing secret are in {data}");
-    if are_dev_tokens {
-        println!(
-            "Sign in there with any name: development tokens are on (--no-dev-tokens turns them off)"
-        );
-    } else {
-        println!("Sign in with a token, such as one of `tidings token --user alice --data {data}`");
+    let mut auth = config.auth_for_serving(&data);
+    auth.dev_tokens = config.gives_dev_tokens(dev_tokens, address);
+    let verifier = Arc::new(Verifier::from_config(&auth)?);
+    let signer = auth.dev_tokens.then(|| Signer::from_config(&auth)).transpose()?.map(Arc::new);
+    let telemetry = platform::telemetry::init(&config.telemetry, "tidings")?;
+    if data.is_secret_exposed() {
+        tracing::warn!(data = %data.path().display(), "others can read the signing secret");
     }
-    println!("Ctrl-C stops it");
-    // For scripts, and last: whoever waits for it may stop reading then.
-    println!("listening http={address} management={management}");
+    let file = data.database_file()?;
+    let store = SqliteStore::open(&file).await.with_context(|| file.display().to_string())?;
+
+    let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
+    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+    let ground = Ground {
+        bus: Arc::new(InProcessBus::new(config.bus.clone())),
+        store,
+        metrics: Metrics::new(),
+        readiness: Readiness::new(),
+        telemetry,
+    };
+    let admin = admin::start(
+        management,
+        Admin {
+            readiness: ground.readiness.clone(),
+            metrics: ground.metrics.clone(),
+            service: "tidings",
+            instance: address.to_string(),
+        },
+    )?;
+    let house = House::build(&config, &ground, verifier, signer, listener)?;
+    let welcome = Welcome {
+        address,
+        management: admin.address(),
+        data: data.path(),
+        dev_tokens: auth.dev_tokens,
+        signs: Signer::from_config(&auth).is_ok(),
+    };
+    let greet = async {
+        tokio::select! {
+            () = ground.readiness.until_ready() => welcome.print(),
+            () = shutdown.begun() => {}
+        }
+        shutdown.begun().await;
+        say("Stopping. Ctrl-C again stops at once.");
+    };
+    let (ended, ()) = tokio::join!(house.run(&shutdown), greet);
+    ground.close().await;
+    shutdown.force();
+    if let Err(late) = tasks.join(JOIN).await {
+        tracing::warn!(?late, "tasks did not end");
+    }
+    Ok(ended)
 }
 
-struct Process<'a> {
-    config: Config,
+/// What the services stand on.
+struct Ground {
+    bus: Arc<InProcessBus>,
+    store: SqliteStore,
     metrics: Metrics,
     readiness: Readiness,
-    telemetry: &'a Telemetry,
-    store: SqliteStore,
+    telemetry: Telemetry,
 }
 
-impl Process<'_> {
-    async fn run(self, listener: TcpListener, secret: &Secret, are_dev_tokens: bool) -> Result<()> {
-        let auth = AuthConfig { hs256_secret: secret.clone(), ..AuthConfig::default() };
-        let verifier = Arc::new(Verifier::from_config(&auth)?);
-        let dev_signer = are_dev_tokens.then(|| Arc::new(Signer::hs256(secret, None, None)));
-        let bus: Arc<dyn Bus> = Arc::new(InProcessBus::new(self.config.bus.clone()));
-        let (chat_channel, chat_incoming) = grpc::in_memory();
-        let (presence_channel, presence_incoming) = grpc::in_memory();
+impl Ground {
+    async fn close(self) {
+        self.bus.close().await;
+        self.store.close().await;
+        self.telemetry.flush().await;
+    }
+}
 
-        // The gateway stops first; the services answer it until then.
-        let (edge, services, signals) = (Shutdown::new(), Shutdown::new(), Tasks::new());
-        edge.on_signals(&signals, Duration::from_millis(self.config.stop_grace_ms));
-        let tasks = Tasks::new();
+/// The three services, wired to each other.
+struct House {
+    gateway: (Gateway, Shutdown),
+    chat: (ChatService, Incoming),
+    presence: (PresenceService, Incoming),
+}
 
+impl House {
+    fn build(
+        config: &TidingsConfig,
+        ground: &Ground,
+        verifier: Arc<Verifier>,
+        dev_signer: Option<Arc<Signer>>,
+        listener: TcpListener,
+    ) -> Result<Self> {
+        let bus: Arc<dyn Bus> = Arc::<InProcessBus>::clone(&ground.bus);
+        let (metrics, readiness) = (&ground.metrics, &ground.readiness);
+        let (to_chat, chat_calls) = in_memory();
+        let (to_presence, presence_calls) = in_memory();
+        let chat = chat_service::build(
+            config.lanes.clone(),
+            config.queries.clone(),
+            chat_service::Adapters {
+                bus: Arc::clone(&bus),
+                store: Arc::new(ground.store.clone()),
+                presence: to_presence.clone(),
+                metrics: metrics.clone(),
+                readiness: readiness.clone(),
+                tracer: ground.telemetry.tracer(),
+            },
+        );
         let presence = presence_service::build(
-            self.config.presence.clone(),
+            config.presence.clone(),
             presence_service::Adapters {
                 bus: Arc::clone(&bus),
                 store: Arc::new(MemoryStore::new()),
-                chat: chat_channel.clone(),
-                metrics: self.metrics.clone(),
-                readiness: self.readiness.clone(),
-                tracer: self.telemetry.tracer(),
+                chat: to_chat.clone(),
+                metrics: metrics.clone(),
+                readiness: readiness.clone(),
+                tracer: ground.telemetry.tracer(),
             },
         );
-        tasks.spawn("presence service", presence.run(presence_incoming, services.clone()));
-        let chat = chat_service::build(
-            self.config.lanes.clone(),
-            self.config.queries.clone(),
-            chat_service::Adapters {
-                bus: Arc::clone(&bus),
-                store: Arc::new(self.store.clone()),
-                presence: presence_channel.clone(),
-                metrics: self.metrics.clone(),
-                readiness: self.readiness.clone(),
-                tracer: self.telemetry.tracer(),
-            },
-        );
-        tasks.spawn("chat service", chat.run(chat_incoming, services.clone()));
-        let adapters = gateway::Adapters {
-            bus: Arc::clone(&bus),
-            chat: chat_channel,
-            presence: presence_channel,
-            verifier,
-            dev_signer,
-            metrics: self.metrics,
-            readiness: self.readiness,
-            tracer: self.telemetry.tracer(),
-        };
+        let gateway_stop = Shutdown::new();
         let settings = gateway::Settings {
-            gateway_id: GatewayId::parse("all-in-one").context("gateway id")?,
-            allowed_origins: self.config.allowed_origins,
-            leeway_secs: auth.leeway_secs,
-            limits: self.config.limits,
+            // The only one: it need not differ from any other.
+            gateway_id: GatewayId::parse("tidings")?,
+            allowed_origins: config.allowed_origins.clone(),
+            leeway_secs: config.auth.leeway_secs,
+            limits: config.limits.clone(),
         };
-        let gateway = gateway::build(settings, adapters, listener, edge.clone());
-        gateway.run().await;
+        let gateway = gateway::build(
+            settings,
+            gateway::Adapters {
+                bus,
+                chat: to_chat,
+                presence: to_presence,
+                verifier,
+                dev_signer,
+                metrics: metrics.clone(),
+                readiness: readiness.clone(),
+                tracer: ground.telemetry.tracer(),
+            },
+            listener,
+            gateway_stop.clone(),
+        );
+        Ok(Self {
+            gateway: (gateway, gateway_stop),
+            chat: (chat, chat_calls),
+            presence: (presence, presence_calls),
+        })
+    }
 
-        services.begin();
-        if let Err(late) = tasks.join(SERVICE_STOP).await {
-            tracing::warn!(
-                ?late,
-                "services did not end; what was not acknowledged was not promised"
-            );
+    /// Runs everything until `shutdown` has begun. Then, one after the other: the gateway, which still
+    /// needs both others to say goodbye; chat, which finishes its batches; presence.
+    async fn run(self, shutdown: &Shutdown) -> Ended {
+        let by_itself = Arc::new(AtomicBool::new(false));
+        let end = || End { shutdown: shutdown.clone(), by_itself: Arc::clone(&by_itself) };
+        let (gateway, gateway_stop) = self.gateway;
+        let ((chat, chat_calls), chat_stop) = (self.chat, Shutdown::new());
+        let ((presence, presence_calls), presence_stop) = (self.presence, Shutdown::new());
+        let chat = chat.run(chat_calls, chat_stop.clone());
+        let presence = presence.run(presence_calls, presence_stop.clone());
+        let parts = [
+            Part::start("gateway", gateway_stop, end(), gateway.run()),
+            Part::start("chat service", chat_stop, end(), chat),
+            Part::start("presence service", presence_stop, end(), presence),
+        ];
+        shutdown.begun().await;
+        for part in parts {
+            part.stop(shutdown).await;
         }
-        bus.close().await;
-        edge.force();
-        services.force();
-        // Ends with the edge's shutdown.
-        let _ = signals.join(SERVICE_STOP).await;
-        Ok(())
+        if by_itself.load(Ordering::Relaxed) { Ended::ByItself } else { Ended::AsAsked }
+    }
+}
+
+/// A running service.
+struct Part {
+    name: &'static str,
+    stop: Shutdown,
+    tasks: Tasks,
+}
+
+impl Part {
+    fn start<F>(name: &'static str, stop: Shutdown, end: End, running: F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let tasks = Tasks::new();
+        tasks.spawn(name, async move {
+            let _end = end;
+            running.await;
+        });
+        Self { name, stop, tasks }
+    }
+
+    /// Lets it finish, until everything is forced.
+    async fn stop(self, all: &Shutdown) {
+        self.stop.begin();
+        tokio::select! {
+            _ = self.tasks.join(Duration::MAX) => {
+                tracing::info!(service = self.name, "stopped");
+                return;
+            }
+            () = all.forced() => self.stop.force(),
+        }
+        if let Err(late) = self.tasks.join(JOIN).await {
+            tracing::warn!(?late, "does not end");
+        }
+    }
+}
+
+/// A part that ends, by return or by panic, takes the others with it: half a house serves nobody.
+struct End {
+    shutdown: Shutdown,
+    by_itself: Arc<AtomicBool>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if !self.shutdown.is_begun() {
+            tracing::error!("a service ended by itself");
+            self.by_itself.store(true, Ordering::Relaxed);
+            self.shutdown.begin();
+        }
     }
 }

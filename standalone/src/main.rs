@@ -1,79 +1,153 @@
-//! The all-in-one binary `tidings`: the three services in one process on embedded backends.
+//! `tidings`: the whole of Tidings in one process, for a laptop or a small team.
 
 mod config;
 mod data_folder;
 mod embedded;
 mod token;
+mod welcome;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
+use platform::config::{ConfigErrors, Source};
 
-/// Allocates with fewer locks and gives memory back; the system's would keep a storm's memory.
+use crate::config::{ENV_PREFIX, TidingsConfig};
+use crate::embedded::Ended;
+use crate::token::TokenArguments;
+
+/// Connections come and go in great numbers: an allocator that gives their memory back.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Self-hosted chat and presence in one process.
+/// Real-time messaging in one process: chat page, WebSockets, REST, a SQLite file.
 ///
-/// Keeps everything in one folder and needs nothing else. `tidings serve` is the default command.
+/// Without a command it serves. Every key of the configuration can also be given as an environment
+/// variable: `telemetry.log_filter` is `TIDINGS__TELEMETRY__LOG_FILTER`.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(name = "tidings", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: Serve,
+    serve: ServeArguments,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves until Ctrl-C (the default).
-    Serve(Serve),
-    /// Prints a token for a user, and nothing else.
-    Token(token::Arguments),
+    /// Serves until Ctrl-C or SIGTERM (the default).
+    Serve(ServeArguments),
+    /// Prints a token for a user of the server on the same data folder, and nothing else.
+    Token {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        token: TokenArguments,
+    },
 }
 
-/// What `serve` takes.
-#[derive(Debug, Clone, Args)]
-struct Serve {
-    /// Where sockets, REST and the chat page listen.
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    listen: String,
-    /// Where health and metrics listen.
-    #[arg(long, default_value = "127.0.0.1:9090")]
-    management_listen: String,
-    /// Where messages and the signing secret are kept.
-    #[arg(long, default_value = "./data")]
-    data: PathBuf,
+#[derive(Debug, Args)]
+struct Place {
+    /// The folder of messages and signing secret [default: ./data].
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// A TOML file; docs/configuration.md lists its keys.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// Anybody may sign in under any name. On where only this machine can connect, off elsewhere.
-    #[arg(long, overrides_with = "no_dev_tokens")]
-    dev_tokens: bool,
-    /// Only holders of a token sign in.
-    #[arg(long)]
-    no_dev_tokens: bool,
 }
 
-/// What a mistake in the configuration or its surroundings ends with.
-const BAD_CONFIGURATION: u8 = 2;
+#[derive(Debug, Args)]
+struct ServeArguments {
+    /// Where the chat page, WebSockets and REST listen [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where health and metrics listen [default: 127.0.0.1:9090].
+    #[arg(long, value_name = "ADDRESS")]
+    management_listen: Option<String>,
+    /// Lets anybody sign in under any name [default: only when no other machine can reach it].
+    #[arg(long, overrides_with = "no_dev_tokens")]
+    dev_tokens: bool,
+    /// Takes only tokens that were signed elsewhere or by `tidings token`.
+    #[arg(long, overrides_with = "dev_tokens")]
+    no_dev_tokens: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What a mistake at the start ends with.
+const BAD_START: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     platform::install_crypto_provider();
     let arguments = Arguments::parse();
-    let ended = match arguments.command {
-        Some(Command::Token(arguments)) => token::print(&arguments),
-        Some(Command::Serve(serve)) => embedded::serve(serve).await,
-        None => embedded::serve(arguments.serve).await,
+    let ended = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
+        Command::Serve(arguments) => serve(arguments).await,
+        Command::Token { place, token } => print_token(place, token),
     };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ended::AsAsked) => ExitCode::SUCCESS,
+        Ok(Ended::ByItself) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(BAD_CONFIGURATION)
+            eprintln!("{}", one_line(&error));
+            ExitCode::from(BAD_START)
         }
+    }
+}
+
+async fn serve(arguments: ServeArguments) -> anyhow::Result<Ended> {
+    let mut config = load(arguments.place)?;
+    config.listen = arguments.listen.unwrap_or(config.listen);
+    config.management_listen = arguments.management_listen.unwrap_or(config.management_listen);
+    let dev_tokens = match (arguments.dev_tokens, arguments.no_dev_tokens) {
+        (false, false) => None,
+        (on, _) => Some(on),
+    };
+    embedded::serve(config, dev_tokens).await
+}
+
+fn print_token(place: Place, arguments: TokenArguments) -> anyhow::Result<Ended> {
+    println!("{}", token::token(arguments, &load(place)?, SystemTime::now())?);
+    Ok(Ended::AsAsked)
+}
+
+fn load(place: Place) -> Result<TidingsConfig, ConfigErrors> {
+    let source = Source::from_process(place.config, ENV_PREFIX);
+    let mut config: TidingsConfig = platform::config::load(&source)?;
+    config.data = place.data.unwrap_or(config.data);
+    Ok(config)
+}
+
+/// What went wrong and why. Some errors name their cause themselves; it is not said twice.
+fn one_line(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |line, cause| match cause.to_string() {
+        cause if line.is_empty() => cause,
+        cause if line.contains(&cause) => line,
+        cause => format!("{line}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("no such file").context("x: no such file").context("reading");
+        assert_eq!(one_line(&error), "reading: x: no such file");
+    }
+
+    #[test]
+    fn serve_is_the_default_command() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        let bare = parse("tidings --listen 127.0.0.1:1 --data d").unwrap();
+        assert!(bare.command.is_none());
+        assert_eq!(bare.serve.listen.as_deref(), Some("127.0.0.1:1"));
+        let named = parse("tidings serve --no-dev-tokens --dev-tokens").unwrap();
+        let Some(Command::Serve(serve)) = named.command else { panic!("{named:?}") };
+        assert!(serve.dev_tokens && !serve.no_dev_tokens, "the last one counts");
+        assert!(parse("tidings --listen 127.0.0.1:1 token --user ann").is_err());
+        assert!(parse("tidings token").is_err(), "whose?");
     }
 }

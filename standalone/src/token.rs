@@ -1,6 +1,5 @@
-//! `tidings token`: a token for scripts and for trying out.
+//! `tidings token`: prints a token that the server on the same data folder takes, and nothing else.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -8,68 +7,113 @@ use clap::Args;
 use platform::token::{NewToken, Signer};
 use proto::id::UserId;
 
-use crate::data_folder::DataFolder;
+use crate::config::TidingsConfig;
 
-/// What `token` takes.
+/// Whose token, and for how long.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    /// The user id.
-    #[arg(long, value_parser = UserId::parse)]
-    user: UserId,
-    /// Display name.
+pub struct TokenArguments {
+    /// The user id: 1 to 64 of A-Z a-z 0-9 . _ - @ : +
+    #[arg(long, value_parser = user_id)]
+    user: String,
+    /// The name that others see.
     #[arg(long)]
     name: Option<String>,
-    /// What the user is beyond a user, such as `admin`; may be repeated.
-    #[arg(long = "role")]
+    /// What the user is beyond a user, such as `admin`; may be given several times.
+    #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
-    /// The data folder of the server.
-    #[arg(long, default_value = "./data")]
-    data: PathBuf,
-    /// How long it lasts: a number and s, m, h or d.
+    /// How long it lasts: a number with s, m, h or d.
     #[arg(long, default_value = "1h", value_parser = duration)]
     ttl: Duration,
 }
 
-/// Prints a token and nothing else.
-pub(crate) fn print(arguments: &Arguments) -> Result<()> {
-    let secret = DataFolder::open(&arguments.data)?.secret()?;
+/// The token.
+pub fn token(arguments: TokenArguments, config: &TidingsConfig, now: SystemTime) -> Result<String> {
+    let auth = config.auth_for_signing()?;
+    let signer = Signer::from_config(&auth)?;
     let token = NewToken {
-        sub: arguments.user.to_string(),
-        name: arguments.name.clone(),
-        avatar: None,
-        roles: arguments.roles.clone(),
+        sub: arguments.user,
+        name: arguments.name,
+        roles: arguments.roles,
         ttl: arguments.ttl,
+        ..NewToken::default()
     };
-    let (token, _) =
-        Signer::hs256(&secret, None, None).sign(&token, SystemTime::now()).context("token")?;
-    println!("{token}");
-    Ok(())
+    let (token, _ends) = signer.sign(&token, now).context("signing")?;
+    Ok(token)
 }
 
+fn user_id(text: &str) -> Result<String, String> {
+    UserId::parse(text).map(|id| id.to_string()).map_err(|error| error.to_string())
+}
+
+/// A number with its unit: no number is read as the wrong one.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not like 90s, 10m, 1h or 7d");
-    let unit = text.chars().next_back().ok_or_else(wrong)?;
-    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    let mistake = || format!("`{text}` is not like 90s, 15m, 1h or 30d");
+    let unit = text.chars().last().ok_or_else(mistake)?;
+    let number: u32 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| mistake())?;
     let secs = match unit {
         's' => 1,
         'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return Err(mistake()),
     };
-    number.checked_mul(secs).map(Duration::from_secs).ok_or_else(wrong)
+    if number == 0 {
+        return Err("a token that has ended already is of no use".to_owned());
+    }
+    Ok(Duration::from_secs(u64::from(number) * secs))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data_folder::DataFolder;
+    use platform::token::{AuthConfig, Verifier};
+
+    fn arguments() -> TokenArguments {
+        TokenArguments {
+            user: "alice".into(),
+            name: Some("Alice".into()),
+            roles: vec!["admin".into()],
+            ttl: Duration::from_hours(1),
+        }
+    }
 
     #[test]
-    fn durations_are_a_number_and_a_unit() {
+    fn the_server_on_the_same_folder_takes_the_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path()).unwrap();
+        let config = TidingsConfig {
+            data: folder.path().into(),
+            auth: AuthConfig { audience: Some("chat".into()), ..AuthConfig::default() },
+            ..TidingsConfig::default()
+        };
+        let now = SystemTime::now();
+        let token = token(arguments(), &config, now).unwrap();
+        let verifier = Verifier::from_config(&config.auth_for_serving(&data)).unwrap();
+        let claims = verifier.verify(&token, now).unwrap();
+        assert_eq!((claims.sub.as_str(), claims.name.as_deref()), ("alice", Some("Alice")));
+        assert_eq!(claims.roles, ["admin"]);
+        assert!(verifier.verify(&token, now + Duration::from_mins(61)).is_err());
+    }
+
+    #[test]
+    fn a_server_whose_tokens_come_from_elsewhere_signs_none() {
+        let config = TidingsConfig {
+            auth: AuthConfig { jwks_file: Some("keys.json".into()), ..AuthConfig::default() },
+            ..TidingsConfig::default()
+        };
+        let error = token(arguments(), &config, SystemTime::now()).unwrap_err().to_string();
+        assert!(error.contains("hs256_secret"), "{error}");
+    }
+
+    #[test]
+    fn a_time_needs_its_unit() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
-        for bad in ["", "h", "1", "1w", "-1h", "1.5h", "1é"] {
-            assert!(duration(bad).is_err(), "{bad}");
+        assert_eq!(duration("15m"), Ok(Duration::from_mins(15)));
+        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
+        assert_eq!(duration("30d"), Ok(Duration::from_hours(720)));
+        for text in ["", "1", "h", "1w", "-1h", "1.5h", "1 h", "0s", "99999999999d", "1é"] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 }

@@ -27,12 +27,11 @@ impl Client {
     /// Looks after the connection; called about once a second.
     pub fn tick(&mut self, shared: &Shared, now_us: u64) {
         match self.link {
-            Link::Down => return,
             Link::Opening(since_us) if now_us > since_us + micros(OPENING) => {
                 self.hang_up(HangUp::Silent);
                 return;
             }
-            Link::Opening(_) => return,
+            Link::Down | Link::Opening(_) => return,
             Link::Syncing(since_us) => match self.sync_again_us {
                 Some(again_us) if now_us >= again_us => self.sync(shared, now_us),
                 None if now_us > since_us + micros(OPENING) => self.hang_up(HangUp::Silent),

@@ -167,7 +167,7 @@ mod tests {
     fn values_are_read_with_their_units() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1_500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         assert!(duration("10").is_err() && duration("s").is_err() && duration("10h").is_err());
         assert_eq!("500/s".parse(), Ok(Rate(500.0)));
         assert!("0".parse::<Rate>().is_err() && "NaN".parse::<Rate>().is_err());

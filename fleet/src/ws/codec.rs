@@ -52,7 +52,8 @@ pub enum ProtocolError {
 struct Header {
     is_final: bool,
     opcode: u8,
-    header_len: usize,
+    /// Of the header itself.
+    len: usize,
     payload_len: usize,
 }
 
@@ -71,18 +72,21 @@ fn header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
     if opcode >= CLOSE && (!is_final || short > 125) {
         return Err(ProtocolError::Control);
     }
-    let (header_len, payload_len) = match (short, rest) {
-        (126, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
-        (127, [a, b, c, d, e, f, g, h, ..]) => {
-            (10, u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
-        }
-        (126 | 127, _) => return Ok(None),
-        (length, _) => (2, length as u64),
+    let (len, payload_len) = match short {
+        126 => match rest.first_chunk() {
+            Some(length) => (4, u64::from(u16::from_be_bytes(*length))),
+            None => return Ok(None),
+        },
+        127 => match rest.first_chunk() {
+            Some(length) => (10, u64::from_be_bytes(*length)),
+            None => return Ok(None),
+        },
+        length => (2, length as u64),
     };
     if payload_len > MAX_MESSAGE_BYTES as u64 {
         return Err(ProtocolError::TooLong);
     }
-    Ok(Some(Header { is_final, opcode, header_len, payload_len: payload_len as usize }))
+    Ok(Some(Header { is_final, opcode, len, payload_len: payload_len as usize }))
 }
 
 /// Reads the messages of one connection.
@@ -124,7 +128,7 @@ impl Reader {
     ) -> Result<usize, ProtocolError> {
         let mut at = 0;
         while let Some(header) = header(&bytes[at..])? {
-            let start = at + header.header_len;
+            let start = at + header.len;
             let Some(payload) = bytes.get(start..start + header.payload_len) else { break };
             at = start + header.payload_len;
             self.frame(&header, payload, hear)?;
@@ -187,11 +191,11 @@ fn write_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: [u8; 4]) {
     match payload.len() {
         short @ 0..=125 => out.push(0x80 | short as u8),
         middle @ 126..=0xFFFF => {
-            out.push(0x80 | 126);
+            out.push(0x80 | 0x7E);
             out.extend_from_slice(&(middle as u16).to_be_bytes());
         }
         long => {
-            out.push(0x80 | 127);
+            out.push(0x80 | 0x7F);
             out.extend_from_slice(&(long as u64).to_be_bytes());
         }
     }

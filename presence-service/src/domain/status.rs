@@ -1,23 +1,21 @@
-//! A user's state, merged from the devices and what was set by hand.
+//! A user's state: what they chose by hand, merged with whether any device is connected.
 
-/// What a user sets by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What a user chose by hand. It lasts until they choose again, also over reconnects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Chosen {
-    /// Nothing special.
     #[default]
     Online,
-    /// Not looking.
     Away,
-    /// Not to be disturbed.
     Busy,
-    /// Connected, but told to nobody.
+    /// Connected, but told to others as offline.
     Invisible,
 }
 
 impl Chosen {
-    /// Reads the word of a `status` frame.
-    pub fn parse(word: &str) -> Option<Self> {
-        match word {
+    /// Reads the text of a `status` frame.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
             "online" => Some(Self::Online),
             "away" => Some(Self::Away),
             "busy" => Some(Self::Busy),
@@ -26,7 +24,7 @@ impl Chosen {
         }
     }
 
-    /// As it is stored.
+    /// The text of a `status` frame.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Online => "online",
@@ -37,58 +35,86 @@ impl Chosen {
     }
 }
 
-/// What is known of a user.
+/// What others are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Status {
+    Online,
+    Away,
+    Busy,
+    Offline,
+}
+
+impl Status {
+    /// As it stands in frames and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Away => "away",
+            Self::Busy => "busy",
+            Self::Offline => "offline",
+        }
+    }
+}
+
+/// Where a user stands at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Known {
+pub struct Standing {
     /// Connected devices.
     pub devices: u32,
-    /// Set by hand.
+    /// What the user chose.
     pub chosen: Chosen,
-    /// When the last device went, in Unix milliseconds; 0 when never seen.
-    pub last_seen_ms: u64,
 }
 
-/// What others are told of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
-    /// `online`, `away`, `busy`, `offline`.
-    pub status: &'static str,
-    /// Connected devices; none for the invisible.
-    pub devices: u32,
-    /// Absent while online.
-    pub last_seen_ms: Option<u64>,
-}
-
-/// What others are told.
-pub fn told(known: Known) -> Told {
-    if known.devices == 0 || known.chosen == Chosen::Invisible {
-        let last_seen_ms = (known.last_seen_ms > 0).then_some(known.last_seen_ms);
-        return Told { status: "offline", devices: 0, last_seen_ms };
+impl Standing {
+    /// What others are told: without a device, or when invisible, offline.
+    pub fn status(self) -> Status {
+        match self.chosen {
+            _ if self.devices == 0 => Status::Offline,
+            Chosen::Invisible => Status::Offline,
+            Chosen::Online => Status::Online,
+            Chosen::Away => Status::Away,
+            Chosen::Busy => Status::Busy,
+        }
     }
-    Told { status: known.chosen.as_str(), devices: known.devices, last_seen_ms: None }
+
+    /// How many devices others are told of.
+    pub fn told_devices(self) -> u32 {
+        if self.status() == Status::Offline { 0 } else { self.devices }
+    }
+
+    /// Whether others are told that the user is there.
+    pub fn is_visible(self) -> bool {
+        self.status() != Status::Offline
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ALL: [Chosen; 4] = [Chosen::Online, Chosen::Away, Chosen::Busy, Chosen::Invisible];
+
     #[test]
-    fn the_invisible_and_the_absent_look_alike() {
-        let known = |devices, chosen| Known { devices, chosen, last_seen_ms: 9 };
-        assert_eq!(told(known(2, Chosen::Invisible)), told(known(0, Chosen::Busy)));
-        assert_eq!(told(known(0, Chosen::Online)).last_seen_ms, Some(9));
-        assert_eq!(
-            told(known(1, Chosen::Busy)),
-            Told { status: "busy", devices: 1, last_seen_ms: None }
-        );
-        assert_eq!(told(Known::default()).last_seen_ms, None);
+    fn without_a_device_a_user_is_offline_whatever_they_chose() {
+        for chosen in ALL {
+            assert_eq!(Standing { devices: 0, chosen }.status(), Status::Offline);
+        }
     }
 
     #[test]
-    fn words_are_read_as_they_are_written() {
-        for chosen in [Chosen::Online, Chosen::Away, Chosen::Busy, Chosen::Invisible] {
+    fn with_a_device_the_choice_counts_and_invisible_is_told_as_offline() {
+        let told = ALL.map(|chosen| Standing { devices: 2, chosen }.status());
+        assert_eq!(told, [Status::Online, Status::Away, Status::Busy, Status::Offline]);
+        let hidden = Standing { devices: 2, chosen: Chosen::Invisible };
+        assert_eq!(hidden.told_devices(), 0, "the count would give it away");
+    }
+
+    #[test]
+    fn a_choice_is_read_from_the_text_that_it_is_written_as() {
+        for chosen in ALL {
             assert_eq!(Chosen::parse(chosen.as_str()), Some(chosen));
         }
-        assert_eq!(Chosen::parse("offline"), None);
+        assert_eq!(Chosen::parse("offline"), None, "one leaves to be offline");
     }
 }

@@ -1,135 +1,391 @@
-//! Presence in memory, for one process.
+//! Presence in the memory of one process, for the all-in-one binary. Bounded: beyond the configured
+//! number of users those who have been away longest are forgotten.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use proto::id::UserId;
+use proto::hash::connection_digest;
+use proto::id::{GatewayId, UserId};
 
-use super::{PresenceStore, StoreError};
-use crate::domain::device::{Change, Device, Gateway, Registration};
-use crate::domain::status::{Chosen, Known};
+use super::{Choice, LeaseConfig, Located, PresenceStore, Report, StoreError, Swept, UserState};
+use crate::domain::account::{AccountStamp, HeartbeatOutcome, Tally};
+use crate::domain::lease::{Terms, has_ended};
+use crate::domain::registration::{
+    Cause, Change, Connected, GatewayEpoch, Named, Place, Registration, UserRecord,
+    is_reported_anew,
+};
 
-/// Presence in memory. It holds what is connected, and the last state of who was: as bounded as the
-/// number of users of one process.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<State>);
+/// Users whose last-seen time and choice are remembered, unless told otherwise: some 20 MiB.
+const USERS: usize = 100_000;
+/// Earlier epochs of a gateway that are told apart from new ones.
+const PAST_EPOCHS: usize = 32;
+
+/// The store. Clones share it.
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    config: LeaseConfig,
+    users_max: usize,
+    clock: Clock,
+    // Not an async lock: it is held for microseconds and never over an await.
+    state: Arc<Mutex<State>>,
+}
+
+/// Unix milliseconds that never go back, whatever happens to the machine's clock.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    unix: Duration,
+    since: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        // Before 1970 the machine has no clock worth asking.
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { unix, since: Instant::now() }
+    }
+
+    fn now_ms(&self) -> u64 {
+        (self.unix + self.since.elapsed()).as_millis() as u64
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
-    users: HashMap<UserId, User>,
-    /// Incarnation and end of its lease, by gateway id.
-    leases: HashMap<String, (u64, u64)>,
+    users: HashMap<UserId, UserRecord>,
+    gateways: HashMap<GatewayId, Gateway>,
+    last_stamp: u64,
 }
 
-#[derive(Debug, Default)]
-struct User {
-    devices: Vec<Device>,
-    chosen: Chosen,
-    last_seen_ms: u64,
+/// What one gateway says it has, and what remains of its earlier accounts.
+#[derive(Debug)]
+struct Gateway {
+    epoch: u64,
+    past_epochs: VecDeque<u64>,
+    stamp: AccountStamp,
+    lease_until_ms: u64,
+    /// The lease was found to have ended.
+    has_ended: bool,
+    tally: Tally,
+    live: HashSet<(u64, UserId)>,
+    superseded: VecDeque<Superseded>,
+    superseded_until_ms: u64,
+}
+
+#[derive(Debug)]
+struct Superseded {
+    stamp: AccountStamp,
+    connection: u64,
+    user_id: UserId,
+}
+
+impl Gateway {
+    fn new(epoch: u64, stamp: AccountStamp) -> Self {
+        Self {
+            epoch,
+            past_epochs: VecDeque::new(),
+            stamp,
+            lease_until_ms: 0,
+            has_ended: false,
+            tally: Tally::default(),
+            live: HashSet::new(),
+            superseded: VecDeque::new(),
+            superseded_until_ms: 0,
+        }
+    }
+
+    /// Ends the account. Its registrations end at `until_ms`, or earlier if some were to end before.
+    fn supersede(&mut self, stamp: AccountStamp, until_ms: u64) {
+        if self.superseded.is_empty() {
+            self.superseded_until_ms = until_ms;
+        }
+        let ended = self.stamp;
+        self.superseded.extend(self.live.drain().map(|(connection, user_id)| Superseded {
+            stamp: ended,
+            connection,
+            user_id,
+        }));
+        self.stamp = stamp;
+        self.tally = Tally::default();
+    }
+
+    fn begin_epoch(&mut self, epoch: u64) {
+        self.past_epochs.push_back(self.epoch);
+        if self.past_epochs.len() > PAST_EPOCHS {
+            self.past_epochs.pop_front();
+        }
+        self.epoch = epoch;
+    }
+}
+
+impl State {
+    fn stamp(&mut self) -> AccountStamp {
+        self.last_stamp += 1;
+        AccountStamp(self.last_stamp)
+    }
+
+    /// The account that a report goes to, with its lease renewed.
+    fn account(
+        &mut self,
+        report: &Report,
+        terms: Terms,
+        now_ms: u64,
+    ) -> Result<&mut Gateway, StoreError> {
+        let stamp = self.stamp();
+        let GatewayEpoch { id, epoch } = &report.gateway;
+        let gateway =
+            self.gateways.entry(id.clone()).or_insert_with(|| Gateway::new(*epoch, stamp));
+        if gateway.past_epochs.contains(epoch) {
+            return Err(StoreError::StaleEpoch);
+        }
+        if gateway.epoch != *epoch || report.is_snapshot {
+            let until_ms = terms.superseded_until_ms(gateway.lease_until_ms, now_ms);
+            gateway.supersede(stamp, until_ms);
+        }
+        if gateway.epoch != *epoch {
+            gateway.begin_epoch(*epoch);
+        }
+        gateway.lease_until_ms = terms.lease_until_ms(now_ms);
+        gateway.has_ended = false;
+        Ok(gateway)
+    }
+
+    fn connect(
+        &mut self,
+        gateway: &GatewayEpoch,
+        stamp: AccountStamp,
+        connected: &Connected,
+        config: &LeaseConfig,
+        now_ms: u64,
+    ) -> Change {
+        let record = self.users.entry(connected.user_id.clone()).or_default();
+        let before = record.standing();
+        let was_seen = before.devices == 0 && record.last_seen_ms > 0;
+        let offline_ms = was_seen.then(|| now_ms.saturating_sub(record.last_seen_ms));
+        let is_anew = is_reported_anew(connected.connected_at_ms, now_ms, config.terms().lease);
+        let registration = Registration {
+            gateway: gateway.clone(),
+            stamp,
+            connection: connected.connection,
+            device_id: connected.device_id.clone(),
+            device_type: connected.device_type,
+            connected_at_ms: connected.connected_at_ms,
+        };
+        let replaced = record.connect(registration, is_anew, config.registrations_per_user);
+        Change {
+            user_id: connected.user_id.clone(),
+            before,
+            after: record.standing(),
+            last_seen_ms: record.last_seen_ms,
+            cause: Cause::Connected { offline_ms, is_anew },
+            by: Some(Place { gateway: gateway.clone(), connection: connected.connection }),
+            replaced,
+        }
+    }
+
+    fn disconnect(
+        &mut self,
+        user_id: &UserId,
+        named: Named<'_>,
+        cause: Cause,
+        now_ms: u64,
+    ) -> Option<Change> {
+        let record = self.users.get_mut(user_id)?;
+        let before = record.standing();
+        record.disconnect(named, now_ms);
+        let after = record.standing();
+        let last_seen_ms = record.last_seen_ms;
+        let user_id = user_id.clone();
+        let (by, replaced) = (None, Vec::new());
+        let change = Change { user_id, before, after, last_seen_ms, cause, by, replaced };
+        change.is_something().then_some(change)
+    }
+
+    /// Forgets a tenth of the users, those who have been away longest, when there are too many.
+    fn forget(&mut self, users_max: usize) {
+        if self.users.len() <= users_max {
+            return;
+        }
+        let mut absent: Vec<(u64, UserId)> = self
+            .users
+            .iter()
+            .filter(|(_, record)| record.registrations.is_empty())
+            .map(|(user_id, record)| (record.last_seen_ms, user_id.clone()))
+            .collect();
+        absent.sort_unstable();
+        let excess = self.users.len() - users_max + users_max / 10;
+        for (_, user_id) in absent.into_iter().take(excess) {
+            self.users.remove(&user_id);
+        }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl MemoryStore {
-    /// Nobody is there.
+    /// An empty store with the usual leases.
     pub fn new() -> Self {
-        Self::default()
+        Self::with(LeaseConfig::default(), USERS)
+    }
+
+    /// An empty store. Of more than about `users_max` users those who are away are forgotten.
+    pub fn with(config: LeaseConfig, users_max: usize) -> Self {
+        Self { config, users_max, clock: Clock::start(), state: Arc::default() }
     }
 }
 
 #[async_trait]
 impl PresenceStore for MemoryStore {
-    async fn register(&self, connections: &[Registration]) -> Result<Vec<Change>, StoreError> {
-        let mut state = self.0.lock();
-        let register = |registration: &Registration| {
-            let user = state.users.entry(registration.user_id.clone()).or_default();
-            let before = user.devices.len() as u32;
-            let is_same = |device: &Device| device.device_id == registration.device.device_id;
-            let older =
-                user.devices.iter().position(is_same).map(|place| user.devices.remove(place));
-            user.devices.push(registration.device.clone());
-            Change {
-                user_id: registration.user_id.clone(),
-                before,
-                after: user.devices.len() as u32,
-                replaced: older.filter(|older| *older != registration.device),
-            }
-        };
-        Ok(connections.iter().map(register).collect())
-    }
-
-    async fn unregister(
-        &self,
-        gateway: &Gateway,
-        connections: &[(UserId, u64)],
-        now_ms: u64,
-    ) -> Result<Vec<Change>, StoreError> {
-        let mut state = self.0.lock();
-        let mut changes = Vec::new();
-        for (user_id, connection) in connections {
-            let Some(user) = state.users.get_mut(user_id) else { continue };
-            let before = user.devices.len() as u32;
-            user.devices
-                .retain(|device| device.gateway != *gateway || device.connection != *connection);
-            let after = user.devices.len() as u32;
-            if after < before {
-                if after == 0 {
-                    user.last_seen_ms = now_ms;
-                }
-                changes.push(Change { user_id: user_id.clone(), before, after, replaced: None });
+    async fn report(&self, report: &Report) -> Result<Vec<Change>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let account = state.account(report, self.config.terms(), now_ms)?;
+        let stamp = account.stamp;
+        for Connected { user_id, connection, .. } in &report.connected {
+            if account.live.insert((*connection, user_id.clone())) {
+                account.tally.add(connection_digest(user_id.as_str(), *connection));
             }
         }
+        for gone in &report.disconnected {
+            if account.live.remove(&(gone.connection, gone.user_id.clone())) {
+                account.tally.remove(connection_digest(gone.user_id.as_str(), gone.connection));
+            }
+        }
+        let mut changes = Vec::new();
+        for connected in &report.connected {
+            changes.push(state.connect(&report.gateway, stamp, connected, &self.config, now_ms));
+        }
+        for gone in &report.disconnected {
+            let named = Named::Connection(&report.gateway.id, gone.connection);
+            changes.extend(state.disconnect(&gone.user_id, named, Cause::Disconnected, now_ms));
+        }
+        changes.retain(Change::is_something);
+        state.forget(self.users_max);
         Ok(changes)
     }
 
-    async fn locate(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError> {
-        let state = self.0.lock();
+    async fn heartbeat(
+        &self,
+        gateway: &GatewayEpoch,
+        tally: Tally,
+    ) -> Result<HeartbeatOutcome, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let Some(account) = state.gateways.get_mut(&gateway.id) else {
+            return Ok(HeartbeatOutcome::Resync);
+        };
+        if account.past_epochs.contains(&gateway.epoch) {
+            return Err(StoreError::StaleEpoch);
+        }
+        if account.epoch != gateway.epoch {
+            return Ok(HeartbeatOutcome::Resync);
+        }
+        account.lease_until_ms = self.config.terms().lease_until_ms(now_ms);
+        account.has_ended = false;
+        Ok(if account.tally == tally { HeartbeatOutcome::Agreed } else { HeartbeatOutcome::Resync })
+    }
+
+    async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError> {
+        let state = self.state.lock();
+        let mut located = Located::with_capacity(users.len());
+        for user_id in users {
+            for registration in state.users.get(user_id).into_iter().flat_map(|r| &r.registrations)
+            {
+                let GatewayEpoch { id, epoch } = &registration.gateway;
+                let device_type = registration.device_type.0;
+                located.push(id.as_str(), *epoch, registration.connection, device_type);
+            }
+            located.end_user();
+        }
+        Ok(located)
+    }
+
+    async fn states(&self, users: &[UserId]) -> Result<Vec<UserState>, StoreError> {
+        let state = self.state.lock();
         Ok(users
             .iter()
-            .map(|id| state.users.get(id).map(|user| user.devices.clone()).unwrap_or_default())
+            .map(|user_id| {
+                state.users.get(user_id).map_or_else(UserState::default, |record| UserState {
+                    standing: record.standing(),
+                    last_seen_ms: record.last_seen_ms,
+                })
+            })
             .collect())
     }
 
-    async fn choose(&self, user_id: &UserId, chosen: Chosen) -> Result<(), StoreError> {
-        self.0.lock().users.entry(user_id.clone()).or_default().chosen = chosen;
-        Ok(())
+    async fn choose(&self, choices: &[Choice]) -> Result<Vec<Change>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let mut changes = Vec::new();
+        for Choice { user_id, chosen, by } in choices {
+            let record = state.users.entry(user_id.clone()).or_default();
+            let before = record.standing();
+            record.choose(*chosen, now_ms);
+            let after = record.standing();
+            if before != after {
+                let (user_id, last_seen_ms, by) =
+                    (user_id.clone(), record.last_seen_ms, by.clone());
+                let (cause, replaced) = (Cause::Chose, Vec::new());
+                changes.push(Change { user_id, before, after, last_seen_ms, cause, by, replaced });
+            }
+        }
+        state.forget(self.users_max);
+        Ok(changes)
     }
 
-    async fn known(&self, users: &[UserId]) -> Result<Vec<Known>, StoreError> {
-        let state = self.0.lock();
-        let known = |id: &UserId| match state.users.get(id) {
-            Some(user) => Known {
-                devices: user.devices.len() as u32,
-                chosen: user.chosen,
-                last_seen_ms: user.last_seen_ms,
-            },
-            None => Known::default(),
-        };
-        Ok(users.iter().map(known).collect())
-    }
-
-    async fn renew(
-        &self,
-        gateway: &Gateway,
-        expires_at_ms: u64,
-    ) -> Result<Option<Gateway>, StoreError> {
-        let held = self.0.lock().leases.insert(gateway.id.clone(), (gateway.epoch, expires_at_ms));
-        Ok(held
-            .filter(|(epoch, _)| *epoch != gateway.epoch)
-            .map(|(epoch, _)| Gateway { id: gateway.id.clone(), epoch }))
-    }
-
-    async fn take_expired(&self, now_ms: u64) -> Result<Vec<Gateway>, StoreError> {
-        let mut state = self.0.lock();
-        let ended = state.leases.extract_if(|_, (_, expires_at_ms)| *expires_at_ms <= now_ms);
-        Ok(ended.map(|(id, (epoch, _))| Gateway { id, epoch }).collect())
-    }
-
-    async fn connections_of(&self, gateway: &Gateway) -> Result<Vec<(UserId, u64)>, StoreError> {
-        let state = self.0.lock();
-        let connections = state.users.iter().flat_map(|(id, user)| {
-            let here = user.devices.iter().filter(|device| device.gateway == *gateway);
-            here.map(|device| (id.clone(), device.connection))
+    async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let memory_ms = self.config.gateway_memory_secs * 1_000;
+        let mut state = self.state.lock();
+        let mut swept = Swept::default();
+        let mut due = Vec::new();
+        let stamp = state.stamp();
+        for (gateway_id, gateway) in &mut state.gateways {
+            if has_ended(gateway.lease_until_ms, now_ms) && !gateway.has_ended {
+                gateway.supersede(stamp, now_ms);
+                gateway.superseded_until_ms = now_ms;
+                gateway.has_ended = true;
+                swept.ended.push(gateway_id.clone());
+            }
+            if has_ended(gateway.superseded_until_ms, now_ms) {
+                let count = gateway.superseded.len().min(most.saturating_sub(due.len()));
+                due.extend(
+                    gateway.superseded.drain(..count).map(|gone| (gateway_id.clone(), gone)),
+                );
+                swept.has_more |= !gateway.superseded.is_empty();
+            }
+        }
+        for (gateway_id, Superseded { stamp, connection, user_id }) in due {
+            let named = Named::InAccount(&gateway_id, connection, stamp);
+            swept.changes.extend(state.disconnect(&user_id, named, Cause::TakenOver, now_ms));
+        }
+        state.gateways.retain(|_, gateway| {
+            !gateway.has_ended
+                || !gateway.superseded.is_empty()
+                || gateway.lease_until_ms + memory_ms > now_ms
         });
-        Ok(connections.collect())
+        Ok(swept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::status::Chosen;
+
+    #[tokio::test]
+    async fn absent_users_beyond_the_bound_are_forgotten() {
+        let store = MemoryStore::with(LeaseConfig::default(), 10);
+        for number in 0..100 {
+            let user_id = UserId::parse(&format!("user-{number}")).unwrap();
+            store.choose(&[Choice { user_id, chosen: Chosen::Busy, by: None }]).await.unwrap();
+        }
+        assert!(store.state.lock().users.len() <= 11);
     }
 }

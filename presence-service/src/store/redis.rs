@@ -1,275 +1,227 @@
-//! Presence in Redis. Keys, all under `{prefix}:{tenant}:`
+//! Presence in Redis, for the cluster. How each guarantee of the port is met:
 //!
-//! - `u:{user}` text: the user's devices, one packed line each; read by MGET in every look-up
-//! - `s:{user}` hash: `status`, `last_seen_ms`
-//! - `c:{gateway}:{epoch}` hash: connection → user, for one incarnation
-//! - `leases` hash: gateway → `epoch expires_at_ms`
+//! - A user's record is one string that one script at a time changes (1, 2, 7, 8), and that `locate`
+//!   reads with MGET: a third of the cost of a hash a user.
+//! - A gateway's account is a hash and two sets, changed by scripts of its own (3, 4, 5). A connection
+//!   is added to the account before the user's record and removed after it: whatever breaks in
+//!   between, the account names at least what the records hold, so that a heartbeat shows a loss and
+//!   the end of the lease finds every registration.
+//! - A replica claims what it sweeps, and a crashed one's claim lapses (6). Should two sweep the same
+//!   nevertheless, the user's script tells only one of them of the change.
+//! - Leases are measured by Redis's own clock: those of the replicas may disagree.
 //!
-//! User ids stand in hash tags, so that a script's keys share a slot in a Redis cluster. Every command
-//! here may be repeated.
+//! Scripts are repeated by the caller's choice only; reads are repeated once.
 
+mod config;
+mod keys;
+mod link;
+mod packed;
+mod scripts;
+mod write;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proto::id::{DEFAULT_TENANT, UserId};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{FromRedisValue, Pipeline, RedisError, RedisResult};
-use serde::{Deserialize, Serialize};
+use platform::readiness::Readiness;
+use platform::shutdown::{Shutdown, Tasks};
+use proto::id::UserId;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, cmd,
+};
 
-use platform::secret::Secret;
+use super::{Choice, LeaseConfig, Located, PresenceStore, Report, StoreError, Swept, UserState};
+use crate::domain::account::{HeartbeatOutcome, Tally};
+use crate::domain::registration::{Change, GatewayEpoch};
+pub use config::RedisConfig;
+use keys::Keys;
+use link::Link;
+use scripts::Scripts;
 
-use super::{PresenceStore, StoreError};
-use crate::domain::device::{Change, Device, Gateway, Registration, unpack_all};
-use crate::domain::status::{Chosen, Known};
-
-const REGISTER: &str = include_str!("redis/register.lua");
-const UNREGISTER: &str = include_str!("redis/unregister.lua");
-const TAKE_EXPIRED: &str = include_str!("redis/take_expired.lua");
-
-/// The section `[redis]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RedisConfig {
-    /// Where Redis is: `redis://user:password@host:6379/0`.
-    pub url: Secret,
-    /// Begins all keys.
-    pub prefix: String,
-    /// How long an answer may take, in milliseconds.
-    pub response_timeout_ms: u64,
-    /// How long a connection may take, in milliseconds.
-    pub connect_timeout_ms: u64,
-}
-
-impl Default for RedisConfig {
-    fn default() -> Self {
-        Self {
-            url: Secret::new("redis://127.0.0.1:6379"),
-            prefix: "tidings".to_owned(),
-            response_timeout_ms: 1_000,
-            connect_timeout_ms: 1_000,
-        }
-    }
-}
-
-impl RedisConfig {
-    /// Where Redis is, without user and password: for logs.
-    pub fn place(&self) -> String {
-        let url = self.url.expose();
-        url.rsplit_once('@')
-            .map_or_else(|| url.rsplit('/').next().unwrap_or(url), |(_, rest)| rest)
-            .to_owned()
-    }
-}
-
-/// Presence in Redis.
-#[derive(Clone)]
+/// The store over Redis. Clones share the connection.
+#[derive(Debug, Clone)]
 pub struct RedisStore {
-    connection: ConnectionManager,
-    prefix: String,
+    config: RedisConfig,
+    leases: LeaseConfig,
+    keys: Keys,
+    link: Link,
+    scripts: Arc<Scripts>,
+    place: String,
+    /// Tells this replica's claims from those of others.
+    owner: String,
 }
 
-impl std::fmt::Debug for RedisStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisStore").field("prefix", &self.prefix).finish_non_exhaustive()
-    }
-}
+/// The configured address is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("redis.url: not like redis://host:6379/0: {0}")]
+pub struct RedisSetupError(#[source] RedisError);
 
 impl RedisStore {
-    /// Prepares the connection; it is made at the first command, and again whenever it is lost.
-    pub fn new(config: &RedisConfig) -> Result<Self, RedisError> {
-        let client = redis::Client::open(config.url.expose())?;
-        let settings = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(Duration::from_millis(config.response_timeout_ms)))
-            .set_connection_timeout(Some(Duration::from_millis(config.connect_timeout_ms)))
-            // A failed command fails at once and says so; callers know whether to repeat it.
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(50))
-            .set_max_delay(Duration::from_secs(1));
-        let connection = ConnectionManager::new_lazy_with_config(client, settings)?;
-        Ok(Self { connection, prefix: format!("{}:{DEFAULT_TENANT}", config.prefix) })
+    /// Begins to connect, and keeps connecting; returns at once.
+    pub fn start(
+        config: RedisConfig,
+        leases: LeaseConfig,
+        readiness: &Readiness,
+        tasks: &Tasks,
+        shutdown: &Shutdown,
+    ) -> Result<Self, RedisSetupError> {
+        let scripts = Arc::new(Scripts::new());
+        let dependency = readiness.dependency("redis");
+        let link = Link::start(&config, Arc::clone(&scripts), dependency, tasks, shutdown)
+            .map_err(RedisSetupError)?;
+        Ok(Self {
+            keys: Keys::new(&config.prefix),
+            place: config.place(),
+            owner: uuid::Uuid::new_v4().simple().to_string(),
+            config,
+            leases,
+            link,
+            scripts,
+        })
     }
 
-    fn devices_key(&self, user_id: &UserId) -> String {
-        format!("{}:u:{{{user_id}}}", self.prefix)
+    fn unavailable(&self, why: impl std::fmt::Display) -> StoreError {
+        StoreError::Unavailable(format!("Redis at {}: {why}", self.place))
     }
 
-    fn known_key(&self, user_id: &UserId) -> String {
-        format!("{}:s:{{{user_id}}}", self.prefix)
+    fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
+        self.link.connection().ok_or_else(|| self.unavailable("not connected"))
     }
 
-    fn connections_key(&self, gateway: &Gateway) -> String {
-        format!("{}:c:{}:{:x}", self.prefix, gateway.id, gateway.epoch)
+    fn failed(&self, error: &RedisError) -> StoreError {
+        self.link.suspect();
+        self.unavailable(error)
     }
 
-    fn leases_key(&self) -> String {
-        format!("{}:leases", self.prefix)
+    /// Sends commands that call scripts, once. Only a server that has forgotten its scripts gets them a
+    /// second time: it did nothing the first time.
+    async fn write<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
+        let mut connection = self.connection()?;
+        let answered = match pipeline.query_async(&mut connection).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                for script in self.scripts.all() {
+                    let loaded = script.load_async(&mut connection).await;
+                    loaded.map_err(|error| self.failed(&error))?;
+                }
+                pipeline.query_async(&mut connection).await
+            }
+            answered => answered,
+        };
+        answered.map_err(|error| self.failed(&error))
     }
 
-    async fn run<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone();
-        let answer: RedisResult<T> = pipeline.query_async(&mut connection).await;
-        answer.map_err(|error| StoreError(error.to_string()))
+    /// Reads, on the next connection when this one turns out to be broken.
+    async fn read<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
+        let mut connection = self.connection()?;
+        let broken = match pipeline.query_async(&mut connection).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if error.is_connection_dropped() => error,
+            Err(error) => return Err(self.failed(&error)),
+        };
+        self.link.suspect();
+        let wait = Duration::from_millis(self.config.read_retry_ms);
+        let Some(mut next) = self.link.next_connection(wait).await else {
+            return Err(self.unavailable(broken));
+        };
+        let answered: RedisResult<T> = pipeline.query_async(&mut next).await;
+        answered.map_err(|error| self.failed(&error))
+    }
+
+    /// The records of users, in their order; one round trip.
+    async fn records(&self, users: &[UserId]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        if users.is_empty() {
+            // The sweep asks for nobody, to learn whether Redis is there.
+            return self.connection().map(|_| Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        for chunk in users.chunks(self.config.read_users.max(1)) {
+            let mut read = cmd("MGET");
+            for user_id in chunk {
+                read.arg(self.keys.user(user_id));
+            }
+            pipeline.add_command(read);
+        }
+        let chunks: Vec<Vec<Option<Vec<u8>>>> = self.read(&pipeline).await?;
+        let records: Vec<_> = chunks.into_iter().flatten().collect();
+        if records.len() != users.len() {
+            return Err(self.unavailable("answered for other users than were asked for"));
+        }
+        Ok(records)
     }
 }
 
-fn lease_text(gateway: &Gateway, expires_at_ms: u64) -> String {
-    format!("{:x} {expires_at_ms}", gateway.epoch)
-}
-
-fn parse_lease(text: &str) -> Option<(u64, u64)> {
-    let (epoch, expires_at_ms) = text.split_once(' ')?;
-    Some((u64::from_str_radix(epoch, 16).ok()?, expires_at_ms.parse().ok()?))
+/// Adds a call of a script to a pipeline.
+fn call<'a>(
+    pipeline: &'a mut Pipeline,
+    script: &Script,
+    keys: &[impl AsRef<str>],
+) -> &'a mut Pipeline {
+    pipeline.cmd("EVALSHA").arg(script.get_hash()).arg(keys.len());
+    for key in keys {
+        pipeline.arg(key.as_ref());
+    }
+    pipeline
 }
 
 #[async_trait]
 impl PresenceStore for RedisStore {
-    async fn register(&self, connections: &[Registration]) -> Result<Vec<Change>, StoreError> {
-        let mut pipeline = redis::pipe();
-        for Registration { user_id, device } in connections {
-            // The text instead of its hash: Redis may have been flushed since the last time.
-            pipeline.cmd("EVAL").arg(REGISTER).arg(1).arg(self.devices_key(user_id));
-            pipeline.arg(device.pack()).arg(&device.device_id);
-            let field = format!("{:x}", device.connection);
-            pipeline.hset(self.connections_key(&device.gateway), field, user_id.as_str()).ignore();
-        }
-        let answers: Vec<(u32, u32, String)> = self.run(&pipeline).await?;
-        // A replaced connection is no longer its incarnation's.
-        let mut cleaning = redis::pipe();
-        let mut changes = Vec::with_capacity(connections.len());
-        for ((before, after, older), registration) in answers.into_iter().zip(connections) {
-            let replaced = Device::unpack(&older).filter(|older| *older != registration.device);
-            if let Some(older) = &replaced {
-                cleaning
-                    .hdel(self.connections_key(&older.gateway), format!("{:x}", older.connection))
-                    .ignore();
-            }
-            changes.push(Change { user_id: registration.user_id.clone(), before, after, replaced });
-        }
-        if !cleaning.is_empty() {
-            self.run::<()>(&cleaning).await?;
-        }
-        Ok(changes)
+    async fn report(&self, report: &Report) -> Result<Vec<Change>, StoreError> {
+        self.write_report(report).await
     }
 
-    async fn unregister(
+    async fn heartbeat(
         &self,
-        gateway: &Gateway,
-        connections: &[(UserId, u64)],
-        now_ms: u64,
-    ) -> Result<Vec<Change>, StoreError> {
+        gateway: &GatewayEpoch,
+        tally: Tally,
+    ) -> Result<HeartbeatOutcome, StoreError> {
         let mut pipeline = redis::pipe();
-        for (user_id, connection) in connections {
-            pipeline
-                .cmd("EVAL")
-                .arg(UNREGISTER)
-                .arg(2)
-                .arg(self.devices_key(user_id))
-                .arg(self.known_key(user_id));
-            pipeline.arg(Device::prefix(gateway, *connection)).arg(now_ms);
-            pipeline.hdel(self.connections_key(gateway), format!("{connection:x}")).ignore();
+        call(&mut pipeline, &self.scripts.heartbeat, &self.keys.gateway(&gateway.id))
+            .arg(format!("{:016x}", gateway.epoch))
+            .arg(tally.connections)
+            .arg(format!("{:016x}", tally.digest))
+            .arg(self.leases.lease_ms)
+            .arg(self.leases.gateway_memory_secs * 1_000);
+        // Repeated at every heartbeat: a gateway must not be missing where the sweep looks.
+        pipeline.cmd("SADD").arg(self.keys.gateways()).arg(gateway.id.as_str()).ignore();
+        let (outcome,): (String,) = self.write(&pipeline).await?;
+        match outcome.as_str() {
+            "agreed" => Ok(HeartbeatOutcome::Agreed),
+            "stale" => Err(StoreError::StaleEpoch),
+            _ => Ok(HeartbeatOutcome::Resync),
         }
-        let answers: Vec<(u32, u32)> = self.run(&pipeline).await?;
-        let changed =
-            answers.into_iter().zip(connections).filter(|((before, after), _)| after < before);
-        Ok(changed
-            .map(|((before, after), (user_id, _))| Change {
-                user_id: user_id.clone(),
-                before,
-                after,
-                replaced: None,
-            })
+    }
+
+    async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError> {
+        let records = self.records(users).await?;
+        let mut located = Located::with_capacity(users.len());
+        for record in &records {
+            for registration in packed::registrations(record.as_deref().unwrap_or_default()) {
+                located.push(
+                    registration.gateway_id,
+                    registration.epoch,
+                    registration.connection,
+                    registration.device_type,
+                );
+            }
+            located.end_user();
+        }
+        Ok(located)
+    }
+
+    async fn states(&self, users: &[UserId]) -> Result<Vec<UserState>, StoreError> {
+        let records = self.records(users).await?;
+        Ok(records
+            .iter()
+            .map(|record| packed::state(record.as_deref().unwrap_or_default()))
             .collect())
     }
 
-    async fn locate(&self, users: &[UserId]) -> Result<Vec<Vec<Device>>, StoreError> {
-        if users.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys: Vec<String> = users.iter().map(|user| self.devices_key(user)).collect();
-        let mut connection = self.connection.clone();
-        let values: RedisResult<Vec<Option<String>>> =
-            redis::cmd("MGET").arg(keys).query_async(&mut connection).await;
-        let values = values.map_err(|error| StoreError(error.to_string()))?;
-        Ok(values
-            .into_iter()
-            .map(|value| unpack_all(value.as_deref().unwrap_or_default()))
-            .collect())
+    async fn choose(&self, choices: &[Choice]) -> Result<Vec<Change>, StoreError> {
+        self.write_choices(choices).await
     }
 
-    async fn choose(&self, user_id: &UserId, chosen: Chosen) -> Result<(), StoreError> {
-        let mut pipeline = redis::pipe();
-        pipeline.hset(self.known_key(user_id), "status", chosen.as_str()).ignore();
-        self.run(&pipeline).await
-    }
-
-    async fn known(&self, users: &[UserId]) -> Result<Vec<Known>, StoreError> {
-        if users.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut pipeline = redis::pipe();
-        for user in users {
-            pipeline.get(self.devices_key(user));
-            pipeline.cmd("HMGET").arg(self.known_key(user)).arg("status").arg("last_seen_ms");
-        }
-        let answers: Vec<redis::Value> = self.run(&pipeline).await?;
-        let read = |pair: &[redis::Value]| -> RedisResult<Known> {
-            let devices: Option<String> = redis::from_redis_value_ref(&pair[0])?;
-            let (status, last_seen_ms): (Option<String>, Option<u64>) =
-                redis::from_redis_value_ref(&pair[1])?;
-            Ok(Known {
-                devices: unpack_all(devices.as_deref().unwrap_or_default()).len() as u32,
-                chosen: status.and_then(|word| Chosen::parse(&word)).unwrap_or_default(),
-                last_seen_ms: last_seen_ms.unwrap_or(0),
-            })
-        };
-        let known: RedisResult<Vec<Known>> = answers.chunks_exact(2).map(read).collect();
-        known.map_err(|error| StoreError(error.to_string()))
-    }
-
-    async fn renew(
-        &self,
-        gateway: &Gateway,
-        expires_at_ms: u64,
-    ) -> Result<Option<Gateway>, StoreError> {
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        pipeline.hget(self.leases_key(), &gateway.id);
-        pipeline.hset(self.leases_key(), &gateway.id, lease_text(gateway, expires_at_ms)).ignore();
-        let (held,): (Option<String>,) = self.run(&pipeline).await?;
-        let earlier = held.as_deref().and_then(parse_lease).map(|(epoch, _)| epoch);
-        Ok(earlier
-            .filter(|epoch| *epoch != gateway.epoch)
-            .map(|epoch| Gateway { id: gateway.id.clone(), epoch }))
-    }
-
-    async fn take_expired(&self, now_ms: u64) -> Result<Vec<Gateway>, StoreError> {
-        let mut reading = redis::pipe();
-        reading.hgetall(self.leases_key());
-        let (leases,): (Vec<(String, String)>,) = self.run(&reading).await?;
-        let mut taken = Vec::new();
-        for (id, text) in leases {
-            // A lease that cannot be read holds nothing.
-            let (epoch, expires_at_ms) = parse_lease(&text).unwrap_or((0, 0));
-            if expires_at_ms > now_ms {
-                continue;
-            }
-            let mut taking = redis::pipe();
-            taking.cmd("EVAL").arg(TAKE_EXPIRED).arg(1).arg(self.leases_key()).arg(&id).arg(&text);
-            let (is_ours,): (bool,) = self.run(&taking).await?;
-            if is_ours {
-                taken.push(Gateway { id, epoch });
-            }
-        }
-        Ok(taken)
-    }
-
-    async fn connections_of(&self, gateway: &Gateway) -> Result<Vec<(UserId, u64)>, StoreError> {
-        let mut pipeline = redis::pipe();
-        pipeline.hgetall(self.connections_key(gateway));
-        let (fields,): (Vec<(String, String)>,) = self.run(&pipeline).await?;
-        let read = |(connection, user): (String, String)| {
-            Some((UserId::parse(&user).ok()?, u64::from_str_radix(&connection, 16).ok()?))
-        };
-        Ok(fields.into_iter().filter_map(read).collect())
+    async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {
+        self.sweep_gateways(most).await
     }
 }

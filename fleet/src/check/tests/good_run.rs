@@ -112,12 +112,12 @@ fn observe(
     let (mut connection, mut via) = (1, Via::Live);
     for (seq, entry) in (1..).zip(log) {
         let dice = noise.next().unwrap();
-        if dice % 16 == 0 {
+        if dice.is_multiple_of(16) {
             (connection, via) = (connection + 1, Via::Sync);
-        } else if dice % 4 == 0 {
+        } else if dice.is_multiple_of(4) {
             via = Via::Live;
         }
-        if entry.0 == client && dice % 3 != 0 {
+        if entry.0 == client && !dice.is_multiple_of(3) {
             continue;
         }
         let observation = Observation { connection, ..seen(conversation, seq, *entry, via) };

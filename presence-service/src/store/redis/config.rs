@@ -1,0 +1,94 @@
+//! How Redis is reached.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The section `[redis]`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisConfig {
+    /// Where it is: `redis://user:password@host:6379/0` or `rediss://…`.
+    #[serde(serialize_with = "without_password")]
+    pub url: String,
+    /// Begins every key.
+    pub prefix: String,
+    /// How long a connection may take, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// How long an answer may take, in milliseconds.
+    pub response_timeout_ms: u64,
+    /// How often an idle connection is asked whether it is alive, in milliseconds.
+    pub check_ms: u64,
+    /// Longest pause between attempts to connect, in milliseconds.
+    pub reconnect_max_ms: u64,
+    /// How long a read whose connection broke waits for the next one, in milliseconds. Writes do not.
+    pub read_retry_ms: u64,
+    /// Commands sent in one go; longer work is cut.
+    pub pipeline_commands: usize,
+    /// Users read by one command: Redis does nothing else meanwhile.
+    pub read_users: usize,
+    /// Commands that may wait to be sent; further callers wait.
+    pub queued_commands: usize,
+    /// Commands that may await their answer; further callers wait.
+    pub in_flight_commands: usize,
+    /// How long a replica has for a batch of a dead gateway's users before another may take it, in
+    /// milliseconds.
+    pub claim_ms: u64,
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379/0".to_owned(),
+            prefix: "tidings".to_owned(),
+            connect_timeout_ms: 2_000,
+            response_timeout_ms: 1_000,
+            check_ms: 1_000,
+            reconnect_max_ms: 2_000,
+            read_retry_ms: 500,
+            pipeline_commands: 512,
+            read_users: 1_000,
+            queued_commands: 1_024,
+            in_flight_commands: 16_384,
+            claim_ms: 5_000,
+        }
+    }
+}
+
+impl RedisConfig {
+    /// Where Redis is, without user and password: for logs.
+    pub fn place(&self) -> String {
+        match (self.url.split_once("://"), self.url.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+            _ => self.url.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConfig")
+            .field("url", &self.place())
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let config = RedisConfig { url: url.to_owned(), ..RedisConfig::default() };
+    serializer.serialize_str(&config.place())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_never_printed() {
+        let url = "redis://ann:hunter2@cache:6379/3".to_owned();
+        let config = RedisConfig { url, ..RedisConfig::default() };
+        assert_eq!(config.place(), "redis://cache:6379/3");
+        let printed = format!("{config:?}{}", serde_json::to_string(&config).unwrap());
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
+}

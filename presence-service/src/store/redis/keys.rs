@@ -1,0 +1,50 @@
+//! The names of keys: `{prefix}:{tenant}:…`. What stands in braces decides the slot in a Redis
+//! cluster: the keys of one gateway share theirs, so that a script may touch them together.
+
+use proto::id::{DEFAULT_TENANT, GatewayId, UserId};
+
+/// Makes the names under one prefix.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    base: String,
+}
+
+impl Keys {
+    pub fn new(prefix: &str) -> Self {
+        Self { base: format!("{prefix}:{DEFAULT_TENANT}:") }
+    }
+
+    /// The record of a user.
+    pub fn user(&self, user_id: &UserId) -> String {
+        let name = user_id.as_str();
+        let mut key = String::with_capacity(self.base.len() + name.len() + 7);
+        for part in [&self.base, "user:{", name, "}"] {
+            key.push_str(part);
+        }
+        key
+    }
+
+    /// Every gateway that is known.
+    pub fn gateways(&self) -> String {
+        format!("{}gateways", self.base)
+    }
+
+    /// The account of a gateway, what it names, and what earlier ones named.
+    pub fn gateway(&self, gateway_id: &GatewayId) -> [String; 3] {
+        let account = format!("{}gateway:{{{gateway_id}}}", self.base);
+        [account.clone(), format!("{account}:live"), format!("{account}:superseded")]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_begin_with_prefix_and_tenant_and_name_their_slot() {
+        let keys = Keys::new("tidings");
+        assert_eq!(keys.user(&UserId::parse("ann").unwrap()), "tidings:default:user:{ann}");
+        let gateway = keys.gateway(&GatewayId::parse("g1").unwrap());
+        assert!(gateway.iter().all(|key| key.starts_with("tidings:default:gateway:{g1}")));
+    }
+}

@@ -1,0 +1,45 @@
+//! The Lua scripts. Each touches the keys of one user or of one gateway, which share a hash tag and so
+//! a slot.
+
+use redis::Script;
+
+/// All of them, with what they share in front.
+#[derive(Debug)]
+pub struct Scripts {
+    pub connect: Script,
+    pub disconnect: Script,
+    pub choose: Script,
+    pub report: Script,
+    pub settle: Script,
+    pub heartbeat: Script,
+    pub sweep: Script,
+}
+
+impl Scripts {
+    pub fn new() -> Self {
+        let of_user = |text: &str| Script::new(&format!("{}{text}", include_str!("user.lua")));
+        let of_gateway =
+            |text: &str| Script::new(&format!("{}{text}", include_str!("gateway.lua")));
+        Self {
+            connect: of_user(include_str!("connect.lua")),
+            disconnect: of_user(include_str!("disconnect.lua")),
+            choose: of_user(include_str!("choose.lua")),
+            report: of_gateway(include_str!("report.lua")),
+            settle: of_gateway(include_str!("settle.lua")),
+            heartbeat: of_gateway(include_str!("heartbeat.lua")),
+            sweep: of_gateway(include_str!("sweep.lua")),
+        }
+    }
+
+    pub fn all(&self) -> [&Script; 7] {
+        [
+            &self.connect,
+            &self.disconnect,
+            &self.choose,
+            &self.report,
+            &self.settle,
+            &self.heartbeat,
+            &self.sweep,
+        ]
+    }
+}

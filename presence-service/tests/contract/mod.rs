@@ -1,0 +1,158 @@
+//! The presence store's contract: one function a guarantee, run against every adapter.
+
+pub mod accounts;
+pub mod choices;
+pub mod leases;
+pub mod reports;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use presence_service::domain::account::{HeartbeatOutcome, Tally};
+use presence_service::domain::registration::{
+    Cause, Change, Connected, DeviceType, Disconnected, GatewayEpoch,
+};
+use presence_service::domain::status::{Chosen, Standing, Status};
+use presence_service::store::{Choice, LeaseConfig, PresenceStore, Report, StoreError, UserState};
+use proto::hash::connection_digest;
+use proto::id::{DeviceId, GatewayId, UserId};
+
+/// Two replicas over one state.
+pub type Replicas = [Arc<dyn PresenceStore>; 2];
+
+/// Short leases, so that their end can be waited for.
+pub fn leases() -> LeaseConfig {
+    LeaseConfig { lease_ms: 400, account_ms: 100, ..LeaseConfig::default() }
+}
+
+/// Far longer than any lease of [`leases`].
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn user(id: &str) -> UserId {
+    UserId::parse(id).unwrap()
+}
+
+fn gateway(id: &str, epoch: u64) -> GatewayEpoch {
+    GatewayEpoch { id: GatewayId::parse(id).unwrap(), epoch }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+}
+
+fn opened(user_id: &str, device: &str, connection: u64) -> Connected {
+    Connected {
+        user_id: user(user_id),
+        device_id: DeviceId::parse(device).unwrap(),
+        device_type: DeviceType(1),
+        connection,
+        connected_at_ms: now_ms(),
+    }
+}
+
+fn closed(user_id: &str, connection: u64) -> Disconnected {
+    Disconnected { user_id: user(user_id), connection }
+}
+
+fn report(
+    gateway: &GatewayEpoch,
+    connected: Vec<Connected>,
+    disconnected: Vec<Disconnected>,
+) -> Report {
+    Report { gateway: gateway.clone(), is_snapshot: false, connected, disconnected }
+}
+
+fn snapshot(gateway: &GatewayEpoch, connected: Vec<Connected>) -> Report {
+    Report { gateway: gateway.clone(), is_snapshot: true, connected, disconnected: Vec::new() }
+}
+
+fn tally(connections: &[(&str, u64)]) -> Tally {
+    let mut tally = Tally::default();
+    for (user_id, connection) in connections {
+        tally.add(connection_digest(user_id, *connection));
+    }
+    tally
+}
+
+/// Of each user, (gateway, epoch, connection), sorted.
+async fn places(store: &dyn PresenceStore, users: &[&str]) -> Vec<Vec<(String, u64, u64)>> {
+    let users: Vec<UserId> = users.iter().map(|id| user(id)).collect();
+    let located = store.locate(&users).await.unwrap();
+    let mut columns = located.gateway_indexes.iter().zip(&located.connections);
+    located
+        .device_counts
+        .iter()
+        .map(|count| {
+            let mut places: Vec<_> = columns
+                .by_ref()
+                .take(*count as usize)
+                .map(|(index, connection)| {
+                    let (id, epoch) = located.gateways[*index as usize].clone();
+                    (id, epoch, *connection)
+                })
+                .collect();
+            places.sort();
+            places
+        })
+        .collect()
+}
+
+async fn connections(store: &dyn PresenceStore, user_id: &str) -> Vec<u64> {
+    places(store, &[user_id]).await.remove(0).into_iter().map(|(_, _, at)| at).collect()
+}
+
+async fn state(store: &dyn PresenceStore, user_id: &str) -> UserState {
+    store.states(&[user(user_id)]).await.unwrap().remove(0)
+}
+
+fn devices(change: &Change) -> (String, u32, u32) {
+    (change.user_id.to_string(), change.before.devices, change.after.devices)
+}
+
+/// Binds every function of the contract to an adapter: `fresh().await` makes the replicas and a keeper
+/// whose `remove().await` takes everything away.
+macro_rules! contract {
+    ($fresh:path; $($part:ident { $($name:ident)* })*) => {
+        $($(
+            #[tokio::test]
+            async fn $name() {
+                let (replicas, keeper) = $fresh().await;
+                contract::$part::$name(replicas).await;
+                keeper.remove().await;
+            }
+        )*)*
+    };
+    ($fresh:path) => {
+        contract! { $fresh;
+            reports {
+                what_was_reported_is_located_by_every_replica
+                the_newest_connection_of_a_device_replaces_the_older_one
+                one_that_claims_to_be_newer_stays_beside_and_counts_as_one_device
+                what_is_reported_anew_does_not_displace_another_gateway_s_connection
+                a_connection_opened_and_closed_in_one_report_is_gone
+                of_concurrent_reports_one_sees_the_first_device_and_one_the_last
+                who_comes_back_is_known_to_have_been_away
+                what_is_repeated_is_not_done_twice
+                a_report_of_thousands_is_taken_and_counted_whole
+            }
+            accounts {
+                an_epoch_that_another_has_followed_is_refused
+                what_a_new_epoch_names_again_is_never_absent_and_the_rest_ends
+                a_socket_may_close_under_a_later_epoch_than_it_opened
+                a_snapshot_heals_what_was_lost_without_making_anybody_vanish
+                an_unknown_gateway_is_asked_for_everything
+            }
+            leases {
+                a_silent_gateway_ends_once_although_two_replicas_sweep
+                a_heartbeat_keeps_a_gateway_and_one_that_was_taken_for_dead_comes_back
+                who_moved_to_another_gateway_outlives_the_first_one
+            }
+            choices {
+                a_choice_lasts_and_is_told_once
+                the_last_seen_time_does_not_move_while_invisible
+                a_user_without_a_record_is_one_who_never_came
+            }
+        }
+    };
+}

@@ -1,0 +1,272 @@
+//! The service as gateways and the chat service see it: gRPC in, pushes out.
+
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::readiness::Readiness;
+use platform::shutdown::{Shutdown, Tasks};
+use presence_service::store::LeaseConfig;
+use presence_service::store::redis::{RedisConfig, RedisStore};
+use proto::bus::PushClass;
+use support::house::{GRACE, House, LEASE, connected};
+use support::redis_keys::{Prefix, redis_url};
+use tonic::Code;
+
+const FRIENDS: &[(&str, &[&str])] = &[("ann", &["bob"]), ("bob", &["ann"])];
+
+#[tokio::test]
+async fn who_is_registered_is_located_with_gateway_connection_and_device_type() {
+    let house = House::start(&[]);
+    let mut g1 = house.gateway("g1").await;
+    let mut g2 = house.gateway("g2").await;
+    g1.open("ann", "phone", 11).await;
+    g1.open("bob", "phone", 12).await;
+    g2.open("ann", "laptop", 21).await;
+    let reply = house.locate(&["bob", "nobody", "ann"]).await;
+    assert_eq!(reply.device_counts, [1, 0, 2]);
+    assert_eq!(reply.connections, [12, 11, 21]);
+    assert_eq!(reply.device_types, [1, 1, 1]);
+    let at = |index: usize| &reply.gateways[reply.gateway_indexes[index] as usize];
+    assert_eq!((at(0), at(1), at(2)), (&g1.named, &g1.named, &g2.named));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn contacts_are_told_who_comes_and_who_goes_and_own_devices_of_each_other() {
+    let house = House::start(FRIENDS);
+    let mut gateway = house.gateway("g1").await;
+    gateway.open("bob", "phone", 1).await;
+    gateway.open("ann", "phone", 2).await;
+    let (connections, frame) = gateway.told_one().await;
+    assert_eq!((connections, &frame["event"]), (vec![1], &"user_online".into()));
+    assert_eq!((&frame["user_id"], &frame["status"]), (&"ann".into(), &"online".into()));
+
+    gateway.open("ann", "laptop", 3).await;
+    let mut told = gateway.told().await;
+    told.sort_by_key(|(connections, _)| connections.clone());
+    let heard: Vec<_> = told.iter().map(|(at, frame)| (at[0], &frame["event"])).collect();
+    let event = "device_connected".into();
+    assert_eq!(heard, [(1, &event), (2, &event)], "bob, and ann's phone");
+    assert_eq!(told[0].1["devices"], 2);
+
+    gateway.close("ann", 3).await;
+    assert_eq!(gateway.told().await[0].1["event"], "device_disconnected");
+    gateway.close("ann", 2).await;
+    let (connections, frame) = gateway.told_one().await;
+    assert_eq!((connections, &frame["event"]), (vec![1], &"user_offline".into()));
+    assert!(frame["last_seen"].as_u64().unwrap() > 0);
+    assert!(house.counted("tidings_presence_announcements_total{outcome=\"Told\"}") >= 4);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn the_users_of_a_silent_gateway_are_offline_for_their_contacts() {
+    let house = House::start(FRIENDS);
+    let mut alive = house.gateway("alive").await;
+    let mut dead = house.gateway("dead").await;
+    alive.open("bob", "phone", 1).await;
+    dead.open("ann", "phone", 1).await;
+    assert_eq!(alive.told_one().await.1["event"], "user_online");
+    drop(dead);
+    let (connections, frame) = alive.told_one().await;
+    assert_eq!((connections, &frame["event"]), (vec![1], &"user_offline".into()));
+    assert_eq!(house.status("ann").await.status, "offline");
+    assert!(house.status("ann").await.last_seen_ms > 0);
+    assert_eq!(house.locate(&["ann", "bob"]).await.device_counts, [0, 1]);
+    assert_eq!(house.counted("tidings_presence_expired_gateways_total"), 1);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_back_within_the_grace_time_is_not_mentioned() {
+    let house = House::start(FRIENDS);
+    let mut g1 = house.gateway("g1").await;
+    let mut g2 = house.gateway("g2").await;
+    g1.open("bob", "phone", 1).await;
+    g2.open("ann", "phone", 1).await;
+    assert_eq!(g1.told_one().await.1["event"], "user_online");
+    for connection in 2..6 {
+        g2.close("ann", connection - 1).await;
+        g2.open("ann", "phone", connection).await;
+    }
+    // Whatever would be told about the flaps is told before this.
+    tokio::time::sleep(GRACE * 2).await;
+    g2.set_status("ann", 5, "busy").await;
+    let (_, frame) = g1.told_one().await;
+    assert_eq!((&frame["event"], &frame["status"]), (&"status_changed".into(), &"busy".into()));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_stale_epoch_is_refused_and_changes_nothing() {
+    let house = House::start(&[]);
+    let mut old = house.gateway("g1").await;
+    old.open("ann", "phone", 1).await;
+    let mut new = house.gateway("g1").await;
+    new.report(vec![connected("ann", "phone", 1)], vec![], true).await.unwrap();
+    let refused = old.report(vec![connected("bob", "phone", 2)], vec![], false).await;
+    assert_eq!(refused.unwrap_err().code(), Code::FailedPrecondition);
+    assert_eq!(old.heartbeat().await.unwrap_err().code(), Code::FailedPrecondition);
+    let reply = house.locate(&["ann", "bob"]).await;
+    assert_eq!(reply.device_counts, [1, 0]);
+    assert_eq!(reply.gateways, std::slice::from_ref(&new.named));
+    assert_eq!(house.counted("tidings_presence_stale_epochs_total"), 2);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_does_not_fit_asks_for_everything_and_the_snapshot_heals() {
+    let house = House::start(&[]);
+    let mut gateway = house.gateway("g1").await;
+    gateway.open("ann", "phone", 1).await;
+    assert!(!gateway.heartbeat().await.unwrap());
+    // A report of bob's was lost.
+    gateway.open.insert(2, "bob".to_owned());
+    assert!(gateway.heartbeat().await.unwrap());
+    let everything = vec![connected("ann", "phone", 1), connected("bob", "phone", 2)];
+    gateway.report(everything, vec![], true).await.unwrap();
+    assert!(!gateway.heartbeat().await.unwrap());
+    assert_eq!(house.locate(&["ann", "bob"]).await.device_counts, [1, 1]);
+    assert_eq!(house.counted("tidings_presence_heartbeat_mismatches_total"), 1);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_flushed_redis_is_filled_again_without_telling_anybody_anything() {
+    let prefix = Prefix::fresh().await;
+    let (tasks, shutdown, readiness) = (Tasks::new(), Shutdown::new(), Readiness::new());
+    let config =
+        RedisConfig { url: redis_url(), prefix: prefix.name.clone(), ..RedisConfig::default() };
+    let leases = LeaseConfig { lease_ms: LEASE.as_millis() as u64, ..LeaseConfig::default() };
+    let store = RedisStore::start(config, leases, &readiness, &tasks, &shutdown).unwrap();
+    support::eventually("Redis answers at REDIS_URL", || async {
+        readiness.report().ready.then_some(()).ok_or_else(|| readiness.report().causes)
+    })
+    .await;
+    let house = House::over(Arc::new(store), FRIENDS);
+    let mut gateway = house.gateway("g1").await;
+    // Older than a lease: what is reported again later is no news.
+    let mut ann = connected("ann", "phone", 1);
+    ann.connected_at_ms -= 60_000;
+    let bob = connected("bob", "phone", 2);
+    gateway.report(vec![ann.clone(), bob.clone()], vec![], false).await.unwrap();
+    assert_eq!(gateway.told_one().await.1["user_id"], "bob", "bob comes, ann hears it");
+
+    prefix.flush().await;
+    assert_eq!(house.locate(&["ann"]).await.device_counts, [0]);
+    assert!(gateway.heartbeat().await.unwrap(), "the loss is noticed");
+    let mut old_bob = bob;
+    old_bob.connected_at_ms -= 60_000;
+    gateway.report(vec![ann, old_bob], vec![], true).await.unwrap();
+    assert!(!gateway.heartbeat().await.unwrap());
+    assert_eq!(house.locate(&["ann", "bob"]).await.device_counts, [1, 1]);
+    gateway.set_status("ann", 1, "away").await;
+    let (connections, frame) = gateway.told_one().await;
+    assert_eq!((connections, &frame["event"]), (vec![2], &"status_changed".into()));
+    house.stop().await;
+    shutdown.force();
+    tasks.join(Duration::from_secs(5)).await.unwrap();
+    prefix.remove().await;
+}
+
+#[tokio::test]
+async fn the_invisible_look_offline_to_contacts_and_not_to_their_own_devices() {
+    let house = House::start(FRIENDS);
+    let mut g1 = house.gateway("g1").await;
+    let mut g2 = house.gateway("g2").await;
+    g1.open("bob", "phone", 1).await;
+    g2.open("ann", "phone", 1).await;
+    assert_eq!(g1.told_one().await.1["event"], "user_online");
+    g2.open("ann", "laptop", 2).await;
+    g1.told().await;
+    g2.told().await;
+    g2.set_status("ann", 1, "invisible").await;
+    let (_, frame) = g1.told_one().await;
+    assert_eq!((&frame["event"], &frame["status"]), (&"user_offline".into(), &"offline".into()));
+    let (connections, frame) = g2.told_one().await;
+    assert_eq!((connections, &frame["status"]), (vec![2], &"invisible".into()));
+    let status = house.status("ann").await;
+    assert_eq!((status.status.as_str(), status.devices), ("offline", 0));
+    assert_eq!(house.locate(&["ann"]).await.device_counts, [2], "messages still reach her");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_status_that_does_not_exist_is_answered_with_an_error() {
+    let house = House::start(&[]);
+    let mut gateway = house.gateway("g1").await;
+    gateway.open("ann", "phone", 7).await;
+    gateway.set_status("ann", 7, "asleep").await;
+    let (connections, frame) = gateway.told_one().await;
+    assert_eq!((connections, &frame["type"]), (vec![7], &"error".into()));
+    assert_eq!((&frame["code"], &frame["stored"]), (&"invalid".into(), &"no".into()));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_that_connects_elsewhere_has_its_older_connection_closed() {
+    let house = House::start(&[]);
+    let mut g1 = house.gateway("g1").await;
+    let mut g2 = house.gateway("g2").await;
+    g1.open("ann", "phone", 1).await;
+    g2.open("ann", "phone", 9).await;
+    let pushes = g1.pushes().await;
+    assert_eq!(pushes.len(), 1, "{pushes:?}");
+    assert_eq!((pushes[0].class(), &pushes[0].connections), (PushClass::Replaced, &vec![1]));
+    assert!(!g1.heartbeat().await.unwrap(), "until it is closed both sides count it");
+    g1.close("ann", 1).await;
+    assert_eq!(house.locate(&["ann"]).await.connections, [9]);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn without_the_chat_service_presence_works_and_only_contacts_hear_nothing() {
+    let house = House::start(FRIENDS);
+    house.stop_chat();
+    let mut gateway = house.gateway("g1").await;
+    gateway.open("bob", "phone", 1).await;
+    gateway.open("ann", "phone", 2).await;
+    assert_eq!(house.locate(&["ann"]).await.connections, [2]);
+    let outcome = "tidings_presence_announcements_total{outcome=\"WithoutContacts\"}";
+    support::eventually("it is counted", || async {
+        let counted = house.counted(outcome);
+        if counted >= 2 { Ok(()) } else { Err(counted) }
+    })
+    .await;
+    gateway.open("ann", "laptop", 3).await;
+    let (connections, frame) = gateway.told_one().await;
+    assert_eq!((connections, &frame["event"]), (vec![2], &"device_connected".into()));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_replica_that_stops_tells_what_it_holds_back() {
+    let house = House::start(FRIENDS);
+    let mut gateway = house.gateway("g1").await;
+    gateway.open("bob", "phone", 1).await;
+    gateway.open("ann", "phone", 2).await;
+    assert_eq!(gateway.told_one().await.1["event"], "user_online");
+    gateway.close("ann", 2).await;
+    house.begin_stop();
+    let told = gateway.told_one().await;
+    assert_eq!((told.0, &told.1["event"]), (vec![1], &"user_offline".into()));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_malformed_call_is_refused_by_name() {
+    let house = House::start(&[]);
+    let mut gateway = house.gateway("g1").await;
+    let bad_user = gateway.report(vec![connected("a b", "phone", 1)], vec![], false).await;
+    assert_eq!(bad_user.unwrap_err().code(), Code::InvalidArgument);
+    let bad_device = gateway.report(vec![connected("ann", "", 1)], vec![], false).await;
+    assert!(bad_device.unwrap_err().message().contains("device id"));
+    let too_many = proto::presence::LocateRequest { user_ids: vec!["ann".to_owned(); 10_001] };
+    let refused = house.client.clone().locate(too_many).await.unwrap_err();
+    assert!(refused.message().contains("10000"), "{refused}");
+    house.stop().await;
+}
