@@ -168,7 +168,7 @@ impl Client {
         let Some(window) = shared.options().window.filter(|_| shared.is_sending.get()) else {
             return;
         };
-        while self.outbox.len() < window {
+        while self.outbox.len() < window && self.sends.len() < MAX_SENDS as usize {
             let slots = self.held.len();
             let next = (0..slots).map(|step| (self.turn + step) % slots);
             let Some(slot) = next.into_iter().find(|slot| self.held[*slot].is_sender) else {

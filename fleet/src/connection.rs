@@ -39,9 +39,10 @@ pub async fn keep_connected(
         };
         let wait = match attempt {
             Ok((socket, early)) => {
-                failures = 0;
                 let end = converse(&client, &shared, socket, &early).await;
                 client.borrow_mut().lost(&shared);
+                // A stuck server still takes connections: the next one is tried.
+                failures = u32::from(end == HangUp::Silent);
                 after(&shared, &end)
             }
             Err(error) => {

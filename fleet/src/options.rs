@@ -192,10 +192,10 @@ pub struct Options {
     /// dropped and counted as skipped.
     #[arg(long, default_value_t = 10_000)]
     pub outbox: u32,
-    /// Observations kept for the checker, 24 bytes each. Beyond it the run ends with the verdict
-    /// unknown.
+    /// Records kept for the checker: sends (48 bytes) and entries seen (24 bytes). Beyond it the
+    /// sending ends early and the verdict is unknown.
     #[arg(long, default_value_t = 100_000_000)]
-    pub max_observations: u64,
+    pub max_records: u64,
     /// Server processes, name=pid,name=pid: CPU time per message and memory, children included.
     #[arg(long, value_delimiter = ',')]
     pub server_pids: Vec<NamedPid>,
@@ -296,5 +296,31 @@ impl Options {
             return refuse("--window: 1 to --outbox".to_owned());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Rule;
+
+    #[test]
+    fn the_help_names_every_rule() {
+        for rule in Rule::ALL {
+            assert!(RUN_HELP.contains(rule.name()), "{}", rule.name());
+        }
+    }
+
+    #[test]
+    fn load_is_open_or_closed_and_idle_is_neither() {
+        let load = |more: &[&str]| {
+            let common = ["--url", "ws://h:1/ws", "--secret", "s"];
+            Options::parse(common.into_iter().chain(more.iter().copied())).map(|o| o.load())
+        };
+        assert_eq!(load(&[]).unwrap(), Load::Open(100.0));
+        assert_eq!(load(&["--rate", "7/s"]).unwrap(), Load::Open(7.0));
+        assert_eq!(load(&["--window", "7"]).unwrap(), Load::Closed(7));
+        assert_eq!(load(&["--scenario", "idle"]).unwrap(), Load::None);
+        assert!(load(&["--window", "7", "--rate", "7"]).is_err());
     }
 }

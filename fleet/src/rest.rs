@@ -1,5 +1,6 @@
 //! The two things the fleet asks over REST: groups at the start, logs at the end.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,12 +26,12 @@ const PAGE_ENTRIES: u32 = 200;
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
     /// No connection, or it broke.
-    #[error("{what}: {source}")]
+    #[error("{what}: {why}")]
     Http {
         /// What was asked for.
         what: String,
-        /// Why.
-        source: reqwest::Error,
+        /// The library's error with its causes.
+        why: String,
     },
     /// The server said no.
     #[error("{what}: {status}: {body}")]
@@ -98,7 +99,7 @@ impl Rest {
             let wait = match answer {
                 Ok(answer) if answer.status().is_success() => {
                     let body = answer.bytes().await;
-                    return body.map(Into::into).map_err(|source| http_error(what, source));
+                    return body.map(Into::into).map_err(|error| http_error(what, &error));
                 }
                 Ok(answer) => {
                     let status = answer.status();
@@ -110,7 +111,7 @@ impl Rest {
                     let busy: Busy = serde_json::from_str(&body).unwrap_or_default();
                     busy.retry_after_ms.map_or(RETRY_AFTER, Duration::from_millis)
                 }
-                Err(source) if is_late => return Err(http_error(what, source)),
+                Err(error) if is_late => return Err(http_error(what, &error)),
                 Err(_) => RETRY_AFTER,
             };
             tokio::time::sleep(wait.min(Duration::from_secs(5))).await;
@@ -172,8 +173,15 @@ impl Rest {
     }
 }
 
-fn http_error(what: &str, source: reqwest::Error) -> RestError {
-    RestError::Http { what: what.to_owned(), source }
+fn http_error(what: &str, error: &reqwest::Error) -> RestError {
+    // Its own words say only that the request failed; the causes say why.
+    let mut why = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        why = format!("{why}: {error}");
+        cause = error.source();
+    }
+    RestError::Http { what: what.to_owned(), why }
 }
 
 fn is_retryable(status: StatusCode) -> bool {

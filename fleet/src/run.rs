@@ -61,8 +61,8 @@ pub enum RunError {
         /// Errors by kind.
         happened: String,
     },
-    /// Stopped by a signal before it began.
-    #[error("interrupted before the clients were connected")]
+    /// Stopped by a signal where there is no verdict yet: while connecting, or in the drain.
+    #[error("interrupted before there was a verdict")]
     Interrupted,
     /// A thread failed.
     #[error("a thread of the fleet failed: {0}")]

@@ -49,9 +49,10 @@ mod precise {
                 let read = guard.try_io(|timer| {
                     rustix::io::read(timer.get_ref(), &mut count).map_err(io::Error::from)
                 });
-                match read {
-                    Ok(read) => return read.map(|_| u64::from_ne_bytes(count)),
-                    Err(_would_block) => {}
+                if let Ok(read) = read {
+                    // A read takes all that has passed: the next would find nothing.
+                    guard.clear_ready();
+                    return read.map(|_| u64::from_ne_bytes(count));
                 }
             }
         }

@@ -42,6 +42,24 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 14] = [
+        Self::LostWrite,
+        Self::Phantom,
+        Self::AbortedRead,
+        Self::Duplicate,
+        Self::Gap,
+        Self::InconsistentOffsets,
+        Self::AlteredContent,
+        Self::IntSendNonmonotonic,
+        Self::StaleAppend,
+        Self::NonmonotonicPoll,
+        Self::PollSkip,
+        Self::Unseen,
+        Self::Leak,
+        Self::Unreadable,
+    ];
+
     /// The name as it stands in the report.
     pub fn name(self) -> &'static str {
         match self {

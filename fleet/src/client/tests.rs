@@ -205,7 +205,7 @@ fn a_hole_is_asked_for_once_it_does_not_close_by_itself() {
 }
 
 #[test]
-fn an_overdue_send_goes_out_again_and_a_silent_connection_ends() {
+fn an_overdue_send_goes_out_again_while_the_server_says_other_things() {
     let mut stage = Stage::new(&[]);
     stage.welcome(8, 0);
     stage.said();
@@ -213,10 +213,25 @@ fn an_overdue_send_goes_out_again_and_a_silent_connection_ends() {
     let send = stage.said().remove(0);
     stage.client.tick(&stage.shared, 9 * SECOND);
     assert!(stage.said().is_empty());
+    stage.client.heard(9 * SECOND);
     stage.client.tick(&stage.shared, 11 * SECOND);
     assert_eq!(stage.said(), [send]);
     assert_eq!(stage.client.wants_to_end(), None);
+}
+
+#[test]
+fn a_silent_connection_is_given_up_sooner_when_an_answer_is_overdue() {
+    let mut stage = Stage::new(&[]);
+    stage.welcome(8, 0);
+    stage.client.tick(&stage.shared, 89 * SECOND);
+    assert_eq!(stage.client.wants_to_end(), None, "three heartbeats");
     stage.client.tick(&stage.shared, 91 * SECOND);
+    assert_eq!(stage.client.wants_to_end(), Some(&HangUp::Silent));
+
+    let mut stage = Stage::new(&[]);
+    stage.welcome(8, 0);
+    stage.offer(1);
+    stage.client.tick(&stage.shared, 11 * SECOND);
     assert_eq!(stage.client.wants_to_end(), Some(&HangUp::Silent));
 }
 

@@ -70,7 +70,13 @@ impl Client {
         if self.outbox.is_empty() {
             return;
         }
-        for number in self.outbox.overdue(now_us.saturating_sub(micros(OVERDUE))) {
+        let overdue = self.outbox.overdue(now_us.saturating_sub(micros(OVERDUE)));
+        if !overdue.is_empty() && now_us > self.heard_us + micros(OVERDUE) {
+            // Not a word meanwhile: the server is stuck, and another may not be.
+            self.hang_up(HangUp::Silent);
+            return;
+        }
+        for number in overdue {
             if self.outbox.write_again(number) {
                 shared.counters.overdue_answers.add(1);
                 if let Some(send) = self.sends.get_mut(number as usize) {

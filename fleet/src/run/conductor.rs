@@ -115,7 +115,9 @@ impl Conductor {
             if now >= until {
                 return Ok(End::Deadline);
             }
-            if totals.observations > self.common.options.max_observations {
+            let records = totals.observations + totals.offered;
+            let is_sending = matches!(*self.phases.borrow(), Phase::Send { .. });
+            if is_sending && records > self.common.options.max_records {
                 return Ok(End::Full);
             }
             if self.threads.iter().any(JoinHandle::is_finished) {
@@ -172,7 +174,7 @@ pub(super) async fn conduct(setup: Setup) -> Result<Conducted, RunError> {
         end = conductor.wait(measured_until, |_| false).await?;
     }
     if end == End::Full {
-        doubts.push("the checker's memory was used up: see --max-observations".to_owned());
+        doubts.push("the checker's memory was used up: see --max-records".to_owned());
     }
     let measured_time = measured_until.min(Instant::now()).saturating_duration_since(measured_from);
     let (until, until_totals) = (processes::sample(&processes), conductor.totals());
@@ -201,14 +203,20 @@ async fn drain(conductor: &mut Conductor, patience: Duration) -> Result<Duration
     conductor.enter(Phase::Drain, "drain");
     let end = conductor.wait(begun + patience, |totals| totals.incomplete == 0).await?;
     let drained = begun.elapsed();
-    if end == End::Reached {
-        conductor.wait(Instant::now() + QUIET, |_| false).await?;
-    } else {
-        let incomplete = conductor.totals().incomplete;
-        let remark = format!("{incomplete} clients still wait for something after the drain");
-        conductor.progress.remark(&remark);
+    match end {
+        End::Reached => {
+            conductor.wait(Instant::now() + QUIET, |_| false).await?;
+            Ok(drained)
+        }
+        // What is missing now may only be late.
+        End::Interrupted => Err(RunError::Interrupted),
+        End::Deadline | End::Full => {
+            let incomplete = conductor.totals().incomplete;
+            let remark = format!("{incomplete} clients still wait for something after the drain");
+            conductor.progress.remark(&remark);
+            Ok(drained)
+        }
     }
-    Ok(drained)
 }
 
 /// Waits until every client is ready; how long that took.

@@ -27,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Reads the logs that `--verify-history` asks for, and what could not be read.
 pub(super) async fn stored_logs(common: &Common) -> (BTreeMap<u32, Vec<Observation>>, Vec<String>) {
-    let (mut stored, mut doubts) = (BTreeMap::new(), Vec::new());
+    let (mut stored, mut failures) = (BTreeMap::new(), Vec::new());
     let options = &common.options;
-    let Some(most) = options.verify_history else { return (stored, doubts) };
+    let Some(most) = options.verify_history else { return (stored, failures) };
     let mut wanted: Vec<u32> = (0..common.plan.conversations.len() as u32)
         .filter(|conversation| common.heads.get(*conversation) > 0)
         .collect();
@@ -60,14 +60,18 @@ pub(super) async fn stored_logs(common: &Common) -> (BTreeMap<u32, Vec<Observati
             Some(Ok((conversation, Ok(log)))) => {
                 stored.insert(conversation, log);
             }
-            Some(Ok((_, Err(error)))) => doubts.push(error.to_string()),
-            Some(Err(error)) => doubts.push(error.to_string()),
-            None => {
-                doubts.truncate(10);
-                return (stored, doubts);
-            }
+            Some(Ok((_, Err(error)))) => failures.push(error.to_string()),
+            Some(Err(error)) => failures.push(error.to_string()),
+            None => return (stored, first_of(failures)),
         }
     }
+}
+
+/// One line for all failures of a kind.
+fn first_of(failures: Vec<String>) -> Vec<String> {
+    let others = failures.len().saturating_sub(1);
+    let first = failures.into_iter().next();
+    first.map(|first| format!("{first} (and {others} more like it)")).into_iter().collect()
 }
 
 /// Judges what was recorded.

@@ -73,3 +73,43 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Incoming, serve};
+    use super::*;
+    use crate::shutdown::{Shutdown, Tasks};
+    use futures_util::StreamExt;
+    use tokio::net::TcpListener;
+    use tonic::service::Routes;
+
+    #[tokio::test]
+    async fn a_server_is_watched_past_the_deadline_of_calls_and_until_it_stops() {
+        let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = shutdown.clone();
+        tasks.spawn("server", async move {
+            serve(Routes::default(), Incoming::Tcp(listener), stop).await.unwrap();
+        });
+        let call = Duration::from_millis(100);
+        let endpoint = Endpoint::from_shared(url).unwrap().timeout(call);
+        let mut said = Box::pin(watch(&endpoint));
+        assert_eq!(said.next().await, Some(true));
+        assert!(tokio::time::timeout(call * 5, said.next()).await.is_err(), "nothing changes");
+        shutdown.begin();
+        assert_eq!(said.next().await, Some(false));
+        assert_eq!(tasks.join(Duration::from_secs(10)).await, Ok(()), "the watch holds up nobody");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_said_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let mut said = Box::pin(watch(&Endpoint::from_shared(url).unwrap()));
+        assert_eq!(said.next().await, Some(false));
+        let more = tokio::time::timeout(Duration::from_millis(500), said.next()).await;
+        assert!(more.is_err(), "{more:?}");
+    }
+}

@@ -1,10 +1,9 @@
 //! The whole fleet against a scripted server: a good one is valid, and each fault is found and named.
 
-mod scripted;
-
 use fleet::check::Rule;
 use fleet::{Options, Report, Verdict};
-use scripted::{Fault, Server};
+
+use crate::scripted::{Fault, Server};
 
 /// Runs the fleet against a server with a fault.
 fn run(fault: Fault, arguments: &[&str]) -> Report {
