@@ -97,8 +97,8 @@ async fn run(config: ChatConfig) -> Result<()> {
         instance: grpc.local_addr()?.to_string(),
     };
     let admin = admin::start(management, admin)?;
-    println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+    println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
 
     if prepare(&config, &store, &readiness, &shutdown).await {
         tracing::info!(

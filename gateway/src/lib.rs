@@ -86,6 +86,7 @@ pub struct Gateway {
     frames: UplinkFrames,
     events: PresenceEvents,
     broker: Dependency,
+    queue: Dependency,
 }
 
 /// Largest message over gRPC: a page of the longest texts, a snapshot of all connections.
@@ -127,14 +128,15 @@ pub fn build(
         limits,
     });
     let broker = adapters.readiness.dependency("rabbitmq");
-    Gateway { shared, adapters, gateway_id, listener, frames, events, broker }
+    let queue = adapters.readiness.dependency("answer queue");
+    Gateway { shared, adapters, gateway_id, listener, frames, events, broker, queue }
 }
 
 impl Gateway {
     /// Runs until stopping has begun. Then: not ready, no new sockets, the open ones get their answers
     /// and 1012, what was taken is published, presence hears who is gone.
     pub async fn run(self) {
-        let Self { shared, adapters, gateway_id, listener, frames, events, broker } = self;
+        let Self { shared, adapters, gateway_id, listener, frames, events, broker, queue } = self;
         let shutdown = shared.shutdown.clone();
         let (sender, gateway) = watch::channel::<Option<GatewayRef>>(None);
         let edge = Tasks::new();
@@ -143,8 +145,9 @@ impl Gateway {
         let ended = Shutdown::new();
         links.spawn("uplink", uplink::run(uplink_parts(&shared, &adapters, &gateway), frames));
         links.spawn("downlink", downlink(&shared, &adapters, gateway_id, sender, &ended).run());
-        links.spawn("presence link", reporter(&shared, gateway, &ended).run(events));
+        links.spawn("presence link", reporter(&shared, gateway.clone(), &ended).run(events));
         links.spawn("broker watch", watch_bus(Arc::clone(&adapters.bus), broker, shutdown.clone()));
+        links.spawn("queue watch", watch_queue(gateway.clone(), queue, shutdown.clone()));
         edge.spawn("accept", accept::run(shared.clone(), listener, edge.clone()));
 
         shutdown.begun().await;
@@ -219,6 +222,25 @@ fn reporter(
         shutdown: ended.clone(),
         live: std::collections::HashMap::new(),
         reported: None,
+    }
+}
+
+/// Ready means that answers can come: a request that is taken before has nobody to answer it.
+async fn watch_queue(
+    mut gateway: watch::Receiver<Option<GatewayRef>>,
+    queue: Dependency,
+    shutdown: Shutdown,
+) {
+    loop {
+        if gateway.borrow_and_update().is_some() {
+            queue.up();
+        } else {
+            queue.down("no queue for answers yet");
+        }
+        tokio::select! {
+            changed = gateway.changed() => if changed.is_err() { return },
+            () = shutdown.begun() => return,
+        }
     }
 }
 

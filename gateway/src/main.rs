@@ -82,8 +82,8 @@ async fn run(config: GatewayConfig) -> Result<()> {
         instance: config.gateway_id.clone(),
     };
     let admin = admin::start(management, admin)?;
-    println!("listening http={} management={}", listener.local_addr()?, admin.address());
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+    println!("listening http={} management={}", listener.local_addr()?, admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), "depends on");
 
     let bus = Arc::new(RabbitBus::start(config.amqp));

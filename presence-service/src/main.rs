@@ -73,8 +73,8 @@ async fn run(config: PresenceConfig) -> Result<()> {
         instance: grpc.local_addr()?.to_string(),
     };
     let admin = admin::start(management, admin)?;
-    println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+    println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), redis = place, "depends on");
 
     let bus = Arc::new(RabbitBus::start(config.amqp));

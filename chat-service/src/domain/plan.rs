@@ -3,6 +3,8 @@
 //! Planning works on the given conversations and moves them forward. When the append then fails,
 //! they are thrown away and loaded again.
 
+mod rows;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use super::entry::{
     StoredOperation,
 };
 use super::operation::{Action, Message, Operation};
+pub use rows::role_name;
+use rows::{member_row, message_row, row_of, system_row};
 
 /// What the conversations of a batch are before it; `None` where there is none.
 pub type Conversations = HashMap<ConversationId, Option<Snapshot>>;
@@ -342,67 +346,4 @@ impl Planner<'_> {
 
 fn other_content() -> Refusal {
     Refusal::new(ErrorCode::Conflict, "this client id was used for something else: use a new one")
-}
-
-fn row_of(snapshot: &Snapshot) -> ConversationRow {
-    ConversationRow {
-        id: snapshot.id,
-        kind: snapshot.kind,
-        title: snapshot.title.clone(),
-        created_at_ms: snapshot.created_at_ms,
-    }
-}
-
-fn member_row(
-    conversation_id: ConversationId,
-    user_id: &UserId,
-    role: Role,
-    from_seq: u64,
-) -> MemberRow {
-    MemberRow { conversation_id, user_id: user_id.clone(), role, from_seq }
-}
-
-/// As it stands in contents and REST.
-pub fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Member => "member",
-        Role::Admin => "admin",
-        Role::Owner => "owner",
-    }
-}
-
-fn message_row(operation: &Operation, message: &Message) -> EntryRow {
-    EntryRow {
-        conversation_id: operation.conversation_id,
-        seq: 0,
-        id: EntryId(uuid::Uuid::nil()),
-        kind: message.kind.clone(),
-        sender_id: operation.actor.clone(),
-        client_id: operation.client_id,
-        digest: operation.digest,
-        content: message.content.clone(),
-        reply_to: message.reply_to,
-        mentions: message.mentions.clone(),
-        is_important: message.is_important,
-        extra: message.extra.clone(),
-        created_at_ms: 0,
-    }
-}
-
-fn system_row(operation: &Operation, content: String) -> EntryRow {
-    EntryRow {
-        conversation_id: operation.conversation_id,
-        seq: 0,
-        id: EntryId(uuid::Uuid::nil()),
-        kind: "system".to_owned(),
-        sender_id: operation.actor.clone(),
-        client_id: operation.client_id,
-        digest: operation.digest,
-        content,
-        reply_to: None,
-        mentions: Vec::new(),
-        is_important: false,
-        extra: None,
-        created_at_ms: 0,
-    }
 }

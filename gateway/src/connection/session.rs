@@ -1,11 +1,12 @@
 //! A welcomed connection: frames in, frames out, heartbeats, deadlines.
 
+mod writing;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
-use futures_util::SinkExt;
 use proto::bus::{self, Frame, frame::Body};
 use proto::error_code::{ErrorCode, Stored};
 use proto::frame::client::{self, ClientFrame};
@@ -18,7 +19,6 @@ use tokio_tungstenite::tungstenite;
 use super::close::Close;
 use super::in_flight::{InFlight, Request};
 use super::{handshake, sync};
-use crate::outbox::Taken;
 use crate::registry::Connection;
 use crate::shared::{Identity, Shared};
 
@@ -315,118 +315,6 @@ impl Session {
             retry_after_ms: Some(self.shared.limits.retry_after_ms),
         };
         self.replies.push(ServerFrame::Error(frame).to_json());
-    }
-
-    /// Writes everything that waits, in one go.
-    async fn write(&mut self, socket: &mut WebSocket) -> Step {
-        let Taken { frames, failed, close } = self.connection.outbox.take();
-        for failed in failed {
-            if let Some(request) = self.in_flight.settle(&failed.client_id) {
-                self.refuse_request(
-                    &request,
-                    failed.stored,
-                    "the message bus is away; send again with the same client id",
-                );
-            }
-        }
-        let mut spans = Vec::new();
-        let mut messages = Vec::with_capacity(frames.len());
-        for queued in frames {
-            if !queued.answers.is_empty()
-                && let Some(request) = self.in_flight.settle(&queued.answers)
-            {
-                self.shared.metrics.answer_seconds.observe(request.sent_at.elapsed().as_secs_f64());
-            }
-            if !queued.traceparent.is_empty() {
-                spans.push(self.shared.tracer.child("gateway.write", &queued.traceparent));
-            }
-            messages.push(text(queued.frame));
-        }
-        messages.extend(self.replies.drain(..).map(text));
-        match self.deliver(socket, messages).await {
-            Step::On => close.map_or(Step::On, |close| Step::End(Some(close))),
-            ended @ Step::End(_) => ended,
-        }
-    }
-
-    async fn flush_replies(&mut self, socket: &mut WebSocket) -> Step {
-        if self.replies.is_empty() {
-            return Step::On;
-        }
-        let messages = std::mem::take(&mut self.replies).into_iter().map(text).collect();
-        self.deliver(socket, messages).await
-    }
-
-    async fn deliver(&self, socket: &mut WebSocket, messages: Vec<Message>) -> Step {
-        if messages.is_empty() {
-            return Step::On;
-        }
-        self.shared.metrics.frames_out.inc_by(messages.len() as u64);
-        let write = async {
-            for message in messages {
-                socket.feed(message).await?;
-            }
-            socket.flush().await
-        };
-        match tokio::time::timeout(
-            Duration::from_millis(self.shared.limits.write_timeout_ms),
-            write,
-        )
-        .await
-        {
-            Ok(Ok(())) => Step::On,
-            Ok(Err(_)) => Step::End(None),
-            Err(_elapsed) => Step::End(Some(Close::TooSlow)),
-        }
-    }
-
-    /// Fetches what the device lacks and writes it page by page, so that memory holds one page.
-    async fn sync(
-        &mut self,
-        socket: &mut WebSocket,
-        request: proto::chat::SyncRequest,
-        reference: Option<String>,
-    ) -> Step {
-        let mut pages = match self.shared.chat.clone().sync(request).await {
-            Ok(pages) => pages.into_inner(),
-            Err(_) => {
-                self.refuse_away(reference, None);
-                return self.flush_replies(socket).await;
-            }
-        };
-        loop {
-            match pages.message().await {
-                Ok(Some(event)) => {
-                    let Some(frame) = sync::frame(event) else { continue };
-                    if let Step::End(ended) = self.deliver(socket, vec![text(frame)]).await {
-                        return Step::End(ended);
-                    }
-                }
-                Ok(None) => return Step::On,
-                Err(_) => {
-                    self.refuse_away(reference, None);
-                    return self.flush_replies(socket).await;
-                }
-            }
-        }
-    }
-
-    /// Leaving: requests under way get their answers, nothing new is taken.
-    async fn drain(&mut self, socket: &mut WebSocket) -> Close {
-        let deadline = Instant::now() + Duration::from_millis(self.shared.limits.answer_timeout_ms);
-        while self.in_flight.len() > 0 {
-            let step = tokio::select! {
-                () = self.connection.outbox.changed() => self.write(socket).await,
-                () = tokio::time::sleep_until(deadline) => Step::End(None),
-                () = self.shared.shutdown.forced() => Step::End(None),
-            };
-            if let Step::End(_) = step {
-                break;
-            }
-        }
-        // What was pushed in the last moment.
-        let _ = self.write(socket).await;
-        Close::Restarting
     }
 }
 
