@@ -1,12 +1,17 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-web bench lint lint-rust lint-web lint-deploy web backends up down clean
+.PHONY: help run test test-rust test-web chaos chaos-quick bench lint lint-rust lint-web lint-deploy web backends up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 CARGO ?= cargo
 CHROMIUM ?= /usr/bin/chromium
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 LINT_VENV := target/lint-venv
+# How the tests reach the broker's own command: here, as its owner, or in its container.
+export RABBITMQCTL ?= $(shell if command -v rabbitmqctl >/dev/null || ! docker info >/dev/null 2>&1; then \
+	[ "$$(id -u)" -eq 0 ] || printf 'sudo '; echo rabbitmqctl; \
+	else echo docker compose -f deploy/backends.compose.yml exec -T rabbitmq rabbitmqctl; fi)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,6 +26,16 @@ test: test-rust test-web ## the whole suite, RabbitMQ, Redis and Postgres includ
 test-rust: backends web
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
+	@# The same schedule each time: a gate repeats itself, `make chaos` explores.
+	$(MAKE) --no-print-directory chaos-quick SEED=$(or $(SEED),4)
+
+chaos: backends web ## ten minutes of faults against a cluster of its own; SEED=n replays; writes docs/reliability.md
+	$(CARGO) build --workspace --bins
+	$(TARGET)/debug/chaos $(if $(SEED),--seed $(SEED)) --report docs/reliability.md
+
+chaos-quick: backends web ## one fault of each kind, in some two minutes; SEED=n replays
+	$(CARGO) build --workspace --bins
+	$(TARGET)/debug/chaos --quick $(if $(SEED),--seed $(SEED))
 
 test-web: web $(CHROMIUM)
 	$(CARGO) build --bin tidings

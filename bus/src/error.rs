@@ -1,5 +1,7 @@
 //! What a caller of the bus can do about a failure.
 
+use proto::partition::Partition;
+
 /// Why a publish failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
@@ -23,7 +25,16 @@ pub enum ConsumeError {
     /// Not connected. Try again later.
     #[error("the bus is not available: {0}")]
     Unavailable(String),
-    /// The broker refuses the queue's arguments: they were declared differently before.
-    #[error("the broker refuses the topology: {0}")]
+    /// What the configuration asks for is not what there is: a queue with other arguments, a
+    /// partition beyond the last. The text says which and what to do; trying again alone is no help.
+    #[error("{0}")]
     Topology(String),
+}
+
+impl ConsumeError {
+    pub(crate) fn no_partition(partition: Partition, count: Partition) -> Self {
+        Self::Topology(format!(
+            "Topology mismatch: there is no partition {partition} of {count}; every process of an              install must be configured with the same number of partitions"
+        ))
+    }
 }

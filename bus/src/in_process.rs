@@ -82,6 +82,9 @@ impl Bus for InProcessBus {
         if self.is_closed() {
             return Err(PublishError::Unavailable(CLOSED.to_owned()));
         }
+        if partition >= self.config.partitions {
+            return Err(PublishError::Unroutable);
+        }
         self.partition(lane, partition).publish(batch, self.config.partition_batches)
     }
 
@@ -105,6 +108,9 @@ impl Bus for InProcessBus {
     ) -> Result<Box<dyn FrameConsumer>, ConsumeError> {
         if self.is_closed() {
             return Err(ConsumeError::Unavailable(CLOSED.to_owned()));
+        }
+        if partition >= self.config.partitions {
+            return Err(ConsumeError::no_partition(partition, self.config.partitions));
         }
         let queue = self.partition(lane, partition);
         let id = queue.join();

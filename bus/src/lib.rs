@@ -16,6 +16,10 @@
 //! 6. A full queue refuses (`Refused`); nothing is dropped silently.
 //! 7. When a publish may or may not have been taken, the error is `Unknown`.
 //! 8. A consumer prefetches a bounded number of batches.
+//! 9. Every call may be dropped. A dropped publish has an unknown outcome and harms no other; a
+//!    dropped `next` takes nothing.
+//! 10. An acknowledgement may come twice, late or from any task; it never acknowledges more than
+//!     was delivered.
 
 pub mod error;
 pub mod in_process;

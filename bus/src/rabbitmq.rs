@@ -10,12 +10,15 @@
 //! 6. Queues are bounded with `reject-publish`, which is a negative confirm.
 //! 7. A lost connection or a late confirm is `Unknown`.
 //! 8. `basic.qos` on every consumer.
+//! 9. A publish is a task of its own, so its confirm is awaited even when its caller is gone.
+//! 10. What is acknowledged on a channel only grows, so nothing is acknowledged twice.
 //!
 //! A channel carries one publish at a time also because the library hands a returned message to
 //! whichever confirm completes next: with one outstanding there is no other.
 //!
 //! Messages are transient: what clients were promised is in the database, not here.
 
+mod acknowledge;
 mod config;
 mod connection;
 mod consumer;
@@ -36,15 +39,17 @@ use tokio_util::task::TaskTracker;
 use crate::topology::Topology;
 use crate::{Bus, BusState, ConsumeError, FrameConsumer, Lane, PublishError, PushConsumer};
 
-pub use config::{QueueType, RabbitConfig};
-use connection::{Link, Supervisor};
+pub use config::{BadAmqpUrl, QueueType, RabbitConfig};
+use connection::{Link, Phase, Supervisor};
+use consumer::Parts;
+use publisher::Message as Outgoing;
 
 /// The bus over RabbitMQ.
 #[derive(Debug)]
 pub struct RabbitBus {
     config: Arc<RabbitConfig>,
     topology: Topology,
-    link: watch::Receiver<Option<Arc<Link>>>,
+    phase: watch::Receiver<Phase>,
     state: watch::Receiver<BusState>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -56,27 +61,35 @@ impl RabbitBus {
         let config = Arc::new(config);
         let topology = Topology::new(&config.prefix);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (supervisor, link, state) =
-            Supervisor::new(Arc::clone(&config), topology.clone(), stop.clone());
+        let (supervisor, phase, state) =
+            Supervisor::new(Arc::clone(&config), topology.clone(), stop.clone(), tasks.clone());
         tasks.spawn(supervisor.run());
-        Self { config, topology, link, state, stop, tasks }
+        Self { config, topology, phase, state, stop, tasks }
     }
 
-    fn link(&self) -> Result<Arc<Link>, String> {
-        let link = self.link.borrow().clone();
-        match &*self.state.borrow() {
-            BusState::Up => link.ok_or_else(|| "not connected".to_owned()),
-            BusState::Down(reason) => Err(reason.clone()),
+    /// For publishing.
+    fn link(&self) -> Result<Arc<Link>, PublishError> {
+        match (self.phase.borrow().clone(), &*self.state.borrow()) {
+            (Phase::Linked(link), BusState::Up) => Ok(link),
+            (_, BusState::Up) => Err(PublishError::Unavailable("not connected".to_owned())),
+            (_, BusState::Down(reason)) => Err(PublishError::Unavailable(reason.clone())),
         }
     }
 
     /// For consuming: a connection that is blocked for publishers still delivers.
-    fn consuming_link(&self) -> Result<Arc<Link>, ConsumeError> {
-        let link = self.link.borrow().clone();
-        link.ok_or_else(|| match &*self.state.borrow() {
-            BusState::Up => ConsumeError::Unavailable("not connected".to_owned()),
-            BusState::Down(reason) => ConsumeError::Unavailable(reason.clone()),
-        })
+    fn consumer(&self, prefetch: u16) -> Result<Parts<'_>, ConsumeError> {
+        let link = match (self.phase.borrow().clone(), &*self.state.borrow()) {
+            (Phase::Linked(link), _) => link,
+            (Phase::Mismatch(text), _) => return Err(ConsumeError::Topology(text)),
+            (Phase::Without, BusState::Up) => {
+                return Err(ConsumeError::Unavailable("not connected".to_owned()));
+            }
+            (Phase::Without, BusState::Down(reason)) => {
+                return Err(ConsumeError::Unavailable(reason.clone()));
+            }
+        };
+        let (config, topology, tasks) = (&self.config, &self.topology, self.tasks.clone());
+        Ok(Parts { link, config, topology, prefetch, tasks })
     }
 }
 
@@ -92,16 +105,15 @@ impl Bus for RabbitBus {
         partition: Partition,
         batch: FrameBatch,
     ) -> Result<(), PublishError> {
-        let link = self.link().map_err(PublishError::Unavailable)?;
-        let traceparent = batch
-            .frames
-            .iter()
-            .map(|frame| frame.traceparent.as_str())
-            .find(|text| !text.is_empty());
-        let key = self.topology.frame_queue(lane, partition);
-        link.publishers
-            .publish(self.topology.frames_exchange(), key, traceparent, &batch.encode_to_vec())
-            .await
+        let link = self.link()?;
+        let frames = &batch.frames;
+        let message = Outgoing {
+            exchange: self.topology.frames_exchange(),
+            key: self.topology.frame_queue(lane, partition),
+            traceparent: first_sampled(frames.iter().map(|frame| &frame.traceparent)),
+            body: batch.encode_to_vec(),
+        };
+        link.publishers.publish(message).await
     }
 
     async fn publish_pushes(
@@ -109,13 +121,15 @@ impl Bus for RabbitBus {
         gateway: &GatewayRef,
         batch: PushBatch,
     ) -> Result<(), PublishError> {
-        let link = self.link().map_err(PublishError::Unavailable)?;
-        let traceparent =
-            batch.pushes.iter().map(|push| push.traceparent.as_str()).find(|text| !text.is_empty());
-        let key = self.topology.push_queue(gateway);
-        link.publishers
-            .publish(self.topology.push_exchange(), key, traceparent, &batch.encode_to_vec())
-            .await
+        let link = self.link()?;
+        let pushes = &batch.pushes;
+        let message = Outgoing {
+            exchange: self.topology.push_exchange(),
+            key: self.topology.push_queue(gateway),
+            traceparent: first_sampled(pushes.iter().map(|push| &push.traceparent)),
+            body: batch.encode_to_vec(),
+        };
+        link.publishers.publish(message).await
     }
 
     async fn consume_frames(
@@ -124,9 +138,11 @@ impl Bus for RabbitBus {
         partition: Partition,
         prefetch: u16,
     ) -> Result<Box<dyn FrameConsumer>, ConsumeError> {
-        let link = self.consuming_link()?;
-        let queue = self.topology.frame_queue(lane, partition);
-        Ok(Box::new(consumer::partition(link, queue, prefetch, self.tasks.clone()).await?))
+        if partition >= self.config.partitions {
+            return Err(ConsumeError::no_partition(partition, self.config.partitions));
+        }
+        let parts = self.consumer(prefetch)?;
+        Ok(Box::new(consumer::partition(parts, lane, partition).await?))
     }
 
     async fn consume_pushes(
@@ -134,18 +150,8 @@ impl Bus for RabbitBus {
         gateway_id: &GatewayId,
         prefetch: u16,
     ) -> Result<Box<dyn PushConsumer>, ConsumeError> {
-        let link = self.consuming_link()?;
-        Ok(Box::new(
-            consumer::gateway(
-                link,
-                &self.config,
-                &self.topology,
-                gateway_id,
-                prefetch,
-                self.tasks.clone(),
-            )
-            .await?,
-        ))
+        let parts = self.consumer(prefetch)?;
+        Ok(Box::new(consumer::gateway(parts, gateway_id).await?))
     }
 
     fn state(&self) -> watch::Receiver<BusState> {
@@ -157,4 +163,9 @@ impl Bus for RabbitBus {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+/// The trace that the message as a whole belongs to.
+fn first_sampled<'a>(mut traceparents: impl Iterator<Item = &'a String>) -> Option<String> {
+    traceparents.find(|text| !text.is_empty()).cloned()
 }

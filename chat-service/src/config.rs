@@ -75,6 +75,9 @@ pub struct LaneConfig {
     pub cached_members: usize,
     /// How long a look-up of connections may take, in milliseconds.
     pub locate_timeout_ms: u64,
+    /// Batches whose answers have gone ahead while one waits for a look-up, in bytes of each lane; when
+    /// it is full, the lane waits.
+    pub answered_bytes: usize,
     /// Users of one look-up; more are asked for in several.
     pub locate_users: usize,
     /// Largest batch of pushes to one gateway, in bytes.
@@ -83,6 +86,16 @@ pub struct LaneConfig {
     pub push_attempts: u32,
     /// Members up to which everybody hears of everybody's receipts and typing.
     pub receipt_members: usize,
+    /// Users who are told later how far their conversations have come, because a push did not reach
+    /// them; those beyond find out by their own ping.
+    pub owed_users: usize,
+    /// How often a replica says that it lives, in milliseconds.
+    pub replica_beat_ms: u64,
+    /// How long a replica may be silent before its partitions are shared among the others, in
+    /// milliseconds; a few beats.
+    pub replica_gone_ms: u64,
+    /// How long a replica that yielded a partition stays out of its line, in milliseconds.
+    pub yield_ms: u64,
 }
 
 impl Default for LaneConfig {
@@ -96,10 +109,15 @@ impl Default for LaneConfig {
             cached_conversations: 20_000,
             cached_members: 500_000,
             locate_timeout_ms: 1_000,
+            answered_bytes: 8 << 20,
             locate_users: 2_000,
             push_batch_bytes: 1 << 20,
             push_attempts: 5,
             receipt_members: 64,
+            owed_users: 10_000,
+            replica_beat_ms: 2_000,
+            replica_gone_ms: 5_000,
+            yield_ms: 2_000,
         }
     }
 }

@@ -5,3 +5,4 @@ pub mod conversation;
 pub mod entry;
 pub mod operation;
 pub mod plan;
+pub mod share;

@@ -1,6 +1,7 @@
 //! Questions of the gateways, answered from the store. Everybody sees only their own conversations.
 
 mod convert;
+mod explain;
 mod sync;
 
 use std::pin::Pin;
@@ -9,11 +10,12 @@ use std::sync::Arc;
 use futures_util::Stream;
 use proto::chat::chat_server::Chat;
 use proto::chat::{
-    ContactList, ContactsReply, ContactsRequest, Conversation, GetConversationRequest,
-    GetUsersReply, GetUsersRequest, ListConversationsReply, ListConversationsRequest,
-    ListMembersReply, ListMembersRequest, ReadEntriesReply, ReadEntriesRequest, SearchUsersRequest,
-    SyncEvent, SyncRequest,
+    ContactList, ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
+    GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
+    ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
+    ReadEntriesReply, ReadEntriesRequest, SearchUsersRequest, SyncEvent, SyncRequest,
 };
+use proto::heads::HeadsDigest;
 use proto::id::{ConversationId, UserId};
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
@@ -181,6 +183,20 @@ impl Chat for ChatQueries {
             request,
         );
         Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn heads(&self, request: Request<HeadsRequest>) -> Result<Response<HeadsReply>, Status> {
+        let users = users(&request.into_inner().user_ids)?;
+        let digests = self.store.head_digests(&users).await.map_err(unavailable)?;
+        let digests = digests.into_iter().map(HeadsDigest::value).collect();
+        Ok(Response::new(HeadsReply { digests }))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<ExplainRequest>,
+    ) -> Result<Response<ExplainReply>, Status> {
+        self.explained(request.into_inner()).await.map(Response::new)
     }
 
     async fn get_users(

@@ -9,6 +9,7 @@ mod cache;
 mod deliver;
 mod ephemeral;
 mod message;
+pub mod owed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use bus::{Bus, FrameAcker, FrameDelivery};
 use platform::shutdown::Tasks;
 use platform::trace::Tracer;
+use proto::partition::Partition;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +28,7 @@ use crate::store::ChatStore;
 
 pub use append::{Appended, Appender};
 pub use deliver::Deliverer;
+use owed::Owed;
 
 /// What lanes work with.
 #[derive(Clone)]
@@ -40,6 +43,8 @@ pub struct LaneParts {
     pub metrics: ChatMetrics,
     /// What is traced.
     pub tracer: Tracer,
+    /// Those whom a push did not reach.
+    pub owed: Arc<Owed>,
     /// The bounds.
     pub config: Arc<LaneConfig>,
 }
@@ -50,6 +55,9 @@ pub struct Received {
     pub delivery: FrameDelivery,
     /// Its consumer's.
     pub acker: Arc<dyn FrameAcker>,
+    /// Its partition, when it is the first batch since the consumer joined: another replica may have
+    /// written the partition's conversations meanwhile.
+    pub joined: Option<Partition>,
 }
 
 /// Deliveries that an append may run ahead of: one under way and one waiting.
@@ -68,7 +76,7 @@ pub fn start(
     let deliverer = Deliverer::new(parts);
     tasks.spawn("lane append", append_all(appender, inbox, sender));
     tasks.spawn("lane deliver", async move {
-        deliver_all(deliverer, receiver).await;
+        deliverer.run(receiver).await;
         done.cancel();
     });
 }
@@ -79,7 +87,8 @@ async fn append_all(
     deliveries: mpsc::Sender<(Appended, Acks)>,
 ) {
     while let Some(first) = inbox.recv().await {
-        let (batches, acks) = pile_up(first, &mut inbox, appender.batch_frames());
+        let (batches, acks, joined) = pile_up(first, &mut inbox, appender.batch_frames());
+        appender.forget(&joined);
         let appended = appender.step(batches).await;
         if deliveries.send((appended, acks)).await.is_err() {
             // Delivery panicked: nothing is acknowledged, so all of it comes again.
@@ -93,25 +102,20 @@ fn pile_up(
     first: Received,
     inbox: &mut mpsc::Receiver<Received>,
     batch_frames: usize,
-) -> (Vec<FrameDelivery>, Acks) {
+) -> (Vec<FrameDelivery>, Acks, Vec<Partition>) {
     let mut frames = first.delivery.batch.frames.len();
     let mut acks = Acks::default();
     acks.add(first.acker, first.delivery.tag);
+    let mut joined = Vec::from_iter(first.joined);
     let mut batches = vec![first.delivery];
     while frames < batch_frames {
         let Ok(next) = inbox.try_recv() else { break };
         frames += next.delivery.batch.frames.len();
         acks.add(next.acker, next.delivery.tag);
+        joined.extend(next.joined);
         batches.push(next.delivery);
     }
-    (batches, acks)
-}
-
-async fn deliver_all(deliverer: Deliverer, mut deliveries: mpsc::Receiver<(Appended, Acks)>) {
-    while let Some((appended, acks)) = deliveries.recv().await {
-        deliverer.step(appended).await;
-        acks.send().await;
-    }
+    (batches, acks, joined)
 }
 
 /// The highest tag of each consumer in a batch.

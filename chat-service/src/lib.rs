@@ -3,6 +3,7 @@
 //! Frames come from the bus by partition, are appended in batches, and are pushed to the gateways
 //! that presence names. Questions come over gRPC. Must not know sockets.
 
+mod balance;
 pub mod config;
 pub mod directory;
 pub mod domain;
@@ -29,6 +30,7 @@ use crate::config::{LaneConfig, QueryConfig};
 use crate::directory::GrpcDirectory;
 use crate::grpc::ChatQueries;
 use crate::lane::LaneParts;
+use crate::lane::owed::{self, Owed};
 use crate::metrics::ChatMetrics;
 use crate::store::ChatStore;
 
@@ -80,6 +82,7 @@ pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> Cha
             directory: Arc::new(directory),
             metrics: ChatMetrics::new(&adapters.metrics),
             tracer: adapters.tracer,
+            owed: Arc::new(Owed::new(lanes.owed_users)),
             config: Arc::new(lanes),
         },
     }
@@ -90,6 +93,7 @@ impl ChatService {
     pub async fn run(self, incoming: Incoming, shutdown: Shutdown) {
         let tasks = Tasks::new();
         partition::start(&self.parts, &tasks, &shutdown);
+        tasks.spawn("owed", owed::run(self.parts.clone(), shutdown.clone()));
         tasks.spawn(
             "broker watch",
             watch_bus(Arc::clone(&self.parts.bus), self.broker, shutdown.clone()),

@@ -79,6 +79,7 @@ async fn migrate(config: &ChatConfig) -> Result<()> {
 }
 
 async fn run(config: ChatConfig) -> Result<()> {
+    config.amqp.check()?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
         .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;

@@ -4,7 +4,9 @@ use platform::metrics::Metrics;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -40,6 +42,13 @@ pub struct PushLabel {
     pub outcome: PushKind,
 }
 
+/// Label set of partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PartitionLabel {
+    /// Which.
+    pub partition: u32,
+}
+
 /// The service's metrics.
 #[derive(Debug, Clone)]
 pub struct ChatMetrics {
@@ -59,6 +68,14 @@ pub struct ChatMetrics {
     pub pushes: Family<PushLabel, Counter>,
     /// Cursors that could not be moved; clients send them again.
     pub cursor_failures: Counter,
+    /// Users for whom there was no room among the owed.
+    pub owed_dropped: Counter,
+    /// Replicas that live, this one included.
+    pub replicas: Gauge,
+    /// Batches taken from each partition: they grow where this replica is the active consumer.
+    pub partition_batches: Family<PartitionLabel, Counter>,
+    /// Partitions yielded to their owners.
+    pub partition_yields: Counter,
 }
 
 impl ChatMetrics {
@@ -74,6 +91,10 @@ impl ChatMetrics {
             locate_failures: Counter::default(),
             pushes: Family::default(),
             cursor_failures: Counter::default(),
+            owed_dropped: Counter::default(),
+            replicas: Gauge::default(),
+            partition_batches: Family::default(),
+            partition_yields: Counter::default(),
         };
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_chat");
@@ -97,8 +118,34 @@ impl ChatMetrics {
                 "Cursors that could not be moved",
                 this.cursor_failures.clone(),
             );
+            r.register(
+                "owed_dropped",
+                "Users who were not remembered after a lost push",
+                this.owed_dropped.clone(),
+            );
+            this.register_balance(r);
         });
         this
+    }
+
+    fn register_balance(&self, r: &mut Registry) {
+        r.register("replicas", "Replicas that live", self.replicas.clone());
+        r.register(
+            "partition_batches",
+            "Batches taken from each partition",
+            self.partition_batches.clone(),
+        );
+        r.register(
+            "partition_yields",
+            "Partitions yielded to their owners",
+            self.partition_yields.clone(),
+        );
+    }
+
+    /// Counts a batch from a partition.
+    pub fn partition_batch(&self, partition: u16) {
+        let label = PartitionLabel { partition: u32::from(partition) };
+        self.partition_batches.get_or_create(&label).inc();
     }
 
     /// Counts an operation.

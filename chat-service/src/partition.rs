@@ -1,21 +1,25 @@
-//! Consumers of the partitions: each feeds the lane that its number falls to.
+//! Consumers of the partitions: each feeds the lane that its number falls to, and yields its
+//! partition when the balance asks for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, FrameAcker, Lane};
+use async_trait::async_trait;
+use bus::{Bus, FrameAcker, FrameConsumer, Lane};
 use platform::backoff::Backoff;
 use platform::shutdown::{Shutdown, Tasks};
 use proto::partition::Partition;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::balance::{Balance, Hold, Place};
 use crate::lane::{self, LaneParts, Received};
+use crate::metrics::ChatMetrics;
 
 /// Batches waiting in a lane's inbox. When it is full, its partitions are not read.
 const INBOX_BATCHES: usize = 256;
 
-/// Starts the lanes and a consumer for every partition.
+/// Starts the lanes, a consumer for every partition, and their balance with other replicas.
 pub fn start(parts: &LaneParts, tasks: &Tasks, shutdown: &Shutdown) {
     let lanes = parts.config.lanes.max(1);
     let inboxes: Vec<_> = (0..lanes)
@@ -26,24 +30,33 @@ pub fn start(parts: &LaneParts, tasks: &Tasks, shutdown: &Shutdown) {
             (sender, done)
         })
         .collect();
+    let balance = Balance::new(parts.bus.partitions());
     for partition in 0..parts.bus.partitions() {
         let (inbox, lane_done) = inboxes[usize::from(partition % lanes)].clone();
         let consumer = Consumer {
             bus: Arc::clone(&parts.bus),
             partition,
             prefetch: parts.config.prefetch,
+            yield_for: Duration::from_millis(parts.config.yield_ms),
+            place: balance.place(partition),
+            metrics: parts.metrics.clone(),
             inbox,
             lane_done,
             shutdown: shutdown.clone(),
         };
         tasks.spawn("partition consumer", consumer.run());
     }
+    let (store, config) = (Arc::clone(&parts.store), Arc::clone(&parts.config));
+    tasks.spawn("balance", balance.run(store, config, parts.metrics.clone(), shutdown.clone()));
 }
 
 struct Consumer {
     bus: Arc<dyn Bus>,
     partition: Partition,
     prefetch: u16,
+    yield_for: Duration,
+    place: Place,
+    metrics: ChatMetrics,
     inbox: mpsc::Sender<Received>,
     lane_done: CancellationToken,
     shutdown: Shutdown,
@@ -52,6 +65,7 @@ struct Consumer {
 /// Why a consumer stopped.
 enum End {
     Lost,
+    Yielded,
     Stopping,
 }
 
@@ -63,42 +77,81 @@ impl Consumer {
                 joined = self.bus.consume_frames(Lane::Chat, self.partition, self.prefetch) => joined,
                 () = self.shutdown.begun() => return,
             };
-            match joined {
+            let pause = match joined {
                 Ok(mut consumer) => {
                     backoff.reset();
-                    let acker: Arc<dyn FrameAcker> = Arc::from(consumer.acker());
-                    if let End::Stopping = self.feed(consumer.as_mut(), &acker).await {
-                        // The lane ends when all its senders are gone; until it has acknowledged what
-                        // it took, the consumer must live, or all of it would come again elsewhere.
-                        let Self { inbox, lane_done, .. } = self;
-                        drop(inbox);
-                        lane_done.cancelled().await;
-                        return;
+                    self.place.stands_in_line(true);
+                    match self.feed(consumer.as_mut()).await {
+                        End::Stopping => {
+                            // The lane ends when all its senders are gone; until it has acknowledged
+                            // what it took, the consumer must live, or all of it would come again
+                            // elsewhere.
+                            let Self { inbox, lane_done, .. } = self;
+                            drop(inbox);
+                            lane_done.cancelled().await;
+                            return;
+                        }
+                        End::Yielded => {
+                            drop(consumer);
+                            self.let_another_go_first().await;
+                            continue;
+                        }
+                        End::Lost => {
+                            self.place.stands_in_line(false);
+                            backoff.next_delay()
+                        }
                     }
                 }
                 Err(error) => {
                     tracing::debug!(partition = self.partition, %error, "cannot consume yet");
+                    self.place.stands_in_line(false);
+                    backoff.next_delay()
                 }
-            }
+            };
             tokio::select! {
-                () = tokio::time::sleep(backoff.next_delay()) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.shutdown.begun() => return,
             }
         }
     }
 
-    async fn feed(
-        &self,
-        consumer: &mut dyn bus::FrameConsumer,
-        acker: &Arc<dyn FrameAcker>,
-    ) -> End {
+    /// Stays out of the line for a while, or until the partition is its own after all.
+    async fn let_another_go_first(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(self.yield_for) => {}
+            () = self.place.is_own() => {}
+            () = self.shutdown.begun() => {}
+        }
+    }
+
+    /// Hands batches to the lane until the consumer ends, is to yield, or the process stops.
+    async fn feed(&self, consumer: &mut dyn FrameConsumer) -> End {
+        let (acked, mut acks) = watch::channel(0);
+        let acker: Arc<dyn FrameAcker> = Arc::new(HeardAcker { inner: consumer.acker(), acked });
+        let mut hold: Option<Hold<'_>> = None;
+        let mut handed = 0;
         loop {
             let delivery = tokio::select! {
-                delivery = consumer.next() => delivery,
+                biased;
                 () = self.shutdown.begun() => return End::Stopping,
+                () = yield_asked(hold.as_ref()) => {
+                    // What was handed over is finished here; what was not goes back in order.
+                    tokio::select! {
+                        _ = acks.wait_for(|acked| *acked >= handed) => {}
+                        () = self.inbox.closed() => return End::Lost,
+                    }
+                    self.metrics.partition_yields.inc();
+                    return End::Yielded;
+                }
+                delivery = consumer.next() => delivery,
             };
             let Some(delivery) = delivery else { return End::Lost };
-            let received = Received { delivery, acker: Arc::clone(acker) };
+            self.metrics.partition_batch(self.partition);
+            handed = delivery.tag;
+            // Another replica may have written these conversations before.
+            let joined = hold.is_none().then_some(self.partition);
+            hold.get_or_insert_with(|| self.place.hold());
+            let received = Received { delivery, acker: Arc::clone(&acker), joined };
             if self.inbox.send(received).await.is_err() {
                 tracing::error!(
                     partition = self.partition,
@@ -107,5 +160,27 @@ impl Consumer {
                 return End::Lost;
             }
         }
+    }
+}
+
+async fn yield_asked(hold: Option<&Hold<'_>>) {
+    match hold {
+        Some(hold) => hold.yield_asked().await,
+        // Whoever only stands in line has nothing to yield.
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells the consumer how far its lane has acknowledged.
+struct HeardAcker {
+    inner: Box<dyn FrameAcker>,
+    acked: watch::Sender<u64>,
+}
+
+#[async_trait]
+impl FrameAcker for HeardAcker {
+    async fn ack_through(&self, tag: u64) {
+        self.inner.ack_through(tag).await;
+        self.acked.send_replace(tag);
     }
 }

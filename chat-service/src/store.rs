@@ -1,7 +1,8 @@
 //! The chat store: what the service asks of a database, in two ports by user.
 //!
 //! # Guarantees (held by the contract suite against Postgres and SQLite)
-//! 1. `append` is all or nothing, whatever the size of the batch, and one statement per table.
+//! 1. `append` is all or nothing, whatever the size of the batch: one statement on Postgres, one
+//!    transaction on SQLite (where several statements cost less than one, see `sqlite/rows.rs`).
 //! 2. Two entries never share (conversation, seq), nor two operations (sender, client id): the later
 //!    batch is a `Conflict` and leaves nothing behind.
 //! 3. An entry is visible to readers once `append` returned, and no reader sees seq n + 1 without n.
@@ -12,15 +13,18 @@
 
 pub mod postgres;
 mod reading;
+pub mod replicas;
 pub mod sqlite;
 
 use async_trait::async_trait;
+use proto::heads::HeadsDigest;
 use proto::id::{ClientId, ConversationId, UserId};
 
 use crate::domain::entry::{
     ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, Snapshot, StoredEntry,
     StoredOperation, UserRow,
 };
+use replicas::ReplicaStore;
 
 /// Everything that one append changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -173,6 +177,15 @@ pub trait QueryStore: Send + Sync + 'static {
     /// Of every conversation of a user: id, head, first visible seq.
     async fn heads(&self, user_id: &UserId) -> Result<Vec<(ConversationId, u64, u64)>, StoreError>;
 
+    /// How far the conversations of users have come: one digest each, in order.
+    async fn head_digests(&self, users: &[UserId]) -> Result<Vec<HeadsDigest>, StoreError>;
+
+    /// The place of the entry that was written under a client id, whoever wrote it.
+    async fn find_entry(
+        &self,
+        client_id: ClientId,
+    ) -> Result<Option<(ConversationId, u64)>, StoreError>;
+
     /// The users that are known among these.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>, StoreError>;
 
@@ -186,7 +199,7 @@ pub trait QueryStore: Send + Sync + 'static {
     async fn epoch(&self) -> Result<String, StoreError>;
 }
 
-/// Both sides: what an adapter provides.
-pub trait ChatStore: LogStore + QueryStore {}
+/// All sides: what an adapter provides.
+pub trait ChatStore: LogStore + QueryStore + ReplicaStore {}
 
-impl<T: LogStore + QueryStore> ChatStore for T {}
+impl<T: LogStore + QueryStore + ReplicaStore> ChatStore for T {}

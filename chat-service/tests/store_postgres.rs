@@ -5,7 +5,7 @@
 mod contract;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chat_service::store::ChatStore;
 use chat_service::store::postgres::{DatabaseConfig, PostgresStore};
@@ -90,4 +90,46 @@ async fn a_database_that_is_away_stores_nothing_and_says_where_it_was_looked_for
     let store: Arc<dyn ChatStore> = Arc::new(store);
     let outcome = store.append(&chat_service::store::AppendBatch::default()).await;
     assert!(matches!(outcome, Err(chat_service::store::AppendError::NotStored(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn what_postgres_cannot_hold_is_invalid_and_nothing_of_its_batch_is_stored() {
+    let (store, keeper) = fresh().await;
+    let id = proto::id::ConversationId::generate();
+    let mut batch = contract::group(id, &["ann"]);
+    batch.entries.push(contract::entry(id, 2, "ann"));
+    // No text of Postgres holds a NUL.
+    batch.entries[1].content = "{\"text\":\"\0\"}".to_owned();
+    let refused = store.append(&batch).await;
+    assert!(matches!(refused, Err(chat_service::store::AppendError::Invalid(_))), "{refused:?}");
+    assert!(store.load(&[id]).await.unwrap()[0].is_none());
+    keeper.remove().await;
+}
+
+#[tokio::test]
+async fn replicas_see_each_other_until_they_leave_or_fall_silent() {
+    let gone_after = Duration::from_secs(30);
+    let (store, keeper) = fresh().await;
+    let ids = async |of: &str, gone_after: Duration| {
+        let mut ids: Vec<String> =
+            store.beat(of, gone_after).await.unwrap().into_iter().map(|live| live.id).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(ids("one", gone_after).await, ["one"]);
+    assert_eq!(ids("two", gone_after).await, ["one", "two"]);
+    assert_eq!(ids("three", gone_after).await, ["one", "three", "two"]);
+    store.leave("two").await.unwrap();
+    assert_eq!(ids("one", gone_after).await, ["one", "three"]);
+
+    let silent_for = async || {
+        let live = store.beat("one", gone_after).await.unwrap();
+        live.into_iter().find(|live| live.id == "three").unwrap().beat_ago
+    };
+    let impatience = Duration::from_millis(500);
+    while silent_for().await <= impatience {}
+    // It is gone for whoever has less patience, and its row is still there for the others.
+    assert_eq!(ids("one", impatience).await, ["one"]);
+    assert_eq!(ids("one", gone_after).await, ["one", "three"]);
+    keeper.remove().await;
 }

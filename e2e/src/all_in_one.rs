@@ -11,10 +11,22 @@ pub async fn serve(label: &str, folder: &Path) -> Process {
 
 /// The same on a given address, to come back where clients look for it.
 pub async fn serve_on(label: &str, folder: &Path, listen: &str) -> Process {
+    serve_with(label, folder, listen, &[]).await
+}
+
+/// The same with settings from the environment.
+pub async fn serve_with(
+    label: &str,
+    folder: &Path,
+    listen: &str,
+    settings: &[(&str, &str)],
+) -> Process {
     let data = folder.to_str().expect("test folders have plain names");
     let arguments =
         ["serve", "--listen", listen, "--management-listen", "127.0.0.1:0", "--data", data];
-    Process::start(label, "tidings", &arguments, &[]).await
+    let settings: Vec<_> =
+        settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Process::start(label, "tidings", &arguments, &settings).await
 }
 
 /// A token from `tidings token`: what it prints, and nothing else.

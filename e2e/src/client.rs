@@ -16,6 +16,7 @@ const FRAME: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    acknowledges: bool,
 }
 
 /// What a socket said.
@@ -40,7 +41,7 @@ impl Client {
         let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{address}{path}"))
             .await
             .unwrap_or_else(|error| panic!("ws://{address}: {error}"));
-        Self { socket }
+        Self { socket, acknowledges: true }
     }
 
     /// Sends a frame as JSON text.
@@ -70,16 +71,19 @@ impl Client {
         client_id
     }
 
-    /// The next frame or the end.
+    /// The next frame or the end, which has to come soon.
     pub async fn hear(&mut self) -> Heard {
+        tokio::time::timeout(FRAME, self.listen()).await.expect("a frame in time")
+    }
+
+    /// The next frame or the end, whenever it comes.
+    pub async fn listen(&mut self) -> Heard {
         loop {
-            let message =
-                tokio::time::timeout(FRAME, self.socket.next()).await.expect("a frame in time");
-            match message {
+            match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {
-                    return Heard::Frame(
-                        serde_json::from_str(&text).expect("server frames are JSON"),
-                    );
+                    let frame = serde_json::from_str(&text).expect("server frames are JSON");
+                    self.acknowledge(&frame).await;
+                    return Heard::Frame(frame);
                 }
                 Some(Ok(Message::Close(Some(close)))) => {
                     return Heard::Closed(close.code.into(), close.reason.to_string());
@@ -90,6 +94,21 @@ impl Client {
                 Some(Ok(_)) => {}
             }
         }
+    }
+
+    /// As every device does; one that does not is closed after a while.
+    async fn acknowledge(&mut self, frame: &Value) {
+        if frame["type"] == "entry" && self.acknowledges {
+            let (id, seq) = (&frame["conversation_id"], &frame["seq"]);
+            let delivered = json!({ "type": "delivered", "conversation_id": id, "seq": seq });
+            // A socket that is closing cannot take it, and need not.
+            let _ = self.socket.send(Message::text(delivered.to_string())).await;
+        }
+    }
+
+    /// Acknowledges nothing from now on.
+    pub fn stop_acknowledging(&mut self) {
+        self.acknowledges = false;
     }
 
     /// Skips to the next frame of a type. Panics when the socket closes first.
@@ -105,6 +124,21 @@ impl Client {
                 Heard::Frame(_) => {}
                 Heard::Closed(code, reason) => {
                     panic!("closed {code} {reason:?} while waiting for `{kind}`")
+                }
+            }
+        }
+    }
+
+    /// Skips to the next frame of one of these types.
+    pub async fn expect_any(&mut self, kinds: &[&str]) -> Value {
+        loop {
+            match self.hear().await {
+                Heard::Frame(frame) if kinds.iter().any(|kind| frame["type"] == *kind) => {
+                    return frame;
+                }
+                Heard::Frame(_) => {}
+                Heard::Closed(code, reason) => {
+                    panic!("closed {code} {reason:?} while waiting for {kinds:?}")
                 }
             }
         }

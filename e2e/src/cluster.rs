@@ -30,8 +30,17 @@ impl Cluster {
         Self::start_with(label, &[]).await
     }
 
-    /// The same with further environment variables for every process that knows their prefix.
+    /// The same with further environment variables, above its own, for every process that knows their
+    /// prefix.
     pub async fn start_with(label: &str, settings: &[(&str, &str)]) -> Self {
+        let cluster = Self::launch(label, settings).await;
+        cluster.ready().await;
+        cluster
+    }
+
+    /// Starts all five and waits for nothing; the settings go over everything else, and `{database}` in
+    /// those of the chat service becomes the name of the test's database.
+    pub async fn launch(label: &str, settings: &[(&str, &str)]) -> Self {
         let names = Names::create().await;
         // An address of its own on loopback: fixed ports without meeting another test's, so that a
         // killed process can come back at the same place.
@@ -56,14 +65,12 @@ impl Cluster {
             let gateway = cluster.start_gateway(index).await;
             cluster.gateways.push(gateway);
         }
-        cluster.ready().await;
         cluster
     }
 
     /// Starts the chat service of that index; also after it was killed.
     pub async fn start_chat(&self, index: usize) -> Process {
-        let mut environment = own(&self.settings, "TIDINGS_CHAT__");
-        environment.extend(variables(
+        let mut environment = variables(
             "TIDINGS_CHAT__",
             &[
                 ("GRPC_LISTEN", format!("{}:{}", self.host, 7010 + index)),
@@ -73,15 +80,19 @@ impl Cluster {
                 ("DATABASE__URL", self.names.database_url()),
                 ("PRESENCE_GRPC__URLS", urls(self.host, &[7020])),
             ],
-        ));
+        );
+        let settings = own(&self.settings, "TIDINGS_CHAT__");
+        // The name of the database is made here, after the caller wrote the address.
+        let named =
+            |(key, value): (String, String)| (key, value.replace("{database}", &self.names.prefix));
+        environment.extend(settings.into_iter().map(named));
         Process::start(&format!("{}-chat-{index}", self.label), "chat-service", &[], &environment)
             .await
     }
 
     /// Starts the gateway of that index; also after it was killed.
     pub async fn start_gateway(&self, index: usize) -> Process {
-        let mut environment = own(&self.settings, "TIDINGS_GATEWAY__");
-        environment.extend(variables(
+        let mut environment = variables(
             "TIDINGS_GATEWAY__",
             &[
                 ("GATEWAY_ID", format!("gateway-{index}")),
@@ -90,10 +101,13 @@ impl Cluster {
                 ("AMQP__URL", amqp_url()),
                 ("AMQP__PREFIX", self.names.prefix.clone()),
                 ("AUTH__HS256_SECRET", SECRET.to_owned()),
+                // A test that is not about leaving stops at once.
+                ("LIMITS__DRAIN_WINDOW_MS", "0".to_owned()),
                 ("CHAT_GRPC__URLS", urls(self.host, &[7010, 7011])),
                 ("PRESENCE_GRPC__URLS", urls(self.host, &[7020])),
             ],
-        ));
+        );
+        environment.extend(own(&self.settings, "TIDINGS_GATEWAY__"));
         Process::start(&format!("{}-gateway-{index}", self.label), "gateway", &[], &environment)
             .await
     }
@@ -152,8 +166,7 @@ async fn start_presence(
     host: Ipv4Addr,
     settings: &[(String, String)],
 ) -> Process {
-    let mut environment = own(settings, "TIDINGS_PRESENCE__");
-    environment.extend(variables(
+    let mut environment = variables(
         "TIDINGS_PRESENCE__",
         &[
             ("GRPC_LISTEN", format!("{host}:7020")),
@@ -164,7 +177,8 @@ async fn start_presence(
             ("REDIS__PREFIX", names.prefix.clone()),
             ("CHAT_GRPC__URLS", urls(host, &[7010, 7011])),
         ],
-    ));
+    );
+    environment.extend(own(settings, "TIDINGS_PRESENCE__"));
     Process::start(&format!("{label}-presence"), "presence-service", &[], &environment).await
 }
 

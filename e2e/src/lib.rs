@@ -5,10 +5,15 @@
 
 pub mod all_in_one;
 pub mod backends;
+pub mod chaos;
 pub mod client;
 pub mod cluster;
 pub mod collector;
+pub mod crowd;
 pub mod eventually;
 pub mod load;
+pub mod metrics;
+pub mod own_redis;
+pub mod partitions;
 pub mod process;
 pub mod token;

@@ -20,10 +20,11 @@ pub struct Process {
     log: PathBuf,
 }
 
-/// The folder of the built binaries: where cargo put the test itself.
+/// The folder of the built binaries: where cargo put the test, or the program, itself.
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test knows its own path");
-    let folder = test.ancestors().nth(2).expect("tests are built under target/<profile>/deps");
+    let folder = test.parent().expect("a program lies in a folder");
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     let path = folder.join(name);
     assert!(
         path.exists(),
@@ -97,6 +98,15 @@ impl Process {
         self.child.id().unwrap_or_else(|| panic!("{} has ended:\n{}", self.name, self.log_tail()))
     }
 
+    /// Resident memory in KiB.
+    pub fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("a running process has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        kib.expect("the kernel says how much")
+    }
+
     /// SIGKILL: no chance to say goodbye.
     pub async fn kill(&mut self) {
         self.signal("KILL").await;
@@ -114,7 +124,18 @@ impl Process {
         }
     }
 
-    async fn signal(&self, signal: &str) {
+    /// SIGSTOP: it stands still with all its connections open.
+    pub async fn freeze(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// SIGCONT.
+    pub async fn thaw(&self) {
+        self.signal("CONT").await;
+    }
+
+    /// Sends a signal by its name: STOP, CONT.
+    pub async fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
         let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status().await;
         assert!(status.is_ok_and(|status| status.success()), "kill -{signal} {pid}");

@@ -52,6 +52,30 @@ async fn two_users_chat_and_their_messages_are_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_pong_tells_both_members_alike_that_their_conversation_went_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve("heads", folder.path()).await;
+    let address = server.address("http");
+    let mut ann = Client::connect(address, &token(folder.path(), "ann").await).await;
+    let mut bob = Client::connect(address, &token(folder.path(), "bob").await).await;
+    let mut told = vec![heads(&mut ann).await];
+    assert_eq!(told[0], 0, "no conversation yet");
+    for text in ["one", "two"] {
+        ann.send_to("bob", text).await;
+        ann.expect("sent").await;
+        let heads_of_ann = heads(&mut ann).await;
+        assert_eq!(heads(&mut bob).await, heads_of_ann);
+        assert!(!told.contains(&heads_of_ann), "an entry changes the digest");
+        told.push(heads_of_ann);
+    }
+}
+
+async fn heads(client: &mut Client) -> u64 {
+    client.say(&json!({ "type": "ping" })).await;
+    client.expect("pong").await["heads"].as_u64().expect("heads are told")
+}
+
+#[tokio::test]
 async fn a_message_reaches_all_devices_of_the_recipient_and_the_senders_others() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve("all-devices", folder.path()).await;

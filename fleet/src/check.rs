@@ -5,15 +5,24 @@
 //! An entry that is wrong in itself (a phantom, a duplicate) is left out of the scans for what is
 //! missing, so that one fault breaks one rule.
 
+mod bounds;
 mod conversation;
+mod cursors;
+mod drain;
 mod log;
 mod order;
+mod presence;
+mod reads;
 mod rule;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
-pub use rule::{Findings, Rule, Violation};
+pub use drain::DRAIN;
+pub use rule::{Findings, Rule, Site, Violation};
+pub use verdict::verdict;
 
+use crate::facts::{Facts, Windows};
 use crate::history::{History, Oddity, Outcome, Send, View};
 
 /// What is judged beyond the promises that hold under faults too.
@@ -28,8 +37,8 @@ pub struct Policy {
 pub fn check(history: &History, policy: Policy) -> Findings {
     let mut findings = Findings::default();
     for oddity in &history.oddities {
-        let (rule, detail) = judge(oddity);
-        findings.add(rule, || detail);
+        let (rule, site, detail) = judge(oddity);
+        findings.add(rule, site, || detail);
     }
     for (conversation, part) in (0_u32..).zip(parts(history)) {
         conversation::check(history, conversation, &part, policy, &mut findings);
@@ -43,22 +52,48 @@ pub fn check(history: &History, policy: Policy) -> Findings {
     findings
 }
 
-fn judge(oddity: &Oddity) -> (Rule, String) {
+/// Judges what a recorded history holds beside entries: cursors, syncs, presence, bounds, drains.
+pub(crate) fn check_facts(
+    history: &History,
+    facts: &Facts,
+    policy: Policy,
+    windows: Windows,
+    findings: &mut Findings,
+) {
+    cursors::check(history, facts, policy, findings);
+    reads::check(history, facts, findings);
+    presence::check(facts, windows, findings);
+    bounds::check(facts, findings);
+    drain::check(facts, findings);
+}
+
+fn judge(oddity: &Oddity) -> (Rule, Site, String) {
     match oddity {
         Oddity::ChangedAnswer { client, number } => (
             Rule::Duplicate,
+            Site::default().sent(*client, *number),
             format!("client {client}: send {number} was acknowledged twice, differently"),
         ),
-        Oddity::Leak { client, conversation_id } => {
-            (Rule::Leak, format!("client {client} is no member of {conversation_id}"))
-        }
+        Oddity::Leak { client, conversation_id } => (
+            Rule::Leak,
+            Site::client(*client),
+            format!("client {client} is no member of {conversation_id}"),
+        ),
         Oddity::StrangeAnswer { client } => (
             Rule::Phantom,
+            Site::client(*client),
             format!("client {client}: an acknowledgement of what it did not send there"),
         ),
-        Oddity::Unreadable { client } => {
-            (Rule::Unreadable, format!("client {client}: a frame that is no frame of the protocol"))
-        }
+        Oddity::Unreadable { client } => (
+            Rule::Unreadable,
+            Site::client(*client),
+            format!("client {client}: a frame that is no frame of the protocol"),
+        ),
+        Oddity::ShownTwice { client, conversation, seq } => (
+            Rule::DuplicateDelivery,
+            Site::entry(*conversation, *seq).at(*client),
+            format!("conversation {conversation} seq {seq}: client {client} showed it twice"),
+        ),
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod answers;
 mod entries;
+mod heads;
 mod link;
 mod outbox;
+pub mod telling;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -74,6 +76,8 @@ pub struct Client {
     link: Link,
     /// The first is 1.
     connection: u16,
+    /// Which of the gateways it is connected to.
+    gateway: u32,
     /// The store's, from `synced`.
     epoch: Option<String>,
     is_known_ready: bool,
@@ -82,6 +86,9 @@ pub struct Client {
     writer: Option<OwnedWriteHalf>,
     waker: Option<Waker>,
     hang_up: Option<HangUp>,
+    /// Asked to go elsewhere: after so many milliseconds, and when it was asked. Nothing new is
+    /// written any more, and it goes when what is under way is answered.
+    leaving: Option<(u64, u64)>,
     /// When the connection began to open.
     dialed_us: u64,
     heard_us: u64,
@@ -92,6 +99,8 @@ pub struct Client {
     sync_again_us: Option<u64>,
     /// A sync for missing entries is not asked for before.
     next_gap_sync_us: u64,
+    /// Heads are asked for then.
+    next_ping_us: u64,
     /// The next of its conversations to send to, in a closed loop.
     turn: usize,
 }
@@ -118,6 +127,7 @@ impl Client {
             outbox: Outbox::default(),
             link: Link::Down,
             connection: 0,
+            gateway: 0,
             epoch: None,
             is_known_ready: false,
             mask: number.wrapping_mul(0x9E37_79B1).to_ne_bytes(),
@@ -125,12 +135,14 @@ impl Client {
             writer: None,
             waker: None,
             hang_up: None,
+            leaving: None,
             dialed_us: 0,
             heard_us: 0,
             heartbeat_us: 0,
             paused_until_us: 0,
             sync_again_us: None,
             next_gap_sync_us: 0,
+            next_ping_us: 0,
             turn: 0,
         }
     }
@@ -181,26 +193,29 @@ impl Client {
 
     /// Writes what the outbox may write now.
     fn write_sends(&mut self, shared: &Shared, now_us: u64) {
-        if self.link != Link::Live || now_us < self.paused_until_us {
+        if self.link != Link::Live || self.leaving.is_some() || now_us < self.paused_until_us {
             return;
         }
         let plan = shared.plan();
         while let Some(pending) = self.outbox.next_to_write(now_us) {
             let send = &mut self.sends[pending.number as usize];
-            if matches!(send.outcome, Outcome::Unsent | Outcome::Refused) {
+            let is_new = matches!(send.outcome, Outcome::Unsent | Outcome::Refused);
+            if is_new {
                 (send.outcome, send.invoked_us) = (Outcome::Unknown, now_us);
             }
+            let conversation = send.conversation;
             let canary = Canary {
                 nonce: plan.run.nonce(),
-                conversation: send.conversation,
+                conversation,
                 sender: self.number,
                 number: pending.number,
                 due_us: pending.due_us,
             };
-            let recipient = match plan.partner(self.number, send.conversation) {
+            self.record_invoke(shared, canary, !is_new, now_us);
+            let recipient = match plan.partner(self.number, conversation) {
                 Some(user) if pending.is_to_user => Recipient::User(user),
                 _ => {
-                    let conversation = &plan.conversations[send.conversation as usize];
+                    let conversation = &plan.conversations[conversation as usize];
                     Recipient::Conversation(proto::id::ConversationId(conversation.id))
                 }
             };
@@ -215,9 +230,14 @@ impl Client {
     /// Hears one message of the server.
     pub fn hear(&mut self, shared: &Shared, json: &[u8], now_us: u64) {
         if self.hear_frame(shared, json, now_us).is_err() {
-            shared.odd(Oddity::Unreadable { client: self.number });
+            self.unreadable_frame(shared, now_us);
             shared.count_error("unreadable frame".to_owned());
         }
+    }
+
+    fn unreadable_frame(&self, shared: &Shared, now_us: u64) {
+        shared.odd(Oddity::Unreadable { client: self.number });
+        self.record_unreadable(shared, now_us);
     }
 
     fn hear_frame(&mut self, shared: &Shared, json: &[u8], now_us: u64) -> Result<(), Malformed> {
@@ -228,7 +248,7 @@ impl Client {
             Heard::Synced { epoch } => self.synced(shared, epoch, now_us),
             Heard::Welcome(welcome) => self.welcome(shared, &welcome, now_us),
             Heard::Error(error) => self.error(shared, &error, now_us),
-            Heard::Redirect(after_ms) => self.hang_up(HangUp::Redirected(after_ms)),
+            Heard::Redirect(after_ms) => self.redirected(after_ms, now_us),
             Heard::Batch(mut frames) => {
                 while let Some(frame) = frames.next()? {
                     // A batch holds no batch.
@@ -237,7 +257,10 @@ impl Client {
                     }
                 }
             }
-            Heard::Other => {}
+            Heard::Receipt(json) => self.hear_receipt(shared, json, now_us),
+            Heard::Presence(json) => self.hear_presence(shared, json, now_us),
+            Heard::Pong(Some(heads)) => self.compare_heads(shared, heads, now_us),
+            Heard::Pong(None) | Heard::Other => {}
         }
         Ok(())
     }

@@ -40,9 +40,9 @@ pub async fn keep_connected(
         let wait = match attempt {
             Ok((socket, early)) => {
                 let end = converse(&client, &shared, socket, &early).await;
-                client.borrow_mut().lost(&shared);
-                // A stuck server still takes connections: the next one is tried.
-                failures = u32::from(end == HangUp::Silent);
+                let now_us = shared.micros(Instant::now());
+                client.borrow_mut().lost(&shared, &end, now_us);
+                failures = u32::from(is_elsewhere_better(&end));
                 after(&shared, &end)
             }
             Err(error) => {
@@ -66,6 +66,12 @@ async fn is_over_before(shared: &Shared, then: tokio::time::Instant) -> bool {
         () = shared.stop.cancelled() => true,
         () = tokio::time::sleep_until(then) => false,
     }
+}
+
+/// A stuck server still takes connections, and one that goes away may for a while: the next one is
+/// tried.
+fn is_elsewhere_better(end: &HangUp) -> bool {
+    matches!(end, HangUp::Silent | HangUp::Redirected(_) | HangUp::Closed(1001 | 1012))
 }
 
 /// `Retry-After`, at most a minute.
@@ -116,7 +122,8 @@ async fn connect(
 ) -> Result<(OwnedReadHalf, Vec<u8>), HandshakeError> {
     let number = client.borrow().number();
     let common = &shared.common;
-    let target = &common.targets[number.wrapping_add(failures) as usize % common.targets.len()];
+    let gateway = number.wrapping_add(failures) as usize % common.targets.len();
+    let target = &common.targets[gateway];
     let source = common.options.sources.map(|sources| sources.address(number));
     let user = common.plan.users[number as usize].as_str();
     let token = common
@@ -131,7 +138,8 @@ async fn connect(
         .await
         .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
     let (reader, writer) = stream.into_split();
-    client.borrow_mut().opened(writer, dialed_us, shared.micros(Instant::now()));
+    let now_us = shared.micros(Instant::now());
+    client.borrow_mut().opened(writer, gateway as u32, dialed_us, now_us);
     Ok((reader, early))
 }
 
@@ -146,7 +154,7 @@ async fn converse(
     take(client, shared, &mut reader, early);
     let turn = |context: &mut Context<'_>| poll(client, shared, &mut reader, &mut socket, context);
     let end = std::future::poll_fn(turn).await;
-    if end == HangUp::Done {
+    if matches!(end, HangUp::Done | HangUp::Redirected(_)) {
         // The server answers the close and ends the stream; what else it says is not heard.
         let rest = async {
             let mut ignored = [0; 1024];

@@ -1,5 +1,8 @@
 //! Server frames, as much of them as the fleet needs: identity and place, not the rest.
 
+#[cfg(test)]
+mod tests;
+
 use proto::error_code::{ErrorCode, Stored};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -28,7 +31,13 @@ pub enum Heard<'a> {
     Batch(Elements<'a>),
     /// The server asks to go elsewhere after so many milliseconds.
     Redirect(u64),
-    /// Receipts, presence and whatever a newer server says.
+    /// How far a member has come: read it with [`receipt`] where it matters.
+    Receipt(&'a [u8]),
+    /// How a user is: read it with [`presence`] where it matters.
+    Presence(&'a [u8]),
+    /// The digest of the user's heads, when the server can tell it.
+    Pong(Option<u32>),
+    /// Whatever a newer server says.
     Other,
 }
 
@@ -128,6 +137,9 @@ pub fn parse(json: &[u8]) -> Result<Heard<'_>, Malformed> {
             b"error" => Heard::Error(rare(json)?),
             b"redirect" => Heard::Redirect(rare::<Redirect>(json)?.after_ms),
             b"batch" => Heard::Batch(batch(json)?),
+            b"receipt" => Heard::Receipt(json),
+            b"presence" => Heard::Presence(json),
+            b"pong" => Heard::Pong(rare::<Pong>(json)?.heads),
             _ => Heard::Other,
         });
     }
@@ -140,9 +152,47 @@ struct Synced {
 }
 
 #[derive(Deserialize)]
+struct Pong {
+    #[serde(default)]
+    heads: Option<u32>,
+}
+
+#[derive(Deserialize)]
 struct Redirect {
     #[serde(default)]
     after_ms: u64,
+}
+
+/// `receipt`.
+#[derive(Debug, Deserialize)]
+pub struct Receipt {
+    /// The conversation.
+    pub conversation_id: Uuid,
+    /// The member.
+    pub user_id: String,
+    /// All up to here reached a device of the member.
+    pub delivered_seq: u64,
+    /// All up to here was read by the member.
+    pub read_seq: u64,
+}
+
+/// `presence`.
+#[derive(Debug, Deserialize)]
+pub struct Presence {
+    /// The user.
+    pub user_id: String,
+    /// `online`, `away`, `busy` or `offline`.
+    pub status: String,
+}
+
+/// Reads a `receipt`.
+pub fn receipt(json: &[u8]) -> Result<Receipt, Malformed> {
+    rare(json)
+}
+
+/// Reads a `presence`.
+pub fn presence(json: &[u8]) -> Result<Presence, Malformed> {
+    rare(json)
 }
 
 /// Frames that are rare enough for a parser.
@@ -240,110 +290,4 @@ fn batch(json: &[u8]) -> Result<Elements<'_>, Malformed> {
         }
     }
     Err(Malformed)
-}
-
-#[cfg(test)]
-mod tests {
-    use proto::frame::server;
-    use proto::id::{ClientId, ConversationId, EntryId, UserId};
-    use serde_json::value::RawValue;
-
-    use super::*;
-
-    fn an_entry() -> server::Entry {
-        server::Entry {
-            conversation_id: ConversationId::generate(),
-            seq: 17,
-            id: EntryId::generate(),
-            kind: "text".to_owned(),
-            sender: server::Sender {
-                id: UserId::parse("ann").unwrap(),
-                r#type: "user".to_owned(),
-                name: "Ann \"the\" {first}".to_owned(),
-                avatar: String::new(),
-            },
-            content: RawValue::from_string(r#"{ "other": [1, "}"], "text": "hi" }"#.to_owned())
-                .unwrap(),
-            reply_to: Some(3),
-            mentions: vec![UserId::parse("bob").unwrap()],
-            is_important: true,
-            extra: None,
-            client_id: Some(ClientId::generate()),
-            timestamp: 1,
-        }
-    }
-
-    fn assert_same(heard: &Entry<'_>, entry: &server::Entry) {
-        assert_eq!(heard.conversation_id, entry.conversation_id.0);
-        assert_eq!(heard.seq, entry.seq);
-        assert_eq!(heard.id, entry.id.0);
-        assert!(!heard.is_system);
-        assert_eq!(heard.sender, b"ann");
-        assert_eq!(heard.text, b"hi");
-        assert_eq!(heard.client_id, entry.client_id.map(|id| id.0));
-    }
-
-    #[test]
-    fn frames_are_heard_as_the_contract_writes_them() {
-        let entry = an_entry();
-        let frame = entry.to_frame_json();
-        let Heard::Entry(heard) = parse(&frame).unwrap() else { panic!("an entry") };
-        assert_same(&heard, &entry);
-
-        let conversation_id = entry.conversation_id;
-        let page = server::SyncPage {
-            conversation_id,
-            entries: vec![entry.clone(), entry.clone()],
-            head: 18,
-            more: true,
-            reset: true,
-        };
-        let body = serde_json::to_string(&page).unwrap();
-        let json = format!(r#"{{"type":"sync_page",{}"#, &body[1..]);
-        let Heard::SyncPage(mut heard) = parse(json.as_bytes()).unwrap() else { panic!("a page") };
-        assert_eq!((heard.head, heard.is_reset), (18, true));
-        let mut count = 0;
-        while let Some(element) = heard.entries.next().unwrap() {
-            assert_same(&super::entry(element).unwrap(), &entry);
-            count += 1;
-        }
-        assert_eq!(count, 2);
-
-        let sent = server::Sent {
-            r#ref: Some("5".to_owned()),
-            client_id: ClientId::generate(),
-            conversation_id,
-            id: entry.id,
-            seq: 9,
-            timestamp: 1,
-        };
-        let json = server::ServerFrame::Sent(sent.clone()).to_json();
-        let Heard::Sent(heard) = parse(&json).unwrap() else { panic!("sent") };
-        assert_eq!(heard.client_id, sent.client_id.0);
-        assert_eq!((heard.seq, heard.id), (9, entry.id.0));
-    }
-
-    #[test]
-    fn rare_frames_are_heard_too() {
-        let error = server::ErrorFrame {
-            r#ref: Some("8".to_owned()),
-            client_id: None,
-            code: ErrorCode::Unavailable,
-            message: "later".to_owned(),
-            stored: Stored::Unknown,
-            retry_after_ms: Some(20),
-        };
-        let json = server::ServerFrame::Error(error).to_json();
-        let Heard::Error(heard) = parse(&json).unwrap() else { panic!("an error") };
-        assert_eq!((heard.code, heard.retry_after_ms), (ErrorCode::Unavailable, Some(20)));
-        let json = br#"{"type":"batch","frames":[{"type":"pong"},{"type":"pong"}]}"#;
-        assert!(matches!(parse(json), Ok(Heard::Batch(_))));
-        let json = br#"{"type":"welcome","connection_id":"c","user_id":"u","heartbeat_ms":30000,
-            "limits":{"frame_bytes":1,"in_flight":32}}"#;
-        let Ok(Heard::Welcome(welcome)) = parse(json) else { panic!("welcome") };
-        assert_eq!((welcome.heartbeat_ms, welcome.limits.in_flight), (30_000, 32));
-        assert!(matches!(parse(br#"{"type":"a_newer_one","x":1}"#), Ok(Heard::Other)));
-        assert!(parse(b"[]").is_err());
-        assert!(parse(br#"{"type":"entry","seq":1}"#).is_err());
-    }
 }

@@ -32,6 +32,8 @@ pub enum Via {
     Sync,
     /// In a page of REST history.
     History,
+    /// In the database.
+    Table,
 }
 
 /// One entry, as one device saw it once. Repeats on the wire are further observations.
@@ -82,6 +84,9 @@ pub struct Send {
     pub seq: u32,
     /// What became of it.
     pub outcome: Outcome,
+    /// An earlier attempt was lost or not answered for certain, and may be stored: a later *not
+    /// stored* speaks of the later attempt only.
+    pub is_doubtful: bool,
     /// Answered with an error and sent again while later sends were under way: its place among
     /// them is not promised.
     pub is_late: bool,
@@ -134,6 +139,33 @@ pub enum Oddity {
         /// The client.
         client: u32,
     },
+    /// An entry was shown twice to the user of a device.
+    ShownTwice {
+        /// The client.
+        client: u32,
+        /// The conversation.
+        conversation: u32,
+        /// The entry.
+        seq: u32,
+    },
+}
+
+impl History {
+    /// What the store says of a conversation's log, by each account, with the account's name.
+    pub fn accounts(
+        &self,
+        conversation: u32,
+    ) -> impl Iterator<Item = (&'static str, &[Observation])> {
+        let accounts = [("history", &self.stored), ("the database", &self.tables)];
+        accounts
+            .into_iter()
+            .filter_map(move |(name, logs)| Some((name, logs.get(&conversation)?.as_slice())))
+    }
+
+    /// The first and last place of a log that a client is a member at.
+    pub fn membership(&self, conversation: u32, client: u32) -> (u32, u32) {
+        self.memberships.get(&(conversation, client)).copied().unwrap_or((1, u32::MAX))
+    }
 }
 
 /// Everything the checker needs.
@@ -145,6 +177,11 @@ pub struct History {
     pub clients: Vec<ClientHistory>,
     /// The logs as REST history gave them, by conversation, for those that were asked for.
     pub stored: BTreeMap<u32, Vec<Observation>>,
+    /// The logs as the database has them, when it was asked.
+    pub tables: BTreeMap<u32, Vec<Observation>>,
+    /// By conversation and client: the first and last place of the log that it is a member at.
+    /// Without a line it is a member throughout.
+    pub memberships: BTreeMap<(u32, u32), (u32, u32)>,
     /// Seen at once, at most so many as the run keeps.
     pub oddities: Vec<Oddity>,
 }

@@ -24,6 +24,7 @@ pub struct Run {
     nonce: u32,
     name: String,
     start: Instant,
+    start_ns: u64,
     start_unix_ms: u64,
 }
 
@@ -35,7 +36,8 @@ impl Run {
             .map_or(0, |since| since.as_millis() as u64);
         let nonce = rand::random::<u32>() & ((1 << NONCE_BITS) - 1);
         let name = format!("fleet.{start_unix_ms:x}.{nonce:06x}");
-        Self { nonce, name, start: Instant::now(), start_unix_ms }
+        let (start, start_ns) = (Instant::now(), crate::clock::monotonic_ns());
+        Self { nonce, name, start, start_ns, start_unix_ms }
     }
 
     /// The run's name: the beginning of every user's.
@@ -51,6 +53,17 @@ impl Run {
     /// Microseconds from the start of the run to `instant`.
     pub fn micros(&self, instant: Instant) -> u64 {
         instant.saturating_duration_since(self.start).as_micros() as u64
+    }
+
+    /// The machine's clock at a microsecond of the run, in nanoseconds.
+    pub fn nanos(&self, at_us: u64) -> u64 {
+        self.start_ns + at_us * 1_000
+    }
+
+    /// The client behind a user; nothing when it is not of this run.
+    pub fn client_of(&self, user: &[u8]) -> Option<u32> {
+        let number = user.strip_prefix(self.name.as_bytes())?.strip_prefix(b"-")?;
+        std::str::from_utf8(number).ok()?.parse().ok()
     }
 
     /// The user behind a client.
@@ -115,6 +128,10 @@ mod tests {
 
     #[test]
     fn a_user_is_a_valid_id() {
-        assert!(Run::begin().user(MAX_CLIENTS).as_str().len() <= proto::id::MAX_NAME_BYTES);
+        let run = Run::begin();
+        let user = run.user(MAX_CLIENTS);
+        assert!(user.as_str().len() <= proto::id::MAX_NAME_BYTES);
+        assert_eq!(run.client_of(user.as_str().as_bytes()), Some(MAX_CLIENTS));
+        assert_eq!(run.client_of(b"mallory"), None);
     }
 }

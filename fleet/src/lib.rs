@@ -5,13 +5,19 @@
 //!
 //! A run: [`run`] lays out who talks to whom, starts a thread or more of clients, leads them through
 //! connecting, sending and draining, and hands what they recorded to [`check`].
+//! [`fault_proxy`] stands between any two processes and spoils their connections.
 
 mod author;
 pub mod check;
+pub mod check_command;
 mod client;
+mod clock;
 mod connection;
 mod counters;
 mod cursor;
+mod event;
+mod facts;
+pub mod fault_proxy;
 mod hear;
 pub mod history;
 mod identity;
@@ -22,6 +28,8 @@ pub mod options;
 mod plan;
 mod processes;
 mod progress;
+mod record;
+mod replay;
 pub mod report;
 mod rest;
 mod run;

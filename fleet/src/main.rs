@@ -1,18 +1,61 @@
-//! The fleet as a program: reads the command line, runs, prints the report, exits with the verdict.
+//! The fleet as a program: reads the command line, does it, prints the report, exits with the verdict.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use fleet::Options;
+use fleet::check_command::CheckOptions;
 use fleet::options::{Command, CommandLine};
+use serde::Serialize;
 
 /// Wrong arguments, or a run that could not be done.
 const NO_RUN: u8 = 2;
 
 fn main() -> ExitCode {
-    let Command::Run(options) = CommandLine::parse().command;
+    match CommandLine::parse().command {
+        Command::Run(options) => run(*options),
+        Command::Check(options) => check(&options),
+        Command::Proxy(options) => match fleet::fault_proxy::command::run(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("fleet: {error}");
+                ExitCode::from(NO_RUN)
+            }
+        },
+    }
+}
+
+fn check(options: &CheckOptions) -> ExitCode {
+    let judgement = match fleet::check_command::run(options) {
+        Ok(judgement) => judgement,
+        Err(error) => {
+            eprintln!("fleet: {error}");
+            return ExitCode::from(NO_RUN);
+        }
+    };
+    let _ = writeln!(std::io::stdout(), "{judgement}");
+    exit(options.json.as_deref(), &judgement, judgement.exit_code())
+}
+
+/// Writes what is known as JSON where it is asked for, and exits.
+fn exit(json: Option<&Path>, known: &impl Serialize, code: u8) -> ExitCode {
+    if let Some(path) = json {
+        let written = serde_json::to_vec_pretty(known)
+            .map_err(std::io::Error::other)
+            .and_then(|json| std::fs::write(path, json));
+        if let Err(error) = written {
+            eprintln!("fleet: {}: {error}", path.display());
+            return ExitCode::from(NO_RUN);
+        }
+    }
+    ExitCode::from(code)
+}
+
+fn run(options: Options) -> ExitCode {
     let json = options.json.clone();
-    let report = match fleet::run(*options) {
+    let report = match fleet::run(options) {
         Ok(report) => report,
         Err(error) => {
             eprintln!("fleet: {error}");
@@ -21,14 +64,5 @@ fn main() -> ExitCode {
     };
     // A closed pipe is no reason to fail: the exit code still says it.
     let _ = writeln!(std::io::stdout(), "{report}");
-    if let Some(path) = json {
-        let written = serde_json::to_vec_pretty(&report)
-            .map_err(std::io::Error::other)
-            .and_then(|json| std::fs::write(&path, json));
-        if let Err(error) = written {
-            eprintln!("fleet: {}: {error}", path.display());
-            return ExitCode::from(NO_RUN);
-        }
-    }
-    ExitCode::from(report.exit_code())
+    exit(json.as_deref(), &report, report.exit_code())
 }

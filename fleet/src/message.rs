@@ -96,6 +96,12 @@ pub fn write_send(
         Recipient::Conversation(id) => write!(out, r#""conversation_id":"{id}","#),
     };
     out.extend_from_slice(br#""content":{"text":""#);
+    write_text(out, canary, payload_bytes);
+    out.extend_from_slice(br#""}}"#);
+}
+
+/// Appends the text of a send.
+pub fn write_text(out: &mut Vec<u8>, canary: Canary, payload_bytes: usize) {
     canary.write(out);
     let mut left = payload_bytes.saturating_sub(MIN_PAYLOAD_BYTES);
     while left > 0 {
@@ -103,7 +109,6 @@ pub fn write_send(
         out.extend_from_slice(&PATTERN[..chunk]);
         left -= chunk;
     }
-    out.extend_from_slice(br#""}}"#);
 }
 
 #[cfg(test)]

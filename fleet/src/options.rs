@@ -5,10 +5,13 @@ mod values;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, FromArgMatches as _, Parser, ValueEnum};
 
+use crate::check_command::{self, CheckOptions};
+use crate::fault_proxy::command::{self, ProxyOptions};
 use crate::identity::MAX_CLIENTS;
 use crate::message::{MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES};
+pub(crate) use values::duration as parse_duration;
 pub use values::{NamedPid, Rate, Secret, Sources, WsUrl};
 
 /// The command line.
@@ -26,6 +29,12 @@ pub enum Command {
     /// Connect clients, drive a scenario, check every message, report.
     #[command(after_long_help = RUN_HELP)]
     Run(Box<Options>),
+    /// Judge recorded histories.
+    #[command(after_long_help = check_command::HELP)]
+    Check(CheckOptions),
+    /// Stand between clients and servers, and spoil their connections when told to.
+    #[command(after_long_help = command::HELP)]
+    Proxy(ProxyOptions),
 }
 
 const LONG_ABOUT: &str = "\
@@ -205,6 +214,9 @@ pub struct Options {
     /// Writes the report there as JSON.
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Writes everything that happens there, one JSON object a line, for `fleet check`.
+    #[arg(long)]
+    pub history: Option<PathBuf>,
     /// No progress lines.
     #[arg(long)]
     pub quiet: bool,
@@ -229,9 +241,9 @@ pub struct OptionsError(String);
 impl Options {
     /// Options as the command line gives them, for code: `["--url", "ws://…", …]`.
     pub fn parse<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
-        let all = ["fleet", "run"].into_iter().chain(arguments);
-        let Command::Run(options) = CommandLine::try_parse_from(all)?.command;
-        Ok(*options)
+        let all = ["run"].into_iter().chain(arguments);
+        let matches = Self::augment_args(clap::Command::new("fleet")).try_get_matches_from(all)?;
+        Self::from_arg_matches(&matches)
     }
 
     /// Clients of the scenario.
@@ -307,7 +319,9 @@ mod tests {
     #[test]
     fn the_help_names_every_rule() {
         for rule in Rule::ALL {
-            assert!(RUN_HELP.contains(rule.name()), "{}", rule.name());
+            let is_named =
+                [RUN_HELP, check_command::HELP].iter().any(|help| help.contains(rule.name()));
+            assert!(is_named, "{}", rule.name());
         }
     }
 

@@ -24,6 +24,26 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// What the program exits with.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::Invalid => 1,
+            Self::Unknown => 2,
+        }
+    }
+
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Invalid => "INVALID",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Latencies in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Percentiles {
@@ -166,11 +186,7 @@ pub struct Report {
 impl Report {
     /// What the program exits with.
     pub fn exit_code(&self) -> u8 {
-        match self.verdict {
-            Verdict::Valid => 0,
-            Verdict::Invalid => 1,
-            Verdict::Unknown => 2,
-        }
+        self.verdict.exit_code()
     }
 }
 

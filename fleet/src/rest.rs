@@ -1,17 +1,21 @@
-//! The two things the fleet asks over REST: groups at the start, logs at the end.
+//! What the fleet asks over REST: groups at the start, logs and statuses at the end.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proto::id::UserId;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::author::author;
+use crate::client::telling;
+use crate::event::Event;
 use crate::hear;
 use crate::history::{Mark, Observation, Via};
 use crate::plan::Plan;
+use crate::record::Recorder;
 use crate::scan::{Elements, Fields, Malformed};
 use crate::token::Signer;
 
@@ -64,6 +68,17 @@ pub struct Rest {
 #[derive(Deserialize)]
 struct Created {
     id: Uuid,
+}
+
+#[derive(Deserialize)]
+struct Statuses {
+    statuses: Vec<Status>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    user_id: String,
+    status: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -140,12 +155,25 @@ impl Rest {
         serde_json::from_slice::<Created>(&answer).map(|made| made.id).map_err(|_| strange())
     }
 
+    /// How users are, asked as the first of them.
+    pub async fn statuses(&self, users: &[UserId]) -> Result<Vec<(String, String)>, RestError> {
+        let names: Vec<&str> = users.iter().map(UserId::as_str).collect();
+        let what = "presence".to_owned();
+        let asking = names.first().copied().unwrap_or_default();
+        let url = format!("{}/presence?ids={}", self.base, names.join(","));
+        let answer = self.ask(asking, &what, || self.http.get(&url)).await?;
+        let statuses: Statuses =
+            serde_json::from_slice(&answer).map_err(|_| RestError::Strange { what })?;
+        Ok(statuses.statuses.into_iter().map(|each| (each.user_id, each.status)).collect())
+    }
+
     /// Reads the whole log of a conversation as its first member.
     pub async fn history(
         &self,
         plan: &Plan,
         payload: usize,
         conversation: u32,
+        recorder: Option<&Recorder>,
     ) -> Result<Vec<Observation>, RestError> {
         let what = format!("history of conversation {conversation}");
         let strange = |_: Malformed| RestError::Strange { what: what.clone() };
@@ -160,10 +188,13 @@ impl Rest {
                 self.base, planned.id
             );
             let json = self.ask(reader, &what, || self.http.get(&url)).await?;
-            let page = Page::read(&json, plan, payload, conversation).map_err(strange)?;
+            let page = Page::read(&json, plan, payload, conversation, recorder).map_err(strange)?;
             let is_stuck = page.entries.last().is_none_or(|last| last.seq <= after_seq);
             log.extend(page.entries);
             if !page.has_more {
+                if let Some(recorder) = recorder {
+                    recorder.take(now(plan), Event::LogEnd { conv: conversation });
+                }
                 return Ok(log);
             }
             if is_stuck {
@@ -171,6 +202,11 @@ impl Rest {
             }
         }
     }
+}
+
+/// The machine's clock.
+fn now(plan: &Plan) -> u64 {
+    plan.run.nanos(plan.run.micros(Instant::now()))
 }
 
 fn http_error(what: &str, error: &reqwest::Error) -> RestError {
@@ -202,6 +238,7 @@ impl Page {
         plan: &Plan,
         payload: usize,
         conversation: u32,
+        recorder: Option<&Recorder>,
     ) -> Result<Self, Malformed> {
         let mut page = Self { entries: Vec::new(), has_more: false };
         let mut fields = Fields::of(json)?;
@@ -211,7 +248,7 @@ impl Page {
                 b"entries" => {
                     let mut entries = Elements::of(value)?;
                     while let Some(entry) = entries.next()? {
-                        page.entries.push(observe(entry, plan, payload, conversation)?);
+                        page.entries.push(observe(entry, plan, payload, conversation, recorder)?);
                     }
                 }
                 _ => {}
@@ -226,12 +263,18 @@ fn observe(
     plan: &Plan,
     payload: usize,
     conversation: u32,
+    recorder: Option<&Recorder>,
 ) -> Result<Observation, Malformed> {
     let entry = hear::entry(json)?;
     let author = author(plan, payload, conversation, &entry);
+    let seq = u32::try_from(entry.seq).map_err(|_| Malformed)?;
+    if let Some(recorder) = recorder {
+        let entry = telling::seen(conversation, seq, &author, &entry);
+        recorder.take(now(plan), Event::Log { entry });
+    }
     Ok(Observation {
         mark: Mark::of(entry.id),
-        seq: u32::try_from(entry.seq).map_err(|_| Malformed)?,
+        seq,
         sender: author.sender,
         number: author.number,
         connection: 0,

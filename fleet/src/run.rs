@@ -1,6 +1,7 @@
 //! One run from its options to its report.
 
 mod conductor;
+mod ending;
 mod judge;
 mod setup;
 
@@ -20,6 +21,14 @@ pub enum RunError {
     /// The secret cannot be read.
     #[error("--secret-file {}: {source}", path.display())]
     Secret {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The history cannot be written.
+    #[error("--history {}: {source}", path.display())]
+    History {
         /// The file.
         path: PathBuf,
         /// Why.

@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::counters::Counters;
+use crate::event::Event;
 use crate::history::Oddity;
 use crate::measures::Measures;
 use crate::options::Options;
 use crate::plan::Plan;
+use crate::record::Recorder;
 use crate::token::Signer;
 use crate::ws::handshake::Target;
 
@@ -63,6 +65,8 @@ pub struct Common {
     pub signer: Arc<Signer>,
     /// How far the logs are.
     pub heads: Arc<Heads>,
+    /// Where the history is written, when it is.
+    pub recorder: Option<Recorder>,
 }
 
 /// One thread's.
@@ -143,6 +147,13 @@ impl Shared {
     /// Keeps what is wrong at once.
     pub fn odd(&self, oddity: Oddity) {
         self.measures.borrow_mut().keep_oddity(oddity);
+    }
+
+    /// Writes an event to the history, when one is written.
+    pub fn record(&self, at_us: u64, event: impl FnOnce() -> Event) {
+        if let Some(recorder) = &self.common.recorder {
+            recorder.take(self.plan().run.nanos(at_us), event());
+        }
     }
 
     /// Counts an error by its kind.

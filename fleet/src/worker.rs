@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::client::Client;
 use crate::connection;
 use crate::counters::Counters;
+use crate::event::Event;
 use crate::history::ClientHistory;
 use crate::load;
 use crate::measures::Measures;
@@ -115,7 +116,10 @@ async fn live(
 /// Takes the records out of the clients.
 fn harvest(clients: &Clients, shared: &Shared, is_up_to_date: &[bool]) -> Harvest {
     let mut harvested = Vec::with_capacity(clients.len());
+    let now_us = shared.micros(std::time::Instant::now());
     for (client, is_up_to_date) in clients.iter().zip(is_up_to_date) {
+        let dev = client.borrow().number();
+        shared.record(now_us, || Event::End { dev, reached: *is_up_to_date });
         let history = client.borrow_mut().take_history(*is_up_to_date);
         harvested.push((client.borrow().number(), history));
     }
@@ -151,7 +155,7 @@ async fn sweep(
         }
         if !ack_every.is_zero() {
             for at in tellings.due(SWEEP) {
-                clients[at].borrow_mut().tell_delivered(&shared);
+                clients[at].borrow_mut().tell_delivered(&shared, now_us);
             }
         }
         match *phases.borrow() {

@@ -30,6 +30,11 @@ const HEAD: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 16 << 10;
 /// What a socket reads at once. The library's default of 128 KiB is held by every idle connection.
 const READ_BYTES: usize = 1 << 10;
+/// What is read beyond twice the limit of a frame.
+const READ_BEYOND_BYTES: usize = 4 << 10;
+/// What the library may hold for writing. It is handed one frame at a time, so this bounds a frame: a
+/// page of a sync is the longest.
+const WRITE_BYTES: usize = crate::MAX_MESSAGE_BYTES + (1 << 20);
 /// Pause after the operating system refused a connection: out of files, usually.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -94,6 +99,8 @@ struct UpgradeQuery {
     token: Option<String>,
     device: Option<String>,
     device_type: Option<String>,
+    /// `off`: this device listens only and acknowledges nothing.
+    acks: Option<String>,
 }
 
 async fn upgrade(
@@ -128,6 +135,10 @@ fn accept_socket(
     if !handshake::is_origin_allowed(headers, &shared.allowed_origins) {
         return (StatusCode::FORBIDDEN, "pages of this origin may not connect").into_response();
     }
+    if shared.shutdown.is_begun() {
+        return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], "leaving; connect again")
+            .into_response();
+    }
     if shared.sockets.len() >= shared.limits.connections {
         return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "5")], "too many connections")
             .into_response();
@@ -136,13 +147,16 @@ fn accept_socket(
         token: handshake::token(query.token.as_deref(), headers),
         device_id: query.device.and_then(|device| DeviceId::parse(&device).ok()),
         device_type: handshake::device_type(query.device_type.as_deref()),
+        acknowledges: query.acks.as_deref() != Some("off"),
         conversation_id,
     };
-    let limit = shared.limits.frame_bytes;
+    // More than the limit is read, so that the session can refuse it and still close in order: bytes
+    // left unread would reset the connection before the client sees why.
+    let limit = shared.limits.frame_bytes.saturating_mul(2).saturating_add(READ_BEYOND_BYTES);
     upgrade
         .protocols([handshake::SUBPROTOCOL])
         .read_buffer_size(READ_BYTES)
-        .max_write_buffer_size(shared.limits.outbox_bytes + (1 << 20))
+        .max_write_buffer_size(WRITE_BYTES)
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| {

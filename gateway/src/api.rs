@@ -4,6 +4,7 @@
 mod command;
 mod conversations;
 mod error;
+mod explain;
 mod members;
 mod messages;
 mod shapes;
@@ -11,14 +12,13 @@ mod users;
 
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -63,6 +63,7 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(members::list, members::add))
         .routes(routes!(members::remove, members::set_role))
         .routes(routes!(messages::page, messages::send))
+        .routes(routes!(explain::explain))
 }
 
 /// The description of the REST interface, generated from the handlers.
@@ -73,14 +74,25 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The routes with their limits.
 pub(crate) fn router(shared: Shared) -> Router {
     let (router, openapi) = described().split_for_parts();
-    let timeout = Duration::from_millis(shared.limits.request_timeout_ms);
     router
         .route("/api/v1/openapi.json", get(move || async move { Json(openapi) }))
         .route("/api/{*path}", axum::routing::any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn_with_state(shared.clone(), in_time))
         .with_state(shared)
+}
+
+/// Answers like every other error when a request takes too long, which a bare layer would not.
+async fn in_time(
+    State(shared): State<Shared>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let limits = &shared.limits;
+    tokio::time::timeout(Duration::from_millis(limits.request_timeout_ms), next.run(request))
+        .await
+        .map_err(|_elapsed| ApiError::unavailable(None, limits.retry_after_ms))
 }
 
 async fn unknown() -> impl IntoResponse {

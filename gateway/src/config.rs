@@ -47,7 +47,7 @@ impl Default for GatewayConfig {
             gateway_id: "gateway-1".to_owned(),
             listen: "127.0.0.1:8080".to_owned(),
             management_listen: "127.0.0.1:9090".to_owned(),
-            stop_grace_ms: 20_000,
+            stop_grace_ms: 30_000,
             allowed_origins: Vec::new(),
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),
@@ -86,6 +86,13 @@ pub struct LimitsConfig {
     pub outbox_frames: usize,
     /// Bytes waiting for one socket, likewise.
     pub outbox_bytes: usize,
+    /// When entries that a device does not acknowledge are pushed again, in milliseconds after the
+    /// first push, ascending. Empty: nothing is pushed again and nobody is closed for it.
+    pub redelivery_ms: Vec<u64>,
+    /// When a device that acknowledges none of that is closed (4008), in milliseconds.
+    pub delivery_timeout_ms: u64,
+    /// Conversations of one connection whose delivery is followed at once.
+    pub followed_conversations: usize,
     /// Frames waiting for the bus; then senders are told to come again.
     pub uplink_frames: usize,
     /// Publishes awaiting their confirm; what comes meanwhile is the next batch.
@@ -96,12 +103,20 @@ pub struct LimitsConfig {
     pub downlink_prefetch: u16,
     /// How often presence hears of this gateway, in milliseconds.
     pub presence_heartbeat_ms: u64,
+    /// A pause of this process after which presence may have given it up, in milliseconds: half of
+    /// presence's `leases.lease_ms`. Then it begins anew before it writes to its sockets.
+    pub frozen_ms: u64,
     /// What senders are told to wait when a part of the system is away, in milliseconds.
     pub retry_after_ms: u64,
     /// How long a request over REST may take, in milliseconds.
     pub request_timeout_ms: u64,
     /// Users whose name was reported lately and is not reported again.
     pub reported_profiles: usize,
+    /// Over how long a leaving gateway spreads its `redirect` to the open sockets, in milliseconds. 0:
+    /// nobody is asked to go elsewhere, and the sockets are closed at once (1012).
+    pub drain_window_ms: u64,
+    /// How long a socket may stay after its `redirect` before it is closed (1012), in milliseconds.
+    pub drain_linger_ms: u64,
 }
 
 impl Default for LimitsConfig {
@@ -118,14 +133,20 @@ impl Default for LimitsConfig {
             write_timeout_ms: 10_000,
             outbox_frames: 4_096,
             outbox_bytes: 4 << 20,
+            redelivery_ms: vec![3_000, 6_000, 12_000],
+            delivery_timeout_ms: 24_000,
+            followed_conversations: 1_024,
             uplink_frames: 20_000,
             uplink_window: 4,
             uplink_batch_frames: 512,
             downlink_prefetch: 64,
             presence_heartbeat_ms: 3_000,
+            frozen_ms: 5_000,
             retry_after_ms: 1_000,
             request_timeout_ms: 15_000,
             reported_profiles: 100_000,
+            drain_window_ms: 5_000,
+            drain_linger_ms: 5_000,
         }
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod handshake;
 mod in_flight;
 mod session;
 mod sync;
+pub(crate) mod unacknowledged;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(crate) struct Request {
     pub(crate) token: Option<String>,
     pub(crate) device_id: Option<DeviceId>,
     pub(crate) device_type: DeviceType,
+    /// Says `delivered` of what it gets.
+    pub(crate) acknowledges: bool,
     /// From the path `/ws/{conversation_id}`.
     pub(crate) conversation_id: Option<ConversationId>,
 }
@@ -41,6 +44,9 @@ pub(crate) async fn run(shared: Shared, mut socket: WebSocket, request: Request)
             .get_or_create(&crate::metrics::CodeLabel { code: close.label() })
             .inc();
         goodbye(&mut socket, &close).await;
+    } else {
+        // The answer to the client's own close frame, where it sent one.
+        let _ = tokio::time::timeout(GOODBYE, socket.flush()).await;
     }
     shared.metrics.connections.dec();
 }
@@ -60,7 +66,7 @@ async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Opti
     let connection = Arc::new(Connection {
         number: shared.registry.next_number(),
         user_id: identity.user_id.clone(),
-        device_id: handshake::device(&identity, request.device_id),
+        device_id: handshake::device(&identity, request.device_id.clone()),
         device_type: request.device_type,
         connected_at_ms: unix_ms(),
         outbox: crate::outbox::Outbox::default(),
@@ -70,12 +76,7 @@ async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Opti
     let ended = match Box::pin(register(shared, socket, &connection)).await {
         Ok(()) => {
             shared.report_profile(&identity, connection.number);
-            let session = Session::new(
-                shared.clone(),
-                Arc::clone(&connection),
-                identity,
-                request.conversation_id,
-            );
+            let session = Session::new(shared.clone(), Arc::clone(&connection), identity, &request);
             session.run(socket).await
         }
         Err(ended) => ended,
@@ -120,6 +121,11 @@ async fn goodbye(socket: &mut WebSocket, close: &Close) {
     let polite = async {
         if socket.send(Message::Close(Some(close.frame()))).await.is_ok() {
             let _ = socket.flush().await;
+            if *close == Close::MuchTooBig {
+                // The rest of the frame lies unread: letting go now would reset the connection, and the
+                // client would lose the reason with it.
+                return std::future::pending().await;
+            }
             while let Some(Ok(message)) = socket.recv().await {
                 if let Message::Close(_) = message {
                     break;

@@ -7,13 +7,14 @@ use bus::{Bus, PushConsumer};
 use platform::backoff::Backoff;
 use platform::shutdown::Shutdown;
 use proto::bus::{GatewayRef, Push, PushClass};
-use proto::id::GatewayId;
+use proto::id::{ConversationId, GatewayId};
 use tokio::sync::watch;
 
 use crate::config::LimitsConfig;
 use crate::connection::close::Close;
 use crate::metrics::GatewayMetrics;
 use crate::outbox::{OutboxLimits, Queued};
+use crate::pulse::Pulse;
 use crate::registry::Registry;
 
 pub(crate) struct Downlink {
@@ -24,6 +25,7 @@ pub(crate) struct Downlink {
     pub(crate) gateway: watch::Sender<Option<GatewayRef>>,
     pub(crate) limits: LimitsConfig,
     pub(crate) metrics: GatewayMetrics,
+    pub(crate) pulse: Arc<Pulse>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -52,11 +54,15 @@ impl Downlink {
 
     /// True when the process ends.
     async fn consume(&self, mut consumer: Box<dyn PushConsumer>) -> bool {
+        self.pulse.opened(&consumer.gateway());
         self.gateway.send_replace(Some(consumer.gateway()));
         loop {
             let batch = tokio::select! {
-                batch = consumer.next() => batch,
+                biased;
                 () = self.shutdown.forced() => return true,
+                // What waits in the old queue is covered by the heads that are told then.
+                () = self.pulse.renewal() => return false,
+                batch = consumer.next() => batch,
             };
             let Some(batch) = batch else { return false };
             for push in batch.pushes {
@@ -67,8 +73,8 @@ impl Downlink {
 
     fn hand_out(&self, push: Push) {
         let class = push.class();
-        let limits =
-            OutboxLimits { frames: self.limits.outbox_frames, bytes: self.limits.outbox_bytes };
+        let entry = ConversationId::from_bytes(&push.conversation_id).ok().map(|id| (id, push.seq));
+        let limits = OutboxLimits::from(&self.limits);
         for number in push.connections {
             // Gone meanwhile: its next sync covers it.
             let Some(connection) = self.registry.get(number) else { continue };
@@ -80,6 +86,7 @@ impl Downlink {
                 frame: push.frame.clone(),
                 class,
                 answers: push.answers.clone(),
+                entry,
                 traceparent: push.traceparent.clone(),
             };
             let dropped = connection.outbox.push(queued, limits);

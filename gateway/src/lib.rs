@@ -8,10 +8,12 @@ mod api;
 pub mod config;
 mod connection;
 mod downlink;
+mod heads;
 pub mod metrics;
 mod outbox;
 mod pages;
 mod presence_link;
+mod pulse;
 mod registry;
 mod shared;
 mod uplink;
@@ -35,9 +37,13 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
 use crate::config::LimitsConfig;
+use crate::connection::unacknowledged::Patience;
 use crate::downlink::Downlink;
+use crate::heads::{HeadsAsks, HeadsLink, HeadsTeller};
 use crate::metrics::GatewayMetrics;
+use crate::outbox::OutboxLimits;
 use crate::presence_link::{PresenceEvents, PresenceLink, Reporter};
+use crate::pulse::Pulse;
 use crate::registry::Registry;
 use crate::shared::{Parts, Shared};
 use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
@@ -85,6 +91,7 @@ pub struct Gateway {
     listener: TcpListener,
     frames: UplinkFrames,
     events: PresenceEvents,
+    asks: HeadsAsks,
     broker: Dependency,
     queue: Dependency,
 }
@@ -104,6 +111,8 @@ pub fn build(
     let Settings { gateway_id, allowed_origins, leeway_secs, limits } = settings;
     let (uplink, frames) = Uplink::new(adapters.bus.partitions(), &limits);
     let (presence_link, events) = PresenceLink::new();
+    let (heads, asks) = HeadsLink::new();
+    let metrics = GatewayMetrics::new(&adapters.metrics);
     let shared = Shared::new(Parts {
         gateway_id: gateway_id.to_string(),
         allowed_origins,
@@ -113,30 +122,43 @@ pub fn build(
         registry: Arc::new(Registry::default()),
         uplink,
         presence_link,
+        heads,
         chat: ChatClient::new(adapters.chat.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES),
         presence: PresenceClient::new(adapters.presence.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES),
-        metrics: GatewayMetrics::new(&adapters.metrics),
+        pulse: Arc::new(Pulse::new(Duration::from_millis(limits.frozen_ms), metrics.clone())),
+        metrics,
         tracer: adapters.tracer.clone(),
         readiness: adapters.readiness.clone(),
         shutdown,
         sockets: TaskTracker::new(),
         profiles: quick_cache::sync::Cache::new(limits.reported_profiles.max(1)),
+        patience: patience(&limits),
         limits,
     });
     let broker = adapters.readiness.dependency("rabbitmq");
     let queue = adapters.readiness.dependency("answer queue");
-    Gateway { shared, adapters, gateway_id, listener, frames, events, broker, queue }
+    Gateway { shared, adapters, gateway_id, listener, frames, events, asks, broker, queue }
+}
+
+fn patience(limits: &LimitsConfig) -> Patience {
+    Patience {
+        again_after: limits.redelivery_ms.iter().copied().map(Duration::from_millis).collect(),
+        give_up_after: Duration::from_millis(limits.delivery_timeout_ms),
+        conversations: limits.followed_conversations,
+    }
 }
 
 impl Gateway {
-    /// Runs until stopping has begun. Then: not ready, no new sockets, the open ones get their answers
-    /// and 1012, what was taken is published, presence hears who is gone.
+    /// Runs until stopping has begun. Then: not ready, no new sockets, the open ones are asked to go
+    /// elsewhere, get their answers and in the end 1012; what was taken is published, presence hears who
+    /// is gone.
     pub async fn run(self) {
-        let Self { shared, adapters, gateway_id, listener, frames, events, broker, queue } = self;
+        let Self { shared, adapters, gateway_id, listener, frames, events, asks, broker, queue } =
+            self;
         let shutdown = shared.shutdown.clone();
         let (sender, gateway) = watch::channel::<Option<GatewayRef>>(None);
         let edge = Tasks::new();
@@ -146,6 +168,8 @@ impl Gateway {
         links.spawn("uplink", uplink::run(uplink_parts(&shared, &adapters, &gateway), frames));
         links.spawn("downlink", downlink(&shared, &adapters, gateway_id, sender, &ended).run());
         links.spawn("presence link", reporter(&shared, gateway.clone(), &ended).run(events));
+        links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));
+        links.spawn("heads", teller(&shared, &ended).run(asks));
         links.spawn("broker watch", watch_bus(Arc::clone(&adapters.bus), broker, shutdown.clone()));
         links.spawn("queue watch", watch_queue(gateway.clone(), queue, shutdown.clone()));
         edge.spawn("accept", accept::run(shared.clone(), listener, edge.clone()));
@@ -153,6 +177,7 @@ impl Gateway {
         shutdown.begun().await;
         shared.readiness.set_draining();
         shared.sockets.close();
+        tracing::info!(sockets = shared.sockets.len(), "leaving");
         tokio::select! {
             () = shared.sockets.wait() => {}
             () = shutdown.forced() => tracing::warn!(sockets = shared.sockets.len(), "sockets cut off"),
@@ -204,6 +229,17 @@ fn downlink(
         registry: Arc::clone(&shared.registry),
         gateway,
         limits: shared.limits.clone(),
+        pulse: Arc::clone(&shared.pulse),
+        metrics: shared.metrics.clone(),
+        shutdown: ended.clone(),
+    }
+}
+
+fn teller(shared: &Shared, ended: &Shutdown) -> HeadsTeller {
+    HeadsTeller {
+        chat: shared.chat.clone(),
+        registry: Arc::clone(&shared.registry),
+        limits: OutboxLimits::from(&shared.limits),
         metrics: shared.metrics.clone(),
         shutdown: ended.clone(),
     }
@@ -219,7 +255,9 @@ fn reporter(
         gateway,
         limits: shared.limits.clone(),
         metrics: shared.metrics.clone(),
+        heads: shared.heads.clone(),
         shutdown: ended.clone(),
+        pulse: Arc::clone(&shared.pulse),
         live: std::collections::HashMap::new(),
         reported: None,
     }

@@ -55,6 +55,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: GatewayConfig) -> Result<()> {
+    config.amqp.check()?;
     let gateway_id = GatewayId::parse(&config.gateway_id).context("gateway_id")?;
     let verifier = Arc::new(Verifier::from_config(&config.auth)?);
     let dev_signer = config

@@ -38,12 +38,16 @@ pub struct GatewayMetrics {
     pub publish_failures: Counter,
     /// Typing and presence frames dropped for slow readers.
     pub dropped: Counter,
+    /// Pages pushed again because entries were not acknowledged.
+    pub redelivered: Counter,
     /// Seconds from a request to its answer.
     pub answer_seconds: Histogram,
     /// Reports to presence that failed and were tried again.
     pub presence_failures: Counter,
     /// Full accounts sent to presence.
     pub snapshots: Counter,
+    /// Pauses of this process after which it began anew.
+    pub stood_still: Counter,
 }
 
 impl GatewayMetrics {
@@ -61,9 +65,11 @@ impl GatewayMetrics {
             publish_seconds: seconds(),
             publish_failures: Counter::default(),
             dropped: Counter::default(),
+            redelivered: Counter::default(),
             answer_seconds: seconds(),
             presence_failures: Counter::default(),
             snapshots: Counter::default(),
+            stood_still: Counter::default(),
         };
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_gateway");
@@ -86,6 +92,11 @@ impl GatewayMetrics {
             );
             r.register("outbox_dropped", "Frames dropped for slow readers", this.dropped.clone());
             r.register(
+                "redelivered_pages",
+                "Pages pushed again for want of an acknowledgement",
+                this.redelivered.clone(),
+            );
+            r.register(
                 "answer_seconds",
                 "Seconds from request to answer",
                 this.answer_seconds.clone(),
@@ -96,6 +107,7 @@ impl GatewayMetrics {
                 this.presence_failures.clone(),
             );
             r.register("presence_snapshots", "Full accounts to presence", this.snapshots.clone());
+            r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
         });
         this
     }

@@ -6,8 +6,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use proto::bus::PushClass;
 use proto::error_code::Stored;
+use proto::id::ConversationId;
 use tokio::sync::Notify;
 
+use crate::config::LimitsConfig;
 use crate::connection::close::Close;
 
 /// One frame for a socket.
@@ -19,6 +21,8 @@ pub struct Queued {
     pub class: PushClass,
     /// The client id of the request that it settles; empty when it settles none.
     pub answers: Bytes,
+    /// The entry that it is, whose delivery is followed.
+    pub entry: Option<(ConversationId, u64)>,
     /// For its span; empty when not sampled.
     pub traceparent: String,
 }
@@ -50,6 +54,12 @@ pub struct OutboxLimits {
     pub frames: usize,
     /// Bytes.
     pub bytes: usize,
+}
+
+impl From<&LimitsConfig> for OutboxLimits {
+    fn from(limits: &LimitsConfig) -> Self {
+        Self { frames: limits.outbox_frames, bytes: limits.outbox_bytes }
+    }
 }
 
 /// The queue of one socket. Nothing is allocated while it is empty.
@@ -150,6 +160,7 @@ mod tests {
             frame: vec![b'x'; bytes].into(),
             class,
             answers: Bytes::new(),
+            entry: None,
             traceparent: String::new(),
         }
     }

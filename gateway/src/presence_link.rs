@@ -17,13 +17,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tonic::transport::Channel;
 
 use crate::config::LimitsConfig;
+use crate::heads::HeadsLink;
 use crate::metrics::GatewayMetrics;
+use crate::pulse::Pulse;
 use crate::registry::Connection;
 
 /// Connections of one report.
 const REPORT_CONNECTIONS: usize = 500;
 /// Reports waiting; arrivals beyond wait in their handshake.
 const QUEUE: usize = 4_096;
+/// After a heartbeat without an answer the next one comes so many times sooner.
+const AGAIN: u32 = 6;
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(5);
 
@@ -67,6 +71,8 @@ pub(crate) struct Reporter {
     pub(crate) gateway: watch::Receiver<Option<GatewayRef>>,
     pub(crate) limits: LimitsConfig,
     pub(crate) metrics: GatewayMetrics,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) heads: HeadsLink,
     pub(crate) shutdown: Shutdown,
     /// The connections that presence is to know, by number.
     pub(crate) live: std::collections::HashMap<u64, Arc<Connection>>,
@@ -93,7 +99,10 @@ impl Reporter {
                     }
                     self.account().await;
                 }
-                _ = heartbeat.tick() => self.heartbeat().await,
+                _ = heartbeat.tick() => if !self.heartbeat().await {
+                    // The lease runs meanwhile, and what presence forgot is missed.
+                    heartbeat.reset_after(period / AGAIN);
+                },
                 () = self.shutdown.forced() => return,
             }
         }
@@ -134,6 +143,7 @@ impl Reporter {
     async fn account(&mut self) {
         let Some(gateway) = self.gateway.borrow().clone() else { return };
         if self.live.is_empty() && self.reported.is_none() {
+            self.pulse.reported(&gateway);
             self.reported = Some(gateway);
             return;
         }
@@ -142,7 +152,10 @@ impl Reporter {
         let report =
             ReportRequest { gateway: None, connected, disconnected: Vec::new(), snapshot: true };
         if self.send(report).await {
+            self.pulse.reported(&gateway);
             self.reported = Some(gateway);
+            // What was committed while presence did not know them was addressed to nobody.
+            self.heads.tell_everybody().await;
         }
     }
 
@@ -173,8 +186,9 @@ impl Reporter {
         }
     }
 
-    async fn heartbeat(&mut self) {
-        let Some(gateway) = self.gateway.borrow().clone() else { return };
+    /// False when presence did not answer.
+    async fn heartbeat(&mut self) -> bool {
+        let Some(gateway) = self.gateway.borrow().clone() else { return true };
         let digest = self.live.values().fold(0, |sum, connection| {
             sum ^ connection_digest(connection.user_id.as_str(), connection.number)
         });
@@ -187,10 +201,15 @@ impl Reporter {
             digest,
         };
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
-            Ok(Ok(reply)) if reply.get_ref().resync => self.account().await,
-            Ok(Ok(_)) => {}
+            Ok(Ok(reply)) => {
+                if reply.get_ref().resync {
+                    self.account().await;
+                }
+                true
+            }
             Ok(Err(_)) | Err(_) => {
                 self.metrics.presence_failures.inc();
+                false
             }
         }
     }

@@ -71,6 +71,14 @@ impl Registry {
         self.shard(number).lock().get(&number).cloned()
     }
 
+    /// Everybody who is there at this moment.
+    pub fn all(&self) -> Vec<Arc<Connection>> {
+        self.shards
+            .iter()
+            .flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>())
+            .collect()
+    }
+
     fn shard(&self, number: u64) -> &Mutex<HashMap<u64, Arc<Connection>>> {
         &self.shards[number as usize % SHARDS]
     }

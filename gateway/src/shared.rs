@@ -15,8 +15,11 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
 use crate::config::LimitsConfig;
+use crate::connection::unacknowledged::Patience;
+use crate::heads::HeadsLink;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::PresenceLink;
+use crate::pulse::Pulse;
 use crate::registry::Registry;
 use crate::uplink::Uplink;
 
@@ -27,6 +30,7 @@ pub(crate) struct Shared(Arc<Parts>);
 pub(crate) struct Parts {
     pub(crate) gateway_id: String,
     pub(crate) limits: LimitsConfig,
+    pub(crate) patience: Patience,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) leeway_secs: u64,
     pub(crate) verifier: Arc<Verifier>,
@@ -34,9 +38,11 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) uplink: Uplink,
     pub(crate) presence_link: PresenceLink,
+    pub(crate) heads: HeadsLink,
     pub(crate) chat: ChatClient<Channel>,
     pub(crate) presence: PresenceClient<Channel>,
     pub(crate) metrics: GatewayMetrics,
+    pub(crate) pulse: Arc<Pulse>,
     pub(crate) tracer: Tracer,
     pub(crate) readiness: Readiness,
     pub(crate) shutdown: Shutdown,

@@ -55,6 +55,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: PresenceConfig) -> Result<()> {
+    config.amqp.check()?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
         .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;

@@ -1,7 +1,8 @@
 //! Ends the registrations of gateways that gave no sign for their lease.
 //!
 //! Silence counts against a gateway only while presence could hear it: after presence or its store was
-//! away, every lease looks ended, and ending them would tell the whole town offline.
+//! away, or this process stood still, every lease looks ended, and ending them would tell the whole
+//! town offline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +29,17 @@ impl Sweeper {
         let period = Duration::from_millis(self.settings.sweep_ms.max(10));
         let patience = Duration::from_millis(self.settings.sweep_after_ms);
         let mut heard_since: Option<Instant> = None;
+        let mut turned = Instant::now();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(period) => {}
                 () = shutdown.begun() => return,
             }
+            if turned.elapsed() > period + patience / 4 {
+                tracing::warn!("this process stood still; gateways get a lease's time again");
+                heard_since = None;
+            }
+            turned = Instant::now();
             let swept = match heard_since {
                 Some(since) if since.elapsed() >= patience => self.sweep(&shutdown).await,
                 // Only asks whether the store answers.

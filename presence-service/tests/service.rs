@@ -16,6 +16,9 @@ use support::house::{GRACE, House, LEASE, connected};
 use support::redis_keys::{Prefix, redis_url};
 use tonic::Code;
 
+/// Long enough for 5,000 departures and arrivals on a busy machine.
+const STORM_GRACE: Duration = Duration::from_secs(3);
+
 const FRIENDS: &[(&str, &[&str])] = &[("ann", &["bob"]), ("bob", &["ann"])];
 
 #[tokio::test]
@@ -98,6 +101,70 @@ async fn who_is_back_within_the_grace_time_is_not_mentioned() {
     g2.set_status("ann", 5, "busy").await;
     let (_, frame) = g1.told_one().await;
     assert_eq!((&frame["event"], &frame["status"]), (&"status_changed".into(), &"busy".into()));
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_back_right_after_its_lease_leaves_nobody_offline_for_others() {
+    let house = House::start(FRIENDS);
+    let mut alive = house.gateway("alive").await;
+    let mut late = house.gateway("late").await;
+    alive.open("bob", "phone", 1).await;
+    late.open("ann", "phone", 1).await;
+    assert_eq!(alive.told_one().await.1["event"], "user_online");
+    drop(late);
+    while house.counted("tidings_presence_expired_gateways_total") == 0 {
+        alive.heartbeat().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut back = house.gateway("late").await;
+    back.report(vec![connected("ann", "phone", 1)], vec![], true).await.unwrap();
+    // Shorter than the next lease, which nobody renews.
+    let told = alive.told_until_quiet(GRACE + GRACE / 2).await;
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(house.status("ann").await.status, "online");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn five_thousand_who_reconnect_at_once_are_not_mentioned() {
+    let names: Vec<&'static str> =
+        (0..5_000).map(|number| &*format!("user-{number}").leak()).collect();
+    let acquaintances: Vec<(&'static str, &[&'static str])> =
+        names.iter().map(|name| (*name, &["bob"][..])).collect();
+    // The grace time of a real install: a storm is never over within a test's short one.
+    let house = House::with_grace(&acquaintances, STORM_GRACE);
+    let mut watching = house.gateway("g1").await;
+    let mut storming = house.gateway("g2").await;
+    // Long connected, so that their coming itself is no news.
+    let opened = |first: u64| -> Vec<_> {
+        let open = |(number, name): (usize, &&str)| connected(name, "phone", first + number as u64);
+        names.iter().enumerate().map(open).collect()
+    };
+    for part in opened(1).chunks(500) {
+        storming.report(part.to_vec(), vec![], false).await.unwrap();
+        watching.heartbeat().await.unwrap();
+    }
+    watching.open("bob", "phone", 1).await;
+    watching.told_until_quiet(GRACE).await;
+
+    let began = std::time::Instant::now();
+    let closed: Vec<_> = names.iter().zip(1..).map(|(name, number)| (*name, number)).collect();
+    for part in closed.chunks(500) {
+        storming.report(vec![], part.to_vec(), false).await.unwrap();
+        watching.heartbeat().await.unwrap();
+    }
+    assert_eq!(house.status(names[0]).await.devices, 0, "they are gone");
+    for part in opened(10_001).chunks(500) {
+        storming.report(part.to_vec(), vec![], false).await.unwrap();
+        watching.heartbeat().await.unwrap();
+    }
+    let took = began.elapsed();
+    assert!(took < STORM_GRACE, "the storm took {took:?}");
+    let told = watching.told_until_quiet(STORM_GRACE + GRACE).await;
+    assert!(told.is_empty(), "{} notices, such as {:?}", told.len(), told[0]);
+    let users: Vec<&str> = names.clone();
+    assert_eq!(house.locate(&users).await.connections.len(), 5_000);
     house.stop().await;
 }
 

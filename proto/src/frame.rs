@@ -82,8 +82,10 @@ fn body<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
 /// serde's words say which field and where; its quotes of values are cut, they may be private.
 fn shape(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match (text.starts_with("invalid type"), text.split_once(", expected ")) {
-        (true, Some((_, expected))) => format!("expected {expected}"),
+    let quotes = text.starts_with("invalid type") || text.starts_with("invalid value");
+    // The last one: the quoted value may say the same words.
+    match text.rsplit_once(", expected ") {
+        Some((_, expected)) if quotes => format!("expected {expected}"),
         _ => text,
     }
 }

@@ -9,6 +9,7 @@
 pub mod error_code;
 pub mod frame;
 pub mod hash;
+pub mod heads;
 pub mod id;
 pub mod partition;
 

@@ -57,7 +57,8 @@ impl Default for TidingsConfig {
             allowed_origins: Vec::new(),
             limits: LimitsConfig::default(),
             bus: InProcessConfig::default(),
-            lanes: LaneConfig::default(),
+            // SQLite has one writer: a second lane would only wait for it and sync the disk once more.
+            lanes: LaneConfig { lanes: 1, ..LaneConfig::default() },
             queries: QueryConfig::default(),
             presence: PresenceSettings::default(),
             // What it does is on the terminal already; the log is for what goes wrong.

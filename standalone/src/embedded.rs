@@ -11,6 +11,7 @@ use bus::in_process::InProcessBus;
 use chat_service::ChatService;
 use chat_service::store::sqlite::SqliteStore;
 use gateway::Gateway;
+use gateway::config::LimitsConfig;
 use platform::admin::{self, Admin};
 use platform::grpc::{Incoming, in_memory};
 use platform::metrics::Metrics;
@@ -168,7 +169,8 @@ impl House {
             gateway_id: GatewayId::parse("tidings")?,
             allowed_origins: config.allowed_origins.clone(),
             leeway_secs: config.auth.leeway_secs,
-            limits: config.limits.clone(),
+            // There is no other gateway to go to: clients wait for this one.
+            limits: LimitsConfig { drain_window_ms: 0, ..config.limits.clone() },
         };
         let gateway = gateway::build(
             settings,

@@ -3,6 +3,7 @@
 mod config;
 mod data_folder;
 mod embedded;
+mod explain;
 mod token;
 mod welcome;
 
@@ -15,6 +16,7 @@ use platform::config::{ConfigErrors, Source};
 
 use crate::config::{ENV_PREFIX, TidingsConfig};
 use crate::embedded::Ended;
+use crate::explain::ExplainArguments;
 use crate::token::TokenArguments;
 
 /// Connections come and go in great numbers: an allocator that gives their memory back.
@@ -44,6 +46,13 @@ enum Command {
         place: Place,
         #[command(flatten)]
         token: TokenArguments,
+    },
+    /// Says what became of a message: stored when, who has it, and what it waits for.
+    Explain {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        explain: ExplainArguments,
     },
 }
 
@@ -85,6 +94,7 @@ async fn main() -> ExitCode {
     let ended = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(arguments) => serve(arguments).await,
         Command::Token { place, token } => print_token(place, token),
+        Command::Explain { place, explain } => print_explanation(place, explain).await,
     };
     match ended {
         Ok(Ended::AsAsked) => ExitCode::SUCCESS,
@@ -109,6 +119,11 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<Ended> {
 
 fn print_token(place: Place, arguments: TokenArguments) -> anyhow::Result<Ended> {
     println!("{}", token::token(arguments, &load(place)?, SystemTime::now())?);
+    Ok(Ended::AsAsked)
+}
+
+async fn print_explanation(place: Place, arguments: ExplainArguments) -> anyhow::Result<Ended> {
+    print!("{}", explain::explain(arguments, &load(place)?).await?);
     Ok(Ended::AsAsked)
 }
 

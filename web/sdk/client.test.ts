@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Client } from './client';
 import type { Entry, ServerFrame } from './frames';
+import { digest } from './heads';
 import { Log } from './log';
 import { Outbox, uuidv7 } from './outbox';
 
@@ -8,6 +9,7 @@ class FakeSocket {
   static all: FakeSocket[] = [];
   readyState = 1;
   said: { type: string; [key: string]: unknown }[] = [];
+  closedWith?: number;
   onopen?: () => void;
   onmessage?: (event: { data: string }) => void;
   onclose?: (event: { code: number; reason: string }) => void;
@@ -17,8 +19,10 @@ class FakeSocket {
   send(text: string) {
     this.said.push(JSON.parse(text));
   }
-  close() {
+  close(code?: number) {
     this.readyState = 3;
+    this.closedWith = code;
+    this.onclose?.({ code: code ?? 1005, reason: '' });
   }
   hear(frame: object) {
     this.onmessage?.({ data: JSON.stringify(frame) });
@@ -40,7 +44,7 @@ function memory() {
   };
 }
 
-const conversation_id = 'c1';
+const conversation_id = '0198c0de-0000-7000-8000-0000000000c1';
 const welcome = { type: 'welcome', connection_id: 'x', user_id: 'ann', heartbeat_ms: 30_000 };
 
 function entry(seq: number): Entry {
@@ -109,7 +113,7 @@ test('holds an entry that leaves a gap and shows it when the page has filled the
   socket.hear(entry(1));
   socket.hear(entry(3));
   expect(client.log(conversation_id).cursor).toBe(1);
-  expect(socket.said.at(-1)).toEqual({ type: 'sync', epoch: 'e', cursors: { c1: 1 } });
+  expect(socket.said.at(-1)).toEqual({ type: 'sync', epoch: 'e', cursors: { [conversation_id]: 1 } });
   socket.hear({
     type: 'sync_page',
     conversation_id,
@@ -205,6 +209,51 @@ test('a connection that answers no ping is given up', () => {
   expect(states.at(-1)).not.toBe('online');
 });
 
+test('comes back once after a connection that it gave up', () => {
+  start();
+  online();
+  vi.advanceTimersByTime(29_000);
+  vi.advanceTimersByTime(5_000);
+  expect(FakeSocket.all.length).toBe(2);
+});
+
+test('follows a redirect after its answers, when it was asked to, and keeps its outbox', () => {
+  const { client, states } = start();
+  const socket = online();
+  const first = client.send({ conversation_id, content: { text: 'under way' } });
+  socket.hear({ type: 'redirect', after_ms: 700 });
+  const second = client.send({ conversation_id, content: { text: 'for the next one' } });
+  expect(socket.sends().map((frame) => frame.client_id)).toEqual([first]);
+  expect(socket.closedWith).toBeUndefined();
+  socket.hear({ type: 'sent', client_id: first, conversation_id, id: 'i', seq: 1, timestamp: 1 });
+  expect(socket.closedWith).toBe(1000);
+  expect(states.at(-1)).toBe('offline');
+  vi.advanceTimersByTime(699);
+  expect(FakeSocket.all.length).toBe(1);
+  vi.advanceTimersByTime(1);
+  expect(FakeSocket.all.length).toBe(2);
+  expect(
+    online()
+      .sends()
+      .map((frame) => frame.client_id),
+  ).toEqual([second]);
+  expect(client.outbox.all().map((kept) => kept.client_id)).toEqual([second]);
+});
+
+test('does not wait for ever for the answers of a server that leaves', () => {
+  const { client } = start();
+  const socket = online();
+  const kept = client.send({ conversation_id, content: { text: 'x' } });
+  socket.hear({ type: 'redirect', after_ms: 0 });
+  vi.advanceTimersByTime(4_100);
+  expect(socket.closedWith).toBe(1000);
+  expect(
+    online()
+      .sends()
+      .map((frame) => frame.client_id),
+  ).toEqual([kept]);
+});
+
 test('a refused token ends the session', () => {
   const { states } = start();
   latest().drop(4001, 'the token has expired');
@@ -222,4 +271,40 @@ test('a broken outbox in storage is an empty one', () => {
 test('client ids are UUIDs of version 7, ordered by time', () => {
   expect(uuidv7(1)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   expect(uuidv7(1_763_678_000_000) < uuidv7(1_763_678_000_001)).toBe(true);
+});
+
+test('computes the digest that the server computes', () => {
+  const first = '0198c0de-0000-7000-8000-000000000001';
+  const second = '0198c0de-0000-7000-8000-000000000002';
+  expect(digest([[first, 1]])).toBe(3397989771);
+  expect(
+    digest([
+      [second, 1_000_000],
+      [first, 1],
+    ]),
+  ).toBe(3574788234);
+  expect(digest([[first, 0]])).toBe(0);
+});
+
+test('syncs when the heads in a pong are not its own, and not when they are', () => {
+  start();
+  const socket = online();
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  socket.hear(entry(1));
+  const syncs = () => socket.said.filter((frame) => frame.type === 'sync').length;
+  socket.hear({ type: 'pong', heads: digest([[conversation_id, 1]]) });
+  socket.hear({ type: 'pong' });
+  expect(syncs()).toBe(1);
+  socket.hear({ type: 'pong', heads: digest([[conversation_id, 2]]) });
+  expect(syncs()).toBe(2);
+});
+
+test('does not count a conversation that it has left', () => {
+  start();
+  const socket = online();
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  const left = { event: 'member_removed', member: 'ann' };
+  socket.hear({ ...entry(1), kind: 'system', content: left });
+  socket.hear({ type: 'pong', heads: 0 });
+  expect(socket.said.filter((frame) => frame.type === 'sync').length).toBe(1);
 });

@@ -1,6 +1,7 @@
 // A connection that comes back by itself, a log that is whole, and an outbox that loses nothing.
 
 import type { ErrorFrame, ServerFrame } from './frames';
+import { digest } from './heads';
 import { Log } from './log';
 import { type Operation, Outbox, type Storage, uuidv7 } from './outbox';
 
@@ -33,6 +34,8 @@ const LONGEST_RETRY_MS = 15_000;
 const PING_MS = 20_000;
 const PONG_DEADLINE_MS = 8_000;
 const DELIVERED_MS = 250;
+/** How long answers are waited for before a connection that is to be left is closed. */
+const LEAVE_MS = 4_000;
 
 export class Client {
   readonly logs = new Map<string, Log>();
@@ -47,6 +50,10 @@ export class Client {
   private timers = new Set<ReturnType<typeof setTimeout>>();
   private pong: ReturnType<typeof setTimeout> | undefined;
   private delivered = new Map<string, number>();
+  /** Client ids sent on this connection and not answered. */
+  private unanswered = new Set<string>();
+  /** The server asked to come back so much later; nothing new is sent until then. */
+  private redirect: { afterMs: number; leave: () => void } | undefined;
 
   constructor(
     private readonly options: Options,
@@ -63,6 +70,8 @@ export class Client {
     const socket = make(`${this.options.url}?${query}`);
     this.socket = socket;
     this.welcomed = false;
+    this.redirect = undefined;
+    this.unanswered.clear();
     socket.onopen = () => this.say({ type: 'auth', token: this.options.token });
     socket.onmessage = (event) => this.hear(JSON.parse(String(event.data)));
     socket.onclose = (event) => {
@@ -112,6 +121,9 @@ export class Client {
   }
 
   private transmit(operation: Operation): void {
+    // Where the server leaves, the next connection begins with it.
+    if (this.redirect) return;
+    this.unanswered.add(operation.client_id);
     this.say({ type: 'send', ...operation });
   }
 
@@ -132,11 +144,43 @@ export class Client {
       this.listener.state?.('signed-out', { reason });
       return;
     }
-    // Full jitter, so that a restarted server is not met by everybody at once.
-    const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.attempts++);
-    const retryMs = Math.round(100 + ceiling * (this.options.random ?? Math.random)());
+    const retryMs = this.redirect ? this.returnMs(this.redirect.afterMs) : this.backoffMs();
+    this.redirect = undefined;
     this.listener.state?.('offline', { retryMs });
     this.later(retryMs, () => this.connect());
+  }
+
+  /** Full jitter, so that a restarted server is not met by everybody at once. */
+  private backoffMs(): number {
+    const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.attempts++);
+    return Math.round(100 + ceiling * (this.options.random ?? Math.random)());
+  }
+
+  /** What the server asked for and at most half as much again. */
+  private returnMs(afterMs: number): number {
+    const asked = Math.min(60_000, Math.max(0, afterMs));
+    return Math.round(asked * (1 + 0.5 * (this.options.random ?? Math.random)()));
+  }
+
+  /** The server is leaving: what is under way gets its answer, then the connection is closed in order. */
+  private leave(afterMs: number): void {
+    if (this.redirect) return;
+    const socket = this.socket;
+    const leave = () => {
+      if (this.socket !== socket || !socket) return;
+      this.socket = undefined;
+      socket.close(1000);
+      this.closed(1000, 'redirected');
+    };
+    this.redirect = { afterMs, leave };
+    if (this.unanswered.size === 0) leave();
+    else this.later(LEAVE_MS, leave);
+  }
+
+  /** An answer came, whatever it says. */
+  private heardOf(clientId: string): void {
+    this.unanswered.delete(clientId);
+    if (this.unanswered.size === 0) this.redirect?.leave();
   }
 
   /** All that was missed, then whatever is still unanswered, oldest first. */
@@ -149,6 +193,14 @@ export class Client {
     const cursors: Record<string, number> = {};
     for (const [id, log] of this.logs) if (log.cursor > 0) cursors[id] = log.cursor;
     this.say({ type: 'sync', epoch: this.epoch, cursors });
+  }
+
+  private heads(): number {
+    const heads: [string, number][] = [];
+    for (const [id, log] of this.logs) {
+      if (!log.hasLeft(this.options.userId)) heads.push([id, log.cursor]);
+    }
+    return digest(heads);
   }
 
   private hear(frame: ServerFrame): void {
@@ -164,6 +216,7 @@ export class Client {
         break;
       case 'pong':
         clearTimeout(this.pong);
+        if (frame.heads !== undefined && frame.heads !== this.heads()) this.sync();
         break;
       case 'entry':
         if (!this.log(frame.conversation_id).add(frame)) this.sync();
@@ -183,9 +236,16 @@ export class Client {
         break;
       case 'sent':
         this.answered(frame.client_id, frame);
+        this.heardOf(frame.client_id);
         break;
       case 'error':
-        if (frame.client_id) this.failed(frame.client_id, frame);
+        if (frame.client_id) {
+          this.failed(frame.client_id, frame);
+          this.heardOf(frame.client_id);
+        }
+        break;
+      case 'redirect':
+        this.leave(frame.after_ms);
         break;
     }
     this.listener.frame?.(frame);
@@ -229,6 +289,7 @@ export class Client {
       this.say({ type: 'ping' });
       clearTimeout(this.pong);
       this.pong = setTimeout(() => {
+        this.socket = undefined;
         socket?.close();
         this.closed(1006, 'no answer');
       }, PONG_DEADLINE_MS);

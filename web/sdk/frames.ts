@@ -72,8 +72,9 @@ export interface ErrorFrame {
 
 export type ServerFrame =
   | { type: 'welcome'; connection_id: string; user_id: string; heartbeat_ms: number }
-  | { type: 'pong' }
+  | { type: 'pong'; heads?: number }
   | { type: 'synced'; epoch: string; conversations: number }
+  | { type: 'redirect'; after_ms: number }
   | Entry
   | Sent
   | SyncPage

@@ -13,6 +13,13 @@ export class Log {
     return this.entries.at(-1)?.seq ?? 0;
   }
 
+  /** True when the last thing that happened was that this user left or was removed. */
+  hasLeft(userId: string): boolean {
+    const last = this.entries.at(-1);
+    if (last?.kind !== 'system' || last.content?.member !== userId) return false;
+    return last.content.event === 'member_left' || last.content.event === 'member_removed';
+  }
+
   /** Adds a live entry. False when something before it is missing: a sync is needed. */
   add(entry: Entry): boolean {
     if (entry.seq <= this.cursor) return true;

@@ -24,13 +24,14 @@ pub struct RabbitConfig {
     pub gateway_batches: u32,
     /// Publishes that may await their confirm at once; each has a channel of its own.
     pub publish_window: usize,
-    /// How long a publish may wait for its confirm, in milliseconds.
+    /// How long a publish may wait for a channel and its confirm together, in milliseconds.
     pub publish_timeout_ms: u64,
     /// AMQP heartbeat in seconds: a frozen peer is noticed after two of them.
     pub heartbeat_secs: u16,
-    /// How long a connection may take, in milliseconds.
+    /// How long opening a connection, or one declaration on it, may take, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// Longest pause between attempts to connect, in milliseconds.
+    /// Longest pause between attempts to connect, in milliseconds. A queue that was declared
+    /// otherwise is looked at again ten times as rarely.
     pub reconnect_max_ms: u64,
 }
 
@@ -63,7 +64,17 @@ impl Default for RabbitConfig {
     }
 }
 
+/// The broker's address is none: waiting for it would never end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("amqp.url: not like amqp://user:password@host:5672/vhost")]
+pub struct BadAmqpUrl;
+
 impl RabbitConfig {
+    /// Finds what no waiting mends. Call it before [`super::RabbitBus::start`].
+    pub fn check(&self) -> Result<(), BadAmqpUrl> {
+        self.url.parse::<lapin::uri::AMQPUri>().map(|_| ()).map_err(|_| BadAmqpUrl)
+    }
+
     /// Where the broker is, without user and password: for logs.
     pub fn place(&self) -> String {
         place(&self.url)
@@ -93,6 +104,18 @@ fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_found_before_anything_waits_for_it() {
+        let check =
+            |url: &str| RabbitConfig { url: url.to_owned(), ..RabbitConfig::default() }.check();
+        for url in ["nonsense", "", "http://h:1", "amqp://u:p@h:port/x"] {
+            assert_eq!(check(url), Err(BadAmqpUrl), "{url}");
+        }
+        for url in ["amqp://guest:guest@127.0.0.1:5672/%2f", "amqps://broker/chat"] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+    }
 
     #[test]
     fn the_password_is_never_printed() {

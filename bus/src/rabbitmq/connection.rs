@@ -10,9 +10,10 @@ use futures_util::{Stream, StreamExt};
 use lapin::{Connection, ConnectionProperties, Event};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::config::RabbitConfig;
-use super::declare;
+use super::declare::{Declare, DeclareError};
 use super::publisher::Publishers;
 use crate::BusState;
 use crate::topology::Topology;
@@ -28,13 +29,35 @@ pub(super) struct Link {
     broken: Arc<Notify>,
 }
 
+/// What there is to work with.
+#[derive(Debug, Clone)]
+pub(super) enum Phase {
+    /// Nothing now; the bus is connecting or closed.
+    Without,
+    Linked(Arc<Link>),
+    /// Nothing until somebody changes the configuration or the broker.
+    Mismatch(String),
+}
+
 /// Keeps a [`Link`] alive until the bus is closed.
 pub(super) struct Supervisor {
     config: Arc<RabbitConfig>,
     topology: Topology,
     stop: CancellationToken,
-    link: watch::Sender<Option<Arc<Link>>>,
+    tasks: TaskTracker,
+    phase: watch::Sender<Phase>,
     state: watch::Sender<BusState>,
+}
+
+/// Why there is no link.
+#[derive(Debug, thiserror::Error)]
+enum ConnectError {
+    #[error("no answer within {0:?} while opening the connection to {1}")]
+    Timeout(Duration, &'static str),
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
+    #[error(transparent)]
+    Amqp(#[from] lapin::Error),
 }
 
 /// Why a link ended.
@@ -48,11 +71,12 @@ impl Supervisor {
         config: Arc<RabbitConfig>,
         topology: Topology,
         stop: CancellationToken,
-    ) -> (Self, watch::Receiver<Option<Arc<Link>>>, watch::Receiver<BusState>) {
-        let (link, links) = watch::channel(None);
+        tasks: TaskTracker,
+    ) -> (Self, watch::Receiver<Phase>, watch::Receiver<BusState>) {
+        let (phase, phases) = watch::channel(Phase::Without);
         let (state, states) =
             watch::channel(BusState::Down(format!("connecting to {}", config.place())));
-        (Self { config, topology, stop, link, state }, links, states)
+        (Self { config, topology, stop, tasks, phase, state }, phases, states)
     }
 
     pub(super) async fn run(self) {
@@ -61,42 +85,66 @@ impl Supervisor {
         loop {
             let connected = tokio::select! {
                 connected = self.connect() => connected,
-                () = self.stop.cancelled() => return,
+                () = self.stop.cancelled() => break,
             };
+            let mut this_pause = pause.mul_f64(jitter());
             let reason = match connected {
                 Ok(link) => {
                     pause = FIRST_PAUSE;
+                    this_pause = pause.mul_f64(jitter());
                     match self.watch(link).await {
                         End::Broken(reason) => reason,
-                        End::Stopped => return,
+                        End::Stopped => break,
                     }
                 }
-                Err(error) => error.to_string(),
+                Err(ConnectError::Declare(error @ DeclareError::Mismatch { .. })) => {
+                    // Somebody has to act, so it is looked at seldom, and said once and loudly.
+                    this_pause = longest * MISMATCH_PAUSES;
+                    self.mismatch(error.to_string())
+                }
+                Err(error) => {
+                    self.phase.send_replace(Phase::Without);
+                    error.to_string()
+                }
             };
-            let place = self.config.place();
-            self.state.send_replace(BusState::Down(format!("RabbitMQ at {place}: {reason}")));
+            self.down(&reason);
             tokio::select! {
-                () = tokio::time::sleep(pause.mul_f64(jitter())) => {}
-                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(this_pause) => {}
+                () = self.stop.cancelled() => break,
             }
             pause = (pause * 2).min(longest);
         }
+        self.phase.send_replace(Phase::Without);
+        self.down("closed");
     }
 
-    async fn connect(&self) -> Result<Arc<Link>, lapin::Error> {
+    fn down(&self, reason: &str) {
+        let place = self.config.place();
+        self.state.send_replace(BusState::Down(format!("RabbitMQ at {place}: {reason}")));
+    }
+
+    fn mismatch(&self, text: String) -> String {
+        let before = self.phase.send_replace(Phase::Mismatch(text.clone()));
+        if !matches!(before, Phase::Mismatch(before) if before == text) {
+            tracing::error!("{text}");
+        }
+        text
+    }
+
+    async fn connect(&self) -> Result<Arc<Link>, ConnectError> {
         let publishing = self.open("publish").await?;
         let consuming = self.open("consume").await?;
         let channel = publishing.create_channel().await?;
-        declare::exchanges(&channel, &self.topology).await?;
-        declare::partitions(&channel, &self.config, &self.topology).await?;
+        Declare { channel: &channel, config: &self.config, topology: &self.topology }.all().await?;
         // The channel has done its work; a failed goodbye changes nothing.
         let _ = channel.close(200, "declared".into()).await;
         let broken = Arc::new(Notify::new());
-        let publishers = Publishers::open(&publishing, &self.config, Arc::clone(&broken)).await?;
+        let (told, tasks) = (Arc::clone(&broken), self.tasks.clone());
+        let publishers = Publishers::open(&publishing, &self.config, told, tasks).await?;
         Ok(Arc::new(Link { publishers, consuming, publishing, broken }))
     }
 
-    async fn open(&self, purpose: &str) -> Result<Connection, lapin::Error> {
+    async fn open(&self, purpose: &'static str) -> Result<Connection, ConnectError> {
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("{} {purpose}", self.config.prefix).into());
         let joint = if self.config.url.contains('?') { '&' } else { '?' };
@@ -104,7 +152,12 @@ impl Supervisor {
             "{}{joint}heartbeat={}&connection_timeout={}",
             self.config.url, self.config.heartbeat_secs, self.config.connect_timeout_ms
         );
-        Connection::connect(&url, properties).await
+        // The library's own limit is for TCP only; what accepts may still say nothing.
+        let timeout = Duration::from_millis(self.config.connect_timeout_ms);
+        match tokio::time::timeout(timeout, Connection::connect(&url, properties)).await {
+            Ok(connected) => Ok(connected?),
+            Err(_elapsed) => Err(ConnectError::Timeout(timeout, purpose)),
+        }
     }
 
     /// Hands the link out and waits for its end.
@@ -112,11 +165,11 @@ impl Supervisor {
         let mut publishing = Box::pin(link.publishing.events_listener());
         let mut consuming = Box::pin(link.consuming.events_listener());
         // What happened before the listeners existed.
-        if !link.publishing.status().connected() || !link.consuming.status().connected() {
+        if !link.is_connected() {
             return End::Broken("lost while connecting".to_owned());
         }
-        self.link.send_replace(Some(Arc::clone(&link)));
-        self.state.send_replace(BusState::Up);
+        self.phase.send_replace(Phase::Linked(Arc::clone(&link)));
+        self.blocked(&link, link.publishing.status().blocked().then(String::new));
         let end = loop {
             let event = tokio::select! {
                 event = next_event(&mut publishing) => event,
@@ -125,25 +178,25 @@ impl Supervisor {
                 () = self.stop.cancelled() => break End::Stopped,
             };
             match event {
-                Event::ConnectionBlocked(reason) => {
-                    self.state
-                        .send_replace(BusState::Down(format!("blocked by the broker: {reason}")));
+                Event::ConnectionBlocked(reason) => self.blocked(&link, Some(reason)),
+                Event::ConnectionUnblocked => self.blocked(&link, None),
+                // Also told when the broker closes one channel: that is its user's matter only.
+                Event::Error(error) if !link.is_connected() => {
+                    break End::Broken(error.to_string());
                 }
-                Event::ConnectionUnblocked => {
-                    self.state.send_replace(BusState::Up);
-                }
-                Event::Error(error) => break End::Broken(error.to_string()),
-                _ if !link.publishing.status().connected()
-                    || !link.consuming.status().connected() =>
-                {
-                    break End::Broken("connection closed".to_owned());
-                }
+                _ if !link.is_connected() => break End::Broken("connection closed".to_owned()),
                 _ => {}
             }
         };
-        self.link.send_replace(None);
-        if let End::Stopped = end {
-            self.state.send_replace(BusState::Down("closed".to_owned()));
+        // Before the goodbyes, which take their time.
+        self.phase.send_replace(Phase::Without);
+        match &end {
+            End::Broken(reason) => self.down(reason),
+            End::Stopped => {
+                self.down("closed");
+                // What is under way may still be confirmed.
+                let _ = tokio::time::timeout(GOODBYE, link.publishers.idle()).await;
+            }
         }
         // Ends the healthy one of the two; the other answers with an error.
         let goodbye = async {
@@ -151,7 +204,22 @@ impl Supervisor {
             let _ = link.consuming.close(200, "bye".into()).await;
         };
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        link.publishers.give_up();
         end
+    }
+
+    fn blocked(&self, link: &Link, reason: Option<String>) {
+        link.publishers.set_blocked(reason.is_some());
+        self.state.send_replace(match reason {
+            Some(reason) => BusState::Down(format!("blocked by the broker: {reason}")),
+            None => BusState::Up,
+        });
+    }
+}
+
+impl Link {
+    fn is_connected(&self) -> bool {
+        self.publishing.status().connected() && self.consuming.status().connected()
     }
 }
 
@@ -164,6 +232,8 @@ async fn next_event(events: &mut (impl Stream<Item = Event> + Unpin)) -> Event {
 
 /// The first pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How many times rarer than a lost broker a mismatch is looked at again.
+const MISMATCH_PAUSES: u32 = 10;
 /// How long closing may take before the sockets are simply dropped.
 const GOODBYE: Duration = Duration::from_secs(2);
 

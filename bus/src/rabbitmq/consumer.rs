@@ -1,31 +1,108 @@
 //! Consuming: one channel for each partition and for the gateway's queue, prefetch always bounded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeleteOptions};
+use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, ErrorKind};
 use prost::Message;
 use proto::bus::{FrameBatch, GatewayRef, PushBatch};
 use proto::id::GatewayId;
+use proto::partition::Partition;
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
+use super::acknowledge::Acknowledgements;
 use super::config::RabbitConfig;
 use super::connection::Link;
-use super::declare;
+use super::declare::Declare;
 use crate::in_process::fresh_epoch;
 use crate::topology::Topology;
-use crate::{ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, PushConsumer};
+use crate::{ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, PushConsumer};
+
+/// How long the broker may take to say that a consumer's channel is closed.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What a consumer is made with.
+pub(super) struct Parts<'a> {
+    pub(super) link: Arc<Link>,
+    pub(super) config: &'a RabbitConfig,
+    pub(super) topology: &'a Topology,
+    pub(super) prefetch: u16,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Parts<'_> {
+    async fn channel(&self) -> Result<Consuming, ConsumeError> {
+        let channel = self.link.consuming.create_channel().await.map_err(unavailable)?;
+        let acknowledgements = Arc::new(Acknowledgements::new(channel.clone()));
+        let link = Arc::clone(&self.link);
+        let held = Some(Held { channel, consumer: None, own_queue: None, _link: link });
+        let (tasks, runtime) = (self.tasks.clone(), Handle::current());
+        Ok(Consuming { held, acknowledgements, is_over: false, tasks, runtime })
+    }
+
+    fn declare<'c>(&'c self, channel: &'c Channel) -> Declare<'c> {
+        Declare { channel, config: self.config, topology: self.topology }
+    }
+}
+
+/// Joins the consumers of a partition's queue.
+pub(super) async fn partition(
+    parts: Parts<'_>,
+    lane: Lane,
+    partition: Partition,
+) -> Result<PartitionConsumer, ConsumeError> {
+    let queue = parts.topology.frame_queue(lane, partition);
+    let mut consuming = parts.channel().await?;
+    if let Some(held) = &mut consuming.held {
+        parts.declare(&held.channel).partition(lane, partition).await?;
+        held.consume(&queue, parts.prefetch).await.map_err(unavailable)?;
+    }
+    Ok(PartitionConsumer { consuming, queue })
+}
+
+/// Makes a gateway's queue under a new epoch and consumes it.
+pub(super) async fn gateway(
+    parts: Parts<'_>,
+    gateway_id: &GatewayId,
+) -> Result<GatewayConsumer, ConsumeError> {
+    let gateway = GatewayRef { id: gateway_id.to_string(), epoch: fresh_epoch() };
+    let queue = parts.topology.push_queue(&gateway);
+    let mut consuming = parts.channel().await?;
+    if let Some(held) = &mut consuming.held {
+        // Before it is made: a caller that goes away now must not leave it behind.
+        held.own_queue = Some(queue.clone());
+        parts.declare(&held.channel).gateway(&queue).await?;
+        held.consume(&queue, parts.prefetch).await.map_err(unavailable)?;
+    }
+    Ok(GatewayConsumer { gateway, queue, consuming })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
+fn unavailable(error: lapin::Error) -> ConsumeError {
+    ConsumeError::Unavailable(error.to_string())
+}
 
 /// A channel that is closed when dropped, so that what it holds goes back into its queue in order.
 struct Consuming {
-    channel: Channel,
-    consumer: lapin::Consumer,
+    /// Always there until `drop` takes it.
+    held: Option<Held>,
+    acknowledgements: Arc<Acknowledgements>,
+    is_over: bool,
     tasks: TaskTracker,
+    /// It may be dropped outside the runtime.
+    runtime: Handle,
+}
+
+struct Held {
+    channel: Channel,
+    consumer: Option<lapin::Consumer>,
     /// A queue that must not outlive its consumer.
     own_queue: Option<String>,
     /// Keeps the connection, which the library closes when its last handle is gone.
@@ -34,56 +111,59 @@ struct Consuming {
 
 impl Drop for Consuming {
     fn drop(&mut self) {
-        let (channel, own_queue) = (self.channel.clone(), self.own_queue.take());
-        self.tasks.spawn(async move {
-            if let Some(queue) = own_queue {
-                // The connection may live on; pushes must not be confirmed into a queue nobody reads.
-                let _ = channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await;
-            }
-            // Already closed when the connection is what broke.
-            let _ = channel.close(200, "yielded".into()).await;
-        });
-    }
-}
-
-impl Consuming {
-    async fn next(&mut self) -> Option<Delivery> {
-        match self.consumer.next().await {
-            Some(Ok(delivery)) => Some(delivery),
-            Some(Err(error)) => {
-                tracing::debug!(%error, "consumer ended");
-                None
-            }
-            None => None,
+        self.acknowledgements.end();
+        if let Some(held) = self.held.take() {
+            self.tasks.spawn_on(held.end(), &self.runtime);
         }
     }
 }
 
-async fn consume(
-    link: Arc<Link>,
-    channel: Channel,
-    queue: &str,
-    prefetch: u16,
-    tasks: TaskTracker,
-) -> Result<Consuming, lapin::Error> {
-    channel.basic_qos(prefetch.max(1), BasicQosOptions { global: false }).await?;
-    let options =
-        BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
-    let consumer =
-        channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
-    Ok(Consuming { channel, consumer, tasks, own_queue: None, _link: link })
+impl Held {
+    async fn consume(&mut self, queue: &str, prefetch: u16) -> Result<(), lapin::Error> {
+        self.channel.basic_qos(prefetch.max(1), BasicQosOptions { global: false }).await?;
+        let options =
+            BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
+        let consumer =
+            self.channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+        self.consumer = Some(consumer.await?);
+        Ok(())
+    }
+
+    async fn end(self) {
+        let goodbye = async {
+            if let Some(queue) = self.own_queue {
+                // The connection may live on; pushes must not be confirmed into a queue nobody reads.
+                let _ =
+                    self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await;
+            }
+            // Already closed when the connection is what broke.
+            let _ = self.channel.close(200, "yielded".into()).await;
+        };
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        // Not before: the library cancels a consumer that is dropped, and a cancelled one lets the
+        // next begin while this channel still holds earlier batches.
+        drop(self.consumer);
+    }
 }
 
-/// Joins the consumers of a partition's queue.
-pub(super) async fn partition(
-    link: Arc<Link>,
-    queue: String,
-    prefetch: u16,
-    tasks: TaskTracker,
-) -> Result<PartitionConsumer, ConsumeError> {
-    let channel = link.consuming.create_channel().await.map_err(consume_error)?;
-    let consuming = consume(link, channel, &queue, prefetch, tasks).await.map_err(consume_error)?;
-    Ok(PartitionConsumer { consuming, queue })
+impl Consuming {
+    /// The next delivery; once it was `None` it stays so. Does not wait after taking one.
+    async fn next(&mut self) -> Option<Delivery> {
+        if self.is_over {
+            return None;
+        }
+        let next = match self.held.as_mut().and_then(|held| held.consumer.as_mut()) {
+            Some(consumer) => consumer.next().await,
+            None => None,
+        };
+        match next {
+            Some(Ok(delivery)) => return Some(delivery),
+            Some(Err(error)) => tracing::debug!(%error, "consumer ended"),
+            None => {}
+        }
+        self.is_over = true;
+        None
+    }
 }
 
 pub(super) struct PartitionConsumer {
@@ -96,56 +176,33 @@ impl FrameConsumer for PartitionConsumer {
     async fn next(&mut self) -> Option<FrameDelivery> {
         loop {
             let delivery = self.consuming.next().await?;
+            let (tag, redelivered) = (delivery.delivery_tag, delivery.redelivered);
             match FrameBatch::decode(Bytes::from(delivery.data)) {
                 Ok(batch) => {
-                    return Some(FrameDelivery {
-                        batch,
-                        redelivered: delivery.redelivered,
-                        tag: delivery.delivery_tag,
-                    });
+                    self.consuming.acknowledgements.delivered(tag);
+                    return Some(FrameDelivery { batch, redelivered, tag });
                 }
                 Err(error) => {
                     // Would come back for ever: no build of ours can have written it.
                     tracing::error!(queue = self.queue, %error, "dropped a batch that is not one");
-                    let _ = delivery.acker.ack(BasicAckOptions { multiple: false }).await;
+                    self.consuming.acknowledgements.one(tag);
                 }
             }
         }
     }
 
     fn acker(&self) -> Box<dyn FrameAcker> {
-        Box::new(Acker(self.consuming.channel.clone()))
+        Box::new(Acker(Arc::clone(&self.consuming.acknowledgements)))
     }
 }
 
-struct Acker(Channel);
+struct Acker(Arc<Acknowledgements>);
 
 #[async_trait]
 impl FrameAcker for Acker {
     async fn ack_through(&self, tag: u64) {
-        if let Err(error) = self.0.basic_ack(tag, BasicAckOptions { multiple: true }).await {
-            tracing::debug!(%error, "not acknowledged; the batches come again");
-        }
+        self.0.through(tag).await;
     }
-}
-
-/// Makes a gateway's queue under a new epoch and consumes it.
-pub(super) async fn gateway(
-    link: Arc<Link>,
-    config: &RabbitConfig,
-    topology: &Topology,
-    gateway_id: &GatewayId,
-    prefetch: u16,
-    tasks: TaskTracker,
-) -> Result<GatewayConsumer, ConsumeError> {
-    let gateway = GatewayRef { id: gateway_id.to_string(), epoch: fresh_epoch() };
-    let queue = topology.push_queue(&gateway);
-    let channel = link.consuming.create_channel().await.map_err(consume_error)?;
-    declare::gateway(&channel, config, topology, &queue).await.map_err(consume_error)?;
-    let mut consuming =
-        consume(link, channel, &queue, prefetch, tasks).await.map_err(consume_error)?;
-    consuming.own_queue = Some(queue.clone());
-    Ok(GatewayConsumer { gateway, queue, consuming })
 }
 
 pub(super) struct GatewayConsumer {
@@ -163,7 +220,7 @@ impl PushConsumer for GatewayConsumer {
     async fn next(&mut self) -> Option<PushBatch> {
         loop {
             let delivery = self.consuming.next().await?;
-            let _ = delivery.acker.ack(BasicAckOptions { multiple: false }).await;
+            self.consuming.acknowledgements.one(delivery.delivery_tag);
             match PushBatch::decode(Bytes::from(delivery.data)) {
                 Ok(batch) => return Some(batch),
                 Err(error) => {
@@ -171,18 +228,5 @@ impl PushConsumer for GatewayConsumer {
                 }
             }
         }
-    }
-}
-
-/// 404 and 406 are about the topology, anything else about the connection.
-#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
-fn consume_error(error: lapin::Error) -> ConsumeError {
-    match error.kind() {
-        ErrorKind::ProtocolError(amqp) if [404, 406].contains(&amqp.get_id()) => {
-            ConsumeError::Topology(format!(
-                "{error}; delete the queue, or configure the prefix and the queue type it was made with"
-            ))
-        }
-        _ => ConsumeError::Unavailable(error.to_string()),
     }
 }

@@ -1,96 +1,175 @@
 //! Exchanges and queues. Declaring is idempotent; both publishers and consumers do it, so that
-//! either may start first.
+//! either may start first, and a queue that somebody deleted comes back with its next consumer.
+
+use std::time::Duration;
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString};
-use lapin::{Channel, ExchangeKind};
+use lapin::{Channel, ErrorKind, ExchangeKind};
+use proto::partition::Partition;
 
 use super::config::{QueueType, RabbitConfig};
-use crate::Lane;
 use crate::topology::Topology;
+use crate::{ConsumeError, Lane};
 
-/// Redeliveries before the broker gives a message up (quorum only). High, because every yield of a
-/// partition counts; a frame that kills its worker is found in the worker.
-const DELIVERY_LIMIT: i32 = 100;
+/// Redeliveries before the broker gives a message up (quorum only): never, because every yield of a
+/// partition counts; a frame that kills its worker is found in the worker. It must be set all the
+/// same: without a limit, brokers up to 3.13 put what comes back at the end of the queue.
+const DELIVERY_LIMIT: i32 = i32::MAX;
 
-pub(super) async fn exchanges(channel: &Channel, topology: &Topology) -> Result<(), lapin::Error> {
-    let options = ExchangeDeclareOptions {
-        passive: false,
-        // Outlives a broker restart: clients reconnect to the same names.
-        durable: true,
-        auto_delete: false,
-        internal: false,
-        nowait: false,
-    };
-    for exchange in [topology.frames_exchange(), topology.push_exchange()] {
-        channel
-            .exchange_declare(exchange.into(), ExchangeKind::Direct, options, FieldTable::default())
-            .await?;
-    }
-    Ok(())
+/// Why a queue or an exchange could not be declared.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeclareError {
+    /// It exists with other arguments. Trying again does not help until somebody acts.
+    #[error(
+        "Topology mismatch: {what} was declared with other arguments ({reason}). Configure \
+         queue_type, partition_batches and gateway_batches as they were when it was made, or another \
+         prefix; or stop every service of this install and delete it"
+    )]
+    Mismatch {
+        /// Kind and name.
+        what: String,
+        /// The broker's words: which argument, what it is and what was asked for.
+        reason: String,
+    },
+    /// The broker does not answer.
+    #[error("no answer within {0:?} to the declaration of {1}")]
+    Timeout(Duration, String),
+    /// Anything else, mostly the connection.
+    #[error(transparent)]
+    Amqp(#[from] lapin::Error),
 }
 
-pub(super) async fn partitions(
-    channel: &Channel,
-    config: &RabbitConfig,
-    topology: &Topology,
-) -> Result<(), lapin::Error> {
-    let options = QueueDeclareOptions {
-        passive: false,
-        // The queue is durable, its messages are not.
-        durable: true,
-        exclusive: false,
-        auto_delete: false,
-        nowait: false,
-    };
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
-    // Nothing is dropped silently: a full queue is a negative confirm.
-    bound(&mut arguments, config.partition_batches);
-    match config.queue_type {
-        QueueType::Classic => text(&mut arguments, "x-queue-type", "classic"),
-        QueueType::Quorum => {
-            text(&mut arguments, "x-queue-type", "quorum");
-            arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+impl From<DeclareError> for ConsumeError {
+    fn from(error: DeclareError) -> Self {
+        match error {
+            DeclareError::Mismatch { .. } => Self::Topology(error.to_string()),
+            other => Self::Unavailable(other.to_string()),
         }
     }
-    for lane in [Lane::Chat, Lane::Presence] {
-        for partition in 0..config.partitions {
-            let queue = topology.frame_queue(lane, partition);
-            channel.queue_declare(queue.clone().into(), options, arguments.clone()).await?;
-            bind(channel, &queue, topology.frames_exchange()).await?;
+}
+
+/// Declares on one channel. A mismatch makes the broker close that channel.
+pub(super) struct Declare<'a> {
+    pub(super) channel: &'a Channel,
+    pub(super) config: &'a RabbitConfig,
+    pub(super) topology: &'a Topology,
+}
+
+impl Declare<'_> {
+    /// All that outlives processes.
+    pub(super) async fn all(&self) -> Result<(), DeclareError> {
+        let options = ExchangeDeclareOptions {
+            passive: false,
+            // Outlives a broker restart: clients reconnect to the same names.
+            durable: true,
+            auto_delete: false,
+            internal: false,
+            nowait: false,
+        };
+        for exchange in [self.topology.frames_exchange(), self.topology.push_exchange()] {
+            let declared = self.channel.exchange_declare(
+                exchange.clone().into(),
+                ExchangeKind::Direct,
+                options,
+                FieldTable::default(),
+            );
+            self.answered(format!("exchange `{exchange}`"), declared).await?;
+        }
+        for lane in [Lane::Chat, Lane::Presence] {
+            for partition in 0..self.config.partitions {
+                self.partition(lane, partition).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The queue of one partition.
+    pub(super) async fn partition(
+        &self,
+        lane: Lane,
+        partition: Partition,
+    ) -> Result<(), DeclareError> {
+        let options = QueueDeclareOptions {
+            passive: false,
+            // The queue is durable, its messages are not.
+            durable: true,
+            exclusive: false,
+            auto_delete: false,
+            nowait: false,
+        };
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+        // Nothing is dropped silently: a full queue is a negative confirm.
+        bound(&mut arguments, self.config.partition_batches);
+        match self.config.queue_type {
+            QueueType::Classic => text(&mut arguments, "x-queue-type", "classic"),
+            QueueType::Quorum => {
+                text(&mut arguments, "x-queue-type", "quorum");
+                arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+            }
+        }
+        let queue = self.topology.frame_queue(lane, partition);
+        self.queue(&queue, options, arguments, self.topology.frames_exchange()).await
+    }
+
+    /// A gateway's queue: exclusive to its connection and gone with it, so that a push to a dead
+    /// gateway comes back instead of being confirmed into nothing.
+    pub(super) async fn gateway(&self, queue: &str) -> Result<(), DeclareError> {
+        let options = QueueDeclareOptions {
+            passive: false,
+            durable: false,
+            exclusive: true,
+            auto_delete: false,
+            nowait: false,
+        };
+        let mut arguments = FieldTable::default();
+        bound(&mut arguments, self.config.gateway_batches);
+        self.queue(queue, options, arguments, self.topology.push_exchange()).await
+    }
+
+    async fn queue(
+        &self,
+        queue: &str,
+        options: QueueDeclareOptions,
+        arguments: FieldTable,
+        exchange: String,
+    ) -> Result<(), DeclareError> {
+        let what = format!("queue `{queue}`");
+        let declared = self.channel.queue_declare(queue.into(), options, arguments);
+        self.answered(what.clone(), declared).await?;
+        let bound = self.channel.queue_bind(
+            queue.into(),
+            exchange.into(),
+            queue.into(),
+            QueueBindOptions { nowait: false },
+            FieldTable::default(),
+        );
+        self.answered(what, bound).await
+    }
+
+    async fn answered<T>(
+        &self,
+        what: String,
+        answer: impl Future<Output = Result<T, lapin::Error>>,
+    ) -> Result<(), DeclareError> {
+        let timeout = Duration::from_millis(self.config.connect_timeout_ms);
+        match tokio::time::timeout(timeout, answer).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => match error.kind() {
+                ErrorKind::ProtocolError(refusal) if refusal.get_id() == PRECONDITION_FAILED => {
+                    let reason = refusal.get_message().to_string();
+                    Err(DeclareError::Mismatch { what, reason })
+                }
+                _ => Err(DeclareError::Amqp(error)),
+            },
+            Err(_elapsed) => Err(DeclareError::Timeout(timeout, what)),
         }
     }
-    Ok(())
 }
 
-/// A gateway's queue: exclusive to its connection and gone with it, so that a push to a dead
-/// gateway comes back instead of being confirmed into nothing.
-pub(super) async fn gateway(
-    channel: &Channel,
-    config: &RabbitConfig,
-    topology: &Topology,
-    queue: &str,
-) -> Result<(), lapin::Error> {
-    let options = QueueDeclareOptions {
-        passive: false,
-        durable: false,
-        exclusive: true,
-        auto_delete: false,
-        nowait: false,
-    };
-    let mut arguments = FieldTable::default();
-    bound(&mut arguments, config.gateway_batches);
-    channel.queue_declare(queue.into(), options, arguments).await?;
-    bind(channel, queue, topology.push_exchange()).await
-}
-
-async fn bind(channel: &Channel, queue: &str, exchange: String) -> Result<(), lapin::Error> {
-    let options = QueueBindOptions { nowait: false };
-    channel
-        .queue_bind(queue.into(), exchange.into(), queue.into(), options, FieldTable::default())
-        .await
-}
+/// The reply code of a declaration that differs from what is there.
+const PRECONDITION_FAILED: u16 = 406;
 
 fn bound(arguments: &mut FieldTable, batches: u32) {
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(i64::from(batches)));

@@ -46,7 +46,7 @@ fn invalid(message: &str) -> Refusal {
 
 /// The role of a member, or the refusal.
 pub fn member_role(snapshot: &Snapshot, user_id: &UserId) -> Result<Role, Refusal> {
-    snapshot.members.get(user_id).copied().ok_or_else(not_member)
+    snapshot.members.get(user_id).map(|member| member.role).ok_or_else(not_member)
 }
 
 fn group_admin(snapshot: &Snapshot, actor: &UserId) -> Result<Role, Refusal> {
@@ -113,7 +113,7 @@ pub fn removable(
     let Some(theirs) = snapshot.members.get(user) else {
         return Err(Refusal::new(ErrorCode::NotFound, "this user is not a member"));
     };
-    if *theirs >= own {
+    if theirs.role >= own {
         return Err(forbidden("you may remove only members below your own role"));
     }
     Ok(None)
@@ -122,7 +122,9 @@ pub fn removable(
 /// Who owns a group when its owner leaves: the first by id among the most powerful.
 fn heir(snapshot: &Snapshot, leaving: &UserId) -> Option<UserId> {
     let others = snapshot.members.iter().filter(|(user, _)| *user != leaving);
-    others.max_by(|(a, ra), (b, rb)| ra.cmp(rb).then(b.cmp(a))).map(|(user, _)| user.clone())
+    others
+        .max_by(|(a, ma), (b, mb)| ma.role.cmp(&mb.role).then(b.cmp(a)))
+        .map(|(user, _)| user.clone())
 }
 
 /// Whether `actor` may give `user` a role. Giving away ownership makes the actor an admin.
@@ -143,6 +145,7 @@ pub fn may_set_role(snapshot: &Snapshot, actor: &UserId, user: &UserId) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::entry::Membership;
     use proto::id::ConversationId;
 
     fn user(name: &str) -> UserId {
@@ -157,7 +160,10 @@ mod tests {
             head: 1,
             created_at_ms: 0,
             members: std::sync::Arc::new(
-                members.iter().map(|(name, role)| (user(name), *role)).collect(),
+                members
+                    .iter()
+                    .map(|(name, role)| (user(name), Membership { role: *role, from_seq: 1 }))
+                    .collect(),
             ),
         }
     }

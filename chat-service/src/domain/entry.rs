@@ -6,7 +6,16 @@ use std::sync::Arc;
 use proto::id::{ClientId, ConversationId, EntryId, UserId};
 
 /// Members by user id, cheap to hand on.
-pub type Members = Arc<BTreeMap<UserId, Role>>;
+pub type Members = Arc<BTreeMap<UserId, Membership>>;
+
+/// What a member may do and see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// As what.
+    pub role: Role,
+    /// First entry that the member may see.
+    pub from_seq: u64,
+}
 
 /// Kind of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +101,7 @@ pub struct MemberRow {
     pub user_id: UserId,
     /// As what.
     pub role: Role,
-    /// First entry that the member may see; kept from the first time.
+    /// First entry that the member may see.
     pub from_seq: u64,
 }
 

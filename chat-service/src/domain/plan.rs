@@ -5,7 +5,7 @@
 
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use proto::error_code::ErrorCode;
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::conversation::{self, Refusal};
 use super::entry::{
-    ConversationKind, ConversationRow, EntryRow, MemberRow, Members, Role, Snapshot,
+    ConversationKind, ConversationRow, EntryRow, MemberRow, Members, Membership, Role, Snapshot,
     StoredOperation,
 };
 use super::operation::{Action, Message, Operation};
@@ -109,7 +109,7 @@ impl Planner<'_> {
         if let Some(index) = self.in_batch.get(&key) {
             let entry = &self.plan.entries[*index];
             return if entry.digest == operation.digest {
-                let audience = self.audience(entry.conversation_id);
+                let audience = self.audience_of(entry.conversation_id, entry.seq);
                 Outcome::Repeated { entry: Box::new(entry.clone()), audience }
             } else {
                 Outcome::Refused(other_content())
@@ -133,7 +133,8 @@ impl Planner<'_> {
         // repeated, and who missed the entry gets it by sync.
         let (row, audience) = match &operation.action {
             Action::Send(message) => {
-                (message_row(operation, message), self.audience(stored.conversation_id))
+                let audience = self.audience_of(stored.conversation_id, stored.seq);
+                (message_row(operation, message), audience)
             }
             _ => (system_row(operation, String::from("{}")), Audience::default()),
         };
@@ -154,6 +155,17 @@ impl Planner<'_> {
             .and_then(Option::as_ref)
             .map(|snapshot| Arc::clone(&snapshot.members));
         Audience { members: members.unwrap_or_default(), removed: None }
+    }
+
+    /// An earlier entry is told to those only who may see it: members since then.
+    fn audience_of(&self, id: ConversationId, seq: u64) -> Audience {
+        let audience = self.audience(id);
+        if audience.members.values().all(|member| member.from_seq <= seq) {
+            return audience;
+        }
+        let members = audience.members.iter().filter(|(_, member)| member.from_seq <= seq);
+        let members = members.map(|(user, member)| (user.clone(), *member)).collect();
+        Audience { members: Arc::new(members), removed: None }
     }
 
     fn append(&mut self, operation: &Operation) -> Result<(usize, Option<UserId>), Refusal> {
@@ -250,11 +262,16 @@ impl Planner<'_> {
             title: title.to_owned(),
             head: 0,
             created_at_ms: self.now_ms,
-            members: Arc::new(members.iter().map(|user| (user.clone(), role(user))).collect()),
+            members: Arc::new(
+                members
+                    .iter()
+                    .map(|user| (user.clone(), Membership { role: role(user), from_seq: 1 }))
+                    .collect(),
+            ),
         };
         self.plan.conversations.insert(id, row_of(&snapshot));
-        for (user, role) in snapshot.members.iter() {
-            self.plan.members.insert((id, user.clone()), Some(member_row(id, user, *role, 1)));
+        for (user, member) in snapshot.members.iter() {
+            self.plan.members.insert((id, user.clone()), Some(member_row(id, user, *member)));
         }
         self.conversations.insert(id, Some(snapshot));
     }
@@ -271,15 +288,13 @@ impl Planner<'_> {
         if new.is_empty() {
             return Err(Refusal::new(ErrorCode::Invalid, "all of them are members already"));
         }
-        let from_seq = snapshot.head + 1;
+        let member = Membership { role, from_seq: snapshot.head + 1 };
         let members = Arc::make_mut(&mut snapshot.members);
         for user in &new {
-            members.insert(user.clone(), role);
+            members.insert(user.clone(), member);
         }
         for user in &new {
-            self.plan
-                .members
-                .insert((id, user.clone()), Some(member_row(id, user, role, from_seq)));
+            self.plan.members.insert((id, user.clone()), Some(member_row(id, user, member)));
         }
         let content = json!({ "event": "members_added", "members": new, "role": role_name(role) });
         Ok(system_row(operation, content.to_string()))
@@ -289,20 +304,15 @@ impl Planner<'_> {
         let id = operation.conversation_id;
         let snapshot = self.snapshot(id)?;
         let heir = conversation::removable(snapshot, &operation.actor, user)?;
-        let from_seq = snapshot.head + 1;
         let members = Arc::make_mut(&mut snapshot.members);
         members.remove(user);
-        if let Some(heir) = &heir {
-            members.insert(heir.clone(), Role::Owner);
-        }
+        let owner = heir.as_ref().and_then(|heir| with_role(members, heir, Role::Owner));
         self.plan.members.insert((id, user.clone()), None);
         let event = if *user == operation.actor { "member_left" } else { "member_removed" };
         let mut content = json!({ "event": event, "member": user });
-        if let Some(heir) = heir {
+        if let (Some(heir), Some(owner)) = (heir, owner) {
             content["owner"] = json!(heir);
-            self.plan
-                .members
-                .insert((id, heir.clone()), Some(member_row(id, &heir, Role::Owner, from_seq)));
+            self.plan.members.insert((id, heir.clone()), Some(member_row(id, &heir, owner)));
         }
         Ok(system_row(operation, content.to_string()))
     }
@@ -316,18 +326,19 @@ impl Planner<'_> {
         let id = operation.conversation_id;
         let snapshot = self.snapshot(id)?;
         conversation::may_set_role(snapshot, &operation.actor, user)?;
-        let from_seq = snapshot.head + 1;
         let mut changed = vec![(user.clone(), role)];
         if role == Role::Owner {
             changed.push((operation.actor.clone(), Role::Admin));
         }
         let members = Arc::make_mut(&mut snapshot.members);
-        for (user, role) in &changed {
-            members.insert(user.clone(), *role);
-        }
-        for (user, role) in changed {
-            let row = member_row(id, &user, role, from_seq);
-            self.plan.members.insert((id, user), Some(row));
+        let rows: Vec<_> = changed
+            .into_iter()
+            .filter_map(|(user, role)| {
+                with_role(members, &user, role).map(|member| member_row(id, &user, member))
+            })
+            .collect();
+        for row in rows {
+            self.plan.members.insert((id, row.user_id.clone()), Some(row));
         }
         let content = json!({ "event": "role_changed", "member": user, "role": role_name(role) });
         Ok(system_row(operation, content.to_string()))
@@ -342,6 +353,17 @@ impl Planner<'_> {
         self.plan.conversations.insert(id, row);
         Ok(system_row(operation, json!({ "event": "renamed", "title": title }).to_string()))
     }
+}
+
+/// Gives a member another role; what they may see stays as it is.
+fn with_role(
+    members: &mut BTreeMap<UserId, Membership>,
+    user: &UserId,
+    role: Role,
+) -> Option<Membership> {
+    let member = members.get_mut(user)?;
+    member.role = role;
+    Some(*member)
 }
 
 fn other_content() -> Refusal {

@@ -10,6 +10,7 @@ use platform::trace::MessageSpan;
 use proto::bus::{DeviceType, frame::Body};
 use proto::error_code::{ErrorCode, Stored};
 use proto::id::EntryId;
+use proto::partition::{self, Partition};
 
 use super::cache::Cache;
 use super::ephemeral::Ephemeral;
@@ -59,6 +60,14 @@ impl Appender {
     /// Most frames of a batch.
     pub fn batch_frames(&self) -> usize {
         self.parts.config.batch_frames
+    }
+
+    /// Forgets what it remembers of partitions that come back from elsewhere.
+    pub fn forget(&mut self, partitions: &[Partition]) {
+        if !partitions.is_empty() {
+            let count = self.parts.bus.partitions();
+            self.cache.forget(|id| partitions.contains(&partition::of_conversation(id, count)));
+        }
     }
 
     /// Appends one batch. Returns when it is committed, or its senders are to be told why not.

@@ -44,6 +44,14 @@ impl Cache {
         }
     }
 
+    /// Forgets the conversations that `is_meant`.
+    pub(super) fn forget(&mut self, is_meant: impl Fn(ConversationId) -> bool) {
+        let meant: Vec<_> = self.conversations.keys().copied().filter(|id| is_meant(*id)).collect();
+        for id in meant {
+            self.take(id);
+        }
+    }
+
     /// Forgets down to half when full, so that the sorting is paid rarely.
     pub(super) fn trim(&mut self) {
         if self.conversations.len() <= self.max_conversations && self.members <= self.max_members {
@@ -66,13 +74,13 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::entry::{ConversationKind, Role};
+    use crate::domain::entry::{ConversationKind, Membership, Role};
     use proto::id::UserId;
     use std::sync::Arc;
 
     fn snapshot(members: usize) -> Snapshot {
-        let members =
-            (0..members).map(|n| (UserId::parse(&format!("u{n}")).unwrap(), Role::Member));
+        let member = Membership { role: Role::Member, from_seq: 1 };
+        let members = (0..members).map(|n| (UserId::parse(&format!("u{n}")).unwrap(), member));
         Snapshot {
             id: ConversationId::generate(),
             kind: ConversationKind::Group,
@@ -102,5 +110,18 @@ mod tests {
         cache.put(snapshot(1_000));
         cache.trim();
         assert!(cache.members <= 50, "{}", cache.members);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_loaded_again_and_no_longer_counted() {
+        let mut cache = Cache::new(10, 100);
+        let (one, other) = (snapshot(2), snapshot(3));
+        let (one_id, other_id) = (one.id, other.id);
+        cache.put(one);
+        cache.put(other);
+        cache.forget(|id| id == one_id);
+        assert_eq!(cache.members, 3);
+        assert!(cache.take(one_id).is_none());
+        assert!(cache.take(other_id).is_some());
     }
 }

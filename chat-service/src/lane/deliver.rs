@@ -1,18 +1,30 @@
 //! The deliver step: who is where now, and one batch of pushes for each gateway.
+//!
+//! Presence may be slow or away: answers need no look-up and wait for none, and entries without an
+//! address are owed (see `owed`).
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use bus::PublishError;
 use proto::bus::{DeviceType, GatewayRef, Push, PushBatch};
 use proto::id::UserId;
+use tokio::sync::mpsc;
 
 use super::append::Appended;
 use super::message::{Outgoing, To};
-use super::{LaneParts, retry_backoff};
+use super::owed::LostAnswer;
+use super::{Acks, LaneParts, retry_backoff};
 use crate::directory::Located;
 use crate::metrics::PushKind;
+
+/// How long answers wait for the look-up of the entries beside them, to share a push with them.
+const ANSWERS_WAIT: Duration = Duration::from_millis(50);
+/// A delivery that takes longer lets the answers behind it go ahead.
+const SLOW: Duration = Duration::from_millis(100);
+/// What an entry takes besides its frame, about.
+const OVERHEAD_BYTES: usize = 256;
 
 /// The deliver half of a lane.
 pub struct Deliverer {
@@ -28,55 +40,122 @@ impl Deliverer {
         Self { parts }
     }
 
-    /// Delivers one batch. Returns when every gateway has confirmed, is gone, or was given up: what a
-    /// device missed it gets by sync.
-    pub async fn step(&self, appended: Appended) {
-        let located = self.locate(&appended.outgoing).await;
-        let mut pushes: HashMap<GatewayKey, Vec<Push>> = HashMap::new();
-        for outgoing in appended.outgoing {
-            address(&outgoing, &located, &mut pushes);
+    /// Delivers batches in order until there are no more, and acknowledges each. While one waits for
+    /// presence, the answers of those behind it go ahead.
+    pub(super) async fn run(self, mut batches: mpsc::Receiver<(Appended, Acks)>) {
+        let mut answered: VecDeque<(Appended, Acks)> = VecDeque::new();
+        loop {
+            let (is_answered, next) = match answered.pop_front() {
+                Some(next) => (true, Some(next)),
+                None => (false, batches.recv().await),
+            };
+            let Some((appended, acks)) = next else { return };
+            let mut step = pin!(self.step(&appended, is_answered));
+            if tokio::time::timeout(SLOW, &mut step).await.is_err() {
+                loop {
+                    let is_room = answered.iter().map(|(behind, _)| bytes(behind)).sum::<usize>()
+                        < self.parts.config.answered_bytes;
+                    tokio::select! {
+                        biased;
+                        () = &mut step => break,
+                        Some((behind, acks)) = batches.recv(), if is_room => {
+                            self.answer(&behind.outgoing).await;
+                            answered.push_back((behind, acks));
+                        }
+                    }
+                }
+            }
+            acks.send().await;
         }
-        let publishes = pushes.into_iter().map(|(gateway, pushes)| self.publish(gateway, pushes));
-        futures_util::future::join_all(publishes).await;
     }
 
-    /// One look-up for all members who are to hear something. After the commit, never before.
-    async fn locate(&self, outgoing: &[Outgoing]) -> Located {
+    async fn answer(&self, outgoing: &[Outgoing]) {
+        self.publish_all(outgoing, &Located::default(), To::is_answer).await;
+    }
+
+    /// Delivers one batch. Returns when every gateway has confirmed, is gone, or was given up: what a
+    /// device missed it gets by sync.
+    async fn step(&self, appended: &Appended, is_answered: bool) {
+        let outgoing = &appended.outgoing;
+        if is_answered {
+            if let Some(located) = self.locate(outgoing).await {
+                self.publish_all(outgoing, &located, |to| !to.is_answer()).await;
+            }
+            return;
+        }
+        let mut look_up = Box::pin(self.locate(outgoing));
+        if let Ok(located) = tokio::time::timeout(ANSWERS_WAIT, &mut look_up).await {
+            self.publish_all(outgoing, &located.unwrap_or_default(), |_| true).await;
+            return;
+        }
+        self.answer(outgoing).await;
+        if let Some(located) = look_up.await {
+            self.publish_all(outgoing, &located, |to| !to.is_answer()).await;
+        }
+    }
+
+    /// One look-up for all members who are to hear something. After the commit, never before. Without
+    /// an answer they are owed, and nobody waits for the next one.
+    async fn locate(&self, outgoing: &[Outgoing]) -> Option<Located> {
         let mut users = BTreeSet::new();
         let mut traceparent = "";
         for outgoing in outgoing {
-            if let To::Members { audience, except_user, .. } = &outgoing.to {
-                users.extend(
-                    audience.members.keys().filter(|user| Some(*user) != except_user.as_ref()),
-                );
-                users.extend(&audience.removed);
-                if traceparent.is_empty() {
-                    traceparent = &outgoing.traceparent;
-                }
+            users.extend(outgoing.to.members());
+            if traceparent.is_empty() && !outgoing.to.is_answer() {
+                traceparent = &outgoing.traceparent;
             }
         }
         if users.is_empty() {
-            return Located::default();
+            return Some(Located::default());
         }
         let users: Vec<UserId> = users.into_iter().cloned().collect();
+        if !self.parts.owed.is_directory_up() {
+            self.owe(users, []);
+            return None;
+        }
         let started = Instant::now();
         let located = self.parts.directory.locate(&users, traceparent).await;
         self.parts.metrics.locate_seconds.observe(started.elapsed().as_secs_f64());
-        located.unwrap_or_else(|error| {
-            self.parts.metrics.locate_failures.inc();
-            tracing::warn!(%error, users = users.len(), "entries wait for the next sync");
-            Located::default()
-        })
+        match located {
+            Ok(located) => Some(located),
+            Err(error) => {
+                self.parts.metrics.locate_failures.inc();
+                tracing::warn!(%error, users = users.len(), "entries wait until presence is back");
+                self.parts.owed.directory_is_away();
+                self.owe(users, []);
+                None
+            }
+        }
     }
 
-    async fn publish(&self, (id, epoch): GatewayKey, pushes: Vec<Push>) {
+    async fn publish_all(
+        &self,
+        outgoing: &[Outgoing],
+        located: &Located,
+        is_wanted: impl Fn(&To) -> bool,
+    ) {
+        let mut pushes: HashMap<GatewayKey, Vec<Push>> = HashMap::new();
+        for outgoing in outgoing.iter().filter(|outgoing| is_wanted(&outgoing.to)) {
+            address(outgoing, located, &mut pushes);
+        }
+        let publishes = pushes.into_iter().map(|(gateway, pushes)| self.publish(gateway, pushes));
+        let missed: HashSet<GatewayKey> =
+            futures_util::future::join_all(publishes).await.into_iter().flatten().collect();
+        if !missed.is_empty() {
+            self.owe_missed(outgoing.iter().filter(|out| is_wanted(&out.to)), located, &missed);
+        }
+    }
+
+    /// The gateway when not everything reached it.
+    async fn publish(&self, (id, epoch): GatewayKey, pushes: Vec<Push>) -> Option<GatewayKey> {
         let gateway = GatewayRef { id, epoch };
         for batch in split(pushes, self.parts.config.push_batch_bytes) {
             if !self.publish_batch(&gateway, batch).await {
                 // Gone or given up: the rest would only overtake what is missing.
-                return;
+                return Some((gateway.id, gateway.epoch));
             }
         }
+        None
     }
 
     /// False when nothing more can reach this incarnation.
@@ -90,7 +169,6 @@ impl Deliverer {
                     return true;
                 }
                 Err(PublishError::Unroutable) => {
-                    // Its sockets are closed or registered anew: either way their sync covers this.
                     metrics.push(PushKind::GatewayGone);
                     return false;
                 }
@@ -106,29 +184,71 @@ impl Deliverer {
         );
         false
     }
+
+    /// Everybody at these gateways may have missed something.
+    fn owe_missed<'a>(
+        &self,
+        outgoing: impl Iterator<Item = &'a Outgoing>,
+        located: &Located,
+        missed: &HashSet<GatewayKey>,
+    ) {
+        let (mut users, mut answers) = (BTreeSet::new(), Vec::new());
+        let is_missed =
+            |gateway: &GatewayRef| missed.contains(&(gateway.id.clone(), gateway.epoch));
+        for outgoing in outgoing {
+            if let To::Connection { gateway, connection, user_id } = &outgoing.to {
+                if let (true, Ok(user_id)) = (is_missed(gateway), UserId::parse(user_id)) {
+                    let push = push(outgoing, vec![*connection]);
+                    answers.push(LostAnswer { user_id, connection: *connection, push });
+                }
+                continue;
+            }
+            users.extend(outgoing.to.members().filter(|user| {
+                let devices = located.devices.get(*user).into_iter().flatten();
+                devices.into_iter().any(|device| is_missed(&located.gateways[device.gateway]))
+            }));
+        }
+        self.owe(users.into_iter().cloned(), answers);
+    }
+
+    fn owe(
+        &self,
+        users: impl IntoIterator<Item = UserId>,
+        answers: impl IntoIterator<Item = LostAnswer>,
+    ) {
+        let dropped = self.parts.owed.add(users, answers);
+        self.parts.metrics.owed_dropped.inc_by(dropped as u64);
+    }
 }
 
-/// Puts a push into the batch of every gateway that has a socket for it.
-fn address(outgoing: &Outgoing, located: &Located, pushes: &mut HashMap<GatewayKey, Vec<Push>>) {
-    let push = |connections: Vec<u64>| Push {
+/// What a batch takes while it waits, about.
+fn bytes(appended: &Appended) -> usize {
+    appended.outgoing.iter().map(|outgoing| outgoing.frame.len() + OVERHEAD_BYTES).sum()
+}
+
+fn push(outgoing: &Outgoing, connections: Vec<u64>) -> Push {
+    Push {
         connections,
         frame: outgoing.frame.clone(),
         class: outgoing.class as i32,
         traceparent: outgoing.traceparent.clone(),
         answers: outgoing.answers.clone(),
-    };
-    let (audience, except, except_user, device_type) = match &outgoing.to {
-        To::Connection(gateway, connection) => {
-            pushes.entry(key(gateway)).or_default().push(push(vec![*connection]));
+        conversation_id: outgoing.entry.map(|(id, _)| id.to_bytes()).unwrap_or_default(),
+        seq: outgoing.entry.map_or(0, |(_, seq)| seq),
+    }
+}
+
+/// Puts a push into the batch of every gateway that has a socket for it.
+fn address(outgoing: &Outgoing, located: &Located, pushes: &mut HashMap<GatewayKey, Vec<Push>>) {
+    let (except, device_type) = match &outgoing.to {
+        To::Connection { gateway, connection, .. } => {
+            pushes.entry(key(gateway)).or_default().push(push(outgoing, vec![*connection]));
             return;
         }
-        To::Members { audience, except, except_user, device_type } => {
-            (audience, except, except_user, *device_type)
-        }
+        To::Members { except, device_type, .. } => (except, *device_type),
     };
     let mut by_gateway: Vec<Vec<u64>> = vec![Vec::new(); located.gateways.len()];
-    let users = audience.members.keys().chain(&audience.removed);
-    for user in users.filter(|user| Some(*user) != except_user.as_ref()) {
+    for user in outgoing.to.members() {
         for device in located.devices.get(user).into_iter().flatten() {
             if device_type != DeviceType::Unspecified && device.device_type != device_type {
                 continue;
@@ -144,12 +264,12 @@ fn address(outgoing: &Outgoing, located: &Located, pushes: &mut HashMap<GatewayK
     }
     for (gateway, connections) in located.gateways.iter().zip(by_gateway) {
         if !connections.is_empty() {
-            pushes.entry((gateway.id.clone(), gateway.epoch)).or_default().push(push(connections));
+            pushes.entry(key(gateway)).or_default().push(push(outgoing, connections));
         }
     }
 }
 
-fn key(gateway: &Arc<GatewayRef>) -> GatewayKey {
+fn key(gateway: &GatewayRef) -> GatewayKey {
     (gateway.id.clone(), gateway.epoch)
 }
 

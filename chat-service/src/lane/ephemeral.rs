@@ -197,5 +197,6 @@ fn tell(
         class,
         traceparent: String::new(),
         answers: Bytes::new(),
+        entry: None,
     })
 }

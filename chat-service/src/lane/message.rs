@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proto::bus::{DeviceType, GatewayRef, Origin, PushClass};
 use proto::error_code::{ErrorCode, Stored};
 use proto::frame::server::{Entry, ErrorFrame, Sender, Sent, ServerFrame};
-use proto::id::{ClientId, UserId};
+use proto::id::{ClientId, ConversationId, UserId};
 use serde_json::value::RawValue;
 
 use crate::domain::conversation::Refusal;
@@ -42,13 +42,22 @@ pub struct Outgoing {
     pub traceparent: String,
     /// The client id of the request that it answers; empty when it answers none.
     pub answers: Bytes,
+    /// The entry that it is.
+    pub entry: Option<(ConversationId, u64)>,
 }
 
 /// Whom a push is for.
 #[derive(Debug, Clone)]
 pub enum To {
     /// The connection that asked: known without a look-up.
-    Connection(Arc<GatewayRef>, u64),
+    Connection {
+        /// Its gateway's incarnation.
+        gateway: Arc<GatewayRef>,
+        /// Its number there.
+        connection: u64,
+        /// Whose it is.
+        user_id: String,
+    },
     /// All devices of the members, but not the connection that asked.
     Members {
         /// The members.
@@ -60,6 +69,25 @@ pub enum To {
         /// Devices of this type only.
         device_type: DeviceType,
     },
+}
+
+impl To {
+    /// True for the answer to a request.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Connection { .. })
+    }
+
+    /// The members who are to hear it; none of an answer.
+    pub fn members(&self) -> impl Iterator<Item = &UserId> {
+        let members = match self {
+            Self::Connection { .. } => None,
+            Self::Members { audience, except_user, .. } => Some((audience, except_user)),
+        };
+        members.into_iter().flat_map(|(audience, except)| {
+            let users = audience.members.keys().chain(&audience.removed);
+            users.filter(move |user| Some(*user) != except.as_ref())
+        })
+    }
 }
 
 /// `sent`.
@@ -105,16 +133,22 @@ fn reference(asker: &Asker) -> Option<String> {
 
 fn answer(asker: &Asker, frame: Bytes) -> Outgoing {
     Outgoing {
-        to: To::Connection(Arc::clone(&asker.gateway), asker.origin.connection),
+        to: To::Connection {
+            gateway: Arc::clone(&asker.gateway),
+            connection: asker.origin.connection,
+            user_id: asker.origin.user_id.clone(),
+        },
         frame,
         class: PushClass::Answer,
         traceparent: asker.traceparent.clone(),
         answers: asker.reference.client_id.clone(),
+        entry: None,
     }
 }
 
 /// `entry`, for every device but the one that wrote it.
 pub(super) fn entry(asker: &Asker, entry: EntryRow, audience: Audience) -> Option<Outgoing> {
+    let place = (entry.conversation_id, entry.seq);
     let frame = Entry {
         conversation_id: entry.conversation_id,
         seq: entry.seq,
@@ -146,6 +180,7 @@ pub(super) fn entry(asker: &Asker, entry: EntryRow, audience: Audience) -> Optio
         class: PushClass::Entry,
         traceparent: asker.traceparent.clone(),
         answers: Bytes::new(),
+        entry: Some(place),
     })
 }
 

@@ -4,8 +4,12 @@
 //! Time limits are the server's (`statement_timeout`, `lock_timeout`).
 
 mod append;
+mod replicas;
 mod settings;
 
+use std::collections::HashMap;
+
+use proto::heads::HeadsDigest;
 use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};

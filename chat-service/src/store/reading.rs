@@ -41,6 +41,17 @@ SELECT m.conversation_id, m.from_seq,
         WHERE e.tenant = m.tenant AND e.conversation_id = m.conversation_id), 0) AS head
 FROM members m WHERE m.tenant = $1 AND m.user_id = $2";
 
+/// The same of many users; the list of users is appended.
+pub(super) const HEADS_OF: &str = "
+SELECT m.user_id, m.conversation_id,
+    COALESCE((SELECT max(e.seq) FROM entries e
+        WHERE e.tenant = m.tenant AND e.conversation_id = m.conversation_id), 0) AS head
+FROM members m WHERE m.tenant = $1 AND m.user_id ";
+
+/// Client ids are unique by sender; that two senders made the same one is next to impossible.
+pub(super) const FIND_ENTRY: &str =
+    "SELECT conversation_id, seq FROM client_ids WHERE tenant = $1 AND client_id = $2 LIMIT 1";
+
 pub(super) const MEMBERS: &str = "
 SELECT m.user_id, CAST(m.role AS bigint) AS role, m.from_seq, m.delivered_seq, m.read_seq,
     COALESCE(u.name, '') AS name, COALESCE(u.avatar, '') AS avatar
@@ -215,6 +226,41 @@ macro_rules! query_store {
                         Ok((id, number(row, "head")?, number(row, "from_seq")?))
                     })
                     .collect()
+            }
+
+            async fn head_digests(&self, users: &[UserId]) -> Result<Vec<HeadsDigest>, StoreError> {
+                let sql = format!("{}{}", reading::HEADS_OF, dialect::IN_SECOND_LIST);
+                let rows: Vec<$row> = sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(DEFAULT_TENANT)
+                    .bind(dialect::texts(users.iter().map(UserId::as_str)))
+                    .fetch_all(&self.readers)
+                    .await?;
+                let mut digests: HashMap<&str, HeadsDigest> = HashMap::with_capacity(users.len());
+                for row in &rows {
+                    let id = ConversationId(dialect::uuid(row, "conversation_id")?);
+                    digests
+                        .entry(row.try_get("user_id")?)
+                        .or_default()
+                        .add(id, number(row, "head")?);
+                }
+                let of = |user: &UserId| digests.get(user.as_str()).copied().unwrap_or_default();
+                Ok(users.iter().map(of).collect())
+            }
+
+            async fn find_entry(
+                &self,
+                client_id: ClientId,
+            ) -> Result<Option<(ConversationId, u64)>, StoreError> {
+                let row = sqlx::query(reading::FIND_ENTRY)
+                    .bind(DEFAULT_TENANT)
+                    .bind(dialect::id(client_id.0))
+                    .fetch_optional(&self.readers)
+                    .await?;
+                let place = |row: &$row| -> Result<_, StoreError> {
+                    let id = ConversationId(dialect::uuid(row, "conversation_id")?);
+                    Ok((id, number(row, "seq")?))
+                };
+                row.as_ref().map(place).transpose()
             }
 
             async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>, StoreError> {

@@ -1,10 +1,14 @@
 //! The store on SQLite: one writer at a time, any number of readers, in one file.
 
 mod append;
+mod replicas;
+mod rows;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use proto::heads::HeadsDigest;
 use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
 use sqlx::Row;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -23,6 +27,10 @@ fn migrations() -> Migrator {
     migrations
 }
 
+/// Pages of 4 KiB in the log before they are moved into the file.
+const WAL_PAGES: &str = "4096";
+/// Negative: in KiB.
+const CACHE: &str = "-32768";
 /// Connections for questions.
 const READERS: u32 = 4;
 
@@ -55,7 +63,10 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             // An acknowledged message survives a power cut.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5));
+            .busy_timeout(Duration::from_secs(5))
+            // Fewer checkpoints, each of which syncs the file twice, and the hot pages in memory.
+            .pragma("wal_autocheckpoint", WAL_PAGES)
+            .pragma("cache_size", CACHE);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)

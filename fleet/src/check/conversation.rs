@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::log::{Log, Place, Standing, sends_in};
 use super::order;
-use super::rule::{Findings, Rule};
+use super::rule::{Findings, Rule, Site};
 use super::{Part, Policy};
 use crate::cursor::Cursor;
 use crate::history::{History, Observation, Outcome, SYSTEM, Send, Via, View};
@@ -20,9 +20,9 @@ pub(super) fn check(
     findings.entries += log.seqs.len() as u64;
     gaps(conversation, &log, findings);
     wrong_entries(history, conversation, &mut log, findings);
-    if let Some(stored) = history.stored.get(&conversation) {
-        findings.verified_logs += 1;
-        lost(history, conversation, part, stored, &mut log, findings);
+    findings.verified_logs += u64::from(history.accounts(conversation).next().is_some());
+    for (account, stored) in history.accounts(conversation) {
+        lost(history, conversation, part, (account, stored), &mut log, findings);
     }
     order::real_time(conversation, &part.acknowledged(history), findings);
     for (client, view) in &part.views {
@@ -34,8 +34,10 @@ pub(super) fn check(
                 let send = client_history.sends.get(number as usize);
                 send.is_some_and(|send| send.outcome == Outcome::Unknown)
             };
-            unseen(*client, view, &own, is_unanswered, &log, findings);
+            let interval = history.membership(conversation, *client);
+            unseen(*client, view, &own, interval, is_unanswered, &log, findings);
         }
+        outsiders(history, *client, view, findings);
     }
 }
 
@@ -58,7 +60,7 @@ fn gaps(conversation: u32, log: &Log, findings: &mut Findings) {
     let mut expected = 1;
     for seq in &log.seqs {
         if *seq > expected {
-            findings.add(Rule::Gap, || {
+            findings.add(Rule::Gap, Site::entry(conversation, expected), || {
                 format!("conversation {conversation}: nothing at seq {expected} to {}", seq - 1)
             });
         }
@@ -92,7 +94,8 @@ fn wrong_entries(history: &History, conversation: u32, log: &mut Log, findings: 
         };
         if let Some((rule, detail)) = broken {
             place.standing = Standing::Wrong;
-            findings.add(rule, || format!("conversation {conversation} seq {seq}: {detail}"));
+            let site = Site::entry(conversation, *seq).sent(sender, number);
+            findings.add(rule, site, || format!("conversation {conversation} seq {seq}: {detail}"));
         }
     }
 }
@@ -102,7 +105,7 @@ fn lost(
     history: &History,
     conversation: u32,
     part: &Part<'_>,
-    stored: &[Observation],
+    (account, stored): (&str, &[Observation]),
     log: &mut Log,
     findings: &mut Findings,
 ) {
@@ -123,10 +126,24 @@ fn lost(
         if let Some(place) = log.places.get_mut(&seq) {
             place.standing = Standing::Wrong;
         }
-        findings.add(Rule::LostWrite, || {
+        findings.add(Rule::LostWrite, Site::entry(conversation, seq).sent(sender, number), || {
             format!(
-                "conversation {conversation} seq {seq}: history lacks send {number} of client \
+                "conversation {conversation} seq {seq}: {account} lacks send {number} of client \
                  {sender}"
+            )
+        });
+    }
+}
+
+/// Nobody sees what was written before it came or after it went.
+fn outsiders(history: &History, client: u32, view: &View, findings: &mut Findings) {
+    let (from, to) = history.membership(view.conversation, client);
+    for seen in view.observations.iter().filter(|seen| !(from..=to).contains(&seen.seq)) {
+        let site = Site::entry(view.conversation, seen.seq).at(client);
+        findings.add(Rule::Leak, site, || {
+            format!(
+                "conversation {} seq {}: client {client} is a member from {from} to {to} only",
+                view.conversation, seen.seq
             )
         });
     }
@@ -137,6 +154,7 @@ fn unseen(
     client: u32,
     view: &View,
     own: &[u32],
+    (from, to): (u32, u32),
     is_unanswered: impl Fn(u32) -> bool,
     log: &Log,
     findings: &mut Findings,
@@ -149,12 +167,12 @@ fn unseen(
     if held.contiguous() >= log.seqs.last().copied().unwrap_or(0) {
         return;
     }
-    for seq in log.seqs.iter().filter(|seq| !held.holds(**seq)) {
+    for seq in log.seqs.iter().filter(|seq| (from..=to).contains(*seq) && !held.holds(**seq)) {
         let Some(Place { sender, number, standing, .. }) = log.places.get(seq) else { continue };
         if *standing == Standing::Wrong || (*sender == client && is_unanswered(*number)) {
             continue;
         }
-        findings.add(Rule::Unseen, || {
+        findings.add(Rule::Unseen, Site::entry(view.conversation, *seq).at(client), || {
             let by_sync = observations.iter().filter(|seen| seen.via != Via::Live).count();
             format!(
                 "conversation {} seq {seq} (send {number} of client {sender}) never came to \

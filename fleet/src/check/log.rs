@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Part;
-use super::rule::{Findings, Rule};
+use super::rule::{Findings, Rule, Site};
 use crate::history::{History, Mark, Observation};
 
 /// What stands in a place.
@@ -52,12 +52,14 @@ impl Log {
         findings: &mut Findings,
     ) -> Self {
         let mut assembly = Assembly { conversation, places: HashMap::new(), findings };
-        let stored = history.stored.get(&conversation);
-        for seen in stored.into_iter().flatten() {
-            assembly.see(seen, Standing::Witnessed, "history");
-        }
         // What the store lacks is a lost write, judged elsewhere, and no contradiction.
-        let in_store = stored.map(|entries| sends_in(entries));
+        let mut in_store: Option<HashSet<(u32, u32)>> = None;
+        for (account, entries) in history.accounts(conversation) {
+            for seen in entries {
+                assembly.see(seen, Standing::Witnessed, account);
+            }
+            in_store.get_or_insert_default().extend(sends_in(entries));
+        }
         let mut displaced = Vec::new();
         for (sender, number, send) in part.acknowledged(history) {
             let place = Place { mark: send.mark, sender, number, standing: Standing::Witnessed };
@@ -95,7 +97,7 @@ impl Assembly<'_> {
         self.tell(seq, Place { mark, sender, number, standing }, observer);
         if seen.is_altered {
             let conversation = self.conversation;
-            self.findings.add(Rule::AlteredContent, || {
+            self.findings.add(Rule::AlteredContent, Site::entry(conversation, seq), || {
                 format!("conversation {conversation} seq {seq}, as {observer} got it")
             });
         }
@@ -111,7 +113,7 @@ impl Assembly<'_> {
             known.standing = Standing::Wrong;
         }
         let conversation = self.conversation;
-        self.findings.add(Rule::InconsistentOffsets, || {
+        self.findings.add(Rule::InconsistentOffsets, Site::entry(conversation, seq), || {
             format!("conversation {conversation} seq {seq}: {teller} contradicts the others")
         });
     }

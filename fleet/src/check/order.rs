@@ -1,7 +1,7 @@
 //! Order: a sender's own, that of real time between senders, and that of each connection.
 
 use super::Policy;
-use super::rule::{Findings, Rule};
+use super::rule::{Findings, Rule, Site};
 use crate::cursor::Cursor;
 use crate::history::{Outcome, Send, Via, View};
 
@@ -15,13 +15,17 @@ pub(super) fn program_order(client: u32, sends: &[Send], findings: &mut Findings
         let conversation = send.conversation;
         match last.iter_mut().find(|(known, _)| *known == conversation) {
             Some((_, seq)) if send.seq <= *seq => {
-                findings.add(Rule::IntSendNonmonotonic, || {
-                    format!(
-                        "client {client}, conversation {conversation}: send {number} stands at \
+                findings.add(
+                    Rule::IntSendNonmonotonic,
+                    Site::entry(conversation, send.seq).sent(client, number as u32),
+                    || {
+                        format!(
+                            "client {client}, conversation {conversation}: send {number} stands at \
                          seq {}, an earlier one at {seq}",
-                        send.seq
-                    )
-                });
+                            send.seq
+                        )
+                    },
+                );
             }
             Some((_, seq)) => *seq = send.seq,
             None => last.push((conversation, send.seq)),
@@ -48,7 +52,8 @@ pub(super) fn real_time(
         if let Some((acknowledged_us, sender)) = rival
             && acknowledged_us < send.invoked_us
         {
-            findings.add(Rule::StaleAppend, || {
+            let site = Site::entry(conversation, send.seq).sent(client, number);
+            findings.add(Rule::StaleAppend, site, || {
                 format!(
                     "conversation {conversation} seq {}: send {number} of client {client} began \
                      after a later entry of client {sender} was acknowledged",
@@ -94,7 +99,8 @@ pub(super) fn polls(
             continue;
         }
         if seen.seq < highest {
-            findings.add(Rule::NonmonotonicPoll, || {
+            let site = Site::entry(conversation, seen.seq).at(client);
+            findings.add(Rule::NonmonotonicPoll, site, || {
                 format!(
                     "conversation {conversation}: client {client} got seq {} after {highest}",
                     seen.seq
@@ -106,7 +112,8 @@ pub(super) fn polls(
         if skipped > 0 {
             findings.live_skips += skipped;
             if policy.is_strict_live {
-                findings.add(Rule::PollSkip, || {
+                let site = Site::entry(conversation, seen.seq).at(client);
+                findings.add(Rule::PollSkip, site, || {
                     format!(
                         "conversation {conversation}: client {client} got seq {} right after \
                          {highest}",

@@ -39,11 +39,28 @@ pub enum Rule {
     Leak,
     /// A frame that is no frame of the protocol.
     Unreadable,
+    /// An entry was shown twice on one device, although devices drop repeats.
+    DuplicateDelivery,
+    /// A receipt passed the head or what was confirmed, or the store kept another. Without faults
+    /// also one that went back.
+    CursorRegress,
+    /// A sync after an acknowledgement did not reach what was acknowledged.
+    StaleRead,
+    /// A user was called offline who was connected throughout the grace time.
+    FalseOffline,
+    /// A user counts as connected long after its last connection ended.
+    GhostOnline,
+    /// An observer was left with `offline` about a user who has long been back.
+    StalePresence,
+    /// A process used more than its bound.
+    Unbounded,
+    /// A graceful stop broke connections, or left outcomes unknown.
+    DirtyDrain,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 22] = [
         Self::LostWrite,
         Self::Phantom,
         Self::AbortedRead,
@@ -58,6 +75,14 @@ impl Rule {
         Self::Unseen,
         Self::Leak,
         Self::Unreadable,
+        Self::DuplicateDelivery,
+        Self::CursorRegress,
+        Self::StaleRead,
+        Self::FalseOffline,
+        Self::GhostOnline,
+        Self::StalePresence,
+        Self::Unbounded,
+        Self::DirtyDrain,
     ];
 
     /// The name as it stands in the report.
@@ -77,7 +102,56 @@ impl Rule {
             Self::Unseen => "unseen",
             Self::Leak => "leak",
             Self::Unreadable => "unreadable",
+            Self::DuplicateDelivery => "duplicate-delivery",
+            Self::CursorRegress => "cursor-regress",
+            Self::StaleRead => "stale-read",
+            Self::FalseOffline => "false-offline",
+            Self::GhostOnline => "ghost-online",
+            Self::StalePresence => "stale-presence",
+            Self::Unbounded => "unbounded",
+            Self::DirtyDrain => "dirty-drain",
         }
+    }
+}
+
+/// Where a promise was broken, in numbers of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Site {
+    /// The conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<u32>,
+    /// The place in its log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u32>,
+    /// The client: the observer, or the sender where `number` is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<u32>,
+    /// Which of its sends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
+}
+
+impl Site {
+    /// An entry.
+    pub fn entry(conversation: u32, seq: u32) -> Self {
+        Self { conversation: Some(conversation), seq: Some(seq), ..Self::default() }
+    }
+
+    /// What a client saw.
+    pub fn client(client: u32) -> Self {
+        Self { client: Some(client), ..Self::default() }
+    }
+
+    /// As a client saw it.
+    #[must_use]
+    pub fn at(self, client: u32) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    /// Of a client's send.
+    #[must_use]
+    pub fn sent(self, client: u32, number: u32) -> Self {
+        Self { client: Some(client), number: Some(number), ..self }
     }
 }
 
@@ -86,7 +160,10 @@ impl Rule {
 pub struct Violation {
     /// The rule.
     pub rule: Rule,
-    /// Where, in numbers of the plan.
+    /// Where.
+    #[serde(default)]
+    pub site: Site,
+    /// What, in words.
     pub detail: String,
 }
 
@@ -103,6 +180,9 @@ pub struct Findings {
     pub wire_repeats: u64,
     /// Entries that a live entry skipped and that came later, by sync.
     pub live_skips: u64,
+    /// Receipts that came after later ones; harmless, since clients keep the highest.
+    #[serde(default)]
+    pub late_receipts: u64,
     /// Sends that may or may not be stored.
     pub unknown_outcomes: u64,
     /// Clients that were not connected and up to date at the end; what they lack is not judged.
@@ -112,11 +192,27 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Adds those of another run.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (rule, count) in &other.violations {
+            *self.violations.entry(*rule).or_default() += count;
+        }
+        let room = DESCRIBED.saturating_sub(self.examples.len());
+        self.examples.extend(other.examples.iter().take(room).cloned());
+        self.entries += other.entries;
+        self.wire_repeats += other.wire_repeats;
+        self.live_skips += other.live_skips;
+        self.late_receipts += other.late_receipts;
+        self.unknown_outcomes += other.unknown_outcomes;
+        self.unreached_clients += other.unreached_clients;
+        self.verified_logs += other.verified_logs;
+    }
+
     /// Counts a violation and describes it while there is room.
-    pub(super) fn add(&mut self, rule: Rule, detail: impl FnOnce() -> String) {
+    pub(super) fn add(&mut self, rule: Rule, site: Site, detail: impl FnOnce() -> String) {
         *self.violations.entry(rule).or_default() += 1;
         if self.examples.len() < DESCRIBED {
-            self.examples.push(Violation { rule, detail: detail() });
+            self.examples.push(Violation { rule, site, detail: detail() });
         }
     }
 }

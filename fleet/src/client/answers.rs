@@ -5,6 +5,7 @@ use std::time::Duration;
 use proto::error_code::{ErrorCode, Stored};
 
 use super::{Client, Link};
+use crate::event::Doubt;
 use crate::hear::{ErrorFrame, Sent};
 use crate::history::{Mark, Oddity, Outcome};
 use crate::shared::Shared;
@@ -34,13 +35,14 @@ fn is_retryable(code: ErrorCode) -> bool {
 
 impl Client {
     pub(super) fn sent(&mut self, shared: &Shared, sent: &Sent, now_us: u64) {
+        self.record_answer(shared, sent, now_us);
         let number = shared
             .plan()
             .run
             .sender_of(sent.client_id)
             .filter(|(sender, _)| *sender == self.number)
             .map(|(_, number)| number);
-        let slot = self.slot(shared, sent.conversation_id);
+        let slot = self.slot(shared, sent.conversation_id, now_us);
         let send = number.and_then(|number| self.sends.get_mut(number as usize));
         let (Some(number), Some(slot), Some(send)) = (number, slot, send) else {
             shared.odd(Oddity::StrangeAnswer { client: self.number });
@@ -48,7 +50,7 @@ impl Client {
         };
         let held = &mut self.held[slot];
         let (Ok(seq), mark) = (u32::try_from(sent.seq), Mark::of(sent.id)) else {
-            shared.odd(Oddity::Unreadable { client: self.number });
+            self.unreadable_frame(shared, now_us);
             return;
         };
         if send.conversation != held.conversation || send.outcome == Outcome::Unsent {
@@ -76,6 +78,7 @@ impl Client {
         }
         self.refill(shared, now_us);
         self.write_sends(shared, now_us);
+        self.leave_when_answered(now_us);
     }
 
     pub(super) fn error(&mut self, shared: &Shared, error: &ErrorFrame, now_us: u64) {
@@ -96,21 +99,29 @@ impl Client {
         if send.outcome == Outcome::Acknowledged {
             return;
         }
+        match error.stored {
+            Stored::No => self.record_refusal(shared, number, error.code.to_string(), now_us),
+            Stored::Unknown => self.record_doubt(shared, number, Doubt::Told, now_us),
+        }
+        let Some(send) = self.sends.get_mut(number as usize) else { return };
         if is_retryable(error.code) {
             if !self.outbox.write_again(number) {
                 return;
             }
             send.is_late = true;
-            if error.stored == Stored::No {
-                // What is written next is a new beginning.
-                send.outcome = Outcome::Refused;
+            match error.stored {
+                // What is written next is a new beginning, unless an earlier attempt may be stored.
+                Stored::No if !send.is_doubtful => send.outcome = Outcome::Refused,
+                Stored::No => {}
+                Stored::Unknown => send.is_doubtful = true,
             }
             self.pause(shared, wait + shared.jitter(wait), now_us);
+            self.leave_when_answered(now_us);
         } else {
             self.outbox.remove(number);
             send.outcome = match error.stored {
-                Stored::No => Outcome::Refused,
-                Stored::Unknown => Outcome::Unknown,
+                Stored::No if !send.is_doubtful => Outcome::Refused,
+                Stored::No | Stored::Unknown => Outcome::Unknown,
             };
             self.pause(shared, AFTER_REFUSAL, now_us);
         }

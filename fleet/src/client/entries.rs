@@ -1,7 +1,8 @@
 //! Entries as they come in: recognised, recorded, measured.
 
-use super::{Client, Held};
+use super::{Client, Held, telling};
 use crate::author::author;
+use crate::event::Event;
 use crate::hear::{self, Entry, SyncPage};
 use crate::history::{FOREIGN, Mark, Observation, Oddity, Via};
 use crate::scan::Malformed;
@@ -22,18 +23,25 @@ impl Client {
             let entry = hear::entry(json)?;
             self.entry(shared, &entry, Via::Sync, now_us);
         }
-        let Some(slot) = self.slot(shared, page.conversation_id) else { return Ok(()) };
+        let Some(slot) = self.slot(shared, page.conversation_id, now_us) else { return Ok(()) };
         let held = &self.held[slot];
         if page.is_reset && held.cursor.contiguous() > 0 {
             shared.counters.resets.add(1);
         }
         let head = u32::try_from(page.head).map_err(|_| Malformed)?;
-        shared.common.heads.raise(held.conversation, head);
+        let (dev, conv) = (self.number, held.conversation);
+        shared.record(now_us, || Event::SyncPage { dev, conv, head });
+        shared.common.heads.raise(conv, head);
         Ok(())
     }
 
     /// The view of a conversation; a leak when it is not the client's.
-    pub(super) fn slot(&self, shared: &Shared, conversation_id: uuid::Uuid) -> Option<usize> {
+    pub(super) fn slot(
+        &self,
+        shared: &Shared,
+        conversation_id: uuid::Uuid,
+        now_us: u64,
+    ) -> Option<usize> {
         let slot = match self.held.as_slice() {
             // Nearly every client of a big run has one conversation: no lookup needed.
             [only] => {
@@ -46,18 +54,21 @@ impl Client {
         };
         if slot.is_none() {
             shared.odd(Oddity::Leak { client: self.number, conversation_id });
+            let (dev, conversation) = (self.number, conversation_id);
+            shared.record(now_us, || Event::Leak { dev, conversation });
         }
         slot
     }
 
     fn entry(&mut self, shared: &Shared, entry: &Entry<'_>, via: Via, now_us: u64) {
-        let Some(slot) = self.slot(shared, entry.conversation_id) else { return };
+        let Some(slot) = self.slot(shared, entry.conversation_id, now_us) else { return };
         let Ok(seq) = u32::try_from(entry.seq) else {
-            shared.odd(Oddity::Unreadable { client: self.number });
+            self.unreadable_frame(shared, now_us);
             return;
         };
         let Held { conversation, cursor, observations, .. } = &mut self.held[slot];
         let author = author(shared.plan(), shared.options().payload, *conversation, entry);
+        let conversation = *conversation;
         let is_new = cursor.take(seq);
         observations.push(Observation {
             mark: Mark::of(entry.id),
@@ -69,10 +80,14 @@ impl Client {
             is_altered: author.is_altered,
         });
         shared.counters.observations.add(1);
+        let seen = telling::seen(conversation, seq, &author, entry);
+        self.record_entry(shared, seen, via, is_new, now_us);
         if !is_new {
+            // Who sends it again has not heard that it is here.
+            self.held[slot].told = 0;
             return;
         }
-        shared.common.heads.raise(*conversation, seq);
+        shared.common.heads.raise(conversation, seq);
         if author.sender == self.number || author.sender >= FOREIGN {
             return;
         }

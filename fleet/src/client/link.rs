@@ -15,23 +15,27 @@ use crate::ws::codec;
 
 /// An empty output buffer above this many bytes is given back.
 const KEPT_BYTES: usize = 4 * 1024;
+/// What is under way when the server asks to go elsewhere is waited for so long.
+const LEAVING: Duration = Duration::from_secs(10);
 /// Until the server says how often it pings.
 const FIRST_HEARTBEAT: Duration = Duration::from_secs(30);
 
 impl Client {
     /// The socket is open; `dialed_us` is when it began to open.
-    pub fn opened(&mut self, writer: OwnedWriteHalf, dialed_us: u64, now_us: u64) {
+    pub fn opened(&mut self, writer: OwnedWriteHalf, gateway: u32, dialed_us: u64, now_us: u64) {
         self.writer = Some(writer);
+        self.gateway = gateway;
         self.link = Link::Opening(now_us);
         self.connection = self.connection.saturating_add(1);
         (self.dialed_us, self.heard_us) = (dialed_us, now_us);
         self.heartbeat_us = FIRST_HEARTBEAT.as_micros() as u64;
-        self.hang_up = None;
+        (self.hang_up, self.leaving) = (None, None);
         self.out.clear();
     }
 
     pub(super) fn welcome(&mut self, shared: &Shared, welcome: &Welcome, now_us: u64) {
         shared.counters.connected.add(1);
+        self.record_open(shared, now_us);
         if self.connection > 1 {
             shared.counters.reconnects.add(1);
         } else {
@@ -39,6 +43,7 @@ impl Client {
             shared.measures.borrow_mut().connect.record(connect_us);
         }
         self.heartbeat_us = welcome.heartbeat_ms.max(1).saturating_mul(1_000);
+        self.begin_pings(now_us);
         self.outbox.allow(welcome.limits.in_flight);
         if shared.options().scenario == Scenario::Idle {
             self.link = Link::Live;
@@ -52,11 +57,12 @@ impl Client {
     pub(super) fn sync(&mut self, shared: &Shared, now_us: u64) {
         self.link = Link::Syncing(now_us);
         self.sync_again_us = None;
-        self.write_sync(shared);
+        self.write_sync(shared, now_us);
     }
 
     /// Asks for all that is missing.
-    pub(super) fn write_sync(&mut self, shared: &Shared) {
+    pub(super) fn write_sync(&mut self, shared: &Shared, now_us: u64) {
+        self.record_sync(shared, now_us);
         let cursors: std::collections::HashMap<_, _> = self
             .held
             .iter()
@@ -79,6 +85,7 @@ impl Client {
 
     pub(super) fn synced(&mut self, shared: &Shared, epoch: String, now_us: u64) {
         self.epoch = Some(epoch);
+        self.record_sync_end(shared, true, now_us);
         if matches!(self.link, Link::Syncing(_)) {
             self.link = Link::Live;
         }
@@ -89,6 +96,7 @@ impl Client {
 
     /// The server could not sync; asked again later.
     pub(super) fn sync_failed(&mut self, shared: &Shared, wait: Duration, now_us: u64) {
+        self.record_sync_end(shared, false, now_us);
         self.sync_again_us = Some(now_us + (wait + shared.jitter(wait)).as_micros() as u64);
     }
 
@@ -99,15 +107,42 @@ impl Client {
     }
 
     /// The socket is gone: unanswered sends are written again on the next one.
-    pub fn lost(&mut self, shared: &Shared) {
+    pub fn lost(&mut self, shared: &Shared, end: &HangUp, now_us: u64) {
         if !matches!(self.link, Link::Down | Link::Opening(_)) {
             shared.counters.connected.subtract(1);
+            self.record_close(shared, end, now_us);
+            // The next gateway may not know: said again there.
+            for held in &mut self.held {
+                held.told = 0;
+            }
         }
         self.link = Link::Down;
         self.writer = None;
         self.waker = None;
         self.out = Vec::new();
+        for number in self.outbox.written() {
+            if let Some(send) = self.sends.get_mut(number as usize) {
+                send.is_doubtful = true;
+            }
+        }
         self.outbox.write_all_again();
+    }
+
+    /// Asked to go elsewhere.
+    pub(super) fn redirected(&mut self, after_ms: u64, now_us: u64) {
+        self.leaving.get_or_insert((after_ms, now_us));
+        self.leave_when_answered(now_us);
+    }
+
+    /// Goes once nothing is under way, or when that takes too long.
+    pub(super) fn leave_when_answered(&mut self, now_us: u64) {
+        let Some((after_ms, asked_us)) = self.leaving else { return };
+        let is_late = now_us > asked_us + LEAVING.as_micros() as u64;
+        if is_late || self.outbox.written().next().is_none() {
+            codec::write_close(&mut self.out, 1000, self.mask);
+            self.flush();
+            self.hang_up(HangUp::Redirected(after_ms));
+        }
     }
 
     /// Wants the connection to end.

@@ -91,6 +91,12 @@ impl Outbox {
         self.in_flight = 0;
     }
 
+    /// Sends that are written and await their answer.
+    pub fn written(&self) -> impl Iterator<Item = u32> + '_ {
+        let is_written = |pending: &&Pending| pending.written_us.is_some();
+        self.queue.iter().filter(is_written).map(|pending| pending.number)
+    }
+
     /// Sends written before `since_us` and not answered.
     pub fn overdue(&self, since_us: u64) -> Vec<u32> {
         let is_overdue =

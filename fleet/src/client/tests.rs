@@ -35,6 +35,7 @@ impl Stage {
             targets: Arc::new([]),
             options: Arc::new(options),
             plan: Arc::new(plan),
+            recorder: None,
         };
         let shared = Shared::new(common, Arc::new(Counters::default()), 0);
         shared.measured_us.set((0, u64::MAX));
@@ -138,7 +139,7 @@ fn unanswered_sends_go_out_again_unchanged_after_the_sync_of_a_new_connection() 
     }
     let first = stage.said();
     assert_eq!(first.len(), 2, "as many as the server allows");
-    stage.client.lost(&stage.shared);
+    stage.client.lost(&stage.shared, &HangUp::Silent, 2 * SECOND);
     stage.offer(5);
     assert!(stage.said().is_empty());
     stage.connect(10);
@@ -205,6 +206,27 @@ fn a_hole_is_asked_for_once_it_does_not_close_by_itself() {
 }
 
 #[test]
+fn heads_that_are_not_its_own_are_followed_by_a_sync() {
+    let mut stage = Stage::new(&[]);
+    stage.welcome(8, 0);
+    stage.said();
+    stage.entry(1, 1);
+    let id = proto::id::ConversationId(stage.shared.plan().conversations[0].id);
+    let digest = |head| {
+        let mut digest = proto::heads::HeadsDigest::default();
+        digest.add(id, head);
+        digest.value()
+    };
+    stage.client.tick(&stage.shared, 31 * SECOND);
+    assert_eq!(stage.said_types(), ["ping"]);
+    stage.hear(&json!({ "type": "pong", "heads": digest(1) }), 31 * SECOND);
+    stage.hear(&json!({ "type": "pong" }), 31 * SECOND);
+    assert!(stage.said().is_empty());
+    stage.hear(&json!({ "type": "pong", "heads": digest(2) }), 31 * SECOND);
+    assert_eq!(stage.said_types(), ["sync"]);
+}
+
+#[test]
 fn an_overdue_send_goes_out_again_while_the_server_says_other_things() {
     let mut stage = Stage::new(&[]);
     stage.welcome(8, 0);
@@ -242,13 +264,13 @@ fn delivered_is_said_when_it_is_news() {
     stage.said();
     stage.entry(1, 1);
     stage.entry(2, 2);
-    stage.client.tell_delivered(&stage.shared);
+    stage.client.tell_delivered(&stage.shared, SECOND);
     let told = stage.said();
     assert_eq!(
         (told.len(), &told[0]["type"], &told[0]["seq"]),
         (1, &json!("delivered"), &json!(2))
     );
-    stage.client.tell_delivered(&stage.shared);
+    stage.client.tell_delivered(&stage.shared, SECOND);
     assert!(stage.said().is_empty());
 }
 
@@ -303,4 +325,44 @@ fn the_sync_frame_is_one_of_the_protocol() {
     stage.welcome(8, 0);
     let text = stage.said().remove(0).to_string();
     assert!(matches!(proto::frame::decode_client(&text), Ok(ClientFrame::Sync(_))));
+}
+
+#[test]
+fn a_redirected_client_goes_when_what_is_under_way_is_answered() {
+    let mut stage = Stage::new(&[]);
+    stage.welcome(8, 0);
+    stage.offer(1);
+    let send = stage.said().pop().unwrap();
+    stage.hear(&json!({ "type": "redirect", "after_ms": 70 }), 2);
+    assert!(stage.client.wants_to_end().is_none());
+    stage.offer(3);
+    assert!(stage.said().is_empty(), "nothing new is written");
+    // No socket takes the bytes of this stage, so the close frame is still there.
+    stage.answer(&send, 1, 4);
+    assert_eq!(stage.client.wants_to_end(), Some(&HangUp::Redirected(70)));
+
+    let mut stage = Stage::new(&[]);
+    stage.welcome(8, 0);
+    stage.offer(1);
+    stage.hear(&json!({ "type": "redirect", "after_ms": 70 }), 2);
+    stage.client.tick(&stage.shared, 9 * SECOND);
+    assert!(stage.client.wants_to_end().is_none());
+    stage.client.heard_us = 11 * SECOND;
+    stage.client.tick(&stage.shared, 11 * SECOND);
+    assert_eq!(stage.client.wants_to_end(), Some(&HangUp::Redirected(70)), "not for ever");
+}
+
+#[test]
+fn a_refusal_after_a_lost_answer_leaves_the_outcome_unknown() {
+    let mut stage = Stage::new(&[]);
+    stage.welcome(8, 0);
+    stage.said();
+    stage.offer(1);
+    stage.said();
+    stage.client.lost(&stage.shared, &HangUp::Silent, 2);
+    stage.welcome(8, 3);
+    let send = stage.said().pop().unwrap();
+    stage.refuse(&send, "unavailable", "no", 4);
+    let record = stage.client.sends[0];
+    assert_eq!((record.outcome, record.invoked_us), (Outcome::Unknown, 1));
 }

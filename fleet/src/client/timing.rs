@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::{Client, HangUp, Link};
+use crate::event::Doubt;
 use crate::shared::Shared;
 use crate::ws::codec;
 
@@ -13,13 +14,13 @@ const HOLE: Duration = Duration::from_secs(1);
 /// The same where unanswered sends of the client's own may be what stands there.
 const HOLE_OF_OWN: Duration = Duration::from_secs(5);
 /// At most one sync for missing entries in this time.
-const BETWEEN_SYNCS: Duration = Duration::from_secs(2);
+pub(super) const BETWEEN_SYNCS: Duration = Duration::from_secs(2);
 /// No answer for so long: the send is written again, with the same client id.
 const OVERDUE: Duration = Duration::from_secs(10);
 /// `welcome` and `synced` come within this time.
 const OPENING: Duration = Duration::from_secs(15);
 
-fn micros(duration: Duration) -> u64 {
+pub(super) fn micros(duration: Duration) -> u64 {
     duration.as_micros() as u64
 }
 
@@ -38,7 +39,9 @@ impl Client {
                 _ => {}
             },
             Link::Live => {
+                self.leave_when_answered(now_us);
                 self.ask_for_holes(shared, now_us);
+                self.ping(now_us);
                 self.write_overdue(shared, now_us);
             }
         }
@@ -62,7 +65,7 @@ impl Client {
         if is_missing && now_us >= self.next_gap_sync_us {
             shared.counters.gap_syncs.add(1);
             self.next_gap_sync_us = now_us + micros(BETWEEN_SYNCS);
-            self.write_sync(shared);
+            self.write_sync(shared, now_us);
         }
     }
 
@@ -80,25 +83,28 @@ impl Client {
             if self.outbox.write_again(number) {
                 shared.counters.overdue_answers.add(1);
                 if let Some(send) = self.sends.get_mut(number as usize) {
-                    send.is_late = true;
+                    (send.is_late, send.is_doubtful) = (true, true);
                 }
+                self.record_doubt(shared, number, Doubt::Overdue, now_us);
             }
         }
         self.write_sends(shared, now_us);
     }
 
     /// Says how far it got, where that is news.
-    pub fn tell_delivered(&mut self, shared: &Shared) {
+    pub fn tell_delivered(&mut self, shared: &Shared, now_us: u64) {
         if self.link != Link::Live {
             return;
         }
-        for held in &mut self.held {
-            let seq = held.cursor.contiguous();
+        for slot in 0..self.held.len() {
+            let held = &mut self.held[slot];
+            let (conversation, seq) = (held.conversation, held.cursor.contiguous());
             if seq == held.told {
                 continue;
             }
             held.told = seq;
-            let id = shared.plan().conversations[held.conversation as usize].id;
+            self.record_delivered(shared, conversation, seq, now_us);
+            let id = shared.plan().conversations[conversation as usize].id;
             let mut frame = shared.scratch.borrow_mut();
             frame.clear();
             // Writing to a Vec does not fail.

@@ -92,7 +92,7 @@ impl FromStr for Rate {
 }
 
 /// Reads `500ms`, `10s`, `2m`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match &text[digits.len()..] {
         "ms" => 1.0,

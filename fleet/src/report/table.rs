@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Percentiles, Report, Verdict};
+use super::{Percentiles, Report};
 
 const KIB: f64 = 1024.0;
 
@@ -103,11 +103,7 @@ impl Report {
         for violation in &self.findings.examples {
             writeln!(f, "{}: {}", violation.rule.name(), violation.detail)?;
         }
-        let verdict = match self.verdict {
-            Verdict::Valid => "valid",
-            Verdict::Invalid => "INVALID",
-            Verdict::Unknown => "unknown",
-        };
+        let verdict = self.verdict.name();
         write!(
             f,
             "\n{verdict}: {} entries in {} conversations checked, {} of them against history; \

@@ -155,7 +155,7 @@ impl Conductor {
 }
 
 pub(super) async fn conduct(setup: Setup) -> Result<Conducted, RunError> {
-    let Setup { common, processes } = setup;
+    let Setup { common, writer, processes } = setup;
     let options = Arc::clone(&common.options);
     let idle = processes::sample(&processes);
     let mut conductor = Conductor::start(common.clone())?;
@@ -179,12 +179,19 @@ pub(super) async fn conduct(setup: Setup) -> Result<Conducted, RunError> {
     let measured_time = measured_until.min(Instant::now()).saturating_duration_since(measured_from);
     let (until, until_totals) = (processes::sample(&processes), conductor.totals());
 
-    let drain_time = drain(&mut conductor, options.drain).await?;
+    let (drain_time, is_drained) = drain(&mut conductor, options.drain).await?;
     let (stored, history_doubts) = super::judge::stored_logs(&common).await;
     doubts.extend(history_doubts);
+    if writer.is_some() {
+        doubts.extend(super::ending::statuses(&common).await);
+    }
     let totals = conductor.totals();
+    let harvests = conductor.stop()?;
+    if let Some(writer) = writer {
+        doubts.extend(super::ending::finish(writer, &common, is_drained, &doubts));
+    }
     Ok(Conducted {
-        harvests: conductor.stop()?,
+        harvests,
         common,
         stored,
         totals,
@@ -197,8 +204,12 @@ pub(super) async fn conduct(setup: Setup) -> Result<Conducted, RunError> {
     })
 }
 
-/// Waits until everything acknowledged has arrived everywhere; how long that took.
-async fn drain(conductor: &mut Conductor, patience: Duration) -> Result<Duration, RunError> {
+/// Waits until everything acknowledged has arrived everywhere; how long that took, and whether
+/// all did.
+async fn drain(
+    conductor: &mut Conductor,
+    patience: Duration,
+) -> Result<(Duration, bool), RunError> {
     let begun = Instant::now();
     conductor.enter(Phase::Drain, "drain");
     let end = conductor.wait(begun + patience, |totals| totals.incomplete == 0).await?;
@@ -206,7 +217,7 @@ async fn drain(conductor: &mut Conductor, patience: Duration) -> Result<Duration
     match end {
         End::Reached => {
             conductor.wait(Instant::now() + QUIET, |_| false).await?;
-            Ok(drained)
+            Ok((drained, true))
         }
         // What is missing now may only be late.
         End::Interrupted => Err(RunError::Interrupted),
@@ -214,7 +225,7 @@ async fn drain(conductor: &mut Conductor, patience: Duration) -> Result<Duration
             let incomplete = conductor.totals().incomplete;
             let remark = format!("{incomplete} clients still wait for something after the drain");
             conductor.progress.remark(&remark);
-            Ok(drained)
+            Ok((drained, false))
         }
     }
 }

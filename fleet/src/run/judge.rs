@@ -10,13 +10,12 @@ use rand::seq::SliceRandom;
 use tokio::task::JoinSet;
 
 use super::conductor::Conducted;
-use crate::check::{self, Findings, Policy};
-use crate::counters::Totals;
+use crate::check::{self, Policy};
 use crate::history::{ClientHistory, History, Observation};
 use crate::measures::Measures;
-use crate::options::{Options, Scenario};
+use crate::options::Scenario;
 use crate::processes::Usage;
-use crate::report::{Percentiles, Process, Report, Verdict, per_second};
+use crate::report::{Percentiles, Process, Report, per_second};
 use crate::rest::Rest;
 use crate::shared::Common;
 
@@ -52,8 +51,10 @@ pub(super) async fn stored_logs(common: &Common) -> (BTreeMap<u32, Vec<Observati
         {
             let rest = rests[conversation as usize % rests.len()].clone();
             let (plan, payload) = (Arc::clone(&common.plan), options.payload);
+            let recorder = common.recorder.clone();
             reading.spawn(async move {
-                (conversation, rest.history(&plan, payload, conversation).await)
+                let log = rest.history(&plan, payload, conversation, recorder.as_ref()).await;
+                (conversation, log)
             });
         }
         match reading.join_next().await {
@@ -97,7 +98,12 @@ pub(super) fn report(conducted: Conducted) -> Report {
     if !options.quiet && judging.elapsed() > Duration::from_secs(1) {
         eprintln!("checked in {:.1} s", judging.elapsed().as_secs_f64());
     }
-    let (verdict, reasons) = verdict(options, &totals, &findings, conducted.doubts);
+    let min_acknowledged = match options.scenario {
+        Scenario::Idle => 0,
+        Scenario::Pairs | Scenario::Group => options.min_acknowledged,
+    };
+    let (verdict, reasons) =
+        check::verdict(&findings, totals.acknowledged, min_acknowledged, conducted.doubts);
     let [from, until] = measured;
     let time = conducted.measured_time;
     let messages = until.acknowledged.saturating_sub(from.acknowledged);
@@ -168,60 +174,4 @@ fn costs(
             Process::of(name, samples, messages, connections)
         })
         .collect()
-}
-
-/// A broken rule decides; else a doubt does.
-fn verdict(
-    options: &Options,
-    totals: &Totals,
-    findings: &Findings,
-    mut doubts: Vec<String>,
-) -> (Verdict, Vec<String>) {
-    if !findings.violations.is_empty() {
-        let broken = findings.violations.iter();
-        let reasons = broken.map(|(rule, count)| format!("{}: {count}", rule.name())).chain(doubts);
-        return (Verdict::Invalid, reasons.collect());
-    }
-    if options.scenario != Scenario::Idle && totals.acknowledged < options.min_acknowledged {
-        doubts.push(format!("only {} sends were acknowledged", totals.acknowledged));
-    }
-    if findings.unreached_clients > 0 {
-        doubts.push(format!(
-            "{} clients were not connected and up to date at the end",
-            findings.unreached_clients
-        ));
-    }
-    if findings.unknown_outcomes > 0 {
-        doubts.push(format!("{} sends were never answered", findings.unknown_outcomes));
-    }
-    let verdict = if doubts.is_empty() { Verdict::Valid } else { Verdict::Unknown };
-    (verdict, doubts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::Rule;
-
-    fn options() -> Options {
-        Options::parse(["--url", "ws://h:1/ws", "--secret", "s", "--min-acknowledged", "5"])
-            .unwrap()
-    }
-
-    #[test]
-    fn a_broken_rule_decides_and_a_doubt_makes_it_unknown() {
-        let totals = Totals { acknowledged: 5, ..Totals::default() };
-        let judge = |totals: &Totals, findings: &Findings| {
-            verdict(&options(), totals, findings, Vec::new()).0
-        };
-        let good = Findings::default();
-        assert_eq!(judge(&totals, &good), Verdict::Valid);
-        assert_eq!(judge(&Totals::default(), &good), Verdict::Unknown);
-        let unreached = Findings { unreached_clients: 1, ..Findings::default() };
-        assert_eq!(judge(&totals, &unreached), Verdict::Unknown);
-        let unanswered = Findings { unknown_outcomes: 1, ..Findings::default() };
-        assert_eq!(judge(&totals, &unanswered), Verdict::Unknown);
-        let broken = Findings { violations: [(Rule::Gap, 1)].into(), ..unreached };
-        assert_eq!(judge(&totals, &broken), Verdict::Invalid);
-    }
 }

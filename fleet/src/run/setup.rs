@@ -1,16 +1,19 @@
 //! What must be known before the first connection: addresses, secret, limits, groups.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::RunError;
+use crate::event::Event;
 use crate::identity::Run;
 use crate::options::{NamedPid, Options, Scenario, Secret};
 use crate::plan::Plan;
 use crate::processes;
+use crate::record::Writer;
 use crate::rest::{Rest, RestError};
 use crate::shared::{Common, Heads};
 use crate::token::Signer;
@@ -27,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) common: Common,
+    /// Writes the history.
+    pub(super) writer: Option<Writer>,
     /// The servers and the fleet itself.
     pub(super) processes: Vec<NamedPid>,
 }
@@ -48,8 +53,33 @@ pub(super) async fn prepare(options: Options) -> Result<Setup, RunError> {
     processes.push(NamedPid { name: "fleet".to_owned(), pid: std::process::id() });
     let heads = Arc::new(Heads::new(plan.conversations.len()));
     let plan = Arc::new(plan);
+    let writer = options.history.as_deref().map(|path| begin_history(path, &options, &plan));
+    let writer = writer.transpose()?;
+    let recorder = writer.as_ref().map(Writer::recorder);
     let options = Arc::new(options);
-    Ok(Setup { common: Common { options, plan, targets, signer, heads }, processes })
+    let common = Common { options, plan, targets, signer, heads, recorder };
+    Ok(Setup { common, writer, processes })
+}
+
+/// Begins the history's file: who talks to whom.
+fn begin_history(path: &Path, options: &Options, plan: &Plan) -> Result<Writer, RunError> {
+    let writer = Writer::create(path)
+        .map_err(|source| RunError::History { path: path.to_path_buf(), source })?;
+    let (recorder, now) = (writer.recorder(), plan.run.nanos(0));
+    let event = Event::Run {
+        name: plan.run.name().to_owned(),
+        devs: plan.users.len() as u32,
+        conversations: plan.conversations.iter().map(|each| each.id).collect(),
+        gateways: options.urls.iter().map(|url| url.authority.clone()).collect(),
+    };
+    recorder.take(now, event);
+    for (conv, conversation) in (0..).zip(&plan.conversations) {
+        for dev in &conversation.members {
+            let member = Event::Member { conv, dev: *dev, from_seq: 1, to_seq: None };
+            recorder.take(now, member);
+        }
+    }
+    Ok(writer)
 }
 
 fn secret(options: &Options) -> Result<Secret, RunError> {

@@ -101,3 +101,43 @@ fn a_secret_file_that_is_not_there_is_named() {
     assert_eq!(output.status.code(), Some(2));
     assert!(error_text(&output).contains("--secret-file /no/such/file"), "{output:?}");
 }
+
+#[test]
+fn the_proxy_obeys_lines_and_ends_with_its_input() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::process::Stdio;
+
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let link = format!("broker=127.0.0.1:0,{}", upstream.local_addr().expect("an address"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fleet"))
+        .args(["proxy", "--link", &link])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut line = move || lines.next().expect("a line").expect("text");
+    let listening = line();
+    let address = listening.strip_prefix("listening broker=").expect("one link");
+    let mut client = TcpStream::connect(address).expect("the proxy listens");
+    client.write_all(b"ping").expect("the proxy takes it");
+    let (mut server, _) = upstream.accept().expect("forwarded");
+    let mut bytes = [0; 4];
+    server.read_exact(&mut bytes).expect("forwarded");
+    assert_eq!(&bytes, b"ping");
+
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut tell = |order: &str| {
+        writeln!(input, "{order}").expect("the proxy reads");
+        serde_json::from_str::<Value>(&line()).expect("JSON")
+    };
+    assert_eq!(tell(r#"{"fault":"seen"}"#)["links"]["broker"]["open"], 1);
+    assert!(tell(r#"{"fault":"earthquake"}"#)["error"].is_string());
+    assert!(tell(r#"{"link":"other","fault":"reset"}"#)["error"].is_string());
+    tell(r#"{"link":"broker","fault":"reset"}"#);
+    assert!(client.read(&mut bytes).is_err(), "reset");
+    assert_eq!(tell(r#"{"fault":"seen"}"#)["links"]["broker"]["broken"], 1);
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+}

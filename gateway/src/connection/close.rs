@@ -18,8 +18,16 @@ pub enum Close {
     NotAllowed,
     /// It reads more slowly than it is written to.
     TooSlow,
+    /// It does not acknowledge what is pushed to it.
+    Unacknowledged,
     /// A frame above the limit.
     TooBig,
+    /// A frame so far above the limit that it was not read.
+    MuchTooBig,
+    /// A text frame that is not UTF-8.
+    NotText,
+    /// Bytes that are no WebSocket frame.
+    NotFrames,
     /// No sign of life.
     Silent,
     /// This gateway is leaving.
@@ -35,8 +43,11 @@ impl Close {
             Self::Replaced => 4000,
             Self::Unauthenticated(_) | Self::BadSubject | Self::AuthTimeout => 4001,
             Self::NotAllowed => 4003,
+            Self::Unacknowledged => 4008,
             Self::TooSlow => 4009,
-            Self::TooBig => 1009,
+            Self::TooBig | Self::MuchTooBig => 1009,
+            Self::NotText => 1007,
+            Self::NotFrames => 1002,
             Self::Silent => 1001,
             Self::Restarting => 1012,
             Self::TryAgain => 1013,
@@ -49,8 +60,11 @@ impl Close {
             Self::Replaced => "4000",
             Self::Unauthenticated(_) | Self::BadSubject | Self::AuthTimeout => "4001",
             Self::NotAllowed => "4003",
+            Self::Unacknowledged => "4008",
             Self::TooSlow => "4009",
-            Self::TooBig => "1009",
+            Self::TooBig | Self::MuchTooBig => "1009",
+            Self::NotText => "1007",
+            Self::NotFrames => "1002",
             Self::Silent => "1001",
             Self::Restarting => "1012",
             Self::TryAgain => "1013",
@@ -65,8 +79,13 @@ impl Close {
             Self::BadSubject => "the token's subject is not this user, or not a user id".into(),
             Self::AuthTimeout => "no token in time".into(),
             Self::NotAllowed => "not a member of this conversation".into(),
+            Self::Unacknowledged => {
+                "entries are not acknowledged: say `delivered`, or connect with acks=off".into()
+            }
             Self::TooSlow => "reading too slowly; reconnect and sync".into(),
-            Self::TooBig => "frame above the limit".into(),
+            Self::TooBig | Self::MuchTooBig => "frame above the limit".into(),
+            Self::NotText => "a text frame that is not UTF-8".into(),
+            Self::NotFrames => "not the WebSocket protocol".into(),
             Self::Silent => "no answer to the heartbeat".into(),
             Self::Restarting => "restarting; reconnect".into(),
             Self::TryAgain => "not ready; try again".into(),

@@ -9,6 +9,7 @@ use proto::bus::DeviceType;
 use proto::chat::GetConversationRequest;
 use proto::frame::{client::ClientFrame, decode_client};
 use proto::id::{ConversationId, DeviceId};
+use tokio_tungstenite::tungstenite;
 
 use super::close::Close;
 use crate::shared::{Identity, Shared};
@@ -17,6 +18,9 @@ use crate::shared::{Identity, Shared};
 pub(crate) const SUBPROTOCOL: &str = "tidings.v1";
 /// A token beside it in `Sec-WebSocket-Protocol`, for browsers, which can set no other header.
 const BEARER_PROTOCOL: &str = "bearer.";
+
+/// Longest first frame: a token of 8 KiB and what is around it.
+const AUTH_FRAME_BYTES: usize = 16 << 10;
 
 /// The token of an upgrade request: query, subprotocol, `Authorization`.
 pub(crate) fn token(query: Option<&str>, headers: &HeaderMap) -> Option<String> {
@@ -90,17 +94,34 @@ pub(crate) async fn identify(
     }
 }
 
+/// What ends a connection that cannot be read; none when the client is gone.
+pub(super) fn read_error(error: &axum::Error) -> Option<Close> {
+    let cause = std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<tungstenite::Error>())?;
+    match cause {
+        tungstenite::Error::Capacity(_) => Some(Close::MuchTooBig),
+        tungstenite::Error::Utf8(_) => Some(Close::NotText),
+        tungstenite::Error::Protocol(
+            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ) => None,
+        tungstenite::Error::Protocol(_) => Some(Close::NotFrames),
+        _ => None,
+    }
+}
+
 /// Waits for `auth`. Anything else ends the connection: before the token nobody is served.
 async fn first_frame(shared: &Shared, socket: &mut WebSocket) -> Result<String, Option<Close>> {
     let timeout = Duration::from_millis(shared.limits.auth_timeout_ms);
     let message =
         tokio::time::timeout(timeout, socket.recv()).await.map_err(|_| Some(Close::AuthTimeout))?;
     match message {
+        Some(Ok(Message::Text(text))) if text.len() > AUTH_FRAME_BYTES => Err(Some(Close::TooBig)),
         Some(Ok(Message::Text(text))) => match decode_client(text.as_str()) {
             Ok(ClientFrame::Auth(auth)) => Ok(auth.token),
             _ => Err(Some(Close::Unauthenticated(TokenError::Missing))),
         },
         Some(Ok(Message::Binary(_))) => Err(Some(Close::Unauthenticated(TokenError::Missing))),
+        Some(Err(error)) => Err(read_error(&error)),
         _ => Err(None),
     }
 }

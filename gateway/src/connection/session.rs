@@ -1,5 +1,7 @@
 //! A welcomed connection: frames in, frames out, heartbeats, deadlines.
 
+mod leaving;
+mod refusing;
 mod writing;
 
 use std::sync::Arc;
@@ -10,17 +12,18 @@ use bytes::Bytes;
 use proto::bus::{self, Frame, frame::Body};
 use proto::error_code::{ErrorCode, Stored};
 use proto::frame::client::{self, ClientFrame};
-use proto::frame::server::{ErrorFrame, Pong, ServerFrame};
-use proto::frame::{FrameError, decode_client};
-use proto::id::{ClientId, ConversationId};
+use proto::frame::decode_client;
+use proto::frame::server::{Pong, ServerFrame};
+use proto::id::ConversationId;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite;
 
 use super::close::Close;
 use super::in_flight::{InFlight, Request};
+use super::unacknowledged::Unacknowledged;
 use super::{handshake, sync};
 use crate::registry::Connection;
 use crate::shared::{Identity, Shared};
+use leaving::Leaving;
 
 /// A frame as a message, without copying.
 pub(super) fn text(frame: Bytes) -> Message {
@@ -37,11 +40,14 @@ pub(super) struct Session {
     connection: Arc<Connection>,
     identity: Box<Identity>,
     in_flight: InFlight,
+    /// None for a device that acknowledges nothing.
+    unacknowledged: Option<Unacknowledged>,
     /// Frames to be written besides those of the outbox.
     replies: Vec<Bytes>,
     heard_at: Instant,
     pinged_at: Instant,
     joined: Option<ConversationId>,
+    leaving: Option<Leaving>,
 }
 
 /// Why the loop goes on or ends.
@@ -55,18 +61,21 @@ impl Session {
         shared: Shared,
         connection: Arc<Connection>,
         identity: Identity,
-        joined: Option<ConversationId>,
+        request: &super::Request,
     ) -> Self {
         let now = Instant::now();
+        let is_followed = request.acknowledges && !shared.patience.again_after.is_empty();
         Self {
             shared,
             connection,
             identity: Box::new(identity),
             in_flight: InFlight::default(),
+            unacknowledged: is_followed.then(Unacknowledged::default),
             replies: Vec::new(),
             heard_at: now,
             pinged_at: now,
-            joined,
+            joined: request.conversation_id,
+            leaving: None,
         }
     }
 
@@ -83,17 +92,18 @@ impl Session {
             let step = tokio::select! {
                 message = socket.recv() => match message {
                     Some(Ok(message)) => self.hear(socket, message).await,
-                    Some(Err(error)) => Step::End(read_error(&error)),
+                    Some(Err(error)) => Step::End(handshake::read_error(&error)),
                     None => Step::End(None),
                 },
                 () = self.connection.outbox.changed() => self.write(socket).await,
                 () = tokio::time::sleep_until(wake) => self.tick(socket).await,
-                () = self.shared.shutdown.begun() => Step::End(Some(Close::Restarting)),
+                () = self.shared.shutdown.begun(), if self.leaving.is_none() => self.leave(),
+                () = self.shared.shutdown.forced() => Step::End(Some(Close::Restarting)),
             };
             match step {
                 Step::On => {}
                 Step::End(Some(Close::Restarting)) => {
-                    return Some(Box::pin(self.drain(socket)).await);
+                    return Box::pin(self.drain(socket)).await;
                 }
                 Step::End(ended) => return ended,
             }
@@ -107,6 +117,13 @@ impl Session {
         if let Some(oldest) = self.in_flight.oldest() {
             wake = wake
                 .min(Instant::from_std(oldest) + Duration::from_millis(limits.answer_timeout_ms));
+        }
+        let unacknowledged = self.unacknowledged.as_ref();
+        if let Some(due) = unacknowledged.and_then(|it| it.next_due(&self.shared.patience)) {
+            wake = wake.min(Instant::from_std(due));
+        }
+        if let Some(due) = self.leaving.and_then(Leaving::due) {
+            wake = wake.min(due);
         }
         wake.min(Instant::now() + self.token_left())
     }
@@ -143,13 +160,22 @@ impl Session {
                 return Step::End(ended);
             }
         }
+        if let Step::End(ended) = self.redeliver(socket).await {
+            return Step::End(ended);
+        }
+        if let Step::End(ended) = self.leave_on() {
+            return Step::End(ended);
+        }
         self.flush_replies(socket).await
     }
 
     /// Takes one message of the client.
     async fn hear(&mut self, socket: &mut WebSocket, message: Message) -> Step {
         self.heard_at = Instant::now();
+        let limit = self.shared.limits.frame_bytes;
         match message {
+            Message::Text(text) if text.len() > limit => self.too_large(socket).await,
+            Message::Binary(bytes) if bytes.len() > limit => self.too_large(socket).await,
             Message::Text(text) => {
                 self.shared.metrics.frames_in.inc();
                 match decode_client(text.as_str()) {
@@ -183,6 +209,16 @@ impl Session {
         }
     }
 
+    /// Says so, and ends the connection: whoever sends such frames does not know the protocol.
+    async fn too_large(&mut self, socket: &mut WebSocket) -> Step {
+        let text = "larger than `limits.frame_bytes` of `welcome`";
+        self.refuse(None, None, ErrorCode::TooLarge, text);
+        match self.flush_replies(socket).await {
+            Step::On => Step::End(Some(Close::TooBig)),
+            ended @ Step::End(_) => ended,
+        }
+    }
+
     /// A fresh token for the same user extends the connection.
     fn renew(&mut self, token: &str) -> Result<(), Close> {
         let identity = self.shared.identify(token).map_err(Close::Unauthenticated)?;
@@ -195,7 +231,11 @@ impl Session {
 
     fn take(&mut self, frame: ClientFrame) {
         match frame {
-            ClientFrame::Ping => self.replies.push(ServerFrame::Pong(Pong {}).to_json()),
+            ClientFrame::Ping => {
+                if !self.shared.heads.ping(&self.connection) {
+                    self.replies.push(ServerFrame::Pong(Pong::default()).to_json());
+                }
+            }
             ClientFrame::Send(send) => self.send(send),
             ClientFrame::Delivered(cursor) => self.advance(cursor.conversation_id, cursor.seq, 0),
             ClientFrame::Read(cursor) => self.advance(cursor.conversation_id, 0, cursor.seq),
@@ -226,6 +266,10 @@ impl Session {
     }
 
     fn advance(&mut self, conversation_id: ConversationId, delivered_seq: u64, read_seq: u64) {
+        if let Some(unacknowledged) = &mut self.unacknowledged {
+            let seq = delivered_seq.max(read_seq);
+            unacknowledged.delivered(conversation_id, seq, std::time::Instant::now());
+        }
         let body = bus::AdvanceCursor {
             conversation_id: conversation_id.to_bytes(),
             delivered_seq,
@@ -246,8 +290,13 @@ impl Session {
                 return self.refuse(reference, Some(client_id), ErrorCode::Invalid, text);
             }
         };
-        if self.in_flight.len() >= self.shared.limits.in_flight {
+        if self.is_ending() {
             return self.refuse_away(reference, Some(client_id));
+        }
+        if self.in_flight.len() >= self.shared.limits.in_flight {
+            let code = ErrorCode::RateLimited;
+            let text = "too much awaits its answer; see `limits.in_flight` of `welcome`";
+            return self.refuse_for_now(reference, Some(client_id), code, text);
         }
         let span = self.shared.tracer.root("gateway.receive");
         let frame = self.frame(Body::Send(send_body(send, to)), span.traceparent());
@@ -269,53 +318,6 @@ impl Session {
         );
         Frame { origin: Some(origin), traceparent, body: Some(body) }
     }
-
-    fn refuse_frame(&mut self, error: FrameError) {
-        self.refuse(error.reference, None, error.code, &error.message);
-    }
-
-    fn refuse(
-        &mut self,
-        reference: Option<String>,
-        client_id: Option<ClientId>,
-        code: ErrorCode,
-        text: &str,
-    ) {
-        self.shared.metrics.error(code);
-        let frame = ErrorFrame {
-            r#ref: reference,
-            client_id,
-            code,
-            message: text.to_owned(),
-            stored: Stored::No,
-            retry_after_ms: None,
-        };
-        self.replies.push(ServerFrame::Error(frame).to_json());
-    }
-
-    /// Too much is under way: nothing was taken.
-    fn refuse_away(&mut self, reference: Option<String>, client_id: Option<ClientId>) {
-        let client_id = client_id.map(ClientId::to_bytes).unwrap_or_default();
-        let request = Request { client_id, reference, sent_at: std::time::Instant::now() };
-        self.refuse_request(
-            &request,
-            Stored::No,
-            "too much is under way; send again a little later",
-        );
-    }
-
-    fn refuse_request(&mut self, request: &Request, stored: Stored, text: &str) {
-        self.shared.metrics.error(ErrorCode::Unavailable);
-        let frame = ErrorFrame {
-            r#ref: request.reference.clone(),
-            client_id: ClientId::from_bytes(&request.client_id).ok(),
-            code: ErrorCode::Unavailable,
-            message: text.to_owned(),
-            stored,
-            retry_after_ms: Some(self.shared.limits.retry_after_ms),
-        };
-        self.replies.push(ServerFrame::Error(frame).to_json());
-    }
 }
 
 fn send_body(send: client::Send, to: ConversationId) -> bus::Send {
@@ -333,11 +335,4 @@ fn send_body(send: client::Send, to: ConversationId) -> bus::Send {
         extra: send.extra.map(boxed).unwrap_or_default(),
         device_type: handshake::device_type(send.device_type.as_deref()) as i32,
     }
-}
-
-/// A frame above the limit has its own code; anything else means that the client is gone.
-fn read_error(error: &axum::Error) -> Option<Close> {
-    let cause = std::error::Error::source(error)
-        .and_then(|cause| cause.downcast_ref::<tungstenite::Error>());
-    matches!(cause, Some(tungstenite::Error::Capacity(_))).then_some(Close::TooBig)
 }

@@ -33,6 +33,12 @@ pub(super) fn of_conversation(user_id: &UserId, id: ConversationId) -> SyncReque
     SyncRequest { user_id: user_id.to_string(), only: id.to_bytes(), ..SyncRequest::default() }
 }
 
+/// Everything of one conversation after a seq.
+pub(super) fn of_conversation_after(user_id: &UserId, id: ConversationId, seq: u64) -> SyncRequest {
+    let cursors = vec![Cursor { conversation_id: id.to_bytes(), seq }];
+    SyncRequest { cursors, ..of_conversation(user_id, id) }
+}
+
 /// A step of the answer as JSON text. Entries go through as they were encoded in the chat service.
 pub(super) fn frame(event: SyncEvent) -> Option<Bytes> {
     match event.event? {

@@ -53,16 +53,18 @@ fn bad(key: &'static str, path: &Path, reason: &str) -> TokenSetupError {
 pub(super) fn secrets(config: &AuthConfig) -> Result<Vec<Vec<u8>>, TokenSetupError> {
     let mut secrets = Vec::new();
     if !config.hs256_secret.is_empty() {
-        secrets.push(("hs256_secret", config.hs256_secret.expose().as_bytes().to_vec()));
+        let secret = config.hs256_secret.expose().as_bytes().to_vec();
+        secrets.push(("hs256_secret", String::new(), secret));
     }
     if let Some(path) = &config.hs256_secret_file {
         let text = read("hs256_secret_file", path)?;
-        secrets.push(("hs256_secret_file", text.trim_ascii().to_vec()));
+        let place = format!("{}: ", path.display());
+        secrets.push(("hs256_secret_file", place, text.trim_ascii().to_vec()));
     }
-    let long_enough = |(key, secret): (&'static str, Vec<u8>)| {
+    let long_enough = |(key, place, secret): (&'static str, String, Vec<u8>)| {
         if secret.len() < MIN_SECRET_BYTES {
             let reason = format!(
-                "a secret needs at least {MIN_SECRET_BYTES} bytes; 32 random ones are good"
+                "{place}a secret needs at least {MIN_SECRET_BYTES} bytes; 32 random ones are good"
             );
             return Err(TokenSetupError::BadKey { key, reason });
         }

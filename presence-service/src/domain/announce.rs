@@ -81,8 +81,9 @@ pub fn timing(change: &Change, grace: Duration) -> Timing {
             if was_told_offline { Timing::Now } else { Timing::Never }
         }
         Cause::Connected { offline_ms: None, is_anew: true, .. } => Timing::Never,
-        Cause::Disconnected if change.after.devices == 0 => Timing::AfterGrace,
-        // Of those taken over the lease was grace enough.
+        // Also after a lease has ended: whoever is told offline at once and is back within the grace
+        // time would stay offline for others, since their coming is no news.
+        Cause::Disconnected | Cause::TakenOver if change.after.devices == 0 => Timing::AfterGrace,
         Cause::Connected { .. } | Cause::Disconnected | Cause::TakenOver | Cause::Chose => {
             Timing::Now
         }
@@ -161,7 +162,7 @@ mod tests {
         assert_eq!(timing(&back(2_000), GRACE), Timing::Now);
         assert_eq!(timing(&change(1, 0, Cause::Disconnected), GRACE), Timing::AfterGrace);
         assert_eq!(timing(&change(2, 1, Cause::Disconnected), GRACE), Timing::Now);
-        assert_eq!(timing(&change(1, 0, Cause::TakenOver), GRACE), Timing::Now);
+        assert_eq!(timing(&change(1, 0, Cause::TakenOver), GRACE), Timing::AfterGrace);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use platform::grpc::{Incoming, in_memory};
 use platform::shutdown::{Shutdown, Tasks};
 use proto::chat::chat_server::{Chat, ChatServer};
 use proto::chat::{
-    ContactList, ContactsReply, ContactsRequest, Conversation, GetConversationRequest,
-    GetUsersReply, GetUsersRequest, ListConversationsReply, ListConversationsRequest,
-    ListMembersReply, ListMembersRequest, ReadEntriesReply, ReadEntriesRequest, SearchUsersRequest,
-    SyncEvent, SyncRequest,
+    ContactList, ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
+    GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
+    ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
+    ReadEntriesReply, ReadEntriesRequest, SearchUsersRequest, SyncEvent, SyncRequest,
 };
 use tonic::service::Routes;
 use tonic::transport::Channel;
@@ -76,6 +76,14 @@ impl Chat for Acquaintances {
         &self,
         _: Request<ReadEntriesRequest>,
     ) -> Result<Response<ReadEntriesReply>, Status> {
+        not_asked()
+    }
+
+    async fn heads(&self, _: Request<HeadsRequest>) -> Result<Response<HeadsReply>, Status> {
+        not_asked()
+    }
+
+    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
         not_asked()
     }
 

@@ -53,9 +53,23 @@ impl House {
         Self::over(Arc::new(MemoryStore::with(leases, 1_000)), acquaintances)
     }
 
+    /// With another grace time, and leases that outlast it.
+    pub fn with_grace(acquaintances: &[(&'static str, &[&'static str])], grace: Duration) -> Self {
+        let store = Arc::new(MemoryStore::with(LeaseConfig::default(), 1_000));
+        Self::assemble(store, acquaintances, grace)
+    }
+
     pub fn over(
         store: Arc<dyn PresenceStore>,
         acquaintances: &[(&'static str, &[&'static str])],
+    ) -> Self {
+        Self::assemble(store, acquaintances, GRACE)
+    }
+
+    fn assemble(
+        store: Arc<dyn PresenceStore>,
+        acquaintances: &[(&'static str, &[&'static str])],
+        grace: Duration,
     ) -> Self {
         let (tasks, shutdown, chat_stop) = (Tasks::new(), Shutdown::new(), Shutdown::new());
         let known: HashMap<_, _> =
@@ -67,7 +81,7 @@ impl House {
         let settings = PresenceSettings {
             sweep_ms: 20,
             sweep_after_ms: LEASE.as_millis() as u64,
-            offline_grace_ms: GRACE.as_millis() as u64,
+            offline_grace_ms: grace.as_millis() as u64,
             contacts_timeout_ms: 500,
             ..PresenceSettings::default()
         };
@@ -223,6 +237,23 @@ impl Gateway {
                 () = beat => { self.heartbeat().await.unwrap(); }
             }
         }
+    }
+
+    /// Everything that is pushed until nothing has come for so long.
+    pub async fn told_until_quiet(&mut self, quiet: Duration) -> Vec<(Vec<u64>, Value)> {
+        let read = |push: Push| (push.connections, serde_json::from_slice(&push.frame).unwrap());
+        let mut told = Vec::new();
+        let mut last = tokio::time::Instant::now();
+        while last.elapsed() < quiet {
+            tokio::select! {
+                batch = self.pushes.next() => {
+                    told.extend(batch.expect("the queue is there").pushes.into_iter().map(read));
+                    last = tokio::time::Instant::now();
+                }
+                () = tokio::time::sleep(LEASE / 6) => { self.heartbeat().await.unwrap(); }
+            }
+        }
+        told
     }
 
     /// The next pushes as (connections, frame).

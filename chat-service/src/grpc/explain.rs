@@ -1,0 +1,77 @@
+//! What became of one entry, as far as the store knows: for operators, without its content.
+
+use proto::chat::{ExplainReply, ExplainRequest, ExplainedMember};
+use proto::id::{ClientId, ConversationId};
+use tonic::Status;
+
+use super::{ChatQueries, conversation_id, unavailable, user};
+use crate::store::{MemberView, Page};
+
+/// Members of one page.
+const MAX_MEMBERS: u32 = 1_000;
+
+impl ChatQueries {
+    pub(super) async fn explained(&self, request: ExplainRequest) -> Result<ExplainReply, Status> {
+        let (id, seq) = self.place(&request).await?;
+        let page = Page::After(seq.saturating_sub(1));
+        let found = self.store.entries(id, page, 0, 1).await.map_err(unavailable)?;
+        let Some(entry) = found.into_iter().next().filter(|found| found.entry.seq == seq) else {
+            return Err(Status::not_found("no such entry is stored"));
+        };
+        let head = self.store.entries(id, Page::Before(u64::MAX >> 1), 0, 1).await;
+        let head = head.map_err(unavailable)?.last().map_or(seq, |last| last.entry.seq);
+        let (members, next) = self.side(id, &request).await?;
+        let members = members
+            .into_iter()
+            .filter(|member| member.from_seq <= seq)
+            .map(|member| ExplainedMember {
+                user_id: member.user.id.to_string(),
+                delivered_seq: member.delivered_seq,
+                read_seq: member.read_seq,
+            })
+            .collect();
+        Ok(ExplainReply {
+            conversation_id: id.to_bytes(),
+            seq,
+            entry_id: bytes::Bytes::copy_from_slice(entry.entry.id.0.as_bytes()),
+            client_id: entry.entry.client_id.to_bytes(),
+            sender_id: entry.entry.sender_id.to_string(),
+            kind: entry.entry.kind,
+            stored_at_ms: entry.entry.created_at_ms,
+            head,
+            members,
+            next,
+        })
+    }
+
+    /// The members asked about, and where the next page begins.
+    async fn side(
+        &self,
+        id: ConversationId,
+        request: &ExplainRequest,
+    ) -> Result<(Vec<MemberView>, String), Status> {
+        if !request.user_id.is_empty() {
+            let view = self.store.conversation(&user(&request.user_id)?, id).await;
+            let view = view.map_err(unavailable)?;
+            return Ok((view.map(|view| view.me).into_iter().collect(), String::new()));
+        }
+        let after = if request.after.is_empty() { None } else { Some(user(&request.after)?) };
+        let limit = request.limit.clamp(1, MAX_MEMBERS);
+        let members = self.store.members(id, after.as_ref(), limit).await.map_err(unavailable)?;
+        let next = match members.last() {
+            Some(last) if members.len() == limit as usize => last.user.id.to_string(),
+            _ => String::new(),
+        };
+        Ok((members, next))
+    }
+
+    async fn place(&self, request: &ExplainRequest) -> Result<(ConversationId, u64), Status> {
+        if request.client_id.is_empty() {
+            return Ok((conversation_id(&request.conversation_id)?, request.seq));
+        }
+        let client_id = ClientId::from_bytes(&request.client_id)
+            .map_err(|_| Status::invalid_argument("client id: not a UUID"))?;
+        let place = self.store.find_entry(client_id).await.map_err(unavailable)?;
+        place.ok_or_else(|| Status::not_found("nothing is stored under this client id"))
+    }
+}

@@ -1,0 +1,106 @@
+//! Processes, ports and memory of this machine, as the kernel tells them.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::Context as _;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Nanoseconds of the clock that the fleet's histories use.
+pub fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// A port of `host` that nobody listens on.
+pub fn free_port(host: Ipv4Addr) -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((host, 0)).context("no free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// An address of loopback that other runs hardly have.
+pub fn own_host() -> Ipv4Addr {
+    let octet = || rand::random_range(2..=250_u8);
+    Ipv4Addr::new(127, octet(), octet(), octet())
+}
+
+/// Sends a signal; true when there was such a process.
+pub fn signal(pid: u32, signal: Signal) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
+}
+
+/// `R`, `S`, `T`…; nothing when the process is gone.
+pub fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+/// True while the process runs; a zombie has ended.
+pub fn is_running(pid: u32) -> bool {
+    state(pid).is_some_and(|state| state != 'Z' && state != 'X')
+}
+
+/// A process and everything below it.
+pub fn family(pid: u32) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(child) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_ascii_whitespace().nth(1)?.parse().ok());
+        if let Some(parent) = parent {
+            children.entry(parent).or_default().push(child);
+        }
+    }
+    let mut family = vec![pid];
+    let mut at = 0;
+    while let Some(parent) = family.get(at) {
+        family.extend(children.get(parent).into_iter().flatten().copied());
+        at += 1;
+    }
+    family
+}
+
+/// Resident memory in bytes.
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// Open files.
+pub fn open_files(pid: u32) -> Option<u64> {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).ok().map(|files| files.count() as u64)
+}
+
+/// A line about the machine that names nobody.
+pub fn description() -> String {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = read("/proc/meminfo")
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("MemTotal:")?.split_ascii_whitespace().next()?.parse().ok()
+        })
+        .map_or(0, |kib: u64| kib / 1024 / 1024);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{cores} cores, {memory} GiB, Linux {}", kernel.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_there_and_has_a_family() {
+        let this = std::process::id();
+        assert!(is_running(this) && !is_running(u32::MAX - 1));
+        assert!(family(this).contains(&this));
+        assert!(resident_bytes(this) > Some(1 << 20) && open_files(this) > Some(2));
+        assert!(!signal(i32::MAX as u32, Signal::CONT));
+    }
+}

@@ -1,0 +1,44 @@
+//! What a run is asked to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// How long starting, healing, draining and judging may take beside the faults.
+const BESIDE: Duration = Duration::from_mins(4);
+
+/// Hurts a cluster of its own, backends included, while a fleet talks through it, and judges.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "chaos",
+    after_help = "\
+Exit code: 0 every promise was kept, 1 one was broken, 2 unknown.
+Needs the binaries of this workspace beside it, and RabbitMQ, Postgres and Redis installed (as
+Debian packages them); those that run on the machine are not touched."
+)]
+pub struct Options {
+    /// Replays a schedule; a new one otherwise.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How long faults are injected, in seconds.
+    #[arg(long, default_value_t = 600)]
+    pub seconds: u64,
+    /// One fault of each kind instead, in some two minutes.
+    #[arg(long)]
+    pub quick: bool,
+    /// Only faults that begin so, for looking into one: "pause of gateway".
+    #[arg(long)]
+    pub only: Option<String>,
+    /// Writes the report there, as Markdown.
+    #[arg(long)]
+    pub report: Option<PathBuf>,
+}
+
+impl Options {
+    /// The whole run takes no longer.
+    pub fn limit(&self) -> Duration {
+        let faults = if self.quick { 180 } else { self.seconds };
+        Duration::from_secs(faults) + BESIDE
+    }
+}

@@ -1,0 +1,184 @@
+//! A mistake at the start is one clear line and exit code 2, for each binary, and tells no secret.
+
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use e2e::process::command;
+use e2e::token::SECRET;
+
+/// How long a refusal may take on a busy machine.
+const REFUSAL: Duration = Duration::from_secs(30);
+/// Stands in every place that may hold a secret; nothing that is printed may contain it.
+const HIDDEN: &str = "hunter2";
+
+/// A binary with settings that it would start with.
+struct Binary {
+    name: &'static str,
+    prefix: &'static str,
+    arguments: Vec<String>,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Binary {
+    fn services() -> [Self; 3] {
+        let ports = |kind| vec![(kind, here(0)), ("MANAGEMENT_LISTEN", here(0))];
+        let mut gateway = ports("LISTEN");
+        gateway.push(("AUTH__HS256_SECRET", SECRET.to_owned()));
+        let mut chat = ports("GRPC_LISTEN");
+        chat.push(("DATABASE__URL", format!("postgres://u:{HIDDEN}@127.0.0.1:1/x")));
+        let of = |name, prefix, settings| Self { name, prefix, arguments: Vec::new(), settings };
+        [
+            of("gateway", "TIDINGS_GATEWAY__", gateway),
+            of("chat-service", "TIDINGS_CHAT__", chat),
+            of("presence-service", "TIDINGS_PRESENCE__", ports("GRPC_LISTEN")),
+        ]
+    }
+
+    fn tidings(folder: &Path) -> Self {
+        let data = folder.join("data").to_str().unwrap().to_owned();
+        let arguments = ["serve", "--data", &data].map(str::to_owned).to_vec();
+        let settings = vec![("LISTEN", here(0)), ("MANAGEMENT_LISTEN", here(0))];
+        Self { name: "tidings", prefix: "TIDINGS__", arguments, settings }
+    }
+
+    fn all(folder: &Path) -> Vec<Self> {
+        Self::services().into_iter().chain([Self::tidings(folder)]).collect()
+    }
+
+    /// Where clients or callers reach it.
+    fn listen_key(&self) -> &'static str {
+        self.settings[0].0
+    }
+
+    /// Starts it with one more setting and expects the refusal to name each of `named`.
+    async fn refuses(&self, key: &str, value: &str, named: &[&str]) {
+        self.refuses_with(&[], &[(key, value)], named).await;
+    }
+
+    async fn refuses_with(&self, arguments: &[&str], changes: &[(&str, &str)], named: &[&str]) {
+        let what = format!("{} {arguments:?} {changes:?}", self.name);
+        let kept =
+            self.settings.iter().filter(|(key, _)| changes.iter().all(|(other, _)| key != other));
+        let kept = kept.map(|(key, value)| (format!("{}{key}", self.prefix), value.clone()));
+        // An empty value takes the setting out.
+        let changed = changes.iter().filter(|(_, value)| !value.is_empty());
+        let changed =
+            changed.map(|(key, value)| (format!("{}{key}", self.prefix), (*value).to_owned()));
+        let environment: Vec<_> = kept.chain(changed).collect();
+        let all: Vec<&str> =
+            self.arguments.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+        let running = command(self.name, &all, &environment).output();
+        let output = tokio::time::timeout(REFUSAL, running)
+            .await
+            .unwrap_or_else(|_| panic!("{what}: it started"))
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{what}: {said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{what}: one line, not\n{said}");
+        for word in named {
+            assert!(said.contains(word), "{what}: `{word}` is missing in: {said}");
+        }
+        let printed = said + &String::from_utf8(output.stdout).unwrap();
+        assert!(!printed.contains(HIDDEN) && !printed.contains(SECRET), "{what}: {printed}");
+        assert!(!printed.contains("panicked"), "{what}: {printed}");
+    }
+}
+
+fn here(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let holder = TcpListener::bind(here(0)).unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    for binary in Binary::all(folder.path()) {
+        for key in [binary.listen_key(), "MANAGEMENT_LISTEN"] {
+            binary.refuses(key, &taken, &[&taken, "in use"]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_named_and_so_is_what_has_the_wrong_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "[telemetry]\nlog_fliter = \"info\"\n").unwrap();
+    let path = file.to_str().unwrap();
+    for binary in Binary::all(folder.path()) {
+        binary.refuses("TELEMETRY__LOG_FLITER", "info", &["telemetry.log_fliter", "unknown"]).await;
+        binary.refuses("LISTNE", "127.0.0.1:1", &["listne", "unknown"]).await;
+        binary.refuses("STOP_GRACE_MS", "soon", &["stop_grace_ms", "soon"]).await;
+        binary
+            .refuses_with(&["--config", path], &[], &["log_fliter", "unknown", "config.toml"])
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.toml");
+    std::fs::write(&broken, format!("secret = \"{HIDDEN}\n")).unwrap();
+    for binary in Binary::all(folder.path()) {
+        binary.refuses_with(&["--config", "/nowhere.toml"], &[], &["/nowhere.toml"]).await;
+        let path = broken.to_str().unwrap();
+        binary.refuses_with(&["--config", path], &[], &["broken.toml", "line 1"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_file_that_is_missing_or_holds_no_key_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = folder.path().join("garbage.pem");
+    std::fs::write(&garbage, HIDDEN).unwrap();
+    let garbage = garbage.to_str().unwrap();
+    let [gateway, ..] = Binary::services();
+    for binary in [gateway, Binary::tidings(folder.path())] {
+        for key in ["AUTH__PUBLIC_KEY_FILE", "AUTH__JWKS_FILE", "AUTH__HS256_SECRET_FILE"] {
+            binary.refuses(key, "/nowhere.pem", &["/nowhere.pem"]).await;
+            // A secret of seven bytes is none, either.
+            binary.refuses(key, garbage, &[garbage]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_or_short_secret_is_said_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let [gateway, ..] = Binary::services();
+    gateway.refuses("AUTH__HS256_SECRET", "", &["auth", "hs256_secret"]).await;
+    gateway.refuses("AUTH__HS256_SECRET", HIDDEN, &["hs256_secret", "16"]).await;
+    let tidings = Binary::tidings(folder.path());
+    tidings.refuses("AUTH__HS256_SECRET", HIDDEN, &["hs256_secret", "16"]).await;
+    // No server has made one here yet.
+    let empty = folder.path().join("empty");
+    let arguments = ["token", "--user", "ann", "--data", empty.to_str().unwrap()];
+    let token = Binary { arguments: arguments.map(str::to_owned).to_vec(), ..tidings };
+    token.refuses_with(&[], &[], &["secret"]).await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_named_without_its_password() {
+    let [gateway, chat, presence] = Binary::services();
+    let bad = format!("http://user:{HIDDEN}@127.0.0.1:1");
+    let no_port = format!("amqp://user:{HIDDEN}@127.0.0.1:port/x");
+    for binary in [&gateway, &chat, &presence] {
+        for url in [bad.as_str(), no_port.as_str(), "nonsense"] {
+            binary.refuses("AMQP__URL", url, &["amqp.url"]).await;
+        }
+    }
+    for url in [bad.as_str(), "nonsense"] {
+        chat.refuses("DATABASE__URL", url, &["database.url"]).await;
+        presence.refuses("REDIS__URL", url, &["redis.url"]).await;
+    }
+    gateway.refuses("CHAT_GRPC__URLS", "nonsense", &["chat_grpc.urls", "nonsense"]).await;
+    gateway.refuses("PRESENCE_GRPC__URLS", "[]", &["presence_grpc.urls"]).await;
+    chat.refuses("PRESENCE_GRPC__URLS", "nonsense", &["presence_grpc.urls"]).await;
+    presence.refuses("CHAT_GRPC__URLS", "nonsense", &["chat_grpc.urls"]).await;
+    gateway.refuses("GATEWAY_ID", "a b", &["gateway_id"]).await;
+}

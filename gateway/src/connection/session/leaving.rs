@@ -1,0 +1,102 @@
+//! Leaving in order, when the gateway stops: each connection is asked to go elsewhere at a moment of its
+//! own, so that not all arrive there at once. Those that stay are closed after a while. Until then they
+//! are served as always.
+
+use std::time::Duration;
+
+use axum::extract::ws::WebSocket;
+use proto::error_code::Stored;
+use proto::frame::server::{Redirect, ServerFrame};
+use tokio::time::Instant;
+
+use super::super::close::Close;
+use super::{Session, Step};
+
+/// How far a connection is with leaving.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Leaving {
+    /// It is asked to go then.
+    AskAt(Instant),
+    /// It was asked, and is closed then.
+    CloseAt(Instant),
+    /// It gets its last answers.
+    Ending,
+}
+
+impl Leaving {
+    /// When something is to be done.
+    pub(super) fn due(self) -> Option<Instant> {
+        match self {
+            Self::AskAt(at) | Self::CloseAt(at) => Some(at),
+            Self::Ending => None,
+        }
+    }
+}
+
+impl Session {
+    /// The gateway stops.
+    pub(super) fn leave(&mut self) -> Step {
+        let window_ms = self.shared.limits.drain_window_ms;
+        if window_ms == 0 {
+            return Step::End(Some(Close::Restarting));
+        }
+        let moment = Duration::from_millis(random_below(window_ms));
+        self.leaving = Some(Leaving::AskAt(Instant::now() + moment));
+        Step::On
+    }
+
+    /// Does what is due of leaving.
+    pub(super) fn leave_on(&mut self) -> Step {
+        let now = Instant::now();
+        match self.leaving {
+            Some(Leaving::AskAt(at)) if at <= now => {
+                // The moments are spread already; this keeps those of one moment apart.
+                let after_ms = random_below(self.shared.limits.retry_after_ms);
+                let redirect = ServerFrame::Redirect(Redirect { after_ms });
+                self.replies.push(redirect.to_json());
+                let linger = Duration::from_millis(self.shared.limits.drain_linger_ms);
+                self.leaving = Some(Leaving::CloseAt(now + linger));
+                Step::On
+            }
+            Some(Leaving::CloseAt(at)) if at <= now => Step::End(Some(Close::Restarting)),
+            _ => Step::On,
+        }
+    }
+
+    /// True when no request is taken any more: there would be nobody to answer it.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.leaving, Some(Leaving::Ending))
+    }
+
+    /// The last act: requests under way get their answers. None when the client has gone by itself.
+    pub(super) async fn drain(&mut self, socket: &mut WebSocket) -> Option<Close> {
+        self.leaving = Some(Leaving::Ending);
+        let deadline = Instant::now() + Duration::from_millis(self.shared.limits.answer_timeout_ms);
+        while self.in_flight.len() > 0 {
+            let step = tokio::select! {
+                () = self.connection.outbox.changed() => self.write(socket).await,
+                message = socket.recv() => match message {
+                    Some(Ok(message)) => self.hear(socket, message).await,
+                    Some(Err(_)) | None => Step::End(None),
+                },
+                () = tokio::time::sleep_until(deadline) => break,
+                () = self.shared.shutdown.forced() => break,
+            };
+            if let Step::End(ended) = step {
+                return ended;
+            }
+        }
+        for request in self.in_flight.take_older(std::time::Instant::now()) {
+            let text = "no answer before the end; send again with the same client id";
+            self.refuse_request(&request, Stored::Unknown, text);
+        }
+        // What was pushed in the last moment.
+        let _ = self.write(socket).await;
+        Some(Close::Restarting)
+    }
+}
+
+/// A random number below `bound`, or 0.
+fn random_below(bound: u64) -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0 % bound.max(1)
+}

@@ -1,0 +1,78 @@
+//! What a client is told when something cannot be done: a code, whether it was stored, when to come again.
+//! Decides nothing.
+
+use proto::error_code::{ErrorCode, Stored};
+use proto::frame::FrameError;
+use proto::frame::server::{ErrorFrame, ServerFrame};
+use proto::id::ClientId;
+
+use super::super::in_flight::Request;
+use super::Session;
+
+impl Session {
+    pub(super) fn refuse_frame(&mut self, error: FrameError) {
+        self.refuse(error.reference, None, error.code, &error.message);
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        reference: Option<String>,
+        client_id: Option<ClientId>,
+        code: ErrorCode,
+        text: &str,
+    ) {
+        self.shared.metrics.error(code);
+        let frame = ErrorFrame {
+            r#ref: reference,
+            client_id,
+            code,
+            message: text.to_owned(),
+            stored: Stored::No,
+            retry_after_ms: None,
+        };
+        self.replies.push(ServerFrame::Error(frame).to_json());
+    }
+
+    /// A part of the system is away: nothing was taken.
+    pub(super) fn refuse_away(&mut self, reference: Option<String>, client_id: Option<ClientId>) {
+        let text = "a part of the system is away; ask again a little later";
+        self.refuse_for_now(reference, client_id, ErrorCode::Unavailable, text);
+    }
+
+    pub(super) fn refuse_for_now(
+        &mut self,
+        reference: Option<String>,
+        client_id: Option<ClientId>,
+        code: ErrorCode,
+        text: &str,
+    ) {
+        self.refuse_until(reference, client_id, code, Stored::No, text);
+    }
+
+    /// A request that was taken and is not answered by a service.
+    pub(super) fn refuse_request(&mut self, request: &Request, stored: Stored, text: &str) {
+        let client_id = ClientId::from_bytes(&request.client_id).ok();
+        let code = ErrorCode::Unavailable;
+        self.refuse_until(request.reference.clone(), client_id, code, stored, text);
+    }
+
+    fn refuse_until(
+        &mut self,
+        reference: Option<String>,
+        client_id: Option<ClientId>,
+        code: ErrorCode,
+        stored: Stored,
+        text: &str,
+    ) {
+        self.shared.metrics.error(code);
+        let frame = ErrorFrame {
+            r#ref: reference,
+            client_id,
+            code,
+            message: text.to_owned(),
+            stored,
+            retry_after_ms: Some(self.shared.limits.retry_after_ms),
+        };
+        self.replies.push(ServerFrame::Error(frame).to_json());
+    }
+}

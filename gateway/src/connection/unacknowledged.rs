@@ -1,0 +1,162 @@
+//! What was pushed to a connection and not acknowledged yet: of each conversation the highest seq pushed
+//! and the highest delivered, no frames. What stays unacknowledged is pushed again from the store, a few
+//! times; then the connection is given up, and the device syncs when it comes back.
+//!
+//! Knows no socket and no clock: time is handed in.
+
+use std::time::{Duration, Instant};
+
+use proto::id::ConversationId;
+
+/// When to push again, counted from the first push, and when to give up.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    /// Ascending.
+    pub(crate) again_after: Vec<Duration>,
+    /// After the last of them.
+    pub(crate) give_up_after: Duration,
+    /// Conversations that are watched at once; further ones are left to the digest in `pong`.
+    pub(crate) conversations: usize,
+}
+
+/// What is due.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Push everything after this seq again.
+    Again(ConversationId, u64),
+    /// The device does not acknowledge.
+    GiveUp,
+}
+
+/// The conversations of one connection with something unacknowledged; empty it holds no memory.
+#[derive(Debug, Default)]
+pub(crate) struct Unacknowledged(Vec<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    id: ConversationId,
+    delivered: u64,
+    pushed: u64,
+    /// Since the first of the unacknowledged was pushed, or the last progress.
+    since: Instant,
+    tries: usize,
+}
+
+impl Unacknowledged {
+    /// An entry was written.
+    pub(crate) fn pushed(
+        &mut self,
+        id: ConversationId,
+        seq: u64,
+        now: Instant,
+        patience: &Patience,
+    ) {
+        if let Some(waiting) = self.0.iter_mut().find(|waiting| waiting.id == id) {
+            waiting.pushed = waiting.pushed.max(seq);
+        } else if self.0.len() < patience.conversations {
+            let delivered = seq.saturating_sub(1);
+            self.0.push(Waiting { id, delivered, pushed: seq, since: now, tries: 0 });
+        }
+    }
+
+    /// The device has everything up to here.
+    pub(crate) fn delivered(&mut self, id: ConversationId, seq: u64, now: Instant) {
+        let Some(place) = self.0.iter().position(|waiting| waiting.id == id) else { return };
+        let waiting = &mut self.0[place];
+        if seq >= waiting.pushed {
+            self.forget(id);
+        } else if seq > waiting.delivered {
+            (waiting.delivered, waiting.since, waiting.tries) = (seq, now, 0);
+        }
+    }
+
+    /// Nothing of this conversation is waited for any more.
+    pub(crate) fn forget(&mut self, id: ConversationId) {
+        self.0.retain(|waiting| waiting.id != id);
+        if self.0.is_empty() {
+            self.0 = Vec::new();
+        }
+    }
+
+    /// When something is due.
+    pub(crate) fn next_due(&self, patience: &Patience) -> Option<Instant> {
+        self.0.iter().map(|waiting| waiting.due_at(patience)).min()
+    }
+
+    /// Something that is due now, once.
+    pub(crate) fn take_due(&mut self, now: Instant, patience: &Patience) -> Option<Due> {
+        let waiting = self.0.iter_mut().find(|waiting| waiting.due_at(patience) <= now)?;
+        if waiting.tries >= patience.again_after.len() {
+            return Some(Due::GiveUp);
+        }
+        waiting.tries += 1;
+        Some(Due::Again(waiting.id, waiting.delivered))
+    }
+}
+
+impl Waiting {
+    fn due_at(&self, patience: &Patience) -> Instant {
+        self.since + patience.again_after.get(self.tries).copied().unwrap_or(patience.give_up_after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patience() -> Patience {
+        let again_after = [3, 6, 12].map(Duration::from_secs).to_vec();
+        Patience { again_after, give_up_after: Duration::from_secs(24), conversations: 2 }
+    }
+
+    fn id(number: u128) -> ConversationId {
+        ConversationId(uuid::Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn what_is_acknowledged_in_time_is_never_pushed_again_and_leaves_nothing_behind() {
+        let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
+        waiting.pushed(id(1), 7, start, &patience());
+        waiting.pushed(id(1), 8, start, &patience());
+        waiting.delivered(id(1), 8, start);
+        assert_eq!(waiting.next_due(&patience()), None);
+        assert_eq!(waiting.0.capacity(), 0);
+    }
+
+    #[test]
+    fn silence_is_met_by_three_pushes_and_then_the_end() {
+        let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
+        waiting.pushed(id(1), 7, start, &patience());
+        let after = |secs| start + Duration::from_secs(secs);
+        for secs in [3, 6, 12] {
+            assert_eq!(waiting.next_due(&patience()), Some(after(secs)));
+            assert_eq!(waiting.take_due(after(secs - 1), &patience()), None);
+            assert_eq!(waiting.take_due(after(secs), &patience()), Some(Due::Again(id(1), 6)));
+        }
+        assert_eq!(waiting.take_due(after(24), &patience()), Some(Due::GiveUp));
+    }
+
+    #[test]
+    fn progress_begins_the_patience_anew() {
+        let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
+        waiting.pushed(id(1), 7, start, &patience());
+        waiting.pushed(id(1), 9, start, &patience());
+        let later = start + Duration::from_secs(3);
+        assert_eq!(waiting.take_due(later, &patience()), Some(Due::Again(id(1), 6)));
+        waiting.delivered(id(1), 8, later);
+        assert_eq!(waiting.take_due(start + Duration::from_secs(5), &patience()), None);
+        let due = waiting.take_due(later + Duration::from_secs(3), &patience());
+        assert_eq!(due, Some(Due::Again(id(1), 8)));
+        waiting.delivered(id(1), 4, later);
+        assert!(waiting.next_due(&patience()).is_some(), "an old word changes nothing");
+    }
+
+    #[test]
+    fn no_more_conversations_are_watched_than_the_bound() {
+        let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
+        for number in 0..5 {
+            waiting.pushed(id(number), 1, start, &patience());
+        }
+        assert_eq!(waiting.0.len(), 2);
+    }
+}

@@ -1,0 +1,133 @@
+//! Tells devices how far their user's conversations have come: in `pong`, and unasked when pushes may
+//! have been lost. A device that computes another digest syncs, so the last push of a quiet
+//! conversation is missed for one heartbeat at most.
+//!
+//! Heads are read anew every time, never remembered. One call is under way at a time; who asks
+//! meanwhile shares the next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use platform::shutdown::Shutdown;
+use proto::bus::PushClass;
+use proto::chat::HeadsRequest;
+use proto::chat::chat_client::ChatClient;
+use proto::frame::server::{Pong, ServerFrame};
+use tokio::sync::mpsc;
+use tonic::transport::Channel;
+
+use crate::metrics::GatewayMetrics;
+use crate::outbox::{OutboxLimits, Queued};
+use crate::registry::{Connection, Registry};
+
+/// Connections of one call.
+const CHUNK: usize = 500;
+/// Pings waiting; those beyond are answered without heads.
+const QUEUE: usize = 10_000;
+/// How long a call may take: clients wait a few seconds for `pong`.
+const CALL: Duration = Duration::from_secs(2);
+
+/// Hands pings to the task that answers them.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadsLink {
+    sender: mpsc::Sender<Ask>,
+}
+
+enum Ask {
+    Ping(Arc<Connection>),
+    Everybody,
+}
+
+pub(crate) struct HeadsAsks(mpsc::Receiver<Ask>);
+
+impl HeadsLink {
+    /// The entrance and what the task reads.
+    pub(crate) fn new() -> (Self, HeadsAsks) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self { sender }, HeadsAsks(receiver))
+    }
+
+    /// Answers a ping with `pong` soon. False when it is to be answered without heads.
+    pub(crate) fn ping(&self, connection: &Arc<Connection>) -> bool {
+        self.sender.try_send(Ask::Ping(Arc::clone(connection))).is_ok()
+    }
+
+    /// Tells every connection: what was pushed to this gateway lately may not have come.
+    pub(crate) async fn tell_everybody(&self) {
+        // Nobody is left to be told when the task has ended.
+        let _ = self.sender.send(Ask::Everybody).await;
+    }
+}
+
+pub(crate) struct HeadsTeller {
+    pub(crate) chat: ChatClient<Channel>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) limits: OutboxLimits,
+    pub(crate) metrics: GatewayMetrics,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl HeadsTeller {
+    /// Answers until the end.
+    pub(crate) async fn run(self, mut asks: HeadsAsks) {
+        loop {
+            let first = tokio::select! {
+                first = asks.0.recv() => first,
+                () = self.shutdown.forced() => return,
+            };
+            let Some(first) = first else { return };
+            let (mut pings, mut is_everybody) = (Vec::new(), false);
+            let mut next = Some(first);
+            while let Some(ask) = next {
+                match ask {
+                    Ask::Ping(connection) => pings.push(connection),
+                    Ask::Everybody => is_everybody = true,
+                }
+                next = if pings.len() < CHUNK { asks.0.try_recv().ok() } else { None };
+            }
+            self.tell(&pings, true).await;
+            if is_everybody {
+                for connections in self.registry.all().chunks(CHUNK) {
+                    self.tell(connections, false).await;
+                }
+            }
+        }
+    }
+
+    async fn tell(&self, connections: &[Arc<Connection>], is_asked: bool) {
+        if connections.is_empty() {
+            return;
+        }
+        let user_ids =
+            connections.iter().map(|connection| connection.user_id.to_string()).collect();
+        let mut chat = self.chat.clone();
+        let call = chat.heads(HeadsRequest { user_ids });
+        let digests = match tokio::time::timeout(CALL, call).await {
+            Ok(Ok(reply)) => reply.into_inner().digests,
+            Ok(Err(status)) => {
+                tracing::debug!(%status, "heads cannot be told");
+                Vec::new()
+            }
+            Err(_elapsed) => Vec::new(),
+        };
+        for (place, connection) in connections.iter().enumerate() {
+            let heads = digests.get(place).copied();
+            if heads.is_some() || is_asked {
+                self.push(connection, Pong { heads });
+            }
+        }
+    }
+
+    fn push(&self, connection: &Connection, pong: Pong) {
+        let queued = Queued {
+            frame: ServerFrame::Pong(pong).to_json(),
+            class: PushClass::Receipt,
+            answers: Bytes::new(),
+            entry: None,
+            traceparent: String::new(),
+        };
+        let dropped = connection.outbox.push(queued, self.limits);
+        self.metrics.dropped.inc_by(dropped as u64);
+    }
+}

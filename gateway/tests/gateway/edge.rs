@@ -1,0 +1,235 @@
+//! A gateway under test: wired as the all-in-one binary wires it, with a bus that can be switched off and
+//! services that the test plays.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bus::{Bus, FrameConsumer, Lane};
+use gateway::config::LimitsConfig;
+use gateway::{Adapters, Settings};
+use platform::admin::{Admin, AdminHandle};
+use platform::grpc::in_memory;
+use platform::metrics::Metrics;
+use platform::readiness::Readiness;
+use platform::secret::Secret;
+use platform::shutdown::{Shutdown, Tasks};
+use platform::token::{AuthConfig, NewToken, Signer, Verifier};
+use platform::trace::Tracer;
+use proto::bus::{Frame, GatewayRef, Push, PushBatch, PushClass, frame::Body};
+use proto::chat::chat_server::ChatServer;
+use proto::id::GatewayId;
+use proto::presence::presence_server::PresenceServer;
+use tonic::service::Routes;
+
+use crate::services::{FakeChat, FakePresence};
+use crate::switched_bus::SwitchedBus;
+
+/// How long a condition may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+const SECRET: &str = "a secret of the tests of 32 bytes or more";
+
+/// A running gateway and everything around it.
+pub struct Edge {
+    pub address: SocketAddr,
+    pub management: SocketAddr,
+    pub bus: Arc<SwitchedBus>,
+    pub chat: Arc<FakeChat>,
+    pub presence: Arc<FakePresence>,
+    metrics: Metrics,
+    frames: tokio::sync::Mutex<Uplinked>,
+    stopping: Shutdown,
+    services: Shutdown,
+    tasks: Tasks,
+    _admin: AdminHandle,
+}
+
+/// The frames that came up one lane.
+struct Uplinked {
+    consumer: Box<dyn FrameConsumer>,
+    waiting: VecDeque<Frame>,
+}
+
+impl Edge {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// Starts with limits of its own. Sockets are closed at once when it stops, unless they say else.
+    pub async fn with(change: impl FnOnce(&mut LimitsConfig)) -> Self {
+        let mut limits = LimitsConfig { drain_window_ms: 0, ..LimitsConfig::default() };
+        change(&mut limits);
+        let (tasks, stopping, services) = (Tasks::new(), Shutdown::new(), Shutdown::new());
+        let (chat, presence) = (Arc::new(FakeChat::new()), Arc::new(FakePresence::new()));
+        let (to_chat, chat_calls) = in_memory();
+        let (to_presence, presence_calls) = in_memory();
+        let routes = Routes::new(ChatServer::from_arc(Arc::clone(&chat)));
+        let serving = platform::grpc::serve(routes, chat_calls, services.clone());
+        tasks.spawn("chat", async move { serving.await.unwrap() });
+        let routes = Routes::new(PresenceServer::from_arc(Arc::clone(&presence)));
+        let serving = platform::grpc::serve(routes, presence_calls, services.clone());
+        tasks.spawn("presence", async move { serving.await.unwrap() });
+
+        let bus = Arc::new(SwitchedBus::new());
+        let consumer = bus.consume_frames(Lane::Chat, 0, 64).await.unwrap();
+        let (metrics, readiness) = (Metrics::new(), Readiness::new());
+        let auth = AuthConfig { hs256_secret: Secret::new(SECRET), ..AuthConfig::default() };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let settings = Settings {
+            gateway_id: GatewayId::parse("gateway-1").unwrap(),
+            allowed_origins: Vec::new(),
+            leeway_secs: 0,
+            limits,
+        };
+        let adapters = Adapters {
+            bus: Arc::<SwitchedBus>::clone(&bus),
+            chat: to_chat,
+            presence: to_presence,
+            verifier: Arc::new(Verifier::from_config(&auth).unwrap()),
+            dev_signer: None,
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+            tracer: Tracer::disabled(),
+        };
+        let admin = Admin {
+            readiness: readiness.clone(),
+            metrics: metrics.clone(),
+            service: "gateway",
+            instance: "gateway-1".to_owned(),
+        };
+        let management = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = platform::admin::start(management, admin).unwrap();
+        let gateway = gateway::build(settings, adapters, listener, stopping.clone());
+        tasks.spawn("gateway", gateway.run());
+        tokio::time::timeout(PATIENCE, readiness.until_ready()).await.unwrap();
+        Self {
+            address,
+            management: admin.address(),
+            bus,
+            chat,
+            presence,
+            metrics,
+            frames: tokio::sync::Mutex::new(Uplinked { consumer, waiting: VecDeque::new() }),
+            stopping,
+            services,
+            tasks,
+            _admin: admin,
+        }
+    }
+
+    /// The next frame of the chat lane, apart from reports of names.
+    pub async fn frame(&self) -> Frame {
+        let mut frames = self.frames.lock().await;
+        loop {
+            while let Some(frame) = frames.waiting.pop_front() {
+                if !matches!(frame.body, Some(Body::Profile(_))) {
+                    return frame;
+                }
+            }
+            let next = frames.consumer.next();
+            let delivery =
+                tokio::time::timeout(PATIENCE, next).await.expect("a frame in time").unwrap();
+            frames.consumer.acker().ack_through(delivery.tag).await;
+            frames.waiting.extend(delivery.batch.frames);
+        }
+    }
+
+    /// The next `send` and the connection that it came from.
+    pub async fn send(&self) -> (u64, proto::bus::Send) {
+        loop {
+            let frame = self.frame().await;
+            if let Some(Body::Send(send)) = frame.body {
+                return (frame.origin.unwrap().connection, send);
+            }
+        }
+    }
+
+    /// Hands a frame to connections, as a service does.
+    pub async fn push(
+        &self,
+        connections: &[u64],
+        class: PushClass,
+        frame: impl Into<bytes::Bytes>,
+    ) {
+        let push = Push {
+            connections: connections.to_vec(),
+            frame: frame.into(),
+            class: class as i32,
+            ..Push::default()
+        };
+        self.push_all(vec![push]).await;
+    }
+
+    /// Hands a whole push over.
+    pub async fn push_all(&self, pushes: Vec<Push>) {
+        let gateway = self.presence.account().gateway.expect("a connection was reported");
+        let gateway = GatewayRef { id: gateway.id, epoch: gateway.epoch };
+        self.bus.publish_pushes(&gateway, PushBatch { pushes }).await.unwrap();
+    }
+
+    /// A counter or gauge by its name in the exposition, labels included; 0 before it was counted.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.metrics.encode();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// The management port's word on readiness.
+    pub async fn is_ready(&self) -> bool {
+        let url = format!("http://{}/health/ready", self.management);
+        reqwest::get(url).await.unwrap().status().is_success()
+    }
+
+    /// SIGTERM.
+    pub fn begin_to_stop(&self) {
+        self.stopping.begin();
+    }
+
+    /// Waits for the end after [`Edge::begin_to_stop`].
+    pub async fn ended(&self) {
+        until("the gateway has ended", || !self.tasks.is_running("gateway")).await;
+    }
+
+    /// Stops everything and finds no task left.
+    pub async fn stop(self) {
+        self.begin_to_stop();
+        self.ended().await;
+        self.services.force();
+        assert_eq!(self.tasks.join(PATIENCE).await, Ok(()));
+        assert_eq!(self.tasks.panics(), 0);
+    }
+}
+
+/// A token that lasts an hour.
+pub fn token(user: &str) -> String {
+    token_for(user, SECRET, SystemTime::now(), Duration::from_hours(1))
+}
+
+/// A token by any key, from any moment.
+pub fn token_for(user: &str, secret: &str, from: SystemTime, ttl: Duration) -> String {
+    let token = NewToken { sub: user.to_owned(), ttl, ..NewToken::default() };
+    Signer::hs256(&Secret::new(secret), None, None).sign(&token, from).unwrap().0
+}
+
+/// A token that ends in a few seconds.
+pub fn short_token(user: &str, ttl: Duration) -> String {
+    token_for(user, SECRET, SystemTime::now(), ttl)
+}
+
+/// A token that has ended.
+pub fn expired_token(user: &str) -> String {
+    let then = SystemTime::now() - Duration::from_hours(2);
+    token_for(user, SECRET, then, Duration::from_hours(1))
+}
+
+/// Waits for a condition.
+pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}

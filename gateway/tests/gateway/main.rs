@@ -1,0 +1,19 @@
+//! The real gateway on real sockets of loopback, over the in-process bus and services that the test
+//! plays. What it does is seen from outside: by its clients, its bus, its services and its metrics.
+
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+mod away;
+mod device;
+mod drain;
+mod edge;
+mod frames;
+mod heartbeat;
+mod pushes;
+mod rest;
+mod sends;
+mod services;
+mod slow;
+mod switched_bus;
+mod tokens;
+mod welcome;

@@ -1,0 +1,123 @@
+//! Requests go up with their sender, and every one is answered.
+
+use proto::bus::{Push, PushClass, frame::Body};
+use proto::id::{ConversationId, UserId};
+use serde_json::{Value, json};
+
+use crate::device::Device;
+use crate::edge::Edge;
+
+/// The answer of a chat service to a send.
+fn sent(connection: u64, send: &proto::bus::Send) -> Push {
+    let client_id = uuid::Uuid::from_slice(&send.client_id).unwrap();
+    let frame = json!({ "type": "sent", "ref": send.r#ref, "client_id": client_id, "seq": 1 });
+    Push {
+        connections: vec![connection],
+        frame: frame.to_string().into(),
+        class: PushClass::Answer as i32,
+        answers: send.client_id.clone(),
+        ..Push::default()
+    }
+}
+
+#[tokio::test]
+async fn a_send_goes_up_under_its_connection_and_its_answer_comes_back_to_it() {
+    let edge = Edge::start().await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let client_id = ann.send_to("bob", "first").await;
+    let frame = edge.frame().await;
+    let origin = frame.origin.unwrap();
+    assert_eq!((origin.connection, origin.user_id.as_str()), (ann.number, "ann"));
+    assert!(!origin.admin);
+    let Some(Body::Send(send)) = frame.body else { panic!("a send") };
+    let (one, two) = (UserId::parse("ann").unwrap(), UserId::parse("bob").unwrap());
+    assert_eq!(send.conversation_id, ConversationId::direct(&one, &two).to_bytes());
+    assert_eq!(
+        (send.r#ref.as_str(), send.to.as_str(), send.kind.as_str()),
+        ("first", "bob", "text")
+    );
+    assert_eq!(send.content, r#"{"text":"hello"}"#);
+
+    edge.push_all(vec![sent(ann.number, &send)]).await;
+    let answer = ann.expect("sent").await;
+    assert_eq!((&answer["ref"], &answer["client_id"]), (&json!("first"), &json!(client_id)));
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn sends_beyond_those_in_flight_are_refused_until_an_answer_makes_room() {
+    let edge = Edge::with(|limits| (limits.in_flight, limits.retry_after_ms) = (2, 123)).await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut neighbour = Device::connect(&edge, "cleo").await;
+    for reference in ["1", "2"] {
+        ann.send_to("bob", reference).await;
+    }
+    let (_, first) = edge.send().await;
+    edge.send().await;
+    let client_id = ann.send_to("bob", "3").await;
+    let error = ann.expect("error").await;
+    assert_eq!(error["code"], "rate_limited", "{error}");
+    assert_eq!((&error["ref"], &error["client_id"]), (&json!("3"), &json!(client_id)));
+    assert_eq!((&error["stored"], &error["retry_after_ms"]), (&json!("no"), &json!(123)));
+
+    neighbour.send_to("bob", "mine").await;
+    assert_eq!(edge.send().await.1.r#ref, "mine", "the limit is each connection's own");
+
+    edge.push_all(vec![sent(ann.number, &first)]).await;
+    ann.expect("sent").await;
+    ann.send_to("bob", "4").await;
+    assert_eq!(edge.send().await.1.r#ref, "4");
+    // Their last answers are not waited for when they are gone.
+    drop((ann, neighbour));
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_send_that_nobody_answers_in_time_is_told_that_its_outcome_is_unknown() {
+    let edge = Edge::with(|limits| limits.answer_timeout_ms = 200).await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let client_id = ann.send_to("bob", "late").await;
+    let error = ann.expect("error").await;
+    assert_eq!((&error["code"], &error["stored"]), (&json!("unavailable"), &json!("unknown")));
+    assert_eq!((&error["ref"], &error["client_id"]), (&json!("late"), &json!(client_id)));
+    assert!(error["retry_after_ms"].is_u64(), "{error}");
+
+    // The answer comes all the same, and so does that of the repeated send.
+    let (number, send) = edge.send().await;
+    edge.push_all(vec![sent(number, &send)]).await;
+    assert_eq!(ann.expect("sent").await["client_id"], json!(client_id));
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn marks_and_typing_go_up_and_a_sync_is_asked_of_the_chat_service() {
+    let edge = Edge::start().await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let id = uuid::Uuid::now_v7();
+    ann.say(&json!({ "type": "delivered", "conversation_id": id, "seq": 4 })).await;
+    ann.say(&json!({ "type": "read", "conversation_id": id, "seq": 3 })).await;
+    ann.say(&json!({ "type": "typing", "conversation_id": id, "on": true })).await;
+    let mut cursors = Vec::new();
+    for _ in 0..2 {
+        let Some(Body::AdvanceCursor(cursor)) = edge.frame().await.body else { panic!("a cursor") };
+        cursors.push((cursor.delivered_seq, cursor.read_seq));
+    }
+    assert_eq!(cursors, [(4, 0), (0, 3)]);
+    let Some(Body::Typing(typing)) = edge.frame().await.body else { panic!("typing") };
+    assert!(typing.on);
+
+    let page = proto::chat::SyncPage {
+        conversation_id: id.as_bytes().to_vec().into(),
+        entries: vec![r#"{"seq":5}"#.into()],
+        head: 5,
+        ..proto::chat::SyncPage::default()
+    };
+    edge.chat.has(vec![page], 0);
+    ann.say(&json!({ "type": "sync", "epoch": "e", "cursors": { id.to_string(): 4 } })).await;
+    let page: Value = ann.expect("sync_page").await;
+    assert_eq!((&page["head"], &page["entries"]), (&json!(5), &json!([{ "seq": 5 }])));
+    assert_eq!(ann.expect("synced").await["epoch"], "e");
+    let asked = edge.chat.syncs().pop().unwrap();
+    assert_eq!((asked.user_id.as_str(), asked.cursors[0].seq), ("ann", 4));
+    edge.stop().await;
+}

@@ -1,0 +1,243 @@
+//! The chat and the presence service as far as the gateway asks them, played by the test.
+
+use std::pin::Pin;
+
+use futures_util::Stream;
+use parking_lot::Mutex;
+use proto::chat::chat_server::Chat;
+use proto::chat::{
+    ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
+    GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
+    ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
+    ReadEntriesReply, ReadEntriesRequest, SearchUsersRequest, SyncDone, SyncEvent, SyncPage,
+    SyncRequest, sync_event::Event,
+};
+use proto::presence::presence_server::Presence;
+use proto::presence::{
+    Connected, Disconnected, GatewayRef, HeartbeatReply, HeartbeatRequest, LocateReply,
+    LocateRequest, ReportReply, ReportRequest, StatusReply, StatusRequest,
+};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+/// What a service does with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Answers.
+    Answers,
+    /// Fails at once.
+    Away,
+    /// Takes the call and says nothing until it is switched.
+    Holds,
+    /// The same for heartbeats, too.
+    Frozen,
+}
+
+/// A service's switch.
+struct Switch(watch::Sender<Mode>);
+
+impl Switch {
+    fn new() -> Self {
+        Self(watch::Sender::new(Mode::Answers))
+    }
+
+    async fn pass(&self) -> Result<(), Status> {
+        let mut mode = self.0.subscribe();
+        let _ = mode.wait_for(|mode| !matches!(mode, Mode::Holds | Mode::Frozen)).await;
+        match *mode.borrow() {
+            Mode::Away => Err(Status::unavailable("switched off")),
+            Mode::Answers | Mode::Holds | Mode::Frozen => Ok(()),
+        }
+    }
+}
+
+/// The presence service.
+pub struct FakePresence {
+    switch: Switch,
+    account: Mutex<Account>,
+}
+
+/// What the gateway reported.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    pub gateway: Option<GatewayRef>,
+    pub connected: Vec<Connected>,
+    pub disconnected: Vec<Disconnected>,
+    /// Full accounts.
+    pub snapshots: usize,
+    /// Calls that came, answered or not.
+    pub calls: usize,
+}
+
+impl FakePresence {
+    pub fn new() -> Self {
+        Self { switch: Switch::new(), account: Mutex::default() }
+    }
+
+    pub fn switch(&self, mode: Mode) {
+        self.switch.0.send_replace(mode);
+    }
+
+    pub fn account(&self) -> Account {
+        self.account.lock().clone()
+    }
+}
+
+#[tonic::async_trait]
+impl Presence for FakePresence {
+    async fn report(
+        &self,
+        request: Request<ReportRequest>,
+    ) -> Result<Response<ReportReply>, Status> {
+        let report = request.into_inner();
+        self.account.lock().calls += 1;
+        self.switch.pass().await?;
+        let mut account = self.account.lock();
+        account.gateway = report.gateway;
+        account.connected.extend(report.connected);
+        account.disconnected.extend(report.disconnected);
+        account.snapshots += usize::from(report.snapshot);
+        Ok(Response::new(ReportReply {}))
+    }
+
+    async fn heartbeat(
+        &self,
+        _: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatReply>, Status> {
+        if *self.switch.0.borrow() != Mode::Holds {
+            self.switch.pass().await?;
+        }
+        Ok(Response::new(HeartbeatReply { resync: false }))
+    }
+
+    async fn locate(&self, _: Request<LocateRequest>) -> Result<Response<LocateReply>, Status> {
+        Err(Status::unimplemented("the gateway does not ask this"))
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+        self.switch.pass().await?;
+        Ok(Response::new(StatusReply::default()))
+    }
+}
+
+/// The chat service.
+pub struct FakeChat {
+    switch: Switch,
+    state: Mutex<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    pages: Vec<SyncPage>,
+    digest: u32,
+    syncs: Vec<SyncRequest>,
+}
+
+impl FakeChat {
+    pub fn new() -> Self {
+        Self { switch: Switch::new(), state: Mutex::default() }
+    }
+
+    pub fn switch(&self, mode: Mode) {
+        self.switch.0.send_replace(mode);
+    }
+
+    /// What every sync is answered with.
+    pub fn has(&self, pages: Vec<SyncPage>, digest: u32) {
+        let mut told = self.state.lock();
+        (told.pages, told.digest) = (pages, digest);
+    }
+
+    /// The syncs so far.
+    pub fn syncs(&self) -> Vec<SyncRequest> {
+        self.state.lock().syncs.clone()
+    }
+}
+
+type Events = Pin<Box<dyn Stream<Item = Result<SyncEvent, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Chat for FakeChat {
+    async fn list_conversations(
+        &self,
+        _: Request<ListConversationsRequest>,
+    ) -> Result<Response<ListConversationsReply>, Status> {
+        self.switch.pass().await?;
+        Ok(Response::new(ListConversationsReply::default()))
+    }
+
+    /// Nobody is a member of anything.
+    async fn get_conversation(
+        &self,
+        _: Request<GetConversationRequest>,
+    ) -> Result<Response<Conversation>, Status> {
+        self.switch.pass().await?;
+        Err(Status::permission_denied("not a member"))
+    }
+
+    async fn list_members(
+        &self,
+        _: Request<ListMembersRequest>,
+    ) -> Result<Response<ListMembersReply>, Status> {
+        self.switch.pass().await?;
+        Ok(Response::new(ListMembersReply::default()))
+    }
+
+    async fn read_entries(
+        &self,
+        _: Request<ReadEntriesRequest>,
+    ) -> Result<Response<ReadEntriesReply>, Status> {
+        self.switch.pass().await?;
+        Ok(Response::new(ReadEntriesReply::default()))
+    }
+
+    type SyncStream = Events;
+
+    async fn sync(&self, request: Request<SyncRequest>) -> Result<Response<Events>, Status> {
+        self.switch.pass().await?;
+        let mut told = self.state.lock();
+        told.syncs.push(request.into_inner());
+        let pages = told.pages.iter().cloned().map(Event::Page);
+        let done = SyncDone { epoch: "e".to_owned(), conversations: 1 };
+        let events: Vec<_> = pages
+            .chain([Event::Done(done)])
+            .map(|event| Ok(SyncEvent { event: Some(event) }))
+            .collect();
+        Ok(Response::new(Box::pin(futures_util::stream::iter(events))))
+    }
+
+    async fn heads(&self, request: Request<HeadsRequest>) -> Result<Response<HeadsReply>, Status> {
+        self.switch.pass().await?;
+        let digest = self.state.lock().digest;
+        let digests = request.into_inner().user_ids.iter().map(|_| digest).collect();
+        Ok(Response::new(HeadsReply { digests }))
+    }
+
+    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
+        Err(Status::not_found("no such entry"))
+    }
+
+    async fn get_users(
+        &self,
+        _: Request<GetUsersRequest>,
+    ) -> Result<Response<GetUsersReply>, Status> {
+        self.switch.pass().await?;
+        Ok(Response::new(GetUsersReply::default()))
+    }
+
+    async fn search_users(
+        &self,
+        _: Request<SearchUsersRequest>,
+    ) -> Result<Response<GetUsersReply>, Status> {
+        self.switch.pass().await?;
+        Ok(Response::new(GetUsersReply::default()))
+    }
+
+    async fn contacts(
+        &self,
+        _: Request<ContactsRequest>,
+    ) -> Result<Response<ContactsReply>, Status> {
+        self.switch.pass().await?;
+        Ok(Response::new(ContactsReply::default()))
+    }
+}

@@ -1,0 +1,264 @@
+//! Properties of the client frames: what was written is read, and nothing that arrives does harm.
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+use proptest::prelude::*;
+use proto::error_code::ErrorCode;
+use proto::frame::client::ClientFrame;
+use proto::frame::{MAX_DEPTH, decode_client};
+use serde_json::{Value, json};
+
+/// Every type a client may send.
+const TYPES: [&str; 8] = ["auth", "ping", "send", "sync", "delivered", "read", "typing", "status"];
+
+/// A frame as it is on the wire, of each type with a body that can be written again.
+fn frame() -> impl Strategy<Value = Value> {
+    let cursor = (uuid(), any::<u64>(), prop_oneof![Just("delivered"), Just("read")]);
+    let sync = (prop::collection::hash_map(uuid(), any::<u64>(), 0..20), any::<String>());
+    prop_oneof![
+        send(),
+        cursor.prop_map(|(conversation, seq, kind)| {
+            json!({"type": kind, "conversation_id": conversation, "seq": seq})
+        }),
+        (uuid(), any::<bool>()).prop_map(|(conversation, on)| {
+            json!({"type": "typing", "conversation_id": conversation, "on": on})
+        }),
+        any::<String>().prop_map(|status| json!({"type": "status", "status": status})),
+        sync.prop_map(|(cursors, epoch)| {
+            json!({"type": "sync", "epoch": epoch, "cursors": cursors})
+        }),
+    ]
+}
+
+fn send() -> impl Strategy<Value = Value> {
+    let place = prop_oneof![
+        uuid().prop_map(|id| json!({"conversation_id": id})),
+        name().prop_map(|user| json!({"to": user})),
+    ];
+    let more =
+        prop::option::of((any::<u64>(), prop::collection::vec(name(), 1..8), any::<String>()));
+    (any::<String>(), uuid(), place, any::<String>(), any::<bool>(), more).prop_map(
+        |(reference, client_id, place, text, is_important, more)| {
+            let mut frame = json!({
+                "type": "send",
+                "ref": reference,
+                "client_id": client_id,
+                "kind": "text",
+                "content": {"text": text},
+                "is_important": is_important,
+            });
+            let fields = frame.as_object_mut().unwrap();
+            fields.extend(place.as_object().unwrap().clone());
+            if let Some((reply_to, mentions, extra)) = more {
+                fields.insert("reply_to".to_owned(), json!(reply_to));
+                fields.insert("mentions".to_owned(), json!(mentions));
+                fields.insert("extra".to_owned(), json!({"x": [extra, null, 1.5]}));
+                fields.insert("device_type".to_owned(), json!("web"));
+            }
+            frame
+        },
+    )
+}
+
+fn uuid() -> impl Strategy<Value = String> {
+    any::<[u8; 16]>().prop_map(|bytes| uuid::Uuid::from_bytes(bytes).to_string())
+}
+
+fn name() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9._@:+-]{1,64}"
+}
+
+/// What was understood, written again.
+fn rewritten(frame: &ClientFrame) -> Value {
+    let (kind, body) = match frame {
+        ClientFrame::Auth(_) | ClientFrame::Ping => unreachable!("has no body to write"),
+        ClientFrame::Send(body) => ("send", serde_json::to_value(body)),
+        ClientFrame::Sync(body) => ("sync", serde_json::to_value(body)),
+        ClientFrame::Delivered(body) => ("delivered", serde_json::to_value(body)),
+        ClientFrame::Read(body) => ("read", serde_json::to_value(body)),
+        ClientFrame::Typing(body) => ("typing", serde_json::to_value(body)),
+        ClientFrame::Status(body) => ("status", serde_json::to_value(body)),
+    };
+    let mut value = body.unwrap();
+    value.as_object_mut().unwrap().insert("type".to_owned(), json!(kind));
+    value
+}
+
+/// Pieces that make texts that are nearly frames.
+const PIECES: [&str; 24] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\"",
+    "\\",
+    "\\u0000",
+    "\\ud800",
+    "null",
+    "true",
+    "-1",
+    "1e999",
+    "\"type\"",
+    "\"send\"",
+    "\"ping\"",
+    "\"ref\"",
+    "\"content\"",
+    "\"seq\"",
+    " ",
+    "\u{0}",
+    "ä",
+    "0",
+];
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read(frame in frame()) {
+        let decoded = decode_client(&frame.to_string()).unwrap();
+        prop_assert_eq!(rewritten(&decoded), frame);
+    }
+
+    #[test]
+    fn spaces_and_unknown_fields_change_nothing(frame in frame(), value in any::<u32>(), at_front in any::<bool>()) {
+        let text = serde_json::to_string_pretty(&frame).unwrap();
+        let unknown = format!(r#" "of_a_newer_client" : [ {{ "a" : {value} }} ] "#);
+        let inside = &text[1..text.len() - 1];
+        let longer = if at_front {
+            format!("\n{{{unknown},{inside}}}\t")
+        } else {
+            format!("\n{{{inside},{unknown}}}\t")
+        };
+        prop_assert_eq!(rewritten(&decode_client(&longer).unwrap()), frame);
+    }
+
+    #[test]
+    fn content_is_kept_byte_for_byte(text in any::<String>(), client_id in uuid(), spaces in "[ \n\t]{0,5}") {
+        let content = format!("{{{spaces}\"text\" :{spaces}{},\"n\":1.0e+2}}", json!(text));
+        let frame =
+            format!(r#"{{"type":"send","to":"bob","client_id":"{client_id}","content":{content}}}"#);
+        let Ok(ClientFrame::Send(send)) = decode_client(&frame) else {
+            return Err(TestCaseError::fail(frame));
+        };
+        prop_assert_eq!(send.content.get(), content);
+        prop_assert_eq!(send.kind, "text");
+    }
+
+    #[test]
+    fn any_text_is_a_frame_or_an_error(text in any::<String>()) {
+        let _ = decode_client(&text);
+    }
+
+    #[test]
+    fn any_bytes_read_as_text_are_a_frame_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = decode_client(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn any_pieces_of_json_are_a_frame_or_an_error(
+        pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..60),
+    ) {
+        let _ = decode_client(&pieces.concat());
+    }
+
+    #[test]
+    fn a_frame_cut_short_or_changed_in_one_place_does_no_harm(
+        frame in frame(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+    ) {
+        let text = frame.to_string();
+        let at = at.index(text.len());
+        let cut = String::from_utf8_lossy(&text.as_bytes()[..at]).into_owned();
+        prop_assert_eq!(decode_client(&cut).unwrap_err().code, ErrorCode::BadFrame);
+        let mut changed = text.into_bytes();
+        changed[at] = byte;
+        let _ = decode_client(&String::from_utf8_lossy(&changed));
+    }
+
+    #[test]
+    fn an_unknown_type_is_told_apart_and_keeps_its_reference(kind in "[a-z_]{0,20}", reference in any::<String>()) {
+        prop_assume!(!TYPES.contains(&kind.as_str()));
+        let text = json!({"type": kind, "ref": reference}).to_string();
+        let error = decode_client(&text).unwrap_err();
+        prop_assert_eq!(error.code, ErrorCode::UnknownType);
+        prop_assert_eq!(error.reference, Some(reference));
+    }
+
+    #[test]
+    fn depth_is_counted_to_the_limit_and_not_beyond(depth in 1_usize..MAX_DEPTH * 2, client_id in uuid()) {
+        let content = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let frame =
+            format!(r#"{{"type":"send","to":"bob","client_id":"{client_id}","content":{content}}}"#);
+        match decode_client(&frame) {
+            // The frame itself is the first level.
+            Ok(_) => prop_assert!(depth < MAX_DEPTH),
+            Err(error) => {
+                prop_assert!(depth >= MAX_DEPTH, "{}", error);
+                prop_assert_eq!(error.code, ErrorCode::BadFrame);
+            }
+        }
+    }
+
+    #[test]
+    fn brackets_and_quotes_inside_texts_are_not_depth(text in r#"[\[\{"\\]{0,200}"#) {
+        let frame = json!({"type": "status", "status": text}).to_string();
+        let Ok(ClientFrame::Status(status)) = decode_client(&frame) else {
+            return Err(TestCaseError::fail(frame));
+        };
+        prop_assert_eq!(status.status, text);
+    }
+
+    #[test]
+    fn errors_repeat_nothing_of_the_content(
+        kind in prop::sample::select(TYPES.to_vec()),
+        field in prop::sample::select(vec![
+            "token", "client_id", "conversation_id", "to", "kind", "reply_to", "mentions",
+            "is_important", "device_type", "epoch", "cursors", "seq", "on", "status", "ref", "type",
+        ]),
+        number in 1_000_000_000_i64..=i64::MAX,
+    ) {
+        let secret = format!("geheim{number}");
+        let sly = format!("x, expected {secret}");
+        let values = [
+            json!(secret), json!(sly), json!([secret]), json!({&secret: secret}), json!(-number), json!([-number]),
+        ];
+        for value in values {
+            let mut frame = json!({
+                "type": kind, "token": "t", "client_id": uuid::Uuid::nil(), "content": {},
+                "conversation_id": uuid::Uuid::nil(), "seq": 1, "on": true, "status": "away",
+            });
+            frame[field] = value;
+            if let Err(error) = decode_client(&frame.to_string()) {
+                prop_assert!(!error.message.contains("geheim"), "{}", error.message);
+                prop_assert!(!error.message.contains(&number.to_string()), "{}", error.message);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_megabyte_of_brackets_is_refused_and_a_megabyte_of_text_is_read() {
+    for text in ["[", "{", "{\"a\":", "[{\"", "\\"] {
+        let error = decode_client(&text.repeat(1 << 20)).unwrap_err();
+        assert_eq!(error.code, ErrorCode::BadFrame);
+        assert!(error.message.len() < 200, "{}", error.message.len());
+    }
+    let frame = json!({"type": "status", "status": "ä\"".repeat(1 << 19)}).to_string();
+    assert!(matches!(decode_client(&frame), Ok(ClientFrame::Status(_))));
+}
+
+#[test]
+fn a_field_said_twice_is_refused() {
+    let nil = uuid::Uuid::nil();
+    for frame in [
+        r#"{"type":"ping","type":"send"}"#.to_owned(),
+        format!(r#"{{"type":"typing","conversation_id":"{nil}","on":true,"on":false}}"#),
+        r#"{"type":"status","status":"away","status":"busy"}"#.to_owned(),
+    ] {
+        assert_eq!(decode_client(&frame).unwrap_err().code, ErrorCode::BadFrame, "{frame}");
+    }
+}
+
+#[test]
+fn a_token_is_never_printed() {
+    let frame = decode_client(r#"{"type":"auth","token":"geheim"}"#).unwrap();
+    assert!(!format!("{frame:?}").contains("geheim"));
+}

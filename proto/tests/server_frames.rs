@@ -1,0 +1,146 @@
+//! Properties of the server frames: each is one line of JSON that says its type and is read as it
+//! was written.
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+use proptest::prelude::*;
+use proto::error_code::{ErrorCode, Stored};
+use proto::frame::server::{
+    Entry, ErrorFrame, Presence, Receipt, Sender, Sent, ServerFrame, SyncPage, Synced, Typing,
+    to_json,
+};
+use proto::id::{ClientId, ConversationId, EntryId, UserId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+fn uuid() -> impl Strategy<Value = uuid::Uuid> {
+    any::<[u8; 16]>().prop_map(uuid::Uuid::from_bytes)
+}
+
+fn user() -> impl Strategy<Value = UserId> {
+    "[A-Za-z0-9._@:+-]{1,64}".prop_map(|text| UserId::parse(&text).unwrap())
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    (prop::option::of(any::<String>()), uuid(), uuid(), uuid(), any::<[u64; 2]>()).prop_map(
+        |(r#ref, client_id, conversation_id, id, [seq, timestamp])| Sent {
+            r#ref,
+            client_id: ClientId(client_id),
+            conversation_id: ConversationId(conversation_id),
+            id: EntryId(id),
+            seq,
+            timestamp,
+        },
+    )
+}
+
+fn error() -> impl Strategy<Value = ErrorFrame> {
+    let code = prop::sample::select(ErrorCode::ALL.to_vec());
+    let stored = prop_oneof![Just(Stored::No), Just(Stored::Unknown)];
+    let (r#ref, client_id) = (prop::option::of(any::<String>()), prop::option::of(uuid()));
+    (r#ref, client_id, code, any::<String>(), stored, prop::option::of(any::<u64>())).prop_map(
+        |(r#ref, client_id, code, message, stored, retry_after_ms)| {
+            let client_id = client_id.map(ClientId);
+            ErrorFrame { r#ref, client_id, code, message, stored, retry_after_ms }
+        },
+    )
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let ids = (uuid(), uuid(), prop::option::of(uuid()));
+    let sender = (user(), any::<String>(), any::<String>());
+    let rest = (any::<String>(), prop::collection::vec(user(), 0..5), any::<bool>());
+    (ids, sender, rest, prop::option::of(any::<u64>()), any::<[u64; 2]>()).prop_map(
+        |(ids, (user, name, avatar), (text, mentions, flag), reply_to, [seq, timestamp])| {
+            // Spaces and an odd number: what a client wrote stays what it wrote.
+            let content = format!(r#"{{ "text":{} , "n":1.50e1 }}"#, serde_json::json!(text));
+            let content = RawValue::from_string(content).unwrap();
+            Entry {
+                conversation_id: ConversationId(ids.0),
+                seq,
+                id: EntryId(ids.1),
+                kind: "text".to_owned(),
+                sender: Sender { id: user, r#type: "user".to_owned(), name, avatar },
+                extra: flag.then(|| content.clone()),
+                content,
+                reply_to,
+                mentions,
+                is_important: flag,
+                client_id: ids.2.map(ClientId),
+                timestamp,
+            }
+        },
+    )
+}
+
+/// Reads the body back, and gives it and what it was read from as values. A reader sees the tag as
+/// one more field.
+fn again<T: Serialize + DeserializeOwned>(json: &[u8], kind: &str) -> (Value, Value) {
+    assert!(!json.contains(&b'\n'), "one line");
+    let value: Value = serde_json::from_slice(json).unwrap();
+    assert_eq!(value["type"], kind);
+    let read: T = serde_json::from_slice(json).unwrap();
+    let mut written = serde_json::to_value(&read).unwrap();
+    written["type"] = kind.into();
+    (written, value)
+}
+
+proptest! {
+    #[test]
+    fn sent_is_read_as_it_was_written(sent in sent()) {
+        let (read, written) = again::<Sent>(&ServerFrame::Sent(sent).to_json(), "sent");
+        prop_assert_eq!(read, written);
+    }
+
+    #[test]
+    fn an_error_is_read_as_it_was_written(error in error()) {
+        let (read, written) = again::<ErrorFrame>(&ServerFrame::Error(error).to_json(), "error");
+        prop_assert_eq!(read, written);
+    }
+
+    #[test]
+    fn small_frames_are_read_as_they_were_written(
+        conversation_id in uuid(), user_id in user(), numbers in any::<[u64; 2]>(), on in any::<bool>(),
+        last_seen in prop::option::of(any::<u64>()), devices in any::<u32>(), text in any::<String>(),
+    ) {
+        let (conversation_id, [delivered_seq, read_seq]) = (ConversationId(conversation_id), numbers);
+        let receipt =
+            Receipt { conversation_id, user_id: user_id.clone(), delivered_seq, read_seq };
+        let (read, written) = again::<Receipt>(&ServerFrame::Receipt(receipt).to_json(), "receipt");
+        prop_assert_eq!(read, written);
+        let typing = Typing { conversation_id, user_id: user_id.clone(), on };
+        let (read, written) = again::<Typing>(&ServerFrame::Typing(typing).to_json(), "typing");
+        prop_assert_eq!(read, written);
+        let presence =
+            Presence { user_id, status: text.clone(), last_seen, devices, event: text.clone() };
+        let (read, written) = again::<Presence>(&ServerFrame::Presence(presence).to_json(), "presence");
+        prop_assert_eq!(read, written);
+        let synced = Synced { epoch: text, conversations: devices };
+        let (read, written) = again::<Synced>(&ServerFrame::Synced(synced).to_json(), "synced");
+        prop_assert_eq!(read, written);
+    }
+
+    #[test]
+    fn an_entry_frame_is_the_entry_with_its_type_and_its_content_byte_for_byte(entry in entry()) {
+        let frame = entry.to_frame_json();
+        let (read, written) = again::<Entry>(&frame, "entry");
+        prop_assert_eq!(read, written);
+        let text = std::str::from_utf8(&frame).unwrap();
+        prop_assert!(text.contains(entry.content.get()), "{}", text);
+        // The same bytes as in a page, after the tag.
+        let page = to_json(&entry);
+        prop_assert!(frame.ends_with(&page[1..]));
+    }
+
+    #[test]
+    fn a_page_keeps_its_entries_in_order(entries in prop::collection::vec(entry(), 0..10), head in any::<u64>()) {
+        let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
+        let conversation_id = ConversationId(uuid::Uuid::nil());
+        let page = SyncPage { conversation_id, entries, head, more: true, reset: false };
+        let json = to_json(&page);
+        let read: SyncPage = serde_json::from_slice(&json).unwrap();
+        prop_assert_eq!(read.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), ids);
+        prop_assert_eq!(to_json(&read), json);
+    }
+}
