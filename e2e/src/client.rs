@@ -144,6 +144,17 @@ impl Client {
         }
     }
 
+    /// Skips to the answer to the operation with this `ref`: an operation that was told `unknown` may be
+    /// answered again later, between the answers to others.
+    pub async fn answer_to(&mut self, reference: &str) -> Value {
+        loop {
+            let answer = self.expect_any(&["sent", "error"]).await;
+            if answer["ref"] == reference {
+                return answer;
+            }
+        }
+    }
+
     /// Skips to the end of the connection.
     pub async fn expect_close(&mut self) -> (u16, String) {
         loop {

@@ -95,10 +95,11 @@ async fn readiness(management: &str) -> String {
 
 /// Asks until an operation is answered with `sent`, with the same client id every time.
 async fn send_until_stored(client: &mut Client, text: &str) -> Value {
-    let frame = json!({ "type": "send", "client_id": Uuid::now_v7(), "to": "bob", "content": { "text": text } });
+    let client_id = Uuid::now_v7();
+    let frame = json!({ "type": "send", "ref": text, "client_id": client_id, "to": "bob", "content": { "text": text } });
     loop {
         client.say(&frame).await;
-        let answer = client.expect_any(&["sent", "error"]).await;
+        let answer = client.answer_to(text).await;
         if answer["type"] == "sent" {
             return answer;
         }
@@ -111,7 +112,7 @@ async fn send_until_stored(client: &mut Client, text: &str) -> Value {
 /// Sends once while something is away; the refusal says what to do.
 async fn refused(client: &mut Client, text: &str) -> Uuid {
     let client_id = client.send_to("bob", text).await;
-    let error = client.expect("error").await;
+    let error = client.answer_to(text).await;
     assert_eq!(error["code"], "unavailable", "{error}");
     assert!(error["retry_after_ms"].as_u64().unwrap() > 0, "{error}");
     assert!(["no", "unknown"].contains(&error["stored"].as_str().unwrap()), "{error}");
@@ -170,10 +171,10 @@ async fn a_lost_part_comes_back(name: &str, label: &str) {
     links.pass(name).await;
 
     // The same operation again, on the same socket: stored once, whatever the first one came to.
-    let frame = json!({ "type": "send", "client_id": refused, "to": "bob", "content": { "text": "meanwhile" } });
+    let frame = json!({ "type": "send", "ref": "meanwhile", "client_id": refused, "to": "bob", "content": { "text": "meanwhile" } });
     let sent = loop {
         ann.say(&frame).await;
-        let answer = ann.expect_any(&["sent", "error"]).await;
+        let answer = ann.answer_to("meanwhile").await;
         if answer["type"] == "sent" {
             break answer;
         }
