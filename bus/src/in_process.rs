@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    Bus, BusState, ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, PublishError,
-    PushConsumer,
+    Bus, BusState, ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, Original,
+    PublishError, PushConsumer,
 };
 
 /// How much the queues hold.
@@ -165,7 +165,7 @@ struct PartitionQueue {
 struct PartitionState {
     waiting: VecDeque<Waiting>,
     /// Taken by the active consumer and not acknowledged, by tag.
-    held: VecDeque<(u64, FrameBatch)>,
+    held: VecDeque<(u64, Arc<FrameBatch>)>,
     /// The first one is active.
     consumers: VecDeque<u64>,
     next_consumer: u64,
@@ -174,7 +174,7 @@ struct PartitionState {
 
 #[derive(Debug)]
 struct Waiting {
-    batch: FrameBatch,
+    batch: Arc<FrameBatch>,
     redelivered: bool,
 }
 
@@ -184,7 +184,7 @@ impl PartitionQueue {
         if state.waiting.len() >= limit {
             return Err(PublishError::Refused);
         }
-        state.waiting.push_back(Waiting { batch, redelivered: false });
+        state.waiting.push_back(Waiting { batch: Arc::new(batch), redelivered: false });
         drop(state);
         self.changed.notify_waiters();
         Ok(())
@@ -218,9 +218,10 @@ impl PartitionQueue {
         let Waiting { batch, redelivered } = state.waiting.pop_front()?;
         state.next_tag += 1;
         let tag = state.next_tag;
-        // Kept for a redelivery: frames hold their texts in shared `Bytes`, so this is mostly counting.
-        state.held.push_back((tag, batch.clone()));
-        Some(FrameDelivery { batch, redelivered, tag })
+        // Kept for a redelivery.
+        state.held.push_back((tag, Arc::clone(&batch)));
+        let original = Original::Batch(Arc::clone(&batch));
+        Some(FrameDelivery { batch: FrameBatch::clone(&batch), original, redelivered, tag })
     }
 
     fn acknowledge(&self, id: u64, tag: u64) {

@@ -18,7 +18,8 @@
 //! 8. A consumer prefetches a bounded number of batches.
 //! 9. Every call may be dropped. A dropped publish has an unknown outcome and harms no other; a
 //!    dropped `next` takes nothing.
-//! 10. An acknowledgement may come twice, late or from any task; it never acknowledges more than
+//! 10. A body that is no batch is delivered as `Malformed`, in its place, and harms no other.
+//! 11. An acknowledgement may come twice, late or from any task; it never acknowledges more than
 //!     was delivered.
 
 pub mod error;
@@ -26,7 +27,11 @@ pub mod in_process;
 pub mod rabbitmq;
 pub mod topology;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use bytes::Bytes;
+use prost::Message;
 use proto::bus::{FrameBatch, GatewayRef, PushBatch};
 use proto::id::GatewayId;
 use proto::partition::Partition;
@@ -108,12 +113,41 @@ pub trait Bus: Send + Sync + 'static {
 /// One batch of frames from a partition.
 #[derive(Debug)]
 pub struct FrameDelivery {
-    /// The frames.
+    /// The frames; none when the body was no batch.
     pub batch: FrameBatch,
+    /// What the batch was made from, for whoever has to put a frame aside.
+    pub original: Original,
     /// It was delivered before, here or elsewhere, and not acknowledged.
     pub redelivered: bool,
     /// Hand it to [`FrameConsumer::acker`]'s `ack_through`. Increases within a consumer.
     pub tag: u64,
+}
+
+/// What a batch was made from. Keeping it costs a reference count.
+#[derive(Debug, Clone)]
+pub enum Original {
+    /// The encoded batch, as the broker gave it.
+    Encoded(Bytes),
+    /// The batch itself.
+    Batch(Arc<FrameBatch>),
+    /// A body that is no batch. No build of ours has written it; it still has to be acknowledged.
+    Malformed {
+        /// The body.
+        body: Bytes,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Original {
+    /// The batch once more; empty for what was none.
+    pub fn batch(&self) -> FrameBatch {
+        match self {
+            Self::Encoded(body) => FrameBatch::decode(body.clone()).unwrap_or_default(),
+            Self::Batch(batch) => FrameBatch::clone(batch),
+            Self::Malformed { .. } => FrameBatch::default(),
+        }
+    }
 }
 
 /// The active or waiting consumer of a partition. Dropping it gives back, in order, what was not

@@ -89,6 +89,11 @@ pub struct LaneConfig {
     /// Users who are told later how far their conversations have come, because a push did not reach
     /// them; those beyond find out by their own ping.
     pub owed_users: usize,
+    /// Frames and bodies that are kept when they are put aside; beyond, they are logged and gone. Their
+    /// senders are told in both cases.
+    pub dead_letters: u64,
+    /// How often a frame that is worked on alone may end the process before it is put aside.
+    pub poison_deaths: u64,
     /// How often a replica says that it lives, in milliseconds.
     pub replica_beat_ms: u64,
     /// How long a replica may be silent before its partitions are shared among the others, in
@@ -115,6 +120,8 @@ impl Default for LaneConfig {
             push_attempts: 5,
             receipt_members: 64,
             owed_users: 10_000,
+            dead_letters: 10_000,
+            poison_deaths: 2,
             replica_beat_ms: 2_000,
             replica_gone_ms: 5_000,
             yield_ms: 2_000,

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use platform::grpc::GrpcChannel;
 use proto::bus::{DeviceType, GatewayRef};
 use proto::id::UserId;
 use proto::presence::LocateRequest;
 use proto::presence::presence_client::PresenceClient;
-use tonic::transport::Channel;
 
 /// One connected device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub trait Directory: Send + Sync + 'static {
 /// Asks the presence service.
 #[derive(Debug, Clone)]
 pub struct GrpcDirectory {
-    client: PresenceClient<Channel>,
+    client: PresenceClient<GrpcChannel>,
     timeout: Duration,
     /// Users of one call.
     chunk: usize,
@@ -55,7 +55,7 @@ pub struct GrpcDirectory {
 
 impl GrpcDirectory {
     /// Asks over a channel.
-    pub fn new(channel: Channel, timeout: Duration, chunk: usize) -> Self {
+    pub fn new(channel: GrpcChannel, timeout: Duration, chunk: usize) -> Self {
         let client = PresenceClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES);
         Self { client, timeout, chunk: chunk.max(1) }
     }

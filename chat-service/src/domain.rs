@@ -3,6 +3,7 @@
 pub mod content;
 pub mod conversation;
 pub mod entry;
+pub mod letter;
 pub mod operation;
 pub mod plan;
 pub mod share;

@@ -1,6 +1,7 @@
 //! Questions of the gateways, answered from the store. Everybody sees only their own conversations.
 
 mod convert;
+pub mod dead_letters;
 mod explain;
 mod sync;
 

@@ -5,11 +5,16 @@
 //! another process may still write the same conversation, and the store settles it.
 
 mod append;
+pub mod aside;
+mod attempt;
 mod cache;
 mod deliver;
 mod ephemeral;
+mod guarded;
 mod message;
 pub mod owed;
+mod pile;
+pub mod suspects;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +23,7 @@ use bus::{Bus, FrameAcker, FrameDelivery};
 use platform::shutdown::Tasks;
 use platform::trace::Tracer;
 use proto::partition::Partition;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::LaneConfig;
@@ -27,8 +32,11 @@ use crate::metrics::ChatMetrics;
 use crate::store::ChatStore;
 
 pub use append::{Appended, Appender};
+use aside::Aside;
 pub use deliver::Deliverer;
 use owed::Owed;
+use pile::{Acks, Pile};
+use suspects::{Care, Suspects};
 
 /// What lanes work with.
 #[derive(Clone)]
@@ -45,6 +53,10 @@ pub struct LaneParts {
     pub tracer: Tracer,
     /// Those whom a push did not reach.
     pub owed: Arc<Owed>,
+    /// Where frames go that cannot be worked on.
+    pub aside: Arc<Aside>,
+    /// Frames that may have ended a process.
+    pub suspects: Arc<Suspects>,
     /// The bounds.
     pub config: Arc<LaneConfig>,
 }
@@ -53,11 +65,13 @@ pub struct LaneParts {
 pub struct Received {
     /// The batch.
     pub delivery: FrameDelivery,
+    /// Where it comes from.
+    pub partition: Partition,
     /// Its consumer's.
     pub acker: Arc<dyn FrameAcker>,
-    /// Its partition, when it is the first batch since the consumer joined: another replica may have
-    /// written the partition's conversations meanwhile.
-    pub joined: Option<Partition>,
+    /// It is the first batch since the consumer joined: another replica may have written the
+    /// partition's conversations meanwhile.
+    pub has_joined: bool,
 }
 
 /// Deliveries that an append may run ahead of: one under way and one waiting.
@@ -84,57 +98,37 @@ pub fn start(
 async fn append_all(
     mut appender: Appender,
     mut inbox: mpsc::Receiver<Received>,
-    deliveries: mpsc::Sender<(Appended, Acks)>,
+    deliveries: mpsc::Sender<Delivery>,
 ) {
     while let Some(first) = inbox.recv().await {
-        let (batches, acks, joined) = pile_up(first, &mut inbox, appender.batch_frames());
-        appender.forget(&joined);
-        let appended = appender.step(batches).await;
-        if deliveries.send((appended, acks)).await.is_err() {
-            // Delivery panicked: nothing is acknowledged, so all of it comes again.
+        let pile = Pile::take(first, &mut inbox, appender.batch_frames());
+        appender.forget(&pile.joined);
+        let delivery = match appender.care(&pile.batches).await {
+            Care::Together { marks } => {
+                let appended = guarded::step(&mut appender, pile.batches).await;
+                Delivery { appended, acks: pile.acks, marks, delivered: None }
+            }
+            Care::Alone => {
+                guarded::one_by_one(&mut appender, pile.batches, &deliveries).await;
+                Delivery { acks: pile.acks, ..Delivery::default() }
+            }
+        };
+        if deliveries.send(delivery).await.is_err() {
+            // The process stops: nothing is acknowledged, so all of it comes again.
             return;
         }
     }
 }
 
-/// Takes what is there, never waiting for more.
-fn pile_up(
-    first: Received,
-    inbox: &mut mpsc::Receiver<Received>,
-    batch_frames: usize,
-) -> (Vec<FrameDelivery>, Acks, Vec<Partition>) {
-    let mut frames = first.delivery.batch.frames.len();
-    let mut acks = Acks::default();
-    acks.add(first.acker, first.delivery.tag);
-    let mut joined = Vec::from_iter(first.joined);
-    let mut batches = vec![first.delivery];
-    while frames < batch_frames {
-        let Ok(next) = inbox.try_recv() else { break };
-        frames += next.delivery.batch.frames.len();
-        acks.add(next.acker, next.delivery.tag);
-        joined.extend(next.joined);
-        batches.push(next.delivery);
-    }
-    (batches, acks, joined)
-}
-
-/// The highest tag of each consumer in a batch.
+/// A batch that is appended, on its way to the deliver step.
 #[derive(Default)]
-pub struct Acks(Vec<(Arc<dyn FrameAcker>, u64)>);
-
-impl Acks {
-    fn add(&mut self, acker: Arc<dyn FrameAcker>, tag: u64) {
-        match self.0.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &acker)) {
-            Some((_, highest)) => *highest = tag.max(*highest),
-            None => self.0.push((acker, tag)),
-        }
-    }
-
-    async fn send(self) {
-        for (acker, tag) in self.0 {
-            acker.ack_through(tag).await;
-        }
-    }
+pub struct Delivery {
+    appended: Appended,
+    acks: Acks,
+    /// Marks that are cleared when it is acknowledged.
+    marks: Vec<String>,
+    /// Told then.
+    delivered: Option<oneshot::Sender<()>>,
 }
 
 /// Waits of a retry inside a lane.

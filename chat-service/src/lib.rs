@@ -17,20 +17,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusState};
-use platform::grpc::Incoming;
+use platform::grpc::{GrpcChannel, Incoming};
 use platform::metrics::Metrics;
 use platform::readiness::{Dependency, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
 use platform::trace::Tracer;
 use proto::chat::chat_server::ChatServer;
+use proto::chat::dead_letters_server::DeadLettersServer;
 use tonic::service::Routes;
-use tonic::transport::Channel;
 
 use crate::config::{LaneConfig, QueryConfig};
 use crate::directory::GrpcDirectory;
 use crate::grpc::ChatQueries;
+use crate::grpc::dead_letters::DeadLetterDesk;
 use crate::lane::LaneParts;
+use crate::lane::aside::Aside;
 use crate::lane::owed::{self, Owed};
+use crate::lane::suspects::Suspects;
 use crate::metrics::ChatMetrics;
 use crate::store::ChatStore;
 
@@ -41,13 +44,15 @@ pub struct Adapters {
     /// Where the log is.
     pub store: Arc<dyn ChatStore>,
     /// To the presence service.
-    pub presence: Channel,
+    pub presence: GrpcChannel,
     /// The process's registry.
     pub metrics: Metrics,
     /// The process's readiness.
     pub readiness: Readiness,
     /// Makes message spans.
     pub tracer: Tracer,
+    /// The process before this one ended without saying so, and its bus with it.
+    pub after_unclean_end: bool,
 }
 
 /// The service, ready to run.
@@ -72,15 +77,26 @@ pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> Cha
         Duration::from_millis(lanes.locate_timeout_ms),
         lanes.locate_users,
     );
+    let metrics = ChatMetrics::new(&adapters.metrics);
     ChatService {
         queries: ChatQueries::new(Arc::clone(&adapters.store), queries),
         broker: adapters.readiness.dependency("rabbitmq"),
         database: adapters.readiness.dependency("postgres"),
         parts: LaneParts {
+            aside: Arc::new(Aside::new(
+                Arc::clone(&adapters.store),
+                metrics.clone(),
+                lanes.dead_letters,
+            )),
+            suspects: Arc::new(Suspects::new(
+                Arc::clone(&adapters.store),
+                lanes.poison_deaths,
+                adapters.after_unclean_end,
+            )),
             bus: adapters.bus,
             store: adapters.store,
             directory: Arc::new(directory),
-            metrics: ChatMetrics::new(&adapters.metrics),
+            metrics,
             tracer: adapters.tracer,
             owed: Arc::new(Owed::new(lanes.owed_users)),
             config: Arc::new(lanes),
@@ -100,10 +116,11 @@ impl ChatService {
         );
         let store = Arc::clone(&self.parts.store);
         tasks.spawn("database watch", watch_store(store, self.database, shutdown.clone()));
+        let desk = DeadLetterDesk::new(Arc::clone(&self.parts.store), Arc::clone(&self.parts.bus));
         let server = ChatServer::new(self.queries).max_encoding_message_size(MAX_MESSAGE_BYTES);
-        if let Err(error) =
-            platform::grpc::serve(Routes::new(server), incoming, shutdown.clone()).await
-        {
+        let desk = DeadLettersServer::new(desk).max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let routes = Routes::new(server).add_service(desk);
+        if let Err(error) = platform::grpc::serve(routes, incoming, shutdown.clone()).await {
             tracing::error!(%error, "gRPC ended");
             shutdown.begin();
         }

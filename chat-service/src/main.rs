@@ -115,6 +115,8 @@ async fn run(config: ChatConfig) -> Result<()> {
             metrics,
             readiness,
             tracer: telemetry.tracer(),
+            // The broker remembers, and says what comes again.
+            after_unclean_end: false,
         };
         build(config.lanes, config.queries, adapters)
             .run(Incoming::Tcp(grpc), shutdown.clone())

@@ -16,7 +16,7 @@ pub enum OutcomeKind {
     Repeated,
     Refused,
     Unavailable,
-    Panicked,
+    Poisoned,
 }
 
 /// Label set of operations.
@@ -70,6 +70,10 @@ pub struct ChatMetrics {
     pub cursor_failures: Counter,
     /// Users for whom there was no room among the owed.
     pub owed_dropped: Counter,
+    /// Frames and bodies that were put aside.
+    pub dead_letters: Counter,
+    /// Of these, those that could not be kept: no room, or no database.
+    pub dead_letters_lost: Counter,
     /// Replicas that live, this one included.
     pub replicas: Gauge,
     /// Batches taken from each partition: they grow where this replica is the active consumer.
@@ -92,6 +96,8 @@ impl ChatMetrics {
             pushes: Family::default(),
             cursor_failures: Counter::default(),
             owed_dropped: Counter::default(),
+            dead_letters: Counter::default(),
+            dead_letters_lost: Counter::default(),
             replicas: Gauge::default(),
             partition_batches: Family::default(),
             partition_yields: Counter::default(),
@@ -123,9 +129,19 @@ impl ChatMetrics {
                 "Users who were not remembered after a lost push",
                 this.owed_dropped.clone(),
             );
+            this.register_dead_letters(r);
             this.register_balance(r);
         });
         this
+    }
+
+    fn register_dead_letters(&self, r: &mut Registry) {
+        r.register("dead_letters", "Frames that were put aside", self.dead_letters.clone());
+        r.register(
+            "dead_letters_lost",
+            "Frames that were put aside and could not be kept",
+            self.dead_letters_lost.clone(),
+        );
     }
 
     fn register_balance(&self, r: &mut Registry) {

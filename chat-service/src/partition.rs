@@ -149,9 +149,10 @@ impl Consumer {
             self.metrics.partition_batch(self.partition);
             handed = delivery.tag;
             // Another replica may have written these conversations before.
-            let joined = hold.is_none().then_some(self.partition);
+            let has_joined = hold.is_none();
             hold.get_or_insert_with(|| self.place.hold());
-            let received = Received { delivery, acker: Arc::clone(&acker), joined };
+            let (partition, acker) = (self.partition, Arc::clone(&acker));
+            let received = Received { delivery, partition, acker, has_joined };
             if self.inbox.send(received).await.is_err() {
                 tracing::error!(
                     partition = self.partition,

@@ -11,6 +11,7 @@
 //! 6. Cursors only grow, never pass the head, and read implies delivered.
 //! 7. The epoch belongs to the database and survives restarts.
 
+pub mod dead;
 pub mod postgres;
 mod reading;
 pub mod replicas;
@@ -24,6 +25,7 @@ use crate::domain::entry::{
     ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, Snapshot, StoredEntry,
     StoredOperation, UserRow,
 };
+use dead::DeadStore;
 use replicas::ReplicaStore;
 
 /// Everything that one append changes.
@@ -200,6 +202,6 @@ pub trait QueryStore: Send + Sync + 'static {
 }
 
 /// All sides: what an adapter provides.
-pub trait ChatStore: LogStore + QueryStore + ReplicaStore {}
+pub trait ChatStore: LogStore + QueryStore + ReplicaStore + DeadStore {}
 
-impl<T: LogStore + QueryStore + ReplicaStore> ChatStore for T {}
+impl<T: LogStore + QueryStore + ReplicaStore + DeadStore> ChatStore for T {}

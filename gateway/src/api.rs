@@ -3,6 +3,7 @@
 
 mod command;
 mod conversations;
+mod dead_letters;
 mod error;
 mod explain;
 mod members;
@@ -19,6 +20,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use proto::error_code::ErrorCode;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -64,6 +66,9 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(members::remove, members::set_role))
         .routes(routes!(messages::page, messages::send))
         .routes(routes!(explain::explain))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show, dead_letters::discard))
+        .routes(routes!(dead_letters::replay))
 }
 
 /// The description of the REST interface, generated from the handlers.
@@ -113,6 +118,16 @@ impl FromRequestParts<Shared> for Identity {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
         let token = handshake::bearer(&parts.headers).unwrap_or_default();
         shared.identify(token).map_err(|error| ApiError::unauthenticated(&error.to_string()))
+    }
+}
+
+impl Identity {
+    /// Refuses everybody whose token does not have the role `admin`.
+    fn is_admin(&self) -> Result<(), ApiError> {
+        if self.claims.roles.iter().any(|role| role == "admin") {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorCode::Forbidden, "this needs a token with the role `admin`"))
     }
 }
 

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use platform::grpc::GrpcChannel;
 use platform::shutdown::Shutdown;
 use proto::bus::PushClass;
 use proto::chat::HeadsRequest;
 use proto::chat::chat_client::ChatClient;
 use proto::frame::server::{Pong, ServerFrame};
 use tokio::sync::mpsc;
-use tonic::transport::Channel;
 
 use crate::metrics::GatewayMetrics;
 use crate::outbox::{OutboxLimits, Queued};
@@ -61,7 +61,7 @@ impl HeadsLink {
 }
 
 pub(crate) struct HeadsTeller {
-    pub(crate) chat: ChatClient<Channel>,
+    pub(crate) chat: ChatClient<GrpcChannel>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: OutboxLimits,
     pub(crate) metrics: GatewayMetrics,

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusState};
+use platform::grpc::GrpcChannel;
 use platform::metrics::Metrics;
 use platform::readiness::{Dependency, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
@@ -29,12 +30,12 @@ use platform::token::{Signer, Verifier};
 use platform::trace::Tracer;
 use proto::bus::GatewayRef;
 use proto::chat::chat_client::ChatClient;
+use proto::chat::dead_letters_client::DeadLettersClient;
 use proto::id::GatewayId;
 use proto::presence::presence_client::PresenceClient;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
-use tonic::transport::Channel;
 
 use crate::config::LimitsConfig;
 use crate::connection::unacknowledged::Patience;
@@ -55,9 +56,9 @@ pub struct Adapters {
     /// Where frames go and pushes come from.
     pub bus: Arc<dyn Bus>,
     /// To the chat service.
-    pub chat: Channel,
+    pub chat: GrpcChannel,
     /// To the presence service.
-    pub presence: Channel,
+    pub presence: GrpcChannel,
     /// Checks tokens.
     pub verifier: Arc<Verifier>,
     /// Makes development tokens; none where they are off.
@@ -126,6 +127,8 @@ pub fn build(
         chat: ChatClient::new(adapters.chat.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        dead_letters: DeadLettersClient::new(adapters.chat.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES),
         presence: PresenceClient::new(adapters.presence.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES),

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::backoff::Backoff;
+use platform::grpc::GrpcChannel;
 use platform::shutdown::Shutdown;
 use proto::bus::GatewayRef;
 use proto::hash::connection_digest;
 use proto::presence::presence_client::PresenceClient;
 use proto::presence::{Connected, Disconnected, HeartbeatRequest, ReportRequest};
 use tokio::sync::{mpsc, oneshot, watch};
-use tonic::transport::Channel;
 
 use crate::config::LimitsConfig;
 use crate::heads::HeadsLink;
@@ -67,7 +67,7 @@ impl PresenceLink {
 pub(crate) struct PresenceEvents(mpsc::Receiver<Event>);
 
 pub(crate) struct Reporter {
-    pub(crate) client: PresenceClient<Channel>,
+    pub(crate) client: PresenceClient<GrpcChannel>,
     pub(crate) gateway: watch::Receiver<Option<GatewayRef>>,
     pub(crate) limits: LimitsConfig,
     pub(crate) metrics: GatewayMetrics,

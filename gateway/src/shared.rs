@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use platform::grpc::GrpcChannel;
 use platform::readiness::Readiness;
 use platform::shutdown::Shutdown;
 use platform::token::{Claims, Signer, TokenError, Verifier};
 use platform::trace::Tracer;
 use proto::bus::{DeviceType, Frame, Origin, frame::Body};
 use proto::chat::chat_client::ChatClient;
+use proto::chat::dead_letters_client::DeadLettersClient;
 use proto::id::UserId;
 use proto::presence::presence_client::PresenceClient;
 use tokio_util::task::TaskTracker;
-use tonic::transport::Channel;
 
 use crate::config::LimitsConfig;
 use crate::connection::unacknowledged::Patience;
@@ -39,8 +40,9 @@ pub(crate) struct Parts {
     pub(crate) uplink: Uplink,
     pub(crate) presence_link: PresenceLink,
     pub(crate) heads: HeadsLink,
-    pub(crate) chat: ChatClient<Channel>,
-    pub(crate) presence: PresenceClient<Channel>,
+    pub(crate) chat: ChatClient<GrpcChannel>,
+    pub(crate) dead_letters: DeadLettersClient<GrpcChannel>,
+    pub(crate) presence: PresenceClient<GrpcChannel>,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) tracer: Tracer,

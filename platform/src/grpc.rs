@@ -2,7 +2,9 @@
 //!
 //! Call deadlines belong to the caller of each method; here are only those of the transport.
 
+mod breaker;
 mod channel;
+mod guarded;
 mod health;
 mod in_memory;
 mod resolver;
@@ -18,6 +20,7 @@ use tonic_health::ServingStatus;
 use crate::shutdown::Shutdown;
 
 pub use channel::{GrpcClientConfig, GrpcSetupError, channel};
+pub use guarded::{GrpcChannel, ask};
 pub use in_memory::{InMemoryIncoming, in_memory};
 
 /// Where calls come from.

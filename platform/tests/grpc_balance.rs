@@ -10,13 +10,12 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::post;
-use platform::grpc::{GrpcClientConfig, Incoming, channel, serve};
+use platform::grpc::{GrpcChannel, GrpcClientConfig, Incoming, channel, serve};
 use platform::shutdown::{Shutdown, Tasks};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 use tonic::body::Body;
 use tonic::service::Routes;
-use tonic::transport::Channel;
 use tower::ServiceExt;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -60,7 +59,7 @@ impl Server {
 }
 
 struct Client {
-    channel: Channel,
+    channel: GrpcChannel,
     stop: Shutdown,
     tasks: Tasks,
 }
@@ -68,7 +67,9 @@ struct Client {
 impl Client {
     fn new(urls: Vec<String>) -> Self {
         let (stop, tasks) = (Shutdown::new(), Tasks::new());
-        let config = GrpcClientConfig { urls, resolve_secs: 1, ..Default::default() };
+        // The circuit breaker has tests of its own.
+        let config =
+            GrpcClientConfig { urls, resolve_secs: 1, breaker_failures: 0, ..Default::default() };
         Self { channel: channel("chat_grpc", &config, &tasks, &stop).unwrap(), stop, tasks }
     }
 

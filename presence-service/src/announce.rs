@@ -13,6 +13,7 @@ use std::time::Duration;
 use bus::Bus;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
+use platform::grpc::GrpcChannel;
 use proto::bus::{GatewayRef, Push, PushBatch, PushClass};
 use proto::chat::ContactsRequest;
 use proto::chat::chat_client::ChatClient;
@@ -20,7 +21,6 @@ use proto::id::UserId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use crate::config::PresenceSettings;
 use crate::domain::pending::{Added, Announcement, Pending};
@@ -119,7 +119,7 @@ pub struct Announcer {
     pub(crate) announcements: Announcements,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) store: Arc<dyn PresenceStore>,
-    pub(crate) chat: ChatClient<Channel>,
+    pub(crate) chat: ChatClient<GrpcChannel>,
     pub(crate) settings: PresenceSettings,
     pub(crate) metrics: PresenceMetrics,
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusState};
-use platform::grpc::Incoming;
+use platform::grpc::{GrpcChannel, Incoming};
 use platform::metrics::Metrics;
 use platform::readiness::{Dependency, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
@@ -25,7 +25,6 @@ use proto::chat::chat_client::ChatClient;
 use proto::presence::presence_server::PresenceServer;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::Channel;
 
 use crate::announce::{Announcements, Announcer};
 use crate::config::PresenceSettings;
@@ -42,7 +41,7 @@ pub struct Adapters {
     /// Where registrations are. It reports its own readiness, if it can be away.
     pub store: Arc<dyn PresenceStore>,
     /// To the chat service.
-    pub chat: Channel,
+    pub chat: GrpcChannel,
     /// The process's registry.
     pub metrics: Metrics,
     /// The process's readiness.

@@ -18,7 +18,8 @@ const PRIVATE: u32 = 0o600;
 pub struct DataFolder {
     path: PathBuf,
     /// The system lets go of the lock when the process ends, however it ends.
-    _lock: File,
+    lock: File,
+    after_unclean_end: bool,
 }
 
 /// Why the folder cannot be used.
@@ -57,9 +58,21 @@ impl DataFolder {
             .create(path)
             .map_err(|source| io_error(path, source))?;
         let path = std::path::absolute(path).map_err(|source| io_error(path, source))?;
-        let lock = lock(&path)?;
+        let (lock, after_unclean_end) = lock(&path)?;
         make_secret(&secret_file(&path))?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, lock, after_unclean_end })
+    }
+
+    /// Whether the process before this one ended without [`DataFolder::close`].
+    pub fn after_unclean_end(&self) -> bool {
+        self.after_unclean_end
+    }
+
+    /// Lets go of the folder, and leaves word that this was meant.
+    pub fn close(self) {
+        if let Err(error) = self.lock.set_len(0) {
+            tracing::debug!(%error, "the next start will take this end for a crash");
+        }
     }
 
     /// Where it is.
@@ -99,7 +112,8 @@ pub fn existing_secret_file(folder: &Path) -> Result<PathBuf, DataFolderError> {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, DataFolderError> {
+/// The lock, and whether the one before was left as if by a crash.
+fn lock(folder: &Path) -> Result<(File, bool), DataFolderError> {
     let path = folder.join("lock");
     let failed = |source| io_error(&path, source);
     let mut options = OpenOptions::new();
@@ -121,12 +135,13 @@ fn lock(folder: &Path) -> Result<File, DataFolderError> {
         }
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
-    // For the message above only: what counts is the lock.
+    let was_left = file.metadata().map_err(failed)?.len() > 0;
+    // For the message above, and for the next start: what counts is the lock.
     file.set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| write!(file, "{}", std::process::id()))
         .map_err(failed)?;
-    Ok(file)
+    Ok((file, was_left))
 }
 
 /// Makes the secret where there is none: written aside and renamed, so that a crash leaves none or all
@@ -181,6 +196,18 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         drop(DataFolder::open(other.path()).unwrap());
         assert_ne!(std::fs::read_to_string(secret_file(other.path())).unwrap(), secret);
+    }
+
+    #[test]
+    fn a_folder_that_was_not_closed_was_left_by_a_crash() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = DataFolder::open(parent.path()).unwrap();
+        assert!(!first.after_unclean_end());
+        first.close();
+        let second = DataFolder::open(parent.path()).unwrap();
+        assert!(!second.after_unclean_end());
+        drop(second);
+        assert!(DataFolder::open(parent.path()).unwrap().after_unclean_end());
     }
 
     #[test]

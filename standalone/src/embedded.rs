@@ -79,7 +79,7 @@ pub async fn serve(config: TidingsConfig, dev_tokens: Option<bool>) -> Result<En
             instance: address.to_string(),
         },
     )?;
-    let house = House::build(&config, &ground, verifier, signer, listener)?;
+    let house = House::build(&config, &data, &ground, verifier, signer, listener)?;
     let welcome = Welcome {
         address,
         management: admin.address(),
@@ -100,6 +100,9 @@ pub async fn serve(config: TidingsConfig, dev_tokens: Option<bool>) -> Result<En
     shutdown.force();
     if let Err(late) = tasks.join(JOIN).await {
         tracing::warn!(?late, "tasks did not end");
+    }
+    if ended == Ended::AsAsked {
+        data.close();
     }
     Ok(ended)
 }
@@ -131,6 +134,7 @@ struct House {
 impl House {
     fn build(
         config: &TidingsConfig,
+        data: &DataFolder,
         ground: &Ground,
         verifier: Arc<Verifier>,
         dev_signer: Option<Arc<Signer>>,
@@ -150,6 +154,7 @@ impl House {
                 metrics: metrics.clone(),
                 readiness: readiness.clone(),
                 tracer: ground.telemetry.tracer(),
+                after_unclean_end: data.after_unclean_end(),
             },
         );
         let presence = presence_service::build(

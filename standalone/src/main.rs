@@ -1,9 +1,12 @@
 //! `tidings`: the whole of Tidings in one process, for a laptop or a small team.
 
+mod admin;
 mod config;
 mod data_folder;
+mod dead;
 mod embedded;
 mod explain;
+mod moment;
 mod token;
 mod welcome;
 
@@ -15,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use platform::config::{ConfigErrors, Source};
 
 use crate::config::{ENV_PREFIX, TidingsConfig};
+use crate::dead::DeadArguments;
 use crate::embedded::Ended;
 use crate::explain::ExplainArguments;
 use crate::token::TokenArguments;
@@ -46,6 +50,13 @@ enum Command {
         place: Place,
         #[command(flatten)]
         token: TokenArguments,
+    },
+    /// Lists, shows, replays and drops frames that were put aside because they do harm.
+    Dead {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        dead: DeadArguments,
     },
     /// Says what became of a message: stored when, who has it, and what it waits for.
     Explain {
@@ -94,6 +105,7 @@ async fn main() -> ExitCode {
     let ended = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(arguments) => serve(arguments).await,
         Command::Token { place, token } => print_token(place, token),
+        Command::Dead { place, dead } => print_dead(place, dead).await,
         Command::Explain { place, explain } => print_explanation(place, explain).await,
     };
     match ended {
@@ -124,6 +136,11 @@ fn print_token(place: Place, arguments: TokenArguments) -> anyhow::Result<Ended>
 
 async fn print_explanation(place: Place, arguments: ExplainArguments) -> anyhow::Result<Ended> {
     print!("{}", explain::explain(arguments, &load(place)?).await?);
+    Ok(Ended::AsAsked)
+}
+
+async fn print_dead(place: Place, arguments: DeadArguments) -> anyhow::Result<Ended> {
+    print!("{}", dead::dead(arguments, &load(place)?).await?);
     Ok(Ended::AsAsked)
 }
 

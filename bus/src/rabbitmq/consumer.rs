@@ -23,7 +23,7 @@ use super::connection::Link;
 use super::declare::Declare;
 use crate::in_process::fresh_epoch;
 use crate::topology::Topology;
-use crate::{ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, PushConsumer};
+use crate::{ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, Original, PushConsumer};
 
 /// How long the broker may take to say that a consumer's channel is closed.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -174,21 +174,19 @@ pub(super) struct PartitionConsumer {
 #[async_trait]
 impl FrameConsumer for PartitionConsumer {
     async fn next(&mut self) -> Option<FrameDelivery> {
-        loop {
-            let delivery = self.consuming.next().await?;
-            let (tag, redelivered) = (delivery.delivery_tag, delivery.redelivered);
-            match FrameBatch::decode(Bytes::from(delivery.data)) {
-                Ok(batch) => {
-                    self.consuming.acknowledgements.delivered(tag);
-                    return Some(FrameDelivery { batch, redelivered, tag });
-                }
-                Err(error) => {
-                    // Would come back for ever: no build of ours can have written it.
-                    tracing::error!(queue = self.queue, %error, "dropped a batch that is not one");
-                    self.consuming.acknowledgements.one(tag);
-                }
+        let delivery = self.consuming.next().await?;
+        let (tag, redelivered) = (delivery.delivery_tag, delivery.redelivered);
+        self.consuming.acknowledgements.delivered(tag);
+        let body = Bytes::from(delivery.data);
+        let (batch, original) = match FrameBatch::decode(body.clone()) {
+            Ok(batch) => (batch, Original::Encoded(body)),
+            Err(error) => {
+                tracing::error!(queue = self.queue, %error, "a body that is no batch");
+                let reason = error.to_string();
+                (FrameBatch::default(), Original::Malformed { body, reason })
             }
-        }
+        };
+        Some(FrameDelivery { batch, original, redelivered, tag })
     }
 
     fn acker(&self) -> Box<dyn FrameAcker> {

@@ -110,6 +110,21 @@ pub fn reference(body: &Body) -> Reference {
     Reference { reference: reference.clone(), client_id: client_id.clone() }
 }
 
+/// The conversation that a body names, as it came; empty when it names none.
+pub fn conversation_bytes(body: &Body) -> bytes::Bytes {
+    match body {
+        Body::Send(b) => b.conversation_id.clone(),
+        Body::CreateConversation(b) => b.conversation_id.clone(),
+        Body::AddMembers(b) => b.conversation_id.clone(),
+        Body::RemoveMember(b) => b.conversation_id.clone(),
+        Body::SetRole(b) => b.conversation_id.clone(),
+        Body::Rename(b) => b.conversation_id.clone(),
+        Body::AdvanceCursor(b) => b.conversation_id.clone(),
+        Body::Typing(b) => b.conversation_id.clone(),
+        Body::Profile(_) | Body::SetStatus(_) => bytes::Bytes::new(),
+    }
+}
+
 /// Parses a frame that appends to a log. `None` for the others.
 pub fn parse(origin: &bus::Origin, body: Body) -> Option<Result<Operation, Refusal>> {
     let parsed = match body {

@@ -1,27 +1,26 @@
 //! The append step: frames in, rows committed, things to tell out.
 
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use bus::FrameDelivery;
+use bus::{FrameDelivery, Original};
+use bytes::Bytes;
 use platform::trace::MessageSpan;
 use proto::bus::{DeviceType, frame::Body};
 use proto::error_code::{ErrorCode, Stored};
-use proto::id::EntryId;
+use proto::id::{ClientId, UserId};
 use proto::partition::{self, Partition};
 
+use super::LaneParts;
+use super::attempt::Settled;
 use super::cache::Cache;
 use super::ephemeral::Ephemeral;
 use super::message::{self, Asker, Outgoing};
-use super::{LaneParts, retry_backoff};
-use crate::domain::conversation::Refusal;
-use crate::domain::entry::{EntryRow, Snapshot};
+use super::pile::Taken;
+use super::suspects::{Care, Suspects};
+use crate::domain::letter::DeadLetter;
 use crate::domain::operation::{self, Operation};
-use crate::domain::plan::{Audience, Conversations, Earlier, Outcome, Plan, plan};
 use crate::metrics::OutcomeKind;
-use crate::store::{AppendBatch, AppendError, StoreError};
 
 /// A batch that is committed or refused, with everything there is to tell.
 #[derive(Debug, Default)]
@@ -32,23 +31,11 @@ pub struct Appended {
 
 /// The append half of a lane.
 pub struct Appender {
-    parts: LaneParts,
-    cache: Cache,
+    pub(super) parts: LaneParts,
+    pub(super) cache: Cache,
     /// False after a batch found the database away: the next ones are not kept waiting for it.
-    is_store_up: bool,
+    pub(super) is_store_up: bool,
 }
-
-/// What became of one operation.
-enum Settled {
-    Stored(EntryRow, Audience),
-    Repeated(EntryRow, Audience),
-    Refused(Refusal),
-    Unavailable(Stored),
-    Panicked,
-}
-
-/// Attempts after which a contended conversation is given some air.
-const QUICK_ATTEMPTS: u32 = 3;
 
 impl Appender {
     /// A lane that remembers nothing yet.
@@ -70,19 +57,37 @@ impl Appender {
         }
     }
 
+    /// How a pile is to be worked on.
+    pub(super) async fn care(&self, batches: &[Taken]) -> Care {
+        self.parts.suspects.examine(batches).await
+    }
+
+    /// The marks of the process.
+    pub(super) fn suspects(&self) -> Arc<Suspects> {
+        Arc::clone(&self.parts.suspects)
+    }
+
     /// Appends one batch. Returns when it is committed, or its senders are to be told why not.
-    pub async fn step(&mut self, batches: Vec<FrameDelivery>) -> Appended {
+    pub async fn step(&mut self, batches: Vec<Taken>) -> Appended {
         let now_ms = unix_ms();
-        let is_redelivered = batches.iter().any(|batch| batch.redelivered);
+        let is_redelivered = batches.iter().any(|taken| taken.delivery.redelivered);
         let mut sorted = self.sort(batches);
+        for (body, partition, reason) in std::mem::take(&mut sorted.malformed) {
+            self.parts.aside.put(DeadLetter::of_body(body, partition, &reason, now_ms)).await;
+        }
         let mut appended = Appended { outgoing: std::mem::take(&mut sorted.refused) };
         if !sorted.operations.is_empty() {
             let started = Instant::now();
             self.parts.metrics.batch_frames.observe(sorted.operations.len() as f64);
             let settled = self.append(&sorted.operations, is_redelivered, now_ms).await;
             self.parts.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
-            for (asker, settled) in sorted.askers.iter().zip(settled) {
-                self.tell(asker, settled, &mut appended.outgoing);
+            for (place, settled) in settled.into_iter().enumerate() {
+                if let Settled::Poisoned(reason) = &settled
+                    && let Some(letter) = sorted.letter(place, reason, now_ms)
+                {
+                    self.parts.aside.put(letter).await;
+                }
+                self.tell(&sorted.askers[place], settled, &mut appended.outgoing);
             }
         }
         sorted.spans.clear();
@@ -91,11 +96,64 @@ impl Appender {
         appended
     }
 
-    fn sort(&self, batches: Vec<FrameDelivery>) -> Sorted {
+    /// Puts frames aside that are not to be worked on again, and says so to their senders; what is stored
+    /// of them nevertheless is answered as ever.
+    pub(super) async fn put_aside(&mut self, taken: Taken, reason: &str) -> Appended {
+        let now_ms = unix_ms();
+        // After a panic nobody knows what it left behind.
+        self.cache.forget(|_| true);
+        let Taken { delivery, partition } = taken;
+        let mut appended = Appended::default();
+        if let Original::Malformed { body, .. } = delivery.original {
+            self.parts.aside.put(DeadLetter::of_body(body, partition, reason, now_ms)).await;
+            return appended;
+        }
+        let gateway = delivery.batch.gateway.unwrap_or_default();
+        for frame in delivery.batch.frames {
+            let (origin, body) = (frame.origin.clone(), frame.body.as_ref());
+            if let (Some(origin), Some(reference)) = (origin, body.map(operation::reference)) {
+                let stored = self.stored(&origin.user_id, &reference.client_id).await;
+                let asker = Asker {
+                    gateway: Arc::new(gateway.clone()),
+                    origin,
+                    device_type: DeviceType::Unspecified,
+                    traceparent: String::new(),
+                    reference,
+                };
+                let text = "this request broke something in the server; it was put aside";
+                appended.outgoing.push(message::error(
+                    &asker,
+                    ErrorCode::Internal,
+                    text,
+                    stored,
+                    None,
+                ));
+            }
+            let gateway = Some(gateway.clone());
+            let letter = DeadLetter::of_frame(gateway, frame, partition, reason, now_ms);
+            self.parts.aside.put(letter).await;
+        }
+        appended
+    }
+
+    /// Whether an operation is in the log: one that broke something after the commit is.
+    async fn stored(&self, user_id: &str, client_id: &[u8]) -> Stored {
+        let (Ok(user), Ok(client_id)) = (UserId::parse(user_id), ClientId::from_bytes(client_id))
+        else {
+            return Stored::No;
+        };
+        match self.parts.store.find_client_ids(&[(user, client_id)]).await {
+            Ok(found) if found.iter().all(Option::is_none) => Stored::No,
+            _ => Stored::Unknown,
+        }
+    }
+
+    fn sort(&self, batches: Vec<Taken>) -> Sorted {
         let mut sorted = Sorted::default();
-        for delivery in batches {
-            let gateway = Arc::new(delivery.batch.gateway.unwrap_or_default());
-            for frame in delivery.batch.frames {
+        for (batch_place, taken) in batches.into_iter().enumerate() {
+            let Taken { delivery: FrameDelivery { batch, original, .. }, partition } = taken;
+            let gateway = Arc::new(batch.gateway.unwrap_or_default());
+            for (frame_place, frame) in batch.frames.into_iter().enumerate() {
                 let (Some(origin), Some(body)) = (frame.origin, frame.body) else { continue };
                 let span = self.parts.tracer.child("chat.append", &frame.traceparent);
                 let asker = Asker {
@@ -114,6 +172,7 @@ impl Appender {
                         sorted.operations.push(operation);
                         sorted.askers.push(asker);
                         sorted.spans.push(span);
+                        sorted.places.push((batch_place, frame_place));
                     }
                     Some(Err(refusal)) => {
                         self.parts.metrics.operation(OutcomeKind::Refused);
@@ -122,6 +181,10 @@ impl Appender {
                     None => {}
                 }
             }
+            if let Original::Malformed { body, reason } = &original {
+                sorted.malformed.push((body.clone(), partition, reason.clone()));
+            }
+            sorted.originals.push((partition, original));
         }
         sorted
     }
@@ -143,190 +206,12 @@ impl Appender {
                 let retry = Some(self.parts.config.retry_after_ms);
                 outgoing.push(message::error(asker, ErrorCode::Unavailable, text, stored, retry));
             }
-            Settled::Panicked => {
-                metrics.operation(OutcomeKind::Panicked);
-                let text = "this request broke something in the server; it is logged";
+            Settled::Poisoned(_) => {
+                metrics.operation(OutcomeKind::Poisoned);
+                let text = "this request broke something in the server; it was put aside";
                 outgoing.push(message::error(asker, ErrorCode::Internal, text, Stored::No, None));
             }
         }
-    }
-
-    /// Settles every operation of a batch, in order.
-    async fn append(
-        &mut self,
-        operations: &[Operation],
-        look_up: bool,
-        now_ms: u64,
-    ) -> Vec<Settled> {
-        match self.append_whole(operations, look_up, now_ms).await {
-            Ok(settled) => settled,
-            // One of them is poison. Alone it is told so; in a batch it is found by halving.
-            Err(Poisoned) if operations.len() == 1 => {
-                let operation = &operations[0];
-                tracing::error!(
-                    conversation.id = %operation.conversation_id,
-                    user.id = %operation.actor,
-                    "an operation cannot be planned or stored"
-                );
-                vec![Settled::Panicked]
-            }
-            Err(Poisoned) => {
-                let (one, other) = operations.split_at(operations.len() / 2);
-                let mut settled = Box::pin(self.append(one, look_up, now_ms)).await;
-                settled.extend(Box::pin(self.append(other, look_up, now_ms)).await);
-                settled
-            }
-        }
-    }
-
-    async fn append_whole(
-        &mut self,
-        operations: &[Operation],
-        mut look_up: bool,
-        now_ms: u64,
-    ) -> Result<Vec<Settled>, Poisoned> {
-        let patience = if self.is_store_up { self.parts.config.append_deadline_ms } else { 0 };
-        let deadline = Instant::now() + Duration::from_millis(patience);
-        let (mut backoff, mut attempts, mut stored) = (retry_backoff(), 0, Stored::No);
-        loop {
-            attempts += 1;
-            match self.attempt(operations, look_up, now_ms).await {
-                Ok(settled) => {
-                    self.is_store_up = true;
-                    return Ok(settled);
-                }
-                Err(Attempt::Poisoned) => return Err(Poisoned),
-                Err(Attempt::Conflict) => {
-                    self.parts.metrics.conflicts.inc();
-                    if attempts > QUICK_ATTEMPTS {
-                        tokio::time::sleep(backoff.next_delay()).await;
-                    }
-                }
-                Err(Attempt::Away { reason, is_unknown }) => {
-                    if is_unknown {
-                        stored = Stored::Unknown;
-                    }
-                    if Instant::now() >= deadline {
-                        self.is_store_up = false;
-                        tracing::warn!(
-                            reason,
-                            operations = operations.len(),
-                            "senders are told to come again"
-                        );
-                        return Ok(operations
-                            .iter()
-                            .map(|_| Settled::Unavailable(stored))
-                            .collect());
-                    }
-                    tokio::time::sleep(backoff.next_delay()).await;
-                }
-            }
-            // Whatever went wrong, part of the batch may be stored by now, by us or by somebody else.
-            look_up = true;
-        }
-    }
-
-    async fn attempt(
-        &mut self,
-        operations: &[Operation],
-        look_up: bool,
-        now_ms: u64,
-    ) -> Result<Vec<Settled>, Attempt> {
-        let mut conversations = self.conversations(operations).await?;
-        let earlier = if look_up { self.earlier(operations).await? } else { Earlier::new() };
-        let planned = catch_unwind(AssertUnwindSafe(|| {
-            plan(operations, &mut conversations, &earlier, now_ms, &mut EntryId::generate)
-        }));
-        let Ok(plan) = planned else { return Err(Attempt::Poisoned) };
-        let (batch, outcomes) = rows(plan);
-        if batch != AppendBatch::default() {
-            self.parts.store.append(&batch).await.map_err(|error| match error {
-                AppendError::Conflict => Attempt::Conflict,
-                AppendError::Invalid(_) => Attempt::Poisoned,
-                AppendError::NotStored(_) => {
-                    Attempt::Away { reason: error.to_string(), is_unknown: false }
-                }
-                AppendError::Unknown(_) => {
-                    Attempt::Away { reason: error.to_string(), is_unknown: true }
-                }
-            })?;
-        }
-        for snapshot in conversations.into_values().flatten() {
-            self.cache.put(snapshot);
-        }
-        Ok(self.settle(batch.entries, outcomes))
-    }
-
-    fn settle(&self, entries: Vec<EntryRow>, outcomes: Vec<Outcome>) -> Vec<Settled> {
-        let mut entries: Vec<Option<EntryRow>> = entries.into_iter().map(Some).collect();
-        let settle = |outcome| match outcome {
-            Outcome::Stored { entry, audience } => match entries[entry].take() {
-                Some(row) => {
-                    self.parts.metrics.operation(OutcomeKind::Stored);
-                    Settled::Stored(row, audience)
-                }
-                // Each entry is of one operation only.
-                None => Settled::Panicked,
-            },
-            Outcome::Repeated { entry, audience } => {
-                self.parts.metrics.operation(OutcomeKind::Repeated);
-                Settled::Repeated(*entry, audience)
-            }
-            Outcome::Refused(refusal) => Settled::Refused(refusal),
-        };
-        outcomes.into_iter().map(settle).collect()
-    }
-
-    /// The batch's conversations, from memory or from the store.
-    async fn conversations(
-        &mut self,
-        operations: &[Operation],
-    ) -> Result<Conversations, StoreError> {
-        let mut conversations = Conversations::with_capacity(operations.len());
-        let mut missing = Vec::new();
-        for operation in operations {
-            let id = operation.conversation_id;
-            if conversations.contains_key(&id) {
-                continue;
-            }
-            let remembered = self.cache.take(id);
-            if remembered.is_none() {
-                missing.push(id);
-            }
-            conversations.insert(id, remembered);
-        }
-        if !missing.is_empty() {
-            let loaded: Vec<Option<Snapshot>> = self.parts.store.load(&missing).await?;
-            conversations.extend(missing.into_iter().zip(loaded));
-        }
-        Ok(conversations)
-    }
-
-    async fn earlier(&self, operations: &[Operation]) -> Result<Earlier, StoreError> {
-        let keys: Vec<_> = operations
-            .iter()
-            .map(|operation| (operation.actor.clone(), operation.client_id))
-            .collect();
-        let found = self.parts.store.find_client_ids(&keys).await?;
-        let found: HashMap<_, _> =
-            keys.into_iter().zip(found).filter_map(|(key, stored)| Some((key, stored?))).collect();
-        Ok(found)
-    }
-}
-
-/// An operation makes the planner panic or the database refuse.
-struct Poisoned;
-
-/// Why an attempt did not succeed.
-enum Attempt {
-    Conflict,
-    Poisoned,
-    Away { reason: String, is_unknown: bool },
-}
-
-impl From<StoreError> for Attempt {
-    fn from(error: StoreError) -> Self {
-        Self::Away { reason: error.to_string(), is_unknown: false }
     }
 }
 
@@ -338,8 +223,25 @@ struct Sorted {
     askers: Vec<Asker>,
     /// Of each operation; they end when the append is done.
     spans: Vec<MessageSpan>,
+    /// Of each operation: its batch, and its frame in there.
+    places: Vec<(usize, usize)>,
+    /// What each batch was made from.
+    originals: Vec<(Partition, Original)>,
+    /// Bodies that are no batches, with what is wrong with them.
+    malformed: Vec<(Bytes, Partition, String)>,
     refused: Vec<Outgoing>,
     ephemeral: Ephemeral,
+}
+
+impl Sorted {
+    /// An operation as the frame that it was.
+    fn letter(&self, operation: usize, reason: &str, now_ms: u64) -> Option<DeadLetter> {
+        let (batch, frame) = *self.places.get(operation)?;
+        let (partition, original) = self.originals.get(batch)?;
+        let mut batch = original.batch();
+        let frame = (frame < batch.frames.len()).then(|| batch.frames.swap_remove(frame))?;
+        Some(DeadLetter::of_frame(batch.gateway, frame, *partition, reason, now_ms))
+    }
 }
 
 fn wanted_device(body: &Body) -> DeviceType {
@@ -347,21 +249,6 @@ fn wanted_device(body: &Body) -> DeviceType {
         Body::Send(send) => send.device_type(),
         _ => DeviceType::Unspecified,
     }
-}
-
-fn rows(plan: Plan) -> (AppendBatch, Vec<Outcome>) {
-    let mut batch = AppendBatch {
-        entries: plan.entries,
-        conversations: plan.conversations.into_values().collect(),
-        ..AppendBatch::default()
-    };
-    for ((conversation_id, user_id), row) in plan.members {
-        match row {
-            Some(row) => batch.members_set.push(row),
-            None => batch.members_removed.push((conversation_id, user_id)),
-        }
-    }
-    (batch, plan.outcomes)
 }
 
 fn unix_ms() -> u64 {

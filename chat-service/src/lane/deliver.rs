@@ -4,10 +4,12 @@
 //! address are owed (see `owed`).
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bus::PublishError;
+use futures_util::FutureExt;
 use proto::bus::{DeviceType, GatewayRef, Push, PushBatch};
 use proto::id::UserId;
 use tokio::sync::mpsc;
@@ -15,7 +17,7 @@ use tokio::sync::mpsc;
 use super::append::Appended;
 use super::message::{Outgoing, To};
 use super::owed::LostAnswer;
-use super::{Acks, LaneParts, retry_backoff};
+use super::{Delivery, LaneParts, guarded, retry_backoff};
 use crate::directory::Located;
 use crate::metrics::PushKind;
 
@@ -42,30 +44,52 @@ impl Deliverer {
 
     /// Delivers batches in order until there are no more, and acknowledges each. While one waits for
     /// presence, the answers of those behind it go ahead.
-    pub(super) async fn run(self, mut batches: mpsc::Receiver<(Appended, Acks)>) {
-        let mut answered: VecDeque<(Appended, Acks)> = VecDeque::new();
+    pub(super) async fn run(self, mut batches: mpsc::Receiver<Delivery>) {
+        let mut answered: VecDeque<Delivery> = VecDeque::new();
         loop {
             let (is_answered, next) = match answered.pop_front() {
                 Some(next) => (true, Some(next)),
                 None => (false, batches.recv().await),
             };
-            let Some((appended, acks)) = next else { return };
-            let mut step = pin!(self.step(&appended, is_answered));
+            let Some(Delivery { appended, acks, marks, delivered }) = next else { return };
+            let mut step = pin!(self.guarded(&appended, is_answered));
             if tokio::time::timeout(SLOW, &mut step).await.is_err() {
                 loop {
-                    let is_room = answered.iter().map(|(behind, _)| bytes(behind)).sum::<usize>()
-                        < self.parts.config.answered_bytes;
+                    let is_room =
+                        answered.iter().map(|behind| bytes(&behind.appended)).sum::<usize>()
+                            < self.parts.config.answered_bytes;
                     tokio::select! {
                         biased;
                         () = &mut step => break,
-                        Some((behind, acks)) = batches.recv(), if is_room => {
-                            self.answer(&behind.outgoing).await;
-                            answered.push_back((behind, acks));
+                        Some(behind) = batches.recv(), if is_room => {
+                            self.answer(&behind.appended.outgoing).await;
+                            answered.push_back(behind);
                         }
                     }
                 }
             }
             acks.send().await;
+            self.parts.suspects.clear(&marks).await;
+            if let Some(delivered) = delivered {
+                // Nobody waits any more when the process stops.
+                let _ = delivered.send(());
+            }
+        }
+    }
+
+    /// One batch; after a panic, one frame after the other. What cannot be told is in the log all the
+    /// same, and found by the next sync.
+    async fn guarded(&self, appended: &Appended, is_answered: bool) {
+        if AssertUnwindSafe(self.step(&appended.outgoing, is_answered)).catch_unwind().await.is_ok()
+        {
+            return;
+        }
+        for outgoing in &appended.outgoing {
+            let one = self.step(std::slice::from_ref(outgoing), is_answered);
+            if let Err(panic) = AssertUnwindSafe(one).catch_unwind().await {
+                let (panic, entry) = (guarded::said(panic.as_ref()), outgoing.entry);
+                tracing::error!(panic, ?entry, "a push is given up: it panics");
+            }
         }
     }
 
@@ -75,8 +99,7 @@ impl Deliverer {
 
     /// Delivers one batch. Returns when every gateway has confirmed, is gone, or was given up: what a
     /// device missed it gets by sync.
-    async fn step(&self, appended: &Appended, is_answered: bool) {
-        let outgoing = &appended.outgoing;
+    async fn step(&self, outgoing: &[Outgoing], is_answered: bool) {
         if is_answered {
             if let Some(located) = self.locate(outgoing).await {
                 self.publish_all(outgoing, &located, |to| !to.is_answer()).await;

@@ -14,7 +14,7 @@ use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 
-use super::{ConversationView, ListPlace, MemberView, Page, StoreError, reading};
+use super::{ConversationView, ListPlace, MemberView, Page, StoreError, dead, reading};
 use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
 
 pub use settings::DatabaseConfig;
@@ -49,3 +49,4 @@ mod dialect {
 }
 
 reading::query_store!(PostgresStore, PgRow);
+dead::dead_store!(PostgresStore, writers, readers);

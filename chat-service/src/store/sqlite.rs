@@ -17,7 +17,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 
-use super::{ConversationView, ListPlace, MemberView, Page, StoreError, reading};
+use super::{ConversationView, ListPlace, MemberView, Page, StoreError, dead, reading};
 use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
 
 fn migrations() -> Migrator {
@@ -111,3 +111,4 @@ mod dialect {
 }
 
 reading::query_store!(SqliteStore, SqliteRow);
+dead::dead_store!(SqliteStore, writer, readers);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 mod appending;
+mod dead;
 mod digests;
 mod membership;
 mod replicas;
@@ -13,6 +14,13 @@ pub use appending::{
     batches_of_every_size_are_stored_whole, cursors_moved_by_many_at_once_end_at_the_highest,
     pages_beyond_the_ends_are_empty_and_none_shows_what_came_before_a_member,
     sixty_four_writers_of_one_conversation_leave_no_gap_and_readers_see_none,
+};
+pub use dead::{
+    a_full_table_takes_no_new_letter_and_counts_those_it_has,
+    a_letter_is_read_back_whole_and_counts_up_when_it_comes_again,
+    a_letter_that_came_again_is_not_dropped_by_whoever_read_it_before,
+    letters_are_listed_the_newest_first_in_pages, marks_count_up_until_they_are_cleared,
+    marks_that_nobody_clears_are_forgotten_in_time,
 };
 pub use digests::digests_of_heads_cover_just_the_conversations_of_each_user;
 pub use membership::a_member_who_left_and_came_back_in_one_batch_sees_only_what_follows;
@@ -343,6 +351,12 @@ macro_rules! chat_store_contract {
             the_epoch_stays,
             digests_of_heads_cover_just_the_conversations_of_each_user,
             a_replica_that_beats_is_listed_as_just_heard,
+            a_letter_is_read_back_whole_and_counts_up_when_it_comes_again,
+            letters_are_listed_the_newest_first_in_pages,
+            a_full_table_takes_no_new_letter_and_counts_those_it_has,
+            a_letter_that_came_again_is_not_dropped_by_whoever_read_it_before,
+            marks_count_up_until_they_are_cleared,
+            marks_that_nobody_clears_are_forgotten_in_time,
         );
     };
     ($fresh:path; $($name:ident,)*) => {

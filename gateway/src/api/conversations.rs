@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use platform::grpc::ask;
 use proto::bus::{self, frame::Body as FrameBody};
 use proto::chat::{GetConversationRequest, ListConversationsRequest};
 use proto::id::{ConversationId, UserId};
@@ -37,7 +38,10 @@ pub(super) async fn list(
         limit: page.limit.unwrap_or(50),
         after: page.after,
     };
-    let reply = shared.chat.clone().list_conversations(request).await?.into_inner();
+    let reply = ask(&shared.chat, request, |mut chat, request| async move {
+        chat.list_conversations(request).await
+    })
+    .await?;
     Ok(Json(Conversations {
         conversations: reply.conversations.into_iter().map(Conversation::from).collect(),
         next: (!reply.next.is_empty()).then_some(reply.next),
@@ -150,5 +154,9 @@ async fn fetch(
         user_id: identity.user_id.to_string(),
         conversation_id: id.to_bytes(),
     };
-    Ok(shared.chat.clone().get_conversation(request).await?.into_inner().into())
+    Ok(ask(&shared.chat, request, |mut chat, request| async move {
+        chat.get_conversation(request).await
+    })
+    .await?
+    .into())
 }

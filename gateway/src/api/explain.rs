@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
+use platform::grpc::ask;
 use proto::chat::{ExplainReply, ExplainRequest};
-use proto::error_code::ErrorCode;
 use proto::id::{ClientId, ConversationId};
 use proto::presence::{LocateReply, LocateRequest};
 use serde::{Deserialize, Serialize};
@@ -94,19 +94,16 @@ pub(super) async fn explain(
     identity: Identity,
     Query(which): Query<Which>,
 ) -> Result<Json<Explanation>, ApiError> {
-    if !identity.claims.roles.iter().any(|role| role == "admin") {
-        return Err(ApiError::new(
-            ErrorCode::Forbidden,
-            "this needs a token with the role `admin`",
-        ));
-    }
+    identity.is_admin()?;
     let request = ExplainRequest {
         limit: PAGE,
         after: which.after,
         user_id: which.user.unwrap_or_default(),
         ..place(&which.message)?
     };
-    let reply = shared.chat.clone().explain(request).await?.into_inner();
+    let reply =
+        ask(&shared.chat, request, |mut chat, request| async move { chat.explain(request).await })
+            .await?;
     if reply.members.is_empty() {
         return Err(ApiError::not_found("this user may not see the entry"));
     }

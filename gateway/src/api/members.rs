@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use platform::grpc::ask;
 use proto::bus::{self, frame::Body as FrameBody};
 use proto::chat::ListMembersRequest;
 use proto::id::UserId;
@@ -38,7 +39,13 @@ pub(super) async fn list(
         limit: page.limit.unwrap_or(100),
         after: page.after,
     };
-    let reply = shared.chat.clone().list_members(request).await?.into_inner();
+    let reply =
+        ask(
+            &shared.chat,
+            request,
+            |mut chat, request| async move { chat.list_members(request).await },
+        )
+        .await?;
     Ok(Json(Members {
         members: reply.members.into_iter().map(Member::from).collect(),
         next: (!reply.next.is_empty()).then_some(reply.next),

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use platform::grpc::ask;
 use proto::bus::{self, frame::Body as FrameBody};
 use proto::chat::ReadEntriesRequest;
 use proto::id::UserId;
@@ -53,7 +54,13 @@ pub(super) async fn page(
         after_seq,
         limit: page.limit.unwrap_or(50),
     };
-    let reply = shared.chat.clone().read_entries(request).await?.into_inner();
+    let reply =
+        ask(
+            &shared.chat,
+            request,
+            |mut chat, request| async move { chat.read_entries(request).await },
+        )
+        .await?;
     let entries: Vec<_> = reply.entries.iter().filter_map(|entry| raw(entry)).collect();
     let more = if is_first_page { reply.head >= before_seq } else { reply.more };
     Ok(Json(Entries { entries, head: reply.head, more }))

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::extract::State;
+use platform::grpc::ask;
 use platform::token::NewToken;
 use proto::chat::{GetUsersRequest, SearchUsersRequest};
 use proto::error_code::ErrorCode;
@@ -78,16 +79,25 @@ pub(super) async fn find(
     _identity: Identity,
     Query(which): Query<WhichUsers>,
 ) -> Result<Json<Users>, ApiError> {
-    let mut chat = shared.chat.clone();
-    let reply = match (which.ids, which.prefix) {
-        (Some(ids), None) => chat.get_users(GetUsersRequest { user_ids: id_list(&ids)? }).await?,
-        (None, Some(prefix)) => {
-            chat.search_users(SearchUsersRequest { prefix, limit: which.limit.unwrap_or(20) })
+    let reply =
+        match (which.ids, which.prefix) {
+            (Some(ids), None) => {
+                let request = GetUsersRequest { user_ids: id_list(&ids)? };
+                ask(&shared.chat, request, |mut chat, request| async move {
+                    chat.get_users(request).await
+                })
                 .await?
-        }
-        _ => return Err(ApiError::invalid("give `ids` or `prefix`")),
-    };
-    Ok(Json(Users { users: reply.into_inner().users.into_iter().map(User::from).collect() }))
+            }
+            (None, Some(prefix)) => {
+                let request = SearchUsersRequest { prefix, limit: which.limit.unwrap_or(20) };
+                ask(&shared.chat, request, |mut chat, request| async move {
+                    chat.search_users(request).await
+                })
+                .await?
+            }
+            _ => return Err(ApiError::invalid("give `ids` or `prefix`")),
+        };
+    Ok(Json(Users { users: reply.users.into_iter().map(User::from).collect() }))
 }
 
 /// Whose presence.
@@ -125,7 +135,10 @@ pub(super) async fn presence(
     Query(whose): Query<WhosePresence>,
 ) -> Result<Json<Presences>, ApiError> {
     let request = StatusRequest { user_ids: id_list(&whose.ids)? };
-    let reply = shared.presence.clone().status(request).await?.into_inner();
+    let reply = ask(&shared.presence, request, |mut presence, request| async move {
+        presence.status(request).await
+    })
+    .await?;
     let status = |status: proto::presence::UserStatus| PresenceStatus {
         user_id: status.user_id,
         status: status.status,

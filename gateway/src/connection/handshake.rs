@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use axum::http::{HeaderMap, Uri, header};
+use platform::grpc::ask;
 use platform::token::TokenError;
 use proto::bus::DeviceType;
 use proto::chat::GetConversationRequest;
@@ -136,7 +137,11 @@ pub(crate) async fn check_member(
         user_id: identity.user_id.to_string(),
         conversation_id: id.to_bytes(),
     };
-    match shared.chat.clone().get_conversation(request).await {
+    match ask(&shared.chat, request, |mut chat, request| async move {
+        chat.get_conversation(request).await
+    })
+    .await
+    {
         Ok(_) => Ok(()),
         Err(status) if status.code() == tonic::Code::PermissionDenied => Err(Close::NotAllowed),
         Err(_) => Err(Close::TryAgain),

@@ -1,9 +1,12 @@
 //! The client side: every address of every named host, found anew at intervals, calls spread over
 //! those that serve. One HTTP/2 connection to a service name would send everything to one replica.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use tonic::transport::{Channel, Uri};
 
+use super::guarded::GrpcChannel;
 use super::resolver::{Peer, Resolver};
 use crate::shutdown::{Shutdown, Tasks};
 
@@ -22,11 +25,23 @@ pub struct GrpcClientConfig {
     pub timeout_ms: u64,
     /// How often host names are looked up again, in seconds.
     pub resolve_secs: u64,
+    /// Calls in a row that find nobody or get no answer in time, after which calls are refused at once; 0
+    /// never refuses any.
+    pub breaker_failures: u32,
+    /// How long, in milliseconds; then one call at a time tries again.
+    pub breaker_open_ms: u64,
 }
 
 impl Default for GrpcClientConfig {
     fn default() -> Self {
-        Self { urls: Vec::new(), connect_timeout_ms: 2_000, timeout_ms: 10_000, resolve_secs: 5 }
+        Self {
+            urls: Vec::new(),
+            connect_timeout_ms: 2_000,
+            timeout_ms: 10_000,
+            resolve_secs: 5,
+            breaker_failures: 10,
+            breaker_open_ms: 500,
+        }
     }
 }
 
@@ -53,7 +68,7 @@ pub fn channel(
     config: &GrpcClientConfig,
     tasks: &Tasks,
     shutdown: &Shutdown,
-) -> Result<Channel, GrpcSetupError> {
+) -> Result<GrpcChannel, GrpcSetupError> {
     if config.urls.is_empty() {
         return Err(GrpcSetupError::NoUrl(section));
     }
@@ -69,7 +84,9 @@ pub fn channel(
             () = stop.forced() => {}
         }
     });
-    Ok(channel)
+    let deadline = Duration::from_millis(config.timeout_ms);
+    let open_for = Duration::from_millis(config.breaker_open_ms);
+    Ok(GrpcChannel::guarded(channel, section, deadline, config.breaker_failures, open_for))
 }
 
 fn target(section: &'static str, url: &str) -> Result<(String, u16), GrpcSetupError> {

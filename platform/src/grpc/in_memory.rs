@@ -8,9 +8,9 @@ use futures_util::Stream;
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::{Endpoint, Uri};
 
-use super::Incoming;
+use super::{GrpcChannel, Incoming};
 
 /// Bytes that a pipe holds before the writer waits: one HTTP/2 window.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -24,7 +24,7 @@ const CALL: Duration = Duration::from_secs(10);
 pub struct InMemoryIncoming(mpsc::Receiver<DuplexStream>);
 
 /// A channel and the incoming side that it is connected to.
-pub fn in_memory() -> (Channel, Incoming) {
+pub fn in_memory() -> (GrpcChannel, Incoming) {
     let (sender, receiver) = mpsc::channel(BACKLOG);
     let connector = tower::service_fn(move |_: Uri| {
         let sender = sender.clone();
@@ -38,7 +38,7 @@ pub fn in_memory() -> (Channel, Incoming) {
     // The address is only a name: the connector above ignores it.
     let endpoint = Endpoint::from_static("http://in-memory").timeout(CALL);
     let channel = endpoint.connect_with_connector_lazy(connector);
-    (channel, Incoming::InMemory(InMemoryIncoming(receiver)))
+    (channel.into(), Incoming::InMemory(InMemoryIncoming(receiver)))
 }
 
 impl Stream for InMemoryIncoming {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use platform::grpc::{Incoming, in_memory};
+use platform::grpc::{GrpcChannel, Incoming, in_memory};
 use platform::shutdown::{Shutdown, Tasks};
 use proto::chat::chat_server::{Chat, ChatServer};
 use proto::chat::{
@@ -12,15 +12,14 @@ use proto::chat::{
     ReadEntriesReply, ReadEntriesRequest, SearchUsersRequest, SyncEvent, SyncRequest,
 };
 use tonic::service::Routes;
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 pub struct Acquaintances(pub HashMap<&'static str, Vec<&'static str>>);
 
 impl Acquaintances {
     /// Serves over a pipe.
-    pub fn serve(self, tasks: &Tasks, shutdown: &Shutdown) -> Channel {
-        let (channel, incoming): (Channel, Incoming) = in_memory();
+    pub fn serve(self, tasks: &Tasks, shutdown: &Shutdown) -> GrpcChannel {
+        let (channel, incoming): (GrpcChannel, Incoming) = in_memory();
         let stop = shutdown.clone();
         tasks.spawn("chat", async move {
             let routes = Routes::new(ChatServer::new(self));

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bus::in_process::{InProcessBus, InProcessConfig};
 use bus::{Bus, Lane, PushConsumer};
+use platform::grpc::GrpcChannel;
 use platform::grpc::in_memory;
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
@@ -26,13 +27,12 @@ use proto::presence::{
 };
 use serde_json::Value;
 use tonic::Status;
-use tonic::transport::Channel;
 
 use super::chat::Acquaintances;
 
 pub struct House {
     pub bus: Arc<InProcessBus>,
-    pub client: PresenceClient<Channel>,
+    pub client: PresenceClient<GrpcChannel>,
     pub metrics: Metrics,
     shutdown: Shutdown,
     chat_stop: Shutdown,
@@ -151,7 +151,7 @@ impl House {
 pub struct Gateway {
     pub named: GatewayRef,
     bus: Arc<InProcessBus>,
-    client: PresenceClient<Channel>,
+    client: PresenceClient<GrpcChannel>,
     pushes: Box<dyn PushConsumer>,
     /// What it believes it has reported.
     pub open: HashMap<u64, String>,

@@ -1,6 +1,6 @@
 //! What a message looks like to others on the broker, and what becomes of one that is not ours.
 
-use bus::Lane;
+use bus::{Lane, Original};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, QueuePurgeOptions};
 use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel};
@@ -11,7 +11,7 @@ use crate::rig::{
 };
 
 of_each_queue_type! {
-    what_is_not_a_batch_is_dropped_once_and_harms_nothing,
+    what_is_not_a_batch_comes_in_its_place_and_harms_nothing,
 }
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -60,7 +60,7 @@ async fn smuggle(channel: &Channel, exchange: String, key: String) {
     drop(publish.await.unwrap());
 }
 
-async fn what_is_not_a_batch_is_dropped_once_and_harms_nothing(kind: Kind) {
+async fn what_is_not_a_batch_comes_in_its_place_and_harms_nothing(kind: Kind) {
     let rig = Rig::new(kind);
     let process = rig.process().await;
     let (_connection, channel) = plain(&rig).await;
@@ -74,10 +74,14 @@ async fn what_is_not_a_batch_is_dropped_once_and_harms_nothing(kind: Kind) {
     let mut consumer = process.join(0, 8).await;
     let first = take(&mut consumer).await;
     assert_eq!(number(&first.batch), 0);
+    let smuggled = take(&mut consumer).await;
+    let Original::Malformed { body, reason } = &smuggled.original else { panic!("{smuggled:?}") };
+    assert_eq!((&body[..], smuggled.batch.frames.len()), (GARBAGE, 0));
+    assert!(!reason.is_empty());
     let second = take(&mut consumer).await;
     assert_eq!(number(&second.batch), 1);
-    // The one in between is done already; around it acknowledging goes on as ever.
-    consumer.acker().ack_through(first.tag).await;
+    assert_eq!(second.original.batch(), second.batch);
+    // It is acknowledged with those around it.
     consumer.acker().ack_through(second.tag).await;
     process.publish(2).await.unwrap();
     assert_eq!(take_numbers(&mut consumer, 1).await, [2]);

@@ -239,7 +239,9 @@ fn append_error(error: sqlx::Error) -> AppendError {
         {
             AppendError::Unknown(error)
         }
-        Some(code) if code.starts_with("22") || code.starts_with("23") => {
+        // A value that does not fit, a constraint, a limit of the server (such as the size of an index
+        // row), an exception of a trigger: the same batch fails again.
+        Some(code) if ["22", "23", "54", "P0"].iter().any(|class| code.starts_with(class)) => {
             AppendError::Invalid(error)
         }
         // The statement failed before it could commit.

@@ -245,11 +245,13 @@ fn append_error(error: sqlx::Error) -> AppendError {
     let sqlx::Error::Database(database) = &error else {
         return AppendError::NotStored(error);
     };
-    match database.code().as_deref() {
+    // Extended codes: the lowest byte is the primary one, <https://sqlite.org/rescode.html>.
+    let code = database.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default();
+    match (code, code & 0xff) {
         // SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
-        Some("1555" | "2067") => AppendError::Conflict,
-        // Another constraint, a value too big, a type that does not fit.
-        Some("19" | "18" | "20" | "1299" | "275") => AppendError::Invalid(error),
+        (1555 | 2067, _) => AppendError::Conflict,
+        // A value too big, another constraint, a type that does not fit.
+        (_, 18..=20) => AppendError::Invalid(error),
         _ => AppendError::NotStored(error),
     }
 }

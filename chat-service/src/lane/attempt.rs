@@ -1,0 +1,220 @@
+//! One batch of operations against the store: planned, appended, and tried again when another writer was
+//! first or the database is away. What cannot be planned or stored is found by halving.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use proto::error_code::Stored;
+use proto::id::EntryId;
+
+use super::append::Appender;
+use super::{guarded, retry_backoff};
+use crate::domain::conversation::Refusal;
+use crate::domain::entry::{EntryRow, Snapshot};
+use crate::domain::operation::Operation;
+use crate::domain::plan::{Audience, Conversations, Earlier, Outcome, Plan, plan};
+use crate::metrics::OutcomeKind;
+use crate::store::{AppendBatch, AppendError, StoreError};
+
+/// What became of one operation.
+pub(super) enum Settled {
+    Stored(EntryRow, Audience),
+    Repeated(EntryRow, Audience),
+    Refused(Refusal),
+    Unavailable(Stored),
+    /// With what went wrong.
+    Poisoned(String),
+}
+
+/// Attempts after which a contended conversation is given some air.
+const QUICK_ATTEMPTS: u32 = 3;
+
+impl Appender {
+    /// Settles every operation of a batch, in order.
+    pub(super) async fn append(
+        &mut self,
+        operations: &[Operation],
+        look_up: bool,
+        now_ms: u64,
+    ) -> Vec<Settled> {
+        match self.append_whole(operations, look_up, now_ms).await {
+            Ok(settled) => settled,
+            // One of them is poison. Alone it is told so; in a batch it is found by halving.
+            Err(Poisoned(reason)) if operations.len() == 1 => vec![Settled::Poisoned(reason)],
+            Err(Poisoned(_)) => {
+                let (one, other) = operations.split_at(operations.len() / 2);
+                let mut settled = Box::pin(self.append(one, look_up, now_ms)).await;
+                settled.extend(Box::pin(self.append(other, look_up, now_ms)).await);
+                settled
+            }
+        }
+    }
+
+    async fn append_whole(
+        &mut self,
+        operations: &[Operation],
+        mut look_up: bool,
+        now_ms: u64,
+    ) -> Result<Vec<Settled>, Poisoned> {
+        let patience = if self.is_store_up { self.parts.config.append_deadline_ms } else { 0 };
+        let deadline = Instant::now() + Duration::from_millis(patience);
+        let (mut backoff, mut attempts, mut stored) = (retry_backoff(), 0, Stored::No);
+        loop {
+            attempts += 1;
+            match self.attempt(operations, look_up, now_ms).await {
+                Ok(settled) => {
+                    self.is_store_up = true;
+                    return Ok(settled);
+                }
+                Err(Attempt::Poisoned(reason)) => return Err(Poisoned(reason)),
+                Err(Attempt::Conflict) => {
+                    self.parts.metrics.conflicts.inc();
+                    if attempts > QUICK_ATTEMPTS {
+                        tokio::time::sleep(backoff.next_delay()).await;
+                    }
+                }
+                Err(Attempt::Away { reason, is_unknown }) => {
+                    if is_unknown {
+                        stored = Stored::Unknown;
+                    }
+                    if Instant::now() >= deadline {
+                        self.is_store_up = false;
+                        tracing::warn!(
+                            reason,
+                            operations = operations.len(),
+                            "senders are told to come again"
+                        );
+                        return Ok(operations
+                            .iter()
+                            .map(|_| Settled::Unavailable(stored))
+                            .collect());
+                    }
+                    tokio::time::sleep(backoff.next_delay()).await;
+                }
+            }
+            // Whatever went wrong, part of the batch may be stored by now, by us or by somebody else.
+            look_up = true;
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        operations: &[Operation],
+        look_up: bool,
+        now_ms: u64,
+    ) -> Result<Vec<Settled>, Attempt> {
+        let mut conversations = self.conversations(operations).await?;
+        let earlier = if look_up { self.earlier(operations).await? } else { Earlier::new() };
+        let planned = catch_unwind(AssertUnwindSafe(|| {
+            plan(operations, &mut conversations, &earlier, now_ms, &mut EntryId::generate)
+        }));
+        let plan = planned.map_err(|panic| {
+            Attempt::Poisoned(format!("panicked: {}", guarded::said(panic.as_ref())))
+        })?;
+        let (batch, outcomes) = rows(plan);
+        if batch != AppendBatch::default() {
+            self.parts.store.append(&batch).await.map_err(|error| match error {
+                AppendError::Conflict => Attempt::Conflict,
+                AppendError::Invalid(_) => Attempt::Poisoned(error.to_string()),
+                AppendError::NotStored(_) => {
+                    Attempt::Away { reason: error.to_string(), is_unknown: false }
+                }
+                AppendError::Unknown(_) => {
+                    Attempt::Away { reason: error.to_string(), is_unknown: true }
+                }
+            })?;
+        }
+        for snapshot in conversations.into_values().flatten() {
+            self.cache.put(snapshot);
+        }
+        Ok(self.settle(batch.entries, outcomes))
+    }
+
+    fn settle(&self, entries: Vec<EntryRow>, outcomes: Vec<Outcome>) -> Vec<Settled> {
+        let mut entries: Vec<Option<EntryRow>> = entries.into_iter().map(Some).collect();
+        let settle = |outcome| match outcome {
+            Outcome::Stored { entry, audience } => match entries[entry].take() {
+                Some(row) => {
+                    self.parts.metrics.operation(OutcomeKind::Stored);
+                    Settled::Stored(row, audience)
+                }
+                // Each entry is of one operation only.
+                None => Settled::Poisoned("two operations for one entry".to_owned()),
+            },
+            Outcome::Repeated { entry, audience } => {
+                self.parts.metrics.operation(OutcomeKind::Repeated);
+                Settled::Repeated(*entry, audience)
+            }
+            Outcome::Refused(refusal) => Settled::Refused(refusal),
+        };
+        outcomes.into_iter().map(settle).collect()
+    }
+
+    /// The batch's conversations, from memory or from the store.
+    async fn conversations(
+        &mut self,
+        operations: &[Operation],
+    ) -> Result<Conversations, StoreError> {
+        let mut conversations = Conversations::with_capacity(operations.len());
+        let mut missing = Vec::new();
+        for operation in operations {
+            let id = operation.conversation_id;
+            if conversations.contains_key(&id) {
+                continue;
+            }
+            let remembered = self.cache.take(id);
+            if remembered.is_none() {
+                missing.push(id);
+            }
+            conversations.insert(id, remembered);
+        }
+        if !missing.is_empty() {
+            let loaded: Vec<Option<Snapshot>> = self.parts.store.load(&missing).await?;
+            conversations.extend(missing.into_iter().zip(loaded));
+        }
+        Ok(conversations)
+    }
+
+    async fn earlier(&self, operations: &[Operation]) -> Result<Earlier, StoreError> {
+        let keys: Vec<_> = operations
+            .iter()
+            .map(|operation| (operation.actor.clone(), operation.client_id))
+            .collect();
+        let found = self.parts.store.find_client_ids(&keys).await?;
+        let found: HashMap<_, _> =
+            keys.into_iter().zip(found).filter_map(|(key, stored)| Some((key, stored?))).collect();
+        Ok(found)
+    }
+}
+
+/// An operation makes the planner panic or the database refuse.
+struct Poisoned(String);
+
+/// Why an attempt did not succeed.
+enum Attempt {
+    Conflict,
+    Poisoned(String),
+    Away { reason: String, is_unknown: bool },
+}
+
+impl From<StoreError> for Attempt {
+    fn from(error: StoreError) -> Self {
+        Self::Away { reason: error.to_string(), is_unknown: false }
+    }
+}
+
+fn rows(plan: Plan) -> (AppendBatch, Vec<Outcome>) {
+    let mut batch = AppendBatch {
+        entries: plan.entries,
+        conversations: plan.conversations.into_values().collect(),
+        ..AppendBatch::default()
+    };
+    for ((conversation_id, user_id), row) in plan.members {
+        match row {
+            Some(row) => batch.members_set.push(row),
+            None => batch.members_removed.push((conversation_id, user_id)),
+        }
+    }
+    (batch, plan.outcomes)
+}

@@ -1,0 +1,257 @@
+//! Frames that were put aside, and marks of those that were in hand when a process ended. Written once for
+//! both databases: there are few of them, so each costs a statement.
+//!
+//! # Guarantees (held by the contract suite)
+//! 1. A letter that is kept again counts up and is not doubled.
+//! 2. A full table takes no new letter, and still counts those it has.
+//! 3. A letter that was put aside again after it was read is not dropped by whoever read it.
+//! 4. A mark is committed when it was made: a process that ends afterwards leaves it behind.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::letter::DeadLetter;
+
+/// Marks that nobody cleared, of frames that never came back, go after this many milliseconds.
+pub(super) const FORGET_MARKS_MS: u64 = 7 * 24 * 3_600 * 1_000;
+
+/// How often a frame was in hand when its process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// Times that it came again, this one included.
+    pub deaths: u64,
+    /// Times that it was worked on alone.
+    pub alone: u64,
+}
+
+/// What was put aside.
+#[async_trait]
+pub trait DeadStore: Send + Sync + 'static {
+    /// Keeps a letter; false when there are `limit` others.
+    async fn keep_dead(&self, letter: &DeadLetter, limit: u64) -> Result<bool, StoreError>;
+
+    /// Letters by last time, newest first, after a place (last time, id); without their bodies.
+    async fn dead_letters(
+        &self,
+        after: Option<(u64, String)>,
+        limit: u32,
+    ) -> Result<Vec<(DeadLetter, u64)>, StoreError>;
+
+    /// One letter, with its body.
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, StoreError>;
+
+    /// Drops a letter and its mark; only as it was after so many `times`, where that is given. False when
+    /// there is none.
+    async fn drop_dead(&self, id: &str, times: Option<u64>) -> Result<bool, StoreError>;
+
+    /// Marks frames that came again: how often each did, in order.
+    async fn mark(&self, ids: &[String], now_ms: u64) -> Result<Vec<Mark>, StoreError>;
+
+    /// Marks a frame that is worked on alone: how often, this time included.
+    async fn mark_alone(&self, id: &str, now_ms: u64) -> Result<u64, StoreError>;
+
+    /// Clears marks.
+    async fn unmark(&self, ids: &[String]) -> Result<(), StoreError>;
+}
+
+/// The letter and the size of its body come from the same columns in both databases.
+pub(super) const LIST: &str = "
+SELECT id, kind, reason, bus_partition, user_id, conversation_id, client_id, times, first_at_ms, last_at_ms,
+    CAST(length(body) AS bigint) AS body_bytes
+FROM dead_letters
+WHERE tenant = $1 AND (last_at_ms < $2 OR (last_at_ms = $2 AND id > $3))
+ORDER BY last_at_ms DESC, id LIMIT $4";
+
+pub(super) const KEEP: &str = "
+INSERT INTO dead_letters (tenant, id, kind, reason, bus_partition, user_id, conversation_id, client_id, body,
+    times, first_at_ms, last_at_ms)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10
+WHERE (SELECT count(*) FROM dead_letters WHERE tenant = $1) < $11
+    OR EXISTS (SELECT 1 FROM dead_letters WHERE tenant = $1 AND id = $2)
+ON CONFLICT (tenant, id) DO UPDATE
+SET times = dead_letters.times + 1, reason = excluded.reason, body = excluded.body,
+    last_at_ms = excluded.last_at_ms";
+
+pub(super) const MARK: &str = "
+INSERT INTO suspects (tenant, id, deaths, alone, marked_at_ms) VALUES ($1, $2, 1, 0, $3)
+ON CONFLICT (tenant, id) DO UPDATE SET deaths = suspects.deaths + 1, marked_at_ms = excluded.marked_at_ms
+RETURNING deaths, alone";
+
+pub(super) const MARK_ALONE: &str = "
+INSERT INTO suspects (tenant, id, deaths, alone, marked_at_ms) VALUES ($1, $2, 0, 1, $3)
+ON CONFLICT (tenant, id) DO UPDATE SET alone = suspects.alone + 1, marked_at_ms = excluded.marked_at_ms
+RETURNING alone";
+
+/// Implements [`DeadStore`] for a store with a writing and a reading pool.
+macro_rules! dead_store {
+    ($store:ty, $writers:ident, $readers:ident) => {
+        #[async_trait::async_trait]
+        impl crate::store::dead::DeadStore for $store {
+            async fn keep_dead(
+                &self,
+                letter: &crate::domain::letter::DeadLetter,
+                limit: u64,
+            ) -> Result<bool, StoreError> {
+                let kept = sqlx::query(dead::KEEP)
+                    .bind(DEFAULT_TENANT)
+                    .bind(&letter.id)
+                    .bind(letter.kind.as_str())
+                    .bind(&letter.reason)
+                    .bind(i64::from(letter.partition))
+                    .bind(&letter.user_id)
+                    .bind(dead::hex(&letter.conversation_id))
+                    .bind(dead::hex(&letter.client_id))
+                    .bind(&letter.body[..])
+                    .bind(letter.last_at_ms as i64)
+                    .bind(limit as i64)
+                    .execute(&self.$writers)
+                    .await?;
+                Ok(kept.rows_affected() > 0)
+            }
+
+            async fn dead_letters(
+                &self,
+                after: Option<(u64, String)>,
+                limit: u32,
+            ) -> Result<Vec<(crate::domain::letter::DeadLetter, u64)>, StoreError> {
+                let (last_at_ms, id) = after.unwrap_or((i64::MAX as u64, String::new()));
+                let rows = sqlx::query(dead::LIST)
+                    .bind(DEFAULT_TENANT)
+                    .bind(last_at_ms as i64)
+                    .bind(id)
+                    .bind(i64::from(limit))
+                    .fetch_all(&self.$readers)
+                    .await?;
+                rows.iter()
+                    .map(|row| {
+                        let bytes: i64 = row.try_get("body_bytes")?;
+                        Ok((dead::letter!(row, bytes::Bytes::new()), bytes as u64))
+                    })
+                    .collect()
+            }
+
+            async fn dead_letter(
+                &self,
+                id: &str,
+            ) -> Result<Option<crate::domain::letter::DeadLetter>, StoreError> {
+                let row = sqlx::query("SELECT * FROM dead_letters WHERE tenant = $1 AND id = $2")
+                    .bind(DEFAULT_TENANT)
+                    .bind(id)
+                    .fetch_optional(&self.$readers)
+                    .await?;
+                let Some(row) = row else { return Ok(None) };
+                let body: Vec<u8> = row.try_get("body")?;
+                Ok(Some(dead::letter!(row, body.into())))
+            }
+
+            async fn drop_dead(&self, id: &str, times: Option<u64>) -> Result<bool, StoreError> {
+                let mut transaction = self.$writers.begin().await?;
+                let dropped = sqlx::query(
+                    "DELETE FROM dead_letters WHERE tenant = $1 AND id = $2 AND ($3 < 0 OR times = $3)",
+                )
+                .bind(DEFAULT_TENANT)
+                .bind(id)
+                .bind(times.map_or(-1, |times| times as i64))
+                .execute(&mut *transaction)
+                .await?;
+                // It gets another chance.
+                sqlx::query("DELETE FROM suspects WHERE tenant = $1 AND id = $2")
+                    .bind(DEFAULT_TENANT)
+                    .bind(id)
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(dropped.rows_affected() > 0)
+            }
+
+            async fn mark(
+                &self,
+                ids: &[String],
+                now_ms: u64,
+            ) -> Result<Vec<crate::store::dead::Mark>, StoreError> {
+                let mut transaction = self.$writers.begin().await?;
+                sqlx::query("DELETE FROM suspects WHERE tenant = $1 AND marked_at_ms < $2")
+                    .bind(DEFAULT_TENANT)
+                    .bind(now_ms.saturating_sub(dead::FORGET_MARKS_MS) as i64)
+                    .execute(&mut *transaction)
+                    .await?;
+                let mut marks = Vec::with_capacity(ids.len());
+                for id in ids {
+                    let row = sqlx::query(dead::MARK)
+                        .bind(DEFAULT_TENANT)
+                        .bind(id)
+                        .bind(now_ms as i64)
+                        .fetch_one(&mut *transaction)
+                        .await?;
+                    marks.push(crate::store::dead::Mark {
+                        deaths: row.try_get::<i64, _>("deaths")? as u64,
+                        alone: row.try_get::<i64, _>("alone")? as u64,
+                    });
+                }
+                transaction.commit().await?;
+                Ok(marks)
+            }
+
+            async fn mark_alone(&self, id: &str, now_ms: u64) -> Result<u64, StoreError> {
+                let row = sqlx::query(dead::MARK_ALONE)
+                    .bind(DEFAULT_TENANT)
+                    .bind(id)
+                    .bind(now_ms as i64)
+                    .fetch_one(&self.$writers)
+                    .await?;
+                Ok(row.try_get::<i64, _>("alone")? as u64)
+            }
+
+            async fn unmark(&self, ids: &[String]) -> Result<(), StoreError> {
+                let mut transaction = self.$writers.begin().await?;
+                for id in ids {
+                    sqlx::query("DELETE FROM suspects WHERE tenant = $1 AND id = $2")
+                        .bind(DEFAULT_TENANT)
+                        .bind(id)
+                        .execute(&mut *transaction)
+                        .await?;
+                }
+                Ok(transaction.commit().await?)
+            }
+        }
+    };
+}
+
+/// A letter from a row.
+macro_rules! letter {
+    ($row:expr, $body:expr) => {
+        crate::domain::letter::DeadLetter {
+            id: $row.try_get("id")?,
+            kind: crate::domain::letter::LetterKind::from_stored($row.try_get("kind")?),
+            reason: $row.try_get("reason")?,
+            partition: $row.try_get::<i64, _>("bus_partition")? as proto::partition::Partition,
+            user_id: $row.try_get("user_id")?,
+            conversation_id: dead::unhex($row.try_get("conversation_id")?),
+            client_id: dead::unhex($row.try_get("client_id")?),
+            body: $body,
+            times: $row.try_get::<i64, _>("times")? as u64,
+            first_at_ms: $row.try_get::<i64, _>("first_at_ms")? as u64,
+            last_at_ms: $row.try_get::<i64, _>("last_at_ms")? as u64,
+        }
+    };
+}
+
+pub(super) use {dead_store, letter};
+
+/// Ids as they came: 16 bytes, or anything that a malformed frame holds.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The reverse of [`hex`]; nothing for what is none.
+pub(super) fn unhex(text: &str) -> bytes::Bytes {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    let pairs = digits.unwrap_or_default();
+    pairs.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect::<Vec<u8>>().into()
+}
