@@ -16,11 +16,13 @@ use super::cache::Cache;
 use super::ephemeral::Ephemeral;
 use super::message::{self, Asker, Outgoing};
 use super::{LaneParts, retry_backoff};
+use crate::directory::Located;
 use crate::domain::conversation::Refusal;
 use crate::domain::entry::{EntryRow, Snapshot};
 use crate::domain::operation::{self, Operation};
 use crate::domain::plan::{Audience, Conversations, Earlier, Outcome, Plan, plan};
 use crate::metrics::OutcomeKind;
+use crate::planted::{self, LateCommit};
 use crate::store::{AppendBatch, AppendError, StoreError};
 
 /// A batch that is committed or refused, with everything there is to tell.
@@ -28,6 +30,8 @@ use crate::store::{AppendBatch, AppendError, StoreError};
 pub struct Appended {
     /// In the order in which each receiver must hear it.
     pub outgoing: Vec<Outgoing>,
+    /// Where recipients were before the commit: of a planted bug only.
+    pub located_early: Option<Located>,
 }
 
 /// The append half of a lane.
@@ -36,6 +40,9 @@ pub struct Appender {
     cache: Cache,
     /// False after a batch found the database away: the next ones are not kept waiting for it.
     is_store_up: bool,
+    /// Of planted bugs only.
+    late: LateCommit,
+    located_early: Option<Located>,
 }
 
 /// What became of one operation.
@@ -54,7 +61,7 @@ impl Appender {
     /// A lane that remembers nothing yet.
     pub fn new(parts: LaneParts) -> Self {
         let cache = Cache::new(parts.config.cached_conversations, parts.config.cached_members);
-        Self { parts, cache, is_store_up: true }
+        Self { parts, cache, is_store_up: true, late: LateCommit::default(), located_early: None }
     }
 
     /// Most frames of a batch.
@@ -75,7 +82,8 @@ impl Appender {
         let now_ms = unix_ms();
         let is_redelivered = batches.iter().any(|batch| batch.redelivered);
         let mut sorted = self.sort(batches);
-        let mut appended = Appended { outgoing: std::mem::take(&mut sorted.refused) };
+        let outgoing = std::mem::take(&mut sorted.refused);
+        let mut appended = Appended { outgoing, ..Appended::default() };
         if !sorted.operations.is_empty() {
             let started = Instant::now();
             self.parts.metrics.batch_frames.observe(sorted.operations.len() as f64);
@@ -84,6 +92,7 @@ impl Appender {
             for (asker, settled) in sorted.askers.iter().zip(settled) {
                 self.tell(asker, settled, &mut appended.outgoing);
             }
+            appended.located_early = self.located_early.take();
         }
         sorted.spans.clear();
         sorted.ephemeral.run(&self.parts, &mut self.cache, now_ms, &mut appended.outgoing).await;
@@ -233,13 +242,20 @@ impl Appender {
         now_ms: u64,
     ) -> Result<Vec<Settled>, Attempt> {
         let mut conversations = self.conversations(operations).await?;
+        let look_up = look_up && !planted::DUPLICATE_CHECK_OFF;
         let earlier = if look_up { self.earlier(operations).await? } else { Earlier::new() };
         let planned = catch_unwind(AssertUnwindSafe(|| {
             plan(operations, &mut conversations, &earlier, now_ms, &mut EntryId::generate)
         }));
         let Ok(plan) = planned else { return Err(Attempt::Poisoned) };
         let (batch, outcomes) = rows(plan);
-        if batch != AppendBatch::default() {
+        if planted::LOCATE_BEFORE_COMMIT {
+            let directory = &*self.parts.directory;
+            self.located_early = planted::locate_early(directory, &conversations).await;
+        }
+        if planted::ACK_BEFORE_COMMIT {
+            self.late.begin(&self.parts.store, &batch).await;
+        } else if batch != AppendBatch::default() {
             self.parts.store.append(&batch).await.map_err(|error| match error {
                 AppendError::Conflict => Attempt::Conflict,
                 AppendError::Invalid(_) => Attempt::Poisoned,
