@@ -12,6 +12,8 @@ use proto::id::UserId;
 use proto::presence::LocateRequest;
 use proto::presence::presence_client::PresenceClient;
 
+use crate::planted::{self, Routes};
+
 /// One connected device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Device {
@@ -51,13 +53,15 @@ pub struct GrpcDirectory {
     timeout: Duration,
     /// Users of one call.
     chunk: usize,
+    /// Empty but for a planted bug.
+    routes: Routes,
 }
 
 impl GrpcDirectory {
     /// Asks over a channel.
     pub fn new(channel: GrpcChannel, timeout: Duration, chunk: usize) -> Self {
         let client = PresenceClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES);
-        Self { client, timeout, chunk: chunk.max(1) }
+        Self { client, timeout, chunk: chunk.max(1), routes: Routes::default() }
     }
 }
 
@@ -67,6 +71,11 @@ const MAX_REPLY_BYTES: usize = 16 << 20;
 #[async_trait]
 impl Directory for GrpcDirectory {
     async fn locate(&self, users: &[UserId], traceparent: &str) -> Result<Located, DirectoryError> {
+        if planted::CACHED_ROUTE
+            && let Some(located) = self.routes.get(users)
+        {
+            return Ok(located);
+        }
         let mut located = Located::default();
         for chunk in users.chunks(self.chunk) {
             let user_ids = chunk.iter().map(ToString::to_string).collect();
@@ -80,6 +89,9 @@ impl Directory for GrpcDirectory {
                 .map_err(|status| DirectoryError(status.to_string()))?
                 .into_inner();
             take(&mut located, chunk, reply);
+        }
+        if planted::CACHED_ROUTE {
+            self.routes.put(users, &located);
         }
         Ok(located)
     }

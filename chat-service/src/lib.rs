@@ -11,6 +11,7 @@ mod grpc;
 pub mod lane;
 pub mod metrics;
 mod partition;
+pub mod planted;
 pub mod store;
 
 use std::sync::Arc;
@@ -107,6 +108,7 @@ pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> Cha
 impl ChatService {
     /// Runs until stopping has begun; then finishes the batches under way, acknowledges and leaves.
     pub async fn run(self, incoming: Incoming, shutdown: Shutdown) {
+        planted::warn();
         let tasks = Tasks::new();
         partition::start(&self.parts, &tasks, &shutdown);
         tasks.spawn("owed", owed::run(self.parts.clone(), shutdown.clone()));

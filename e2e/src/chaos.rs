@@ -5,20 +5,26 @@
 //! its own, and all of it ends with the run.
 
 mod broker;
+mod clock;
 mod daemon;
 mod deeds;
 mod fleets;
 mod journal;
 mod machine;
+mod means;
+mod namespace;
 mod options;
+mod planted;
 mod postgres;
 pub mod proxy;
 mod report;
 pub mod run;
 mod schedule;
 mod slow_readers;
+mod small_disk;
 mod system;
 mod verdict;
 mod watch;
+mod wiring;
 
 pub use options::Options;

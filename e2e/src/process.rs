@@ -43,7 +43,11 @@ pub fn log_folder() -> PathBuf {
 
 /// A command for one of our binaries that sees nothing of the caller's configuration.
 pub fn command(name: &str, arguments: &[&str], environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(binary(name));
+    program(&binary(name), arguments, environment)
+}
+
+fn program(path: &Path, arguments: &[&str], environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(path);
     command.args(arguments).env_clear().envs(environment.iter().cloned());
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
@@ -57,14 +61,24 @@ impl Process {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> Self {
+        Self::start_at(label, &binary(name), arguments, environment).await
+    }
+
+    /// The same with a binary from elsewhere.
+    pub async fn start_at(
+        label: &str,
+        path: &Path,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Self {
         let log = log_folder().join(format!("{label}.log"));
         let file =
             std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("log file");
-        let mut child = command(name, arguments, environment)
+        let mut child = program(path, arguments, environment)
             .stdout(Stdio::piped())
             .stderr(file)
             .spawn()
-            .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", path.display()));
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut lines = BufReader::new(stdout).lines();
         let mut process = Self { name: label.to_owned(), child, addresses: HashMap::new(), log };

@@ -9,6 +9,7 @@ mod bounds;
 mod conversation;
 mod cursors;
 mod drain;
+mod lateness;
 mod log;
 mod order;
 mod presence;
@@ -65,6 +66,7 @@ pub(crate) fn check_facts(
     presence::check(facts, windows, findings);
     bounds::check(facts, findings);
     drain::check(facts, findings);
+    lateness::check(history, facts, windows, findings);
 }
 
 fn judge(oddity: &Oddity) -> (Rule, Site, String) {

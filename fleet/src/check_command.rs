@@ -31,6 +31,8 @@ in time, a history that is cut off. Exit code 0, 1, 2.
 
 Rules beyond those of `fleet run --help`:
   duplicate-delivery     an entry was shown twice on one device
+  late-delivery          with --delivery-window: a connected device waited longer for what was
+                         acknowledged, and no fault was under way
   cursor-regress         a receipt passed the log's end or what the device confirmed, or the
                          database has another; with --strict-live also one that went back
   stale-read             a sync did not reach what was acknowledged before it began
@@ -55,6 +57,9 @@ pub struct CheckOptions {
     /// How long presence may lag behind the truth.
     #[arg(long, default_value = "15s", value_parser = parse_duration)]
     pub presence_window: Duration,
+    /// How long a connected device may wait for what was acknowledged; not judged without.
+    #[arg(long, value_parser = parse_duration)]
+    pub delivery_window: Option<Duration>,
     /// Writes the judgement there as JSON.
     #[arg(long)]
     pub json: Option<PathBuf>,
@@ -124,7 +129,10 @@ fn judge(
     runs: &Runs,
     options: &CheckOptions,
 ) -> (Judgement, Vec<(PathBuf, Findings)>) {
-    let windows = Windows { presence_us: options.presence_window.as_micros() as u64 };
+    let windows = Windows {
+        presence_us: options.presence_window.as_micros() as u64,
+        delivery_us: options.delivery_window.map(|window| window.as_micros() as u64),
+    };
     let policy = Policy { is_strict_live: options.strict_live };
     let (mut all, mut by_file) = (Findings::default(), Vec::new());
     let mut doubts: Vec<String> = common.doubts.clone();
@@ -171,6 +179,7 @@ fn not_judged(common: &CommonLines, runs: &Runs, options: &CheckOptions) -> Vec<
         (all(|run| run.facts.syncs.is_empty()), "stale-read: no sync was recorded"),
         (all(|run| run.facts.notices.is_empty()), "false-offline, stale-presence: no notice came"),
         (all(|run| run.facts.statuses.is_empty()), "ghost-online: nobody asked for statuses"),
+        (options.delivery_window.is_none(), "late-delivery: no --delivery-window was given"),
         (!common.has_bounds(), "unbounded: no bounds were given"),
         (!has_drain, "dirty-drain: nothing was stopped gracefully"),
         (

@@ -282,8 +282,11 @@ impl Client {
 
     /// Takes the client's part of the history out.
     pub fn take_history(&mut self, is_reached: bool) -> ClientHistory {
-        let view =
-            |held: Held| View { conversation: held.conversation, observations: held.observations };
+        let view = |held: Held| View {
+            conversation: held.conversation,
+            observations: held.observations,
+            synced: Vec::new(),
+        };
         let views = std::mem::take(&mut self.held).into_iter().map(view).collect();
         ClientHistory { sends: std::mem::take(&mut self.sends), views, is_reached }
     }

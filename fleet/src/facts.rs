@@ -1,7 +1,7 @@
 //! What a recorded history holds beside sends and entries. Times are microseconds of the machine's
 //! clock, as in [`crate::history`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::event::Doubt;
 
@@ -10,6 +10,8 @@ use crate::event::Doubt;
 pub struct Windows {
     /// Presence, in microseconds.
     pub presence_us: u64,
+    /// The delivery to connected devices, in microseconds; not judged without.
+    pub delivery_us: Option<u64>,
 }
 
 /// A member was told how far another one is.
@@ -112,6 +114,8 @@ pub struct Facts {
     pub confirmed: BTreeMap<(u32, u32), u64>,
     /// By client and conversation: delivered and read as the database has them.
     pub cursor_rows: BTreeMap<(u32, u32), (u64, u64)>,
+    /// By client, conversation and place: when an entry came first.
+    pub arrivals: HashMap<(u32, u32, u32), u64>,
     /// Those that were answered to the end.
     pub syncs: Vec<Sync>,
     /// All connections, in the order opened.

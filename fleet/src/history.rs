@@ -99,6 +99,19 @@ pub struct View {
     pub conversation: u32,
     /// Everything seen.
     pub observations: Vec<Observation>,
+    /// Its syncs, where a recorded history tells of them.
+    pub synced: Vec<Synced>,
+}
+
+/// A sync that ended: what is committed later is pushed to its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Synced {
+    /// How many observations came before its end.
+    pub after: usize,
+    /// On which of the device's connections.
+    pub connection: u16,
+    /// Everything up to this place was told.
+    pub reached: u32,
 }
 
 /// One client's part.

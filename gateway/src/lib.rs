@@ -12,6 +12,7 @@ mod heads;
 pub mod metrics;
 mod outbox;
 mod pages;
+pub mod planted;
 mod presence_link;
 mod pulse;
 mod registry;
@@ -160,6 +161,7 @@ impl Gateway {
     /// elsewhere, get their answers and in the end 1012; what was taken is published, presence hears who
     /// is gone.
     pub async fn run(self) {
+        planted::warn();
         let Self { shared, adapters, gateway_id, listener, frames, events, asks, broker, queue } =
             self;
         let shutdown = shared.shutdown.clone();

@@ -18,15 +18,19 @@ use super::ephemeral::Ephemeral;
 use super::message::{self, Asker, Outgoing};
 use super::pile::Taken;
 use super::suspects::{Care, Suspects};
+use crate::directory::Located;
 use crate::domain::letter::DeadLetter;
 use crate::domain::operation::{self, Operation};
 use crate::metrics::OutcomeKind;
+use crate::planted::LateCommit;
 
 /// A batch that is committed or refused, with everything there is to tell.
 #[derive(Debug, Default)]
 pub struct Appended {
     /// In the order in which each receiver must hear it.
     pub outgoing: Vec<Outgoing>,
+    /// Where recipients were before the commit: of a planted bug only.
+    pub located_early: Option<Located>,
 }
 
 /// The append half of a lane.
@@ -35,13 +39,16 @@ pub struct Appender {
     pub(super) cache: Cache,
     /// False after a batch found the database away: the next ones are not kept waiting for it.
     pub(super) is_store_up: bool,
+    /// Of planted bugs only.
+    pub(super) late: LateCommit,
+    pub(super) located_early: Option<Located>,
 }
 
 impl Appender {
     /// A lane that remembers nothing yet.
     pub fn new(parts: LaneParts) -> Self {
         let cache = Cache::new(parts.config.cached_conversations, parts.config.cached_members);
-        Self { parts, cache, is_store_up: true }
+        Self { parts, cache, is_store_up: true, late: LateCommit::default(), located_early: None }
     }
 
     /// Most frames of a batch.
@@ -75,7 +82,8 @@ impl Appender {
         for (body, partition, reason) in std::mem::take(&mut sorted.malformed) {
             self.parts.aside.put(DeadLetter::of_body(body, partition, &reason, now_ms)).await;
         }
-        let mut appended = Appended { outgoing: std::mem::take(&mut sorted.refused) };
+        let outgoing = std::mem::take(&mut sorted.refused);
+        let mut appended = Appended { outgoing, ..Appended::default() };
         if !sorted.operations.is_empty() {
             let started = Instant::now();
             self.parts.metrics.batch_frames.observe(sorted.operations.len() as f64);
@@ -89,6 +97,7 @@ impl Appender {
                 }
                 self.tell(&sorted.askers[place], settled, &mut appended.outgoing);
             }
+            appended.located_early = self.located_early.take();
         }
         sorted.spans.clear();
         sorted.ephemeral.run(&self.parts, &mut self.cache, now_ms, &mut appended.outgoing).await;

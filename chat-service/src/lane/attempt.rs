@@ -15,6 +15,7 @@ use crate::domain::entry::{EntryRow, Snapshot};
 use crate::domain::operation::Operation;
 use crate::domain::plan::{Audience, Conversations, Earlier, Outcome, Plan, plan};
 use crate::metrics::OutcomeKind;
+use crate::planted;
 use crate::store::{AppendBatch, AppendError, StoreError};
 
 /// What became of one operation.
@@ -105,6 +106,7 @@ impl Appender {
         now_ms: u64,
     ) -> Result<Vec<Settled>, Attempt> {
         let mut conversations = self.conversations(operations).await?;
+        let look_up = look_up && !planted::DUPLICATE_CHECK_OFF;
         let earlier = if look_up { self.earlier(operations).await? } else { Earlier::new() };
         let planned = catch_unwind(AssertUnwindSafe(|| {
             plan(operations, &mut conversations, &earlier, now_ms, &mut EntryId::generate)
@@ -113,7 +115,13 @@ impl Appender {
             Attempt::Poisoned(format!("panicked: {}", guarded::said(panic.as_ref())))
         })?;
         let (batch, outcomes) = rows(plan);
-        if batch != AppendBatch::default() {
+        if planted::LOCATE_BEFORE_COMMIT {
+            let directory = &*self.parts.directory;
+            self.located_early = planted::locate_early(directory, &conversations).await;
+        }
+        if planted::ACK_BEFORE_COMMIT {
+            self.late.begin(&self.parts.store, &batch).await;
+        } else if batch != AppendBatch::default() {
             self.parts.store.append(&batch).await.map_err(|error| match error {
                 AppendError::Conflict => Attempt::Conflict,
                 AppendError::Invalid(_) => Attempt::Poisoned(error.to_string()),

@@ -20,6 +20,7 @@ use super::owed::LostAnswer;
 use super::{Delivery, LaneParts, guarded, retry_backoff};
 use crate::directory::Located;
 use crate::metrics::PushKind;
+use crate::planted;
 
 /// How long answers wait for the look-up of the entries beside them, to share a push with them.
 const ANSWERS_WAIT: Duration = Duration::from_millis(50);
@@ -80,13 +81,13 @@ impl Deliverer {
     /// One batch; after a panic, one frame after the other. What cannot be told is in the log all the
     /// same, and found by the next sync.
     async fn guarded(&self, appended: &Appended, is_answered: bool) {
-        if AssertUnwindSafe(self.step(&appended.outgoing, is_answered)).catch_unwind().await.is_ok()
-        {
+        if AssertUnwindSafe(self.step(appended, is_answered)).catch_unwind().await.is_ok() {
             return;
         }
         for outgoing in &appended.outgoing {
-            let one = self.step(std::slice::from_ref(outgoing), is_answered);
-            if let Err(panic) = AssertUnwindSafe(one).catch_unwind().await {
+            let one = Appended { outgoing: vec![outgoing.clone()], ..Appended::default() };
+            let step = self.step(&one, is_answered);
+            if let Err(panic) = AssertUnwindSafe(step).catch_unwind().await {
                 let (panic, entry) = (guarded::said(panic.as_ref()), outgoing.entry);
                 tracing::error!(panic, ?entry, "a push is given up: it panics");
             }
@@ -99,14 +100,15 @@ impl Deliverer {
 
     /// Delivers one batch. Returns when every gateway has confirmed, is gone, or was given up: what a
     /// device missed it gets by sync.
-    async fn step(&self, outgoing: &[Outgoing], is_answered: bool) {
+    async fn step(&self, appended: &Appended, is_answered: bool) {
+        let outgoing = &appended.outgoing;
         if is_answered {
-            if let Some(located) = self.locate(outgoing).await {
+            if let Some(located) = self.locate(appended).await {
                 self.publish_all(outgoing, &located, |to| !to.is_answer()).await;
             }
             return;
         }
-        let mut look_up = Box::pin(self.locate(outgoing));
+        let mut look_up = Box::pin(self.locate(appended));
         if let Ok(located) = tokio::time::timeout(ANSWERS_WAIT, &mut look_up).await {
             self.publish_all(outgoing, &located.unwrap_or_default(), |_| true).await;
             return;
@@ -119,10 +121,13 @@ impl Deliverer {
 
     /// One look-up for all members who are to hear something. After the commit, never before. Without
     /// an answer they are owed, and nobody waits for the next one.
-    async fn locate(&self, outgoing: &[Outgoing]) -> Option<Located> {
+    async fn locate(&self, appended: &Appended) -> Option<Located> {
+        if planted::LOCATE_BEFORE_COMMIT {
+            return appended.located_early.clone();
+        }
         let mut users = BTreeSet::new();
         let mut traceparent = "";
-        for outgoing in outgoing {
+        for outgoing in &appended.outgoing {
             users.extend(outgoing.to.members());
             if traceparent.is_empty() && !outgoing.to.is_answer() {
                 traceparent = &outgoing.traceparent;

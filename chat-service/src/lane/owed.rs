@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use super::{LaneParts, retry_backoff};
 use crate::directory::Located;
+use crate::planted;
 
 /// Users of one look-up.
 const CHUNK: usize = 500;
@@ -195,6 +196,9 @@ async fn heads(
     located: &Located,
     pushes: &mut HashMap<usize, Vec<Push>>,
 ) -> bool {
+    if planted::HEADS_NOT_TOLD_AGAIN {
+        return true;
+    }
     let online: Vec<UserId> =
         users.iter().filter(|user| located.devices.contains_key(*user)).cloned().collect();
     if online.is_empty() {

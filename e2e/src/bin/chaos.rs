@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use e2e::chaos::{Options, run};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The run could not be done; nothing is known.
 const NO_RUN: u8 = 2;
@@ -12,15 +13,15 @@ const NO_RUN: u8 = 2;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let work = run::run(&options);
-    let outcome = tokio::select! {
-        outcome = tokio::time::timeout(options.limit(), work) => outcome,
-        _ = tokio::signal::ctrl_c() => {
-            eprintln!("chaos: interrupted");
+    let said = tokio::select! {
+        said = tokio::time::timeout(options.limit(), run::run(&options)) => said,
+        // The run is dropped: its processes end, and its folder goes.
+        signal = interrupted() => {
+            eprintln!("chaos: {signal}");
             return ExitCode::from(NO_RUN);
         }
     };
-    match outcome {
+    match said {
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(error)) => {
             eprintln!("chaos: {error:#}");
@@ -30,5 +31,19 @@ async fn main() -> ExitCode {
             eprintln!("chaos: not done within {:?}", options.limit());
             ExitCode::from(NO_RUN)
         }
+    }
+}
+
+/// Resolves when somebody wants it to end.
+async fn interrupted() -> &'static str {
+    let (Ok(mut terminate), Ok(mut hang_up)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        return "signals cannot be heard";
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => "interrupted",
+        _ = terminate.recv() => "told to end",
+        _ = hang_up.recv() => "its terminal is gone",
     }
 }

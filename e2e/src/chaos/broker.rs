@@ -24,6 +24,8 @@ pub struct Broker {
 impl Broker {
     /// Starts a node with its data under `folder`.
     pub async fn start(host: Ipv4Addr, folder: &Path, log: PathBuf) -> anyhow::Result<Self> {
+        let data = folder.join("broker/mnesia");
+        std::fs::create_dir_all(&data)?;
         let folder = folder.join("rabbitmq");
         std::fs::create_dir_all(folder.join("home"))?;
         let port = machine::free_port(host)?;
@@ -31,7 +33,11 @@ impl Broker {
         let text = |name: &str| -> anyhow::Result<String> {
             Ok(folder.join(name).to_str().context("the folder has a plain name")?.to_owned())
         };
-        let settings = format!("listeners.tcp.default = {host}:{port}\nlog.file.level = warning\n");
+        // Small files: its disk is small.
+        let settings = format!(
+            "listeners.tcp.default = {host}:{port}\nlog.file.level = warning\n\
+             disk_free_limit.absolute = 50MB\nraft.wal_max_size_bytes = 32000000\n"
+        );
         std::fs::write(folder.join("rabbitmq.conf"), settings)?;
         std::fs::write(folder.join("plugins"), "[].\n")?;
         let node = format!("chaos_{:08x}@localhost", rand::random::<u32>());
@@ -39,7 +45,10 @@ impl Broker {
             ("HOME", text("home")?),
             ("RABBITMQ_NODENAME", node.clone()),
             ("RABBITMQ_DIST_PORT", dist_port.to_string()),
-            ("RABBITMQ_MNESIA_BASE", text("mnesia")?),
+            (
+                "RABBITMQ_MNESIA_BASE",
+                data.to_str().context("the folder has a plain name")?.to_owned(),
+            ),
             ("RABBITMQ_LOG_BASE", text("log")?),
             ("RABBITMQ_CONFIG_FILE", text("rabbitmq.conf")?),
             ("RABBITMQ_ENABLED_PLUGINS_FILE", text("plugins")?),
@@ -79,18 +88,23 @@ impl Broker {
         Ok(said)
     }
 
+    /// The alarms.
+    pub async fn alarms(&self) -> anyhow::Result<String> {
+        self.control(&["eval", "rabbit_alarm:get_alarms()."]).await
+    }
+
     /// Raises or clears the memory alarm; the alarms then.
     pub async fn alarm(&self, is_raised: bool) -> anyhow::Result<String> {
         let level = if is_raised { "0" } else { "0.4" };
         self.control(&["set_vm_memory_high_watermark", level]).await?;
-        self.control(&["eval", "rabbit_alarm:get_alarms()."]).await
+        self.alarms().await
     }
 
     /// Raises or clears the disk alarm; the alarms then.
     pub async fn disk_alarm(&self, is_raised: bool) -> anyhow::Result<String> {
         let limit = if is_raised { "1000000GB" } else { "50MB" };
         self.control(&["set_disk_free_limit", limit]).await?;
-        self.control(&["eval", "rabbit_alarm:get_alarms()."]).await
+        self.alarms().await
     }
 
     /// The server's version.

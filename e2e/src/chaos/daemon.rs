@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,10 @@ use super::machine;
 const START: Duration = Duration::from_mins(1);
 /// A process that was told to end is gone in this time.
 const GONE: Duration = Duration::from_secs(20);
+/// Whoever ends by itself has done so in this time.
+const DYING: Duration = Duration::from_secs(1);
+/// A killed process is gone in this time.
+const LAST: Duration = Duration::from_secs(5);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -123,6 +127,24 @@ impl Daemon {
         self.listening().await
     }
 
+    /// Where it says what it does.
+    pub fn log(&self) -> &Path {
+        &self.launch.log
+    }
+
+    /// Starts it again when it has ended by itself; whether it had.
+    pub async fn revive(&mut self) -> anyhow::Result<bool> {
+        // Whoever is about to end has a moment to do it.
+        let ended = tokio::time::timeout(DYING, self.child.wait()).await.is_ok();
+        if ended {
+            if let Some(path) = &self.launch.pid_file {
+                let _ = std::fs::remove_file(path);
+            }
+            self.restart().await?;
+        }
+        Ok(ended)
+    }
+
     /// Stops or continues all of its processes; what shows it.
     pub fn pause(&self, is_paused: bool) -> String {
         let family = machine::family(self.pid());
@@ -141,11 +163,10 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         // Nothing to say goodbye to: its data ends with the run.
+        // Its folder is removed next, so nobody may write there any more.
         let pid = self.pid();
         if pid != 0 {
-            for pid in machine::family(pid) {
-                machine::signal(pid, Signal::KILL);
-            }
+            machine::kill_all(&machine::family(pid), LAST);
         }
     }
 }
@@ -175,11 +196,7 @@ pub fn path_variable() -> (String, String) {
 }
 
 /// Redis, without a file of its own.
-pub async fn redis(
-    host: Ipv4Addr,
-    folder: &std::path::Path,
-    log: PathBuf,
-) -> anyhow::Result<Daemon> {
+pub async fn redis(host: Ipv4Addr, folder: &Path, log: PathBuf) -> anyhow::Result<Daemon> {
     let port = machine::free_port(host)?;
     let folder = folder.to_str().context("the folder has a plain name")?;
     let (port_text, host_text) = (port.to_string(), host.to_string());

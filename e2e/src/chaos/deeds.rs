@@ -1,7 +1,9 @@
 //! Does what the schedule says, and shows that it happened.
 
 mod backends;
+mod full_disk;
 mod links;
+mod races;
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +13,12 @@ use rustix::process::Signal;
 use super::fleets::Fleets;
 use super::journal::Journal;
 use super::machine;
+use super::namespace::Packets;
 use super::postgres;
 use super::schedule::{Deed, Step};
 use super::slow_readers::SlowReaders;
-use super::system::{Backend, LINKS, Service, System};
+use super::system::{Backend, Service, System};
+use super::wiring::LINKS;
 
 /// A graceful stop takes no longer.
 const DRAIN: Duration = Duration::from_secs(45);
@@ -24,6 +28,8 @@ const SIGNAL: Duration = Duration::from_secs(2);
 const HOME: Duration = Duration::from_secs(10);
 /// So many connections make a link worth a fault.
 const AT_HOME: u64 = 10;
+/// Its clock never jumps.
+const UNCLOCKED: Service = Service::Chat(1);
 /// Rounds of a storm.
 const ROUNDS: u32 = 3;
 
@@ -75,7 +81,7 @@ async fn act(system: &mut System, fleets: &Fleets, step: &Step) -> anyhow::Resul
         Deed::Drain(service) => {
             let status = system.service(*service)?.terminate(DRAIN).await;
             tokio::time::sleep(hold).await;
-            system.start_service(*service).await;
+            system.start_service(*service).await?;
             ensure!(status.success(), "{service} stopped with {status}");
             Ok(format!("{status}"))
         }
@@ -95,6 +101,17 @@ async fn act(system: &mut System, fleets: &Fleets, step: &Step) -> anyhow::Resul
             links::spoil(&mut system.proxy, link, *how, hold).await
         }
         Deed::CommitCut(link) => links::commit_cut(&mut system.proxy, link, hold).await,
+        Deed::LosePackets(service, packets) => lose(system, *service, *packets, hold).await,
+        Deed::Clock(service, offset) => jump(system, *service, offset, hold).await,
+        Deed::FullDisk(Backend::Broker) => full_disk::of_broker(system, hold).await,
+        Deed::FullDisk(_) => full_disk::of_postgres(system, hold).await,
+        Deed::ResetWhileCommitsWait(link) => {
+            races::reset_while_commits_wait(system, link, hold).await
+        }
+        Deed::AbortCommits => races::abort_commits(system, hold).await,
+        Deed::LateRegistration(gateway) => {
+            races::reset_with_late_registration(system, *gateway, hold).await
+        }
         Deed::Storm => storm(system, hold).await,
         Deed::SlowReaders => {
             let gateways = [system.gateway_address(0), system.gateway_address(1)];
@@ -104,6 +121,35 @@ async fn act(system: &mut System, fleets: &Fleets, step: &Step) -> anyhow::Resul
             Ok(format!("{count} devices read nothing, {given_up} were given up"))
         }
     }
+}
+
+async fn lose(
+    system: &System,
+    service: Service,
+    packets: Packets,
+    hold: Duration,
+) -> anyhow::Result<String> {
+    let namespace = system.means.namespace(service)?;
+    namespace.lose(packets).await?;
+    tokio::time::sleep(hold).await;
+    let lost = namespace.heal().await?;
+    Ok(if lost > 0 { format!("{lost} packets lost") } else { String::new() })
+}
+
+/// A clock jumps, stays wrong for a while, and jumps back. Another's tells whether it did.
+async fn jump(
+    system: &System,
+    service: Service,
+    offset: &str,
+    hold: Duration,
+) -> anyhow::Result<String> {
+    let clocks = system.means.clocks()?;
+    clocks.set(service, offset)?;
+    tokio::time::sleep(hold).await;
+    let (wrong, right) = (system.time_at(service).await?, system.time_at(UNCLOCKED).await?);
+    clocks.set(service, "+0")?;
+    let evidence = format!("it said {wrong} at {right}");
+    Ok(if wrong == right { String::new() } else { evidence })
 }
 
 /// Waits a moment until a signal has done its work.
@@ -129,7 +175,7 @@ async fn kill(system: &mut System, services: &[Service], hold: Duration) -> anyh
     }
     tokio::time::sleep(hold).await;
     for service in services {
-        system.start_service(*service).await;
+        system.start_service(*service).await?;
     }
     Ok(gone.join(", "))
 }

@@ -14,7 +14,7 @@ use crate::process::command;
 use crate::token::SECRET;
 
 /// The first acknowledgements come within this time.
-const BEGIN: Duration = Duration::from_mins(1);
+const BEGIN: Duration = Duration::from_mins(2);
 /// Drain, final reads and judging take no longer.
 const END: Duration = Duration::from_mins(3);
 /// Users of the groups.
@@ -33,8 +33,24 @@ struct Fleet {
 #[derive(Debug)]
 pub struct Fleets(Vec<Fleet>);
 
-const PAIRS: &[&str] =
-    &["--scenario", "pairs", "--pairs", "16", "--rate", "120", "--payload", "256"];
+/// What fleets do: a name and the arguments that say it.
+pub type Work = (&'static str, &'static [&'static str]);
+
+/// Everything that the suite wants talked about.
+pub const ALL_WORK: &[Work] = &[("pairs", PAIRS), ("groups", GROUPS)];
+
+const PAIRS: &[&str] = &[
+    "--scenario",
+    "pairs",
+    "--pairs",
+    "16",
+    "--rate",
+    "120",
+    "--payload",
+    "256",
+    "--drain",
+    "90s",
+];
 const GROUPS: &[&str] = &[
     "--scenario",
     "group",
@@ -48,13 +64,20 @@ const GROUPS: &[&str] = &[
     "40",
     "--payload",
     "1024",
+    "--drain",
+    "90s",
 ];
 
 impl Fleets {
-    /// Starts both and waits until they are acknowledged.
-    pub async fn start(gateways: &[SocketAddr], seed: u64, out: &Path) -> anyhow::Result<Self> {
-        let fleets = [("pairs", PAIRS), ("groups", GROUPS)]
-            .into_iter()
+    /// Starts them and waits until they are acknowledged.
+    pub async fn start(
+        work: &[Work],
+        gateways: &[SocketAddr],
+        seed: u64,
+        out: &Path,
+    ) -> anyhow::Result<Self> {
+        let fleets = work
+            .iter()
             .map(|(name, scenario)| start(name, scenario, gateways, seed, out))
             .collect::<anyhow::Result<_>>()?;
         let mut fleets = Self(fleets);
@@ -107,7 +130,7 @@ fn start(
     let urls: Vec<String> = gateways.iter().map(|address| format!("ws://{address}/ws")).collect();
     let mut arguments = vec!["run", "--secret", SECRET, "--seed", &seed, "--history", path];
     // Longer than any run: a signal ends the sending.
-    arguments.extend(["--duration", "1440m", "--warmup", "0s", "--drain", "90s"]);
+    arguments.extend(["--duration", "1440m", "--warmup", "0s"]);
     arguments.extend(["--verify-history", "--outbox", "20000", "--ack-every-ms", "500"]);
     for url in &urls {
         arguments.extend(["--url", url]);

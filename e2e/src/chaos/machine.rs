@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 /// Nanoseconds of the clock that the fleet's histories use.
 pub fn monotonic_ns() -> u64 {
@@ -28,6 +31,25 @@ pub fn own_host() -> Ipv4Addr {
 pub fn signal(pid: u32, signal: Signal) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
+}
+
+/// Kills processes and waits until they have ended, but not longer than `patience`.
+pub fn kill_all(pids: &[u32], patience: Duration) {
+    let ends: Vec<OwnedFd> = pids
+        .iter()
+        .filter_map(|pid| Pid::from_raw(i32::try_from(*pid).ok()?))
+        .filter_map(|pid| {
+            let end = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+            kill_process(pid, Signal::KILL).ok().map(|()| end)
+        })
+        .collect();
+    let deadline = Instant::now() + patience;
+    for end in &ends {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut polled = [PollFd::new(end, PollFlags::IN)];
+        // One that takes too long is left to the kernel.
+        let _ = poll(&mut polled, Timespec::try_from(left).ok().as_ref());
+    }
 }
 
 /// `R`, `S`, `T`…; nothing when the process is gone.
@@ -102,5 +124,13 @@ mod tests {
         assert!(family(this).contains(&this));
         assert!(resident_bytes(this) > Some(1 << 20) && open_files(this) > Some(2));
         assert!(!signal(i32::MAX as u32, Signal::CONT));
+    }
+
+    #[test]
+    fn what_is_killed_has_ended() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        kill_all(&[child.id(), u32::MAX], Duration::from_secs(30));
+        assert!(!is_running(child.id()));
+        assert!(!child.wait().unwrap().success());
     }
 }

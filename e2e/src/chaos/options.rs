@@ -7,6 +7,8 @@ use clap::Parser;
 
 /// How long starting, healing, draining and judging may take beside the faults.
 const BESIDE: Duration = Duration::from_mins(4);
+/// All planted bugs, each with its control.
+const PLANTED: Duration = Duration::from_mins(40);
 
 /// Hurts a cluster of its own, backends included, while a fleet talks through it, and judges.
 #[derive(Debug, Clone, Parser)]
@@ -30,6 +32,13 @@ pub struct Options {
     /// Only faults that begin so, for looking into one: "pause of gateway".
     #[arg(long)]
     pub only: Option<String>,
+    /// Runs the schedule that finds this planted bug, or each of them (`all`).
+    #[arg(long, value_name = "BUG", conflicts_with_all = ["quick", "only"])]
+    pub planted: Option<String>,
+    /// Takes services from there first; with --planted from the folder BUG in it, and the bug must be
+    /// found. Without it the schedule must find nothing.
+    #[arg(long, value_name = "FOLDER")]
+    pub binaries: Option<PathBuf>,
     /// Writes the report there, as Markdown.
     #[arg(long)]
     pub report: Option<PathBuf>,
@@ -38,6 +47,9 @@ pub struct Options {
 impl Options {
     /// The whole run takes no longer.
     pub fn limit(&self) -> Duration {
+        if self.planted.is_some() {
+            return PLANTED;
+        }
         let faults = if self.quick { 180 } else { self.seconds };
         Duration::from_secs(faults) + BESIDE
     }

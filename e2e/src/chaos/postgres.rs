@@ -34,7 +34,7 @@ async fn id(kind: &str, user: &str) -> anyhow::Result<u32> {
 
 /// Makes a cluster under `folder` and starts it.
 pub async fn start(host: Ipv4Addr, folder: &Path, log: PathBuf) -> anyhow::Result<Daemon> {
-    let data = folder.join("postgres");
+    let data = folder.join("postgres/data");
     std::fs::create_dir_all(&data)?;
     let user = if rustix::process::geteuid().is_root() {
         Some((id("-u", "postgres").await?, id("-g", "postgres").await?))
@@ -63,6 +63,9 @@ pub async fn start(host: Ipv4Addr, folder: &Path, log: PathBuf) -> anyhow::Resul
         // Durable as by default: a crash of the process is among the faults.
         "fsync=on".to_owned(),
         "log_min_messages=warning".to_owned(),
+        // Its disk is small.
+        "max_wal_size=96MB".to_owned(),
+        "min_wal_size=32MB".to_owned(),
     ];
     let mut arguments = vec!["-D".to_owned(), data_text];
     arguments.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
@@ -102,6 +105,29 @@ pub async fn terminate_backends(daemon: &Daemon) -> anyhow::Result<i64> {
     let mut admin = connect(daemon, "postgres").await?;
     let count = sqlx::query_scalar(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1",
+    )
+    .bind(DATABASE)
+    .fetch_one(&mut admin)
+    .await?;
+    Ok(count)
+}
+
+/// How many sessions wait for a lock.
+pub async fn waiting(daemon: &Daemon) -> anyhow::Result<i64> {
+    let mut looker = connect(daemon, "postgres").await?;
+    let count =
+        sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            .fetch_one(&mut looker)
+            .await?;
+    Ok(count)
+}
+
+/// Ends the sessions that wait for a lock; how many there were.
+pub async fn terminate_waiting(daemon: &Daemon) -> anyhow::Result<i64> {
+    let mut admin = connect(daemon, "postgres").await?;
+    let count = sqlx::query_scalar(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = $1 AND wait_event_type = 'Lock'",
     )
     .bind(DATABASE)
     .fetch_one(&mut admin)

@@ -6,7 +6,11 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng, SeedableRng};
 
-use super::system::{BUSY_LINKS, Backend, LINKS, Service};
+use super::clock::CLOCKED;
+use super::means::APART;
+use super::namespace::Packets;
+use super::system::{Backend, Service};
+use super::wiring::{BUSY_LINKS, LINKS};
 
 /// What is done to a link; the proxy's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +66,18 @@ pub enum Deed {
     Link(&'static str, How),
     /// The answers to what is being committed are lost.
     CommitCut(&'static str),
+    /// Packets from and to a service are lost for the hold.
+    LosePackets(Service, Packets),
+    /// A service's time of day is so far off for the hold.
+    Clock(Service, &'static str),
+    /// Nothing more fits on a backend's disk for the hold.
+    FullDisk(Backend),
+    /// The clients behind a link lose their connections while commits wait.
+    ResetWhileCommitsWait(&'static str),
+    /// Postgres ends the sessions whose commits wait.
+    AbortCommits,
+    /// The clients of a gateway lose their connections while it reaches presence late.
+    LateRegistration(u16),
     /// All clients lose their connection, three times.
     Storm,
     /// Devices that read nothing, for the hold.
@@ -92,6 +108,13 @@ impl Deed {
             Self::Link(_, How::Cut) => "cut",
             Self::Link(_, How::Truncate { .. }) => "truncate",
             Self::CommitCut(_) => "commit cut",
+            Self::LosePackets(_, Packets::Some(_)) => "packet loss",
+            Self::LosePackets(..) => "partition",
+            Self::Clock(..) => "clock",
+            Self::FullDisk(_) => "full disk",
+            Self::ResetWhileCommitsWait(_) => "reset in commits",
+            Self::AbortCommits => "abort commits",
+            Self::LateRegistration(_) => "late registration",
             Self::Storm => "storm",
             Self::SlowReaders => "slow readers",
         }
@@ -100,17 +123,23 @@ impl Deed {
     /// To whom.
     pub fn target(&self) -> String {
         match self {
-            Self::KillService(service) | Self::PauseService(service) | Self::Drain(service) => {
-                service.to_string()
-            }
+            Self::KillService(service)
+            | Self::PauseService(service)
+            | Self::Drain(service)
+            | Self::LosePackets(service, _)
+            | Self::Clock(service, _) => service.to_string(),
             Self::KillTwo(one, other) => format!("{one}+{other}"),
             Self::KillBackend(backend)
             | Self::RestartBackend(backend)
-            | Self::PauseBackend(backend) => backend.to_string(),
+            | Self::PauseBackend(backend)
+            | Self::FullDisk(backend) => backend.to_string(),
             Self::Flush | Self::RedisPause => Backend::Redis.to_string(),
-            Self::CutSessions | Self::LockLog => Backend::Postgres.to_string(),
+            Self::LateRegistration(gateway) => format!("client-gateway-{gateway}"),
+            Self::CutSessions | Self::LockLog | Self::AbortCommits => Backend::Postgres.to_string(),
             Self::Alarm | Self::DiskAlarm => Backend::Broker.to_string(),
-            Self::Link(link, _) | Self::CommitCut(link) => (*link).to_owned(),
+            Self::Link(link, _) | Self::CommitCut(link) | Self::ResetWhileCommitsWait(link) => {
+                (*link).to_owned()
+            }
             Self::Storm | Self::SlowReaders => "clients".to_owned(),
         }
     }
@@ -139,7 +168,7 @@ pub enum Length {
 /// Starting what was killed, and waiting until it is ready, takes about so long.
 const OVERHEAD_MS: u64 = 1_500;
 /// Kinds of deeds; each round has one of each.
-const KINDS: u32 = 24;
+const KINDS: u32 = 32;
 
 /// The schedule of a seed.
 pub fn plan(seed: u64, length: Length) -> Vec<Step> {
@@ -165,8 +194,11 @@ pub fn plan(seed: u64, length: Length) -> Vec<Step> {
 
 fn step(kind: u32, length: Length, random: &mut StdRng) -> Step {
     let is_quick = length == Length::Quick;
-    let (deed, quick, full): (Deed, RangeInclusive<u64>, RangeInclusive<u64>) =
-        if kind < 13 { processes(kind, random) } else { links(kind, random) };
+    let (deed, quick, full): (Deed, RangeInclusive<u64>, RangeInclusive<u64>) = match kind {
+        0..13 => processes(kind, random),
+        13..24 => links(kind, random),
+        _ => races(kind, random),
+    };
     let hold_ms = random.random_range(if is_quick { quick } else { full });
     let rest_ms = random.random_range(if is_quick { 1_000..=2_000 } else { 1_500..=5_000 });
     Step { deed, hold_ms, rest_ms }
@@ -238,6 +270,35 @@ fn links(kind: u32, random: &mut StdRng) -> Choice {
     (Deed::Link(link, how), quick, full)
 }
 
+fn races(kind: u32, random: &mut StdRng) -> Choice {
+    match kind {
+        24 => {
+            let link = one_of(&["client-gateway-0", "client-gateway-1"], random);
+            (Deed::ResetWhileCommitsWait(link), 800..=1_500, 800..=3_000)
+        }
+        25 => (Deed::AbortCommits, 0..=500, 0..=2_000),
+        26 => {
+            let ways = [Packets::All, Packets::Incoming, Packets::Outgoing];
+            let deed = Deed::LosePackets(one_of(&APART, random), one_of(&ways, random));
+            (deed, 1_500..=3_000, 1_000..=15_000)
+        }
+        27 => {
+            let some = Packets::Some(random.random_range(5..=30));
+            (Deed::LosePackets(one_of(&APART, random), some), 1_500..=3_000, 2_000..=8_000)
+        }
+        28 => {
+            let offset = one_of(&["+1h", "+3d", "-1h"], random);
+            (Deed::Clock(one_of(&CLOCKED, random), offset), 2_500..=4_000, 3_000..=15_000)
+        }
+        29 => (Deed::FullDisk(Backend::Postgres), 1_000..=2_000, 1_000..=8_000),
+        30 => (Deed::FullDisk(Backend::Broker), 0..=500, 1_000..=6_000),
+        _ => {
+            let gateway = random.random_range(0..=1);
+            (Deed::LateRegistration(gateway), 1_500..=2_500, 1_500..=5_000)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,9 +319,10 @@ mod tests {
             let mut names: Vec<_> = steps.iter().map(|step| step.deed.name()).collect();
             names.sort_unstable();
             names.dedup();
-            assert_eq!(names.len(), KINDS as usize - 2, "kill and pause come twice: {names:?}");
+            let twice = "kill, pause and full disk come twice";
+            assert_eq!(names.len(), KINDS as usize - 3, "{twice}: {names:?}");
             let time_ms: u64 = steps.iter().map(|step| step.hold_ms + step.rest_ms).sum();
-            assert!(time_ms < 100_000, "{time_ms}");
+            assert!(time_ms < 120_000, "{time_ms}");
         }
     }
 

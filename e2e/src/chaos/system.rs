@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,15 @@ use tempfile::TempDir;
 
 use super::broker::Broker;
 use super::daemon::{self, Daemon};
+use super::means::Means;
 use super::proxy::FaultProxy;
 use super::watch::Pids;
+use super::wiring::{Backends, Wiring};
 use super::{machine, postgres};
-use crate::process::Process;
-use crate::token::SECRET;
+use crate::process::{Process, binary};
 
-/// Fixed ports on an address of its own, so that what was killed comes back in the same place.
-const GATEWAY_PORT: u16 = 8_080;
-const CHAT_PORT: u16 = 7_010;
-const PRESENCE_PORT: u16 = 7_020;
+/// A health check is asked again when it is not answered in this time.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// One of the services under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,14 +42,6 @@ impl Service {
             Self::Gateway(_) => "gateway",
             Self::Chat(_) => "chat-service",
             Self::Presence => "presence-service",
-        }
-    }
-
-    fn management_port(self) -> u16 {
-        match self {
-            Self::Gateway(number) => 9_000 + number,
-            Self::Chat(number) => 9_010 + number,
-            Self::Presence => 9_020,
         }
     }
 }
@@ -91,41 +82,7 @@ impl fmt::Display for Backend {
     }
 }
 
-/// The links that every message goes through.
-pub const BUSY_LINKS: [&str; 8] = [
-    "broker-gateway-0",
-    "broker-gateway-1",
-    "broker-chat-0",
-    "broker-chat-1",
-    "postgres-chat-0",
-    "postgres-chat-1",
-    "client-gateway-0",
-    "client-gateway-1",
-];
-
-/// All links, each with a proxy: who is listened to, and by whom (clients listen to gateways).
-pub const LINKS: [&str; 18] = [
-    "broker-gateway-0",
-    "broker-gateway-1",
-    "broker-chat-0",
-    "broker-chat-1",
-    "broker-presence",
-    "postgres-chat-0",
-    "postgres-chat-1",
-    "redis-presence",
-    "presence-chat-0",
-    "presence-chat-1",
-    "presence-gateway-0",
-    "presence-gateway-1",
-    "chat-0-gateway-0",
-    "chat-1-gateway-0",
-    "chat-0-gateway-1",
-    "chat-1-gateway-1",
-    "client-gateway-0",
-    "client-gateway-1",
-];
-
-/// The running cluster. Backends are dropped before their folder.
+/// The running cluster. Backends are dropped before their disks, and these before their folder.
 #[derive(Debug)]
 pub struct System {
     /// The services by name, while they run.
@@ -140,18 +97,23 @@ pub struct System {
     pub broker: Broker,
     /// Who is watched.
     pub pids: Pids,
+    /// What this machine lets us do.
+    pub means: Means,
     /// The folder of the run's logs, within that of all.
     label: String,
-    host: Ipv4Addr,
-    links: BTreeMap<String, SocketAddr>,
+    wiring: Wiring,
+    /// Where services are taken from first.
+    binaries: Option<PathBuf>,
     _folder: TempDir,
 }
 
 impl System {
-    /// Starts everything and waits until it is ready. Logs go to `out`.
-    pub async fn start(out: &Path) -> anyhow::Result<Self> {
+    /// Starts everything and waits until it is ready. Logs go to `out`; services are those in
+    /// `binaries` where it has them.
+    pub async fn start(out: &Path, binaries: Option<&Path>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("tidings-chaos-").tempdir()?;
         open_to_all(folder.path())?;
+        let means = Means::find(folder.path()).await;
         let host = machine::own_host();
         let log = |name: &str| -> PathBuf { out.join(format!("{name}.log")) };
         let (postgres, redis, broker) = tokio::try_join!(
@@ -159,25 +121,13 @@ impl System {
             daemon::redis(host, folder.path(), log("redis")),
             Broker::start(host, folder.path(), log("broker")),
         )?;
-        let upstream = |link: &str| -> SocketAddr {
-            let is_first = |digits: &str| digits.starts_with('0');
-            match link.split_once('-') {
-                Some(("broker", _)) => broker.daemon.address(),
-                Some(("postgres", _)) => postgres.address(),
-                Some(("redis", _)) => redis.address(),
-                Some(("presence", _)) => (host, PRESENCE_PORT).into(),
-                Some(("chat", rest)) => (host, CHAT_PORT + u16::from(!is_first(rest))).into(),
-                _ => (host, GATEWAY_PORT + u16::from(link.ends_with('1'))).into(),
-            }
+        let backends = Backends {
+            postgres: postgres.address(),
+            redis: redis.address(),
+            broker: broker.daemon.address(),
         };
-        let mut links = BTreeMap::new();
-        let mut options = Vec::new();
-        for link in LINKS {
-            let listen: SocketAddr = (host, machine::free_port(host)?).into();
-            links.insert(link.to_owned(), listen);
-            options.push((link.to_owned(), listen, upstream(link)));
-        }
-        let proxy = FaultProxy::start(&options).await?;
+        let (wiring, lines) = Wiring::lay(host, means.apart(), backends)?;
+        let proxy = FaultProxy::start(&lines).await?;
         let label = out.file_name().and_then(|name| name.to_str()).context("plain names")?;
         let mut system = Self {
             services: BTreeMap::new(),
@@ -186,13 +136,14 @@ impl System {
             redis,
             broker,
             pids: Pids::default(),
+            means,
             label: label.to_owned(),
-            host,
-            links,
+            wiring,
+            binaries: binaries.map(Path::to_path_buf),
             _folder: folder,
         };
         for service in Service::ALL {
-            system.start_service(service).await;
+            system.start_service(service).await?;
         }
         system.ready(Duration::from_mins(1)).await.map_err(anyhow::Error::msg)?;
         Ok(system)
@@ -214,83 +165,42 @@ impl System {
 
     /// Where clients find a gateway: past its link.
     pub fn gateway_address(&self, number: u16) -> SocketAddr {
-        self.links[&format!("client-gateway-{number}")]
+        self.wiring.link(&format!("client-gateway-{number}"))
     }
 
     /// Starts a service, also after it was killed.
-    pub async fn start_service(&mut self, service: Service) {
-        let environment = self.environment(service);
+    pub async fn start_service(&mut self, service: Service) -> anyhow::Result<()> {
+        let mut environment = self.wiring.environment(service);
+        environment.extend(self.means.environment(service));
         let name = service.to_string();
         let label = format!("{}/{name}", self.label);
-        let process = Process::start(&label, service.binary(), &[], &environment).await;
+        let special = self.binaries.as_ref().map(|folder| folder.join(service.binary()));
+        let path = special.filter(|path| path.exists()).unwrap_or_else(|| binary(service.binary()));
+        let (path, arguments) = self.means.entrance(service, path)?;
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let process = Process::start_at(&label, &path, &arguments, &environment).await;
         self.pids.set(&name, process.pid());
         self.services.insert(service, process);
+        Ok(())
     }
 
-    fn link(&self, name: &str) -> SocketAddr {
-        self.links[name]
-    }
-
-    fn environment(&self, service: Service) -> Vec<(String, String)> {
-        let host = self.host;
-        let amqp = format!("amqp://guest:guest@{}/%2f", self.link(&format!("broker-{service}")));
-        let grpc = |addresses: &[SocketAddr]| {
-            let urls: Vec<String> =
-                addresses.iter().map(|address| format!("\"http://{address}\"")).collect();
-            format!("[{}]", urls.join(", "))
-        };
-        let mut pairs = vec![
-            ("MANAGEMENT_LISTEN", format!("{host}:{}", service.management_port())),
-            ("AMQP__URL", amqp),
-        ];
-        let prefix = match service {
-            Service::Gateway(number) => {
-                pairs.extend([
-                    ("GATEWAY_ID", service.to_string()),
-                    ("LISTEN", format!("{host}:{}", GATEWAY_PORT + number)),
-                    ("AUTH__HS256_SECRET", SECRET.to_owned()),
-                    (
-                        "CHAT_GRPC__URLS",
-                        grpc(&[0, 1].map(|chat| self.link(&format!("chat-{chat}-{service}")))),
-                    ),
-                    ("PRESENCE_GRPC__URLS", grpc(&[self.link(&format!("presence-{service}"))])),
-                    // Small, so that slow readers are given up within a fault's time.
-                    ("LIMITS__OUTBOX_BYTES", (256 * 1024).to_string()),
-                ]);
-                "TIDINGS_GATEWAY__"
-            }
-            Service::Chat(number) => {
-                let postgres = self.link(&format!("postgres-{service}"));
-                let database = postgres::DATABASE;
-                pairs.extend([
-                    ("GRPC_LISTEN", format!("{host}:{}", CHAT_PORT + number)),
-                    ("DATABASE__URL", format!("postgres://postgres@{postgres}/{database}")),
-                    ("PRESENCE_GRPC__URLS", grpc(&[self.link(&format!("presence-{service}"))])),
-                ]);
-                "TIDINGS_CHAT__"
-            }
-            Service::Presence => {
-                pairs.extend([
-                    ("GRPC_LISTEN", format!("{host}:{PRESENCE_PORT}")),
-                    ("REDIS__URL", format!("redis://{}", self.link("redis-presence"))),
-                    (
-                        "CHAT_GRPC__URLS",
-                        grpc(&[CHAT_PORT, CHAT_PORT + 1].map(|port| (host, port).into())),
-                    ),
-                ]);
-                "TIDINGS_PRESENCE__"
-            }
-        };
-        pairs.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)).collect()
+    /// What a service says its time of day is, by the minute.
+    pub async fn time_at(&self, service: Service) -> anyhow::Result<String> {
+        let url = format!("http://{}/health/live", self.wiring.management(service));
+        let answer = reqwest::get(&url).await?;
+        let date = answer.headers().get(reqwest::header::DATE).context("answers are dated")?;
+        Ok(date.to_str()?.chars().take("Sat, 21 Nov 2026 07:00".len()).collect())
     }
 
     /// Waits until every service says that it is ready; who does not.
     pub async fn ready(&self, patience: Duration) -> Result<(), String> {
         let deadline = Instant::now() + patience;
+        let client = reqwest::Client::builder().timeout(ANSWER).build();
+        let client = client.map_err(|error| error.to_string())?;
         for service in Service::ALL {
-            let url = format!("http://{}:{}/health/ready", self.host, service.management_port());
+            let url = format!("http://{}/health/ready", self.wiring.management(service));
             loop {
-                let said = match reqwest::get(&url).await {
+                let said = match client.get(&url).send().await {
                     Ok(answer) if answer.status().is_success() => break,
                     Ok(answer) => answer.text().await.unwrap_or_default(),
                     Err(error) => error.to_string(),

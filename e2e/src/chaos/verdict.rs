@@ -12,9 +12,6 @@ use super::postgres;
 use super::system::System;
 use crate::process::command;
 
-/// Fewer acknowledgements prove nothing.
-const MIN_ACKNOWLEDGED: &str = "1000";
-
 /// Writes every entry and cursor of the database into the journal.
 pub async fn dump(system: &System, journal: &Journal) -> anyhow::Result<u64> {
     let mut database = postgres::connect(&system.postgres, postgres::DATABASE).await?;
@@ -66,12 +63,17 @@ pub struct Judged {
     pub data: Value,
 }
 
-/// Judges the histories.
-pub async fn check(histories: &[PathBuf], journal: &Path, out: &Path) -> anyhow::Result<Judged> {
+/// Judges the histories; `rules` are further arguments of `fleet check`.
+pub async fn check(
+    histories: &[PathBuf],
+    journal: &Path,
+    out: &Path,
+    rules: &[&str],
+) -> anyhow::Result<Judged> {
     let path = out.join("judgement.json");
     let plain = |path: &Path| path.to_str().map(str::to_owned).context("plain names");
     let mut arguments = vec!["check".to_owned(), "--json".to_owned(), plain(&path)?];
-    arguments.extend(["--min-acknowledged".to_owned(), MIN_ACKNOWLEDGED.to_owned()]);
+    arguments.extend(rules.iter().map(|rule| (*rule).to_owned()));
     for history in histories {
         arguments.push(plain(history)?);
     }

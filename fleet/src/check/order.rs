@@ -85,10 +85,16 @@ pub(super) fn polls(
 ) {
     let conversation = view.conversation;
     let mut held = Cursor::default();
-    let (mut connection, mut highest) = (0, 0);
-    for seen in &view.observations {
+    let (mut connection, mut highest, mut synced) = (0, 0, 0);
+    let mut syncs = view.synced.iter().peekable();
+    for (place, seen) in view.observations.iter().enumerate() {
         if seen.connection != connection {
-            (connection, highest) = (seen.connection, 0);
+            (connection, highest, synced) = (seen.connection, 0, 0);
+        }
+        while let Some(sync) = syncs.next_if(|sync| sync.after <= place) {
+            if sync.connection == connection {
+                synced = synced.max(sync.reached);
+            }
         }
         let is_own = own.binary_search(&seen.seq).is_ok();
         if !held.take(seen.seq) {
@@ -108,7 +114,10 @@ pub(super) fn polls(
             });
             continue;
         }
-        let skipped = if highest == 0 { 0 } else { skipped(&held, own, highest, seen.seq) };
+        // What is committed after a sync is pushed: nothing may lie between the two.
+        let before = highest.max(synced);
+        let is_first = before == 0 || before >= seen.seq;
+        let skipped = if is_first { 0 } else { skipped(&held, own, before, seen.seq) };
         if skipped > 0 {
             findings.live_skips += skipped;
             if policy.is_strict_live {
@@ -116,7 +125,7 @@ pub(super) fn polls(
                 findings.add(Rule::PollSkip, site, || {
                     format!(
                         "conversation {conversation}: client {client} got seq {} right after \
-                         {highest}",
+                         {before}",
                         seen.seq
                     )
                 });

@@ -31,7 +31,8 @@ pub enum Rule {
     StaleAppend,
     /// On one connection a new live entry stood before one already shown.
     NonmonotonicPoll,
-    /// On one connection a live entry skipped others (counted only, unless asked for).
+    /// On one connection a live entry skipped others, or the first after a sync did (counted only,
+    /// unless asked for).
     PollSkip,
     /// A connected member never got an entry of the log.
     Unseen,
@@ -41,6 +42,8 @@ pub enum Rule {
     Unreadable,
     /// An entry was shown twice on one device, although devices drop repeats.
     DuplicateDelivery,
+    /// A connected device waited longer than allowed for what was acknowledged.
+    LateDelivery,
     /// A receipt passed the head or what was confirmed, or the store kept another. Without faults
     /// also one that went back.
     CursorRegress,
@@ -60,7 +63,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::LostWrite,
         Self::Phantom,
         Self::AbortedRead,
@@ -76,6 +79,7 @@ impl Rule {
         Self::Leak,
         Self::Unreadable,
         Self::DuplicateDelivery,
+        Self::LateDelivery,
         Self::CursorRegress,
         Self::StaleRead,
         Self::FalseOffline,
@@ -103,6 +107,7 @@ impl Rule {
             Self::Leak => "leak",
             Self::Unreadable => "unreadable",
             Self::DuplicateDelivery => "duplicate-delivery",
+            Self::LateDelivery => "late-delivery",
             Self::CursorRegress => "cursor-regress",
             Self::StaleRead => "stale-read",
             Self::FalseOffline => "false-offline",

@@ -18,6 +18,7 @@ fn options() -> CheckOptions {
         min_acknowledged: 1,
         strict_live: false,
         presence_window: Duration::from_secs(15),
+        delivery_window: Some(Duration::from_secs(10)),
         json: None,
     }
 }

@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::{CommonLines, Invoked, Judged, is_last, observe};
 use crate::event::{CursorKind, Doubt, Event, Seen, Way};
 use crate::facts::{Facts, Notice, Receipt, Session, Sync, Unanswered};
-use crate::history::{ClientHistory, History, Mark, Observation, Oddity, Outcome, Send, Via, View};
+use crate::history::{
+    ClientHistory, History, Mark, Observation, Oddity, Outcome, Send, Synced, Via, View,
+};
 
 /// An entry that came to a client.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct RunLines {
     answered: Vec<(u64, u64)>,
     refused: Vec<u64>,
     received: Vec<Received>,
+    /// How many entries had come, whose sync ended then, and how far it reached.
+    synced: Vec<(usize, u32, u16, Sync)>,
     shown: BTreeSet<(u32, u32, u32)>,
     logs: Vec<Seen>,
     read_logs: Vec<u32>,
@@ -107,6 +111,8 @@ impl RunLines {
                     let (conversation, seq) = (entry.conv, entry.seq);
                     self.odd(Oddity::ShownTwice { client, conversation, seq });
                 }
+                let place = (client, entry.conv, entry.seq);
+                self.facts.arrivals.entry(place).or_insert(at_us);
                 self.received.push(Received { client, connection, entry, via });
             }
             Event::Leak { dev, conversation } => {
@@ -130,11 +136,14 @@ impl RunLines {
                     *reached = (*reached).max(head);
                 }
             }
-            Event::SyncEnd { dev, done, .. } => {
+            Event::SyncEnd { dev, epoch, done } => {
                 let all = self.syncing.entry(dev).or_default();
                 if !all.is_empty() {
                     let sync = all.remove(0);
-                    self.facts.syncs.extend(done.then_some(sync));
+                    if done {
+                        self.synced.push((self.received.len(), dev, epoch, sync.clone()));
+                        self.facts.syncs.push(sync);
+                    }
                 }
             }
             Event::Cursor { dev, conv, kind: CursorKind::Delivered | CursorKind::Read, seq } => {
@@ -253,16 +262,23 @@ impl RunLines {
 
     /// What each client saw of each of its conversations.
     fn views(&mut self) {
-        let mut views: BTreeMap<(u32, u32), Vec<Observation>> = BTreeMap::new();
+        let mut views: BTreeMap<(u32, u32), (Vec<Observation>, Vec<Synced>)> = BTreeMap::new();
         for member in self.history.memberships.keys() {
             views.entry((member.1, member.0)).or_default();
         }
-        for received in &self.received {
+        let mut syncs = std::mem::take(&mut self.synced).into_iter().peekable();
+        for (place, received) in self.received.iter().enumerate() {
+            while let Some((_, client, connection, sync)) = syncs.next_if(|it| it.0 <= place) {
+                for (conversation, reached) in sync.reached {
+                    let (seen, synced) = views.entry((client, conversation)).or_default();
+                    synced.push(Synced { after: seen.len(), connection, reached });
+                }
+            }
             let seen = observe(&self.invoked, &received.entry, received.connection, received.via);
-            views.entry((received.client, received.entry.conv)).or_default().push(seen);
+            views.entry((received.client, received.entry.conv)).or_default().0.push(seen);
         }
-        for ((client, conversation), observations) in views {
-            self.client(client).views.push(View { conversation, observations });
+        for ((client, conversation), (observations, synced)) in views {
+            self.client(client).views.push(View { conversation, observations, synced });
         }
     }
 

@@ -45,6 +45,7 @@ fn judge(history: PathBuf) -> Judgement {
         min_acknowledged: 1,
         strict_live: false,
         presence_window: std::time::Duration::from_secs(15),
+        delivery_window: None,
         json: None,
     };
     fleet::check_command::run(&options).expect("the history can be read")

@@ -10,12 +10,16 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
+use crate::planted;
 use crate::store::reading::{code, corrupt};
 use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
 
 /// Its parts see the same snapshot and commit together: the implicit transaction of one statement,
 /// one round trip. Empty lists cost almost nothing.
-const APPEND: &str = "
+macro_rules! append_sql {
+    ($when_taken:literal) => {
+        concat!(
+            "
 WITH new_entries AS (
     INSERT INTO entries (tenant, conversation_id, seq, id, kind, sender_id, client_id, content,
         reply_to, mentions, is_important, extra, created_at_ms)
@@ -24,7 +28,9 @@ WITH new_entries AS (
 ), new_client_ids AS (
     INSERT INTO client_ids (tenant, conversation_id, seq, entry_id, sender_id, client_id, created_at_ms, digest)
     SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $6::text[], $7::uuid[], $13::bigint[],
-        $14::bigint[])
+        $14::bigint[])",
+            $when_taken,
+            "
 ), conversations_set AS (
     INSERT INTO conversations (tenant, id, kind, title, created_at_ms)
     SELECT $1, * FROM unnest($15::uuid[], $16::smallint[], $17::text[], $18::bigint[])
@@ -41,7 +47,17 @@ WITH new_entries AS (
     DELETE FROM members USING unnest($23::uuid[], $24::text[]) AS gone (c, u)
     WHERE tenant = $1 AND conversation_id = gone.c AND user_id = gone.u
 )
-SELECT 1";
+SELECT 1"
+        )
+    };
+}
+
+/// A client id that is taken refuses the batch: this makes a repeated operation harmless.
+const APPEND: &str = if planted::DUPLICATE_CHECK_OFF {
+    append_sql!(" ON CONFLICT DO NOTHING")
+} else {
+    append_sql!("")
+};
 
 const ADVANCE_CURSORS: &str = "
 UPDATE members SET delivered_seq = n.d, read_seq = n.r

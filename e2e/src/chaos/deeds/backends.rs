@@ -70,11 +70,7 @@ pub(super) async fn lock(system: &System, hold: Duration) -> anyhow::Result<Stri
     let mut transaction = locker.begin().await?;
     transaction.execute("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE").await?;
     tokio::time::sleep(hold).await;
-    let mut looker = postgres::connect(&system.postgres, "postgres").await?;
-    let waiting: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            .fetch_one(&mut looker)
-            .await?;
+    let waiting = postgres::waiting(&system.postgres).await?;
     transaction.rollback().await?;
     let evidence = format!("{waiting} sessions waited for the log's lock, held for {hold:?}");
     Ok(if waiting > 0 { evidence } else { String::new() })

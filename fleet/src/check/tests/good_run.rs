@@ -80,7 +80,7 @@ pub fn run(plan: &Plan) -> (History, Vec<Log>) {
         for client in members {
             let log = &logs[conversation];
             let observations = observe(*client, conversation as u32, log, &mut noise);
-            let view = View { conversation: conversation as u32, observations };
+            let view = View { conversation: conversation as u32, observations, synced: Vec::new() };
             history.clients[*client as usize].views.push(view);
         }
         if plan.with_history {

@@ -164,6 +164,51 @@ fn what_is_cut_off_unproven_or_unfinished_is_unknown() {
     assert_eq!(judge(&common, &runs, &few).0.verdict, Verdict::Unknown);
 }
 
+/// The first entry that came live to client 1 after its second connection had synced.
+fn first_after_sync(story: &Story) -> usize {
+    story.places(|event| matches!(event, Event::Recv { dev: 1, epoch: 2, .. }))[0]
+}
+
+#[test]
+fn a_first_live_entry_that_skips_what_came_after_the_sync_is_strictly_a_poll_skip() {
+    let strict = CheckOptions { strict_live: true, ..options() };
+    let broken_strictly = |story: &Story| -> Vec<Rule> {
+        judged_under(story, &strict).findings.violations.into_keys().collect()
+    };
+    let mut story = a_story();
+    assert_eq!(broken_strictly(&story), []);
+    // It was pushed to a connection that was gone, and the next sync brings it.
+    let lost = story.run.remove(first_after_sync(&story));
+    let Event::Recv { dev, epoch, entry, shown, .. } = lost.event else { unreachable!() };
+    let last = story.places(is_recv).pop().unwrap();
+    let event = Event::Recv { dev, epoch, entry, via: Way::Sync, shown };
+    story.run.insert(last + 1, Line { t: story.run[last].t, event });
+    assert_eq!(broken(&story), []);
+    assert_eq!(broken_strictly(&story), [Rule::PollSkip]);
+}
+
+#[test]
+fn what_a_connected_device_gets_too_late_is_a_late_delivery_unless_a_fault_was_under_way() {
+    let mut story = a_story();
+    let mut late = story.run.remove(first_after_sync(&story));
+    let Event::Recv { via, .. } = &mut late.event else { unreachable!() };
+    *via = Way::Sync;
+    let at = story.places(|event| matches!(event, Event::Status { .. }))[0];
+    // Sending ended a minute before.
+    late.t = story.run[at].t - 40_000 * MS;
+    story.run.insert(at, late);
+    assert_eq!(broken(&story), [Rule::LateDelivery]);
+    let unlimited = CheckOptions { delivery_window: None, ..options() };
+    assert_eq!(judged_under(&story, &unlimited).verdict, Verdict::Valid);
+    let end = story.run[at].t;
+    for line in &mut story.common {
+        if let Event::Nemesis { act: Act::Stop, .. } = &line.event {
+            line.t = end;
+        }
+    }
+    assert_eq!(broken(&story), []);
+}
+
 #[test]
 fn a_broken_rule_leaves_its_events_beside_the_history() {
     let folder = tempfile::tempdir().unwrap();

@@ -32,6 +32,8 @@ pub struct Story {
     /// By conversation: sender and number of each entry.
     logs: [Vec<(u32, u32)>; CONVERSATIONS as usize],
     sends: [u32; CLIENTS as usize],
+    /// Which connection of each client is open.
+    epochs: [u16; CLIENTS as usize],
     now: u64,
 }
 
@@ -59,7 +61,7 @@ pub fn entry(conv: u32, seq: u32, (dev, n): (u32, u32)) -> Seen {
 impl Story {
     /// Everything right.
     pub fn of(steps: &[Step]) -> Self {
-        let mut story = Self { now: BEGIN, ..Self::default() };
+        let mut story = Self { now: BEGIN, epochs: [1; CLIENTS as usize], ..Self::default() };
         story.begin();
         let half = steps.len() / 2;
         for (at, (conv, dev)) in steps.iter().enumerate() {
@@ -123,6 +125,7 @@ impl Story {
     }
 
     fn reopen(&mut self, dev: u32, gateway: u32) {
+        self.epochs[dev as usize] = 2;
         self.say(Event::Open { dev, epoch: 2, gateway });
         let heads: Vec<(u32, u32)> =
             (0..CONVERSATIONS).zip(self.logs.iter().map(|log| log.len() as u32)).collect();
@@ -144,7 +147,13 @@ impl Story {
         self.say(Event::Invoke { dev, conv, n, cid, hash, again: false });
         let others = (0..CLIENTS).filter(|other| *other != dev);
         for other in others.clone() {
-            let recv = Event::Recv { dev: other, epoch: 1, entry, via: Way::Live, shown: true };
+            let recv = Event::Recv {
+                dev: other,
+                epoch: self.epochs[other as usize],
+                entry,
+                via: Way::Live,
+                shown: true,
+            };
             self.say(recv);
         }
         self.say(Event::Ok { dev, conv: Some(conv), n: Some(n), cid, seq, id: entry.id });
