@@ -10,6 +10,7 @@ mod deliver;
 mod ephemeral;
 mod message;
 pub mod owed;
+mod signal;
 
 use std::sync::Arc;
 use std::time::Duration;

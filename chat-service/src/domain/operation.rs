@@ -103,9 +103,11 @@ pub fn reference(body: &Body) -> Reference {
         Body::RemoveMember(b) => (&b.r#ref, &b.client_id),
         Body::SetRole(b) => (&b.r#ref, &b.client_id),
         Body::Rename(b) => (&b.r#ref, &b.client_id),
-        Body::AdvanceCursor(_) | Body::Typing(_) | Body::Profile(_) | Body::SetStatus(_) => {
-            return Reference::default();
-        }
+        Body::AdvanceCursor(_)
+        | Body::Typing(_)
+        | Body::Profile(_)
+        | Body::Signal(_)
+        | Body::SetStatus(_) => return Reference::default(),
     };
     Reference { reference: reference.clone(), client_id: client_id.clone() }
 }
@@ -119,9 +121,11 @@ pub fn parse(origin: &bus::Origin, body: Body) -> Option<Result<Operation, Refus
         Body::RemoveMember(b) => remove(origin, b),
         Body::SetRole(b) => set_role(origin, b),
         Body::Rename(b) => rename(origin, b),
-        Body::AdvanceCursor(_) | Body::Typing(_) | Body::Profile(_) | Body::SetStatus(_) => {
-            return None;
-        }
+        Body::AdvanceCursor(_)
+        | Body::Typing(_)
+        | Body::Profile(_)
+        | Body::Signal(_)
+        | Body::SetStatus(_) => return None,
     };
     Some(parsed)
 }
