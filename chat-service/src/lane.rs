@@ -14,6 +14,7 @@ mod guarded;
 mod message;
 pub mod owed;
 mod pile;
+mod signal;
 pub mod suspects;
 
 use std::sync::Arc;

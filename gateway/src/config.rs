@@ -67,6 +67,8 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Largest client frame, in bytes.
     pub frame_bytes: usize,
+    /// Largest `data` of a call signal, in bytes.
+    pub signal_bytes: usize,
     /// Requests of one connection that may await their answer.
     pub in_flight: usize,
     /// How long an answer may take before the client is told that the outcome is unknown, in
@@ -124,6 +126,7 @@ impl Default for LimitsConfig {
         Self {
             connections: 100_000,
             frame_bytes: 1 << 20,
+            signal_bytes: 64 << 10,
             in_flight: 32,
             answer_timeout_ms: 10_000,
             heartbeat_ms: 30_000,

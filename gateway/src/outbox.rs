@@ -79,7 +79,8 @@ struct Waiting {
 
 impl Outbox {
     /// Adds a frame. A full outbox drops what is ephemeral first; when that does not help, the socket
-    /// is closed with 4009 and the device comes back by sync. Answers the number of dropped frames.
+    /// is closed with 4009 and the device comes back by sync. A signal that finds no room is dropped
+    /// itself. Answers the number of dropped frames.
     pub fn push(&self, queued: Queued, limits: OutboxLimits) -> usize {
         let mut waiting = self.waiting.lock();
         if waiting.close.is_some() {
@@ -91,7 +92,12 @@ impl Outbox {
                 return 1;
             }
             dropped = waiting.drop_ephemeral();
-            if waiting.is_full(&queued, limits) {
+            let is_full = waiting.is_full(&queued, limits);
+            if is_full && queued.class == PushClass::Signal {
+                // Nobody can close another's socket by calling.
+                return dropped + 1;
+            }
+            if is_full {
                 waiting.frames.clear();
                 waiting.close = Some(Close::TooSlow);
                 drop(waiting);
@@ -191,6 +197,19 @@ mod tests {
         let taken = outbox.take();
         assert_eq!(taken.close, Some(Close::TooSlow));
         assert!(taken.frames.is_empty());
+    }
+
+    #[test]
+    fn a_signal_that_finds_no_room_is_dropped_and_closes_nothing() {
+        let outbox = Outbox::default();
+        outbox.push(queued(PushClass::Ephemeral, 10), LIMITS);
+        outbox.push(queued(PushClass::Entry, 10), LIMITS);
+        outbox.push(queued(PushClass::Entry, 10), LIMITS);
+        assert_eq!(outbox.push(queued(PushClass::Signal, 10), LIMITS), 1, "it comes before typing");
+        assert_eq!(outbox.push(queued(PushClass::Signal, 10), LIMITS), 1, "it is dropped itself");
+        let taken = outbox.take();
+        assert_eq!(taken.frames.len(), 3);
+        assert!(taken.close.is_none());
     }
 
     #[test]

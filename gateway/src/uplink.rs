@@ -177,9 +177,11 @@ fn sender(frame: &Frame) -> Option<(u64, Bytes)> {
         Body::RemoveMember(body) => &body.client_id,
         Body::SetRole(body) => &body.client_id,
         Body::Rename(body) => &body.client_id,
-        Body::AdvanceCursor(_) | Body::Typing(_) | Body::Profile(_) | Body::SetStatus(_) => {
-            return None;
-        }
+        Body::AdvanceCursor(_)
+        | Body::Typing(_)
+        | Body::Profile(_)
+        | Body::Signal(_)
+        | Body::SetStatus(_) => return None,
     };
     Some((frame.origin.as_ref()?.connection, client_id.clone()))
 }

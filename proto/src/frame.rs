@@ -60,6 +60,7 @@ pub fn decode_client(text: &str) -> Result<ClientFrame, FrameError> {
         "read" => body(text).map(ClientFrame::Read),
         "typing" => body(text).map(ClientFrame::Typing),
         "status" => body(text).map(ClientFrame::Status),
+        "signal" => body(text).map(ClientFrame::Signal),
         _ => {
             return Err(FrameError {
                 code: ErrorCode::UnknownType,
@@ -82,7 +83,9 @@ fn body<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
 /// serde's words say which field and where; its quotes of values are cut, they may be private.
 fn shape(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let quotes = text.starts_with("invalid type") || text.starts_with("invalid value");
+    let quotes = ["invalid type", "invalid value", "unknown variant"]
+        .iter()
+        .any(|beginning| text.starts_with(beginning));
     // The last one: the quoted value may say the same words.
     match text.rsplit_once(", expected ") {
         Some((_, expected)) if quotes => format!("expected {expected}"),

@@ -172,6 +172,10 @@ uuid_id! {
     /// Made by a client for one operation and kept until it is answered; makes resending harmless.
     ClientId
 }
+uuid_id! {
+    /// One call, named by its caller; all its signals carry it.
+    CallId
+}
 
 impl ConversationId {
     /// The direct conversation of two users: the same for both, known without asking anybody.

@@ -8,7 +8,8 @@ use proto::frame::{MAX_DEPTH, decode_client};
 use serde_json::{Value, json};
 
 /// Every type a client may send.
-const TYPES: [&str; 8] = ["auth", "ping", "send", "sync", "delivered", "read", "typing", "status"];
+const TYPES: [&str; 9] =
+    ["auth", "ping", "send", "sync", "delivered", "read", "typing", "status", "signal"];
 
 /// A frame as it is on the wire, of each type with a body that can be written again.
 fn frame() -> impl Strategy<Value = Value> {
@@ -26,6 +27,7 @@ fn frame() -> impl Strategy<Value = Value> {
         sync.prop_map(|(cursors, epoch)| {
             json!({"type": "sync", "epoch": epoch, "cursors": cursors})
         }),
+        signal(),
     ]
 }
 
@@ -59,6 +61,20 @@ fn send() -> impl Strategy<Value = Value> {
     )
 }
 
+fn signal() -> impl Strategy<Value = Value> {
+    let kinds = ["offer", "answer", "ice", "ring", "busy", "decline", "hangup"];
+    let kind = prop::sample::select(kinds.to_vec());
+    (name(), uuid(), kind, prop::option::of(any::<String>())).prop_map(
+        |(to, call_id, kind, sdp)| {
+            let mut frame = json!({"type": "signal", "to": to, "call_id": call_id, "kind": kind});
+            if let Some(sdp) = sdp {
+                frame["data"] = json!({"sdp": sdp, "n": [1.5, null]});
+            }
+            frame
+        },
+    )
+}
+
 fn uuid() -> impl Strategy<Value = String> {
     any::<[u8; 16]>().prop_map(|bytes| uuid::Uuid::from_bytes(bytes).to_string())
 }
@@ -77,6 +93,7 @@ fn rewritten(frame: &ClientFrame) -> Value {
         ClientFrame::Read(body) => ("read", serde_json::to_value(body)),
         ClientFrame::Typing(body) => ("typing", serde_json::to_value(body)),
         ClientFrame::Status(body) => ("status", serde_json::to_value(body)),
+        ClientFrame::Signal(body) => ("signal", serde_json::to_value(body)),
     };
     let mut value = body.unwrap();
     value.as_object_mut().unwrap().insert("type".to_owned(), json!(kind));
@@ -212,6 +229,7 @@ proptest! {
         field in prop::sample::select(vec![
             "token", "client_id", "conversation_id", "to", "kind", "reply_to", "mentions",
             "is_important", "device_type", "epoch", "cursors", "seq", "on", "status", "ref", "type",
+            "call_id",
         ]),
         number in 1_000_000_000_i64..=i64::MAX,
     ) {
@@ -224,6 +242,7 @@ proptest! {
             let mut frame = json!({
                 "type": kind, "token": "t", "client_id": uuid::Uuid::nil(), "content": {},
                 "conversation_id": uuid::Uuid::nil(), "seq": 1, "on": true, "status": "away",
+                "to": "bob", "call_id": uuid::Uuid::nil(),
             });
             frame[field] = value;
             if let Err(error) = decode_client(&frame.to_string()) {

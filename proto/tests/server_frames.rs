@@ -4,11 +4,12 @@
 
 use proptest::prelude::*;
 use proto::error_code::{ErrorCode, Stored};
+use proto::frame::client::SignalKind;
 use proto::frame::server::{
-    Entry, ErrorFrame, Presence, Receipt, Sender, Sent, ServerFrame, SyncPage, Synced, Typing,
-    to_json,
+    Entry, ErrorFrame, Presence, Receipt, Sender, Sent, ServerFrame, Signal, SyncPage, Synced,
+    Typing, to_json,
 };
-use proto::id::{ClientId, ConversationId, EntryId, UserId};
+use proto::id::{CallId, ClientId, ConversationId, EntryId, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -119,6 +120,21 @@ proptest! {
         let synced = Synced { epoch: text, conversations: devices };
         let (read, written) = again::<Synced>(&ServerFrame::Synced(synced).to_json(), "synced");
         prop_assert_eq!(read, written);
+    }
+
+    #[test]
+    fn a_signal_is_read_as_it_was_written_and_its_data_byte_for_byte(
+        from in user(), call_id in uuid(), sdp in prop::option::of(any::<String>()),
+    ) {
+        let data = sdp.map(|sdp| format!(r#"{{ "sdp":{} , "n":1.50e1 }}"#, serde_json::json!(sdp)));
+        let data = data.map(|text| RawValue::from_string(text).unwrap());
+        let signal = Signal { from, call_id: CallId(call_id), kind: SignalKind::Hangup, data };
+        let frame = signal.to_frame_json();
+        let (read, written) = again::<Signal>(&frame, "signal");
+        prop_assert_eq!(&written["kind"], "hangup");
+        prop_assert_eq!(read, written);
+        let text = std::str::from_utf8(&frame).unwrap();
+        prop_assert!(signal.data.is_none_or(|data| text.contains(data.get())), "{}", text);
     }
 
     #[test]

@@ -103,9 +103,11 @@ pub fn reference(body: &Body) -> Reference {
         Body::RemoveMember(b) => (&b.r#ref, &b.client_id),
         Body::SetRole(b) => (&b.r#ref, &b.client_id),
         Body::Rename(b) => (&b.r#ref, &b.client_id),
-        Body::AdvanceCursor(_) | Body::Typing(_) | Body::Profile(_) | Body::SetStatus(_) => {
-            return Reference::default();
-        }
+        Body::AdvanceCursor(_)
+        | Body::Typing(_)
+        | Body::Profile(_)
+        | Body::Signal(_)
+        | Body::SetStatus(_) => return Reference::default(),
     };
     Reference { reference: reference.clone(), client_id: client_id.clone() }
 }
@@ -121,7 +123,7 @@ pub fn conversation_bytes(body: &Body) -> bytes::Bytes {
         Body::Rename(b) => b.conversation_id.clone(),
         Body::AdvanceCursor(b) => b.conversation_id.clone(),
         Body::Typing(b) => b.conversation_id.clone(),
-        Body::Profile(_) | Body::SetStatus(_) => bytes::Bytes::new(),
+        Body::Profile(_) | Body::SetStatus(_) | Body::Signal(_) => bytes::Bytes::new(),
     }
 }
 
@@ -134,9 +136,11 @@ pub fn parse(origin: &bus::Origin, body: Body) -> Option<Result<Operation, Refus
         Body::RemoveMember(b) => remove(origin, b),
         Body::SetRole(b) => set_role(origin, b),
         Body::Rename(b) => rename(origin, b),
-        Body::AdvanceCursor(_) | Body::Typing(_) | Body::Profile(_) | Body::SetStatus(_) => {
-            return None;
-        }
+        Body::AdvanceCursor(_)
+        | Body::Typing(_)
+        | Body::Profile(_)
+        | Body::Signal(_)
+        | Body::SetStatus(_) => return None,
     };
     Some(parsed)
 }

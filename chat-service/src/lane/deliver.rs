@@ -273,7 +273,8 @@ fn address(outgoing: &Outgoing, located: &Located, pushes: &mut HashMap<GatewayK
             pushes.entry(key(gateway)).or_default().push(push(outgoing, vec![*connection]));
             return;
         }
-        To::Members { except, device_type, .. } => (except, *device_type),
+        To::User(_) => (None, DeviceType::Unspecified),
+        To::Members { except, device_type, .. } => (except.as_ref(), *device_type),
     };
     let mut by_gateway: Vec<Vec<u64>> = vec![Vec::new(); located.gateways.len()];
     for user in outgoing.to.members() {
@@ -281,7 +282,7 @@ fn address(outgoing: &Outgoing, located: &Located, pushes: &mut HashMap<GatewayK
             if device_type != DeviceType::Unspecified && device.device_type != device_type {
                 continue;
             }
-            let is_asker = except.as_ref().is_some_and(|(gateway, connection)| {
+            let is_asker = except.is_some_and(|(gateway, connection)| {
                 *connection == device.connection
                     && is_same(gateway, &located.gateways[device.gateway])
             });

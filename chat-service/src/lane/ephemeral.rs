@@ -1,4 +1,4 @@
-//! What a batch holds beside operations: cursors, typing and profiles. Nothing of it is in the log,
+//! What a batch holds beside operations: cursors, typing, profiles and signals. Nothing of it is in the log,
 //! and what fails is not tried again here: clients say it again.
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use proto::id::{ConversationId, UserId};
 use super::LaneParts;
 use super::cache::Cache;
 use super::message::{Asker, Outgoing, To};
+use super::signal;
 use crate::domain::entry::{CursorRow, Snapshot, UserRow};
 use crate::domain::plan::Audience;
 
@@ -23,6 +24,8 @@ pub(super) struct Ephemeral {
     /// The last word of each, with the trace of its frame.
     typing: HashMap<(ConversationId, UserId), (bool, String)>,
     profiles: HashMap<UserId, UserRow>,
+    /// In their order.
+    signals: Vec<Outgoing>,
 }
 
 impl Ephemeral {
@@ -54,6 +57,7 @@ impl Ephemeral {
                     self.profiles.insert(user.clone(), UserRow { id: user, name, avatar });
                 }
             }
+            Body::Signal(body) => self.signals.extend(signal::outgoing(asker, body)),
             other => return Err(other),
         }
         Ok(())
@@ -67,6 +71,7 @@ impl Ephemeral {
         now_ms: u64,
         outgoing: &mut Vec<Outgoing>,
     ) {
+        outgoing.extend(self.signals);
         if !self.profiles.is_empty() {
             let users: Vec<_> = self.profiles.into_values().collect();
             if let Err(error) = parts.store.upsert_users(&users, now_ms).await {

@@ -58,6 +58,8 @@ pub enum To {
         /// Whose it is.
         user_id: String,
     },
+    /// All devices of a user.
+    User(UserId),
     /// All devices of the members, but not the connection that asked.
     Members {
         /// The members.
@@ -77,16 +79,17 @@ impl To {
         matches!(self, Self::Connection { .. })
     }
 
-    /// The members who are to hear it; none of an answer.
+    /// The users who are to hear it; none of an answer.
     pub fn members(&self) -> impl Iterator<Item = &UserId> {
-        let members = match self {
-            Self::Connection { .. } => None,
-            Self::Members { audience, except_user, .. } => Some((audience, except_user)),
+        let (user, members) = match self {
+            Self::Connection { .. } => (None, None),
+            Self::User(user) => (Some(user), None),
+            Self::Members { audience, except_user, .. } => (None, Some((audience, except_user))),
         };
-        members.into_iter().flat_map(|(audience, except)| {
+        user.into_iter().chain(members.into_iter().flat_map(|(audience, except)| {
             let users = audience.members.keys().chain(&audience.removed);
             users.filter(move |user| Some(*user) != except.as_ref())
-        })
+        }))
     }
 }
 

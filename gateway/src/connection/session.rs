@@ -2,6 +2,7 @@
 
 mod leaving;
 mod refusing;
+mod signalling;
 mod writing;
 
 use std::sync::Arc;
@@ -249,6 +250,7 @@ impl Session {
                 let _ = self.shared.uplink.chat(typing.conversation_id, frame);
             }
             ClientFrame::Status(status) => self.set_status(status),
+            ClientFrame::Signal(signal) => self.signal(signal),
             ClientFrame::Auth(_) | ClientFrame::Sync(_) => {}
         }
     }

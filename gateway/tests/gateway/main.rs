@@ -13,6 +13,7 @@ mod pushes;
 mod rest;
 mod sends;
 mod services;
+mod signals;
 mod slow;
 mod switched_bus;
 mod tokens;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::id::{ClientId, ConversationId, UserId};
+use crate::id::{CallId, ClientId, ConversationId, UserId};
 
 /// One decoded client frame.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub enum ClientFrame {
     Read(Cursor),
     Typing(Typing),
     Status(Status),
+    Signal(Signal),
 }
 
 /// `auth`: hands in a token, as the first frame or to extend the connection.
@@ -109,4 +110,42 @@ pub struct Typing {
 pub struct Status {
     /// `online`, `away`, `busy` or `invisible`.
     pub status: String,
+}
+
+/// `signal`: one step of setting up a call, for all devices of a user. In no log: whoever is not there
+/// does not get it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Signal {
+    /// Repeated in an error; a signal that is taken has no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#ref: Option<String>,
+    /// Whom it is for.
+    pub to: UserId,
+    /// Made by the caller for this call.
+    pub call_id: CallId,
+    /// Which step.
+    pub kind: SignalKind,
+    /// What the clients tell each other, such as a session description; the server does not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<RawValue>>,
+}
+
+/// The steps of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignalKind {
+    /// The caller's description of its side.
+    Offer,
+    /// The callee's.
+    Answer,
+    /// A way to reach the other side.
+    Ice,
+    /// The callee's device rings.
+    Ring,
+    /// The callee is in another call.
+    Busy,
+    /// The callee does not want to.
+    Decline,
+    /// It is over.
+    Hangup,
 }

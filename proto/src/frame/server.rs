@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error_code::{ErrorCode, Stored};
-use crate::id::{ClientId, ConversationId, EntryId, UserId};
+use crate::frame::client::SignalKind;
+use crate::id::{CallId, ClientId, ConversationId, EntryId, UserId};
 
 /// One server frame. Encode it with [`ServerFrame::to_json`].
 #[derive(Debug, Serialize)]
@@ -66,13 +67,19 @@ pub struct Entry {
 impl Entry {
     /// The entry as a complete `entry` frame.
     pub fn to_frame_json(&self) -> bytes::Bytes {
-        // The tag goes in front of the same text: `RawValue` does not survive serde's tagging.
-        let body = to_json(self);
-        let mut json = Vec::with_capacity(body.len() + 16);
-        json.extend_from_slice(br#"{"type":"entry","#);
-        json.extend_from_slice(&body[1..]);
-        json.into()
+        tagged("entry", self)
     }
+}
+
+/// The tag goes in front of the text of the rest: `RawValue` does not survive serde's tagging.
+fn tagged<T: Serialize>(tag: &str, frame: &T) -> bytes::Bytes {
+    let body = to_json(frame);
+    let mut json = Vec::with_capacity(body.len() + tag.len() + 11);
+    json.extend_from_slice(br#"{"type":""#);
+    json.extend_from_slice(tag.as_bytes());
+    json.extend_from_slice(br#"","#);
+    json.extend_from_slice(&body[1..]);
+    json.into()
 }
 
 /// The author of an entry.
@@ -160,6 +167,27 @@ pub struct Typing {
     pub user_id: UserId,
     /// True while writing; a client forgets it after 6 s without another.
     pub on: bool,
+}
+
+/// `signal`: a step of a call with another user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Signal {
+    /// Whose step it is.
+    pub from: UserId,
+    /// Which call.
+    pub call_id: CallId,
+    /// Which step.
+    pub kind: SignalKind,
+    /// As the other client wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<RawValue>>,
+}
+
+impl Signal {
+    /// The signal as a complete `signal` frame.
+    pub fn to_frame_json(&self) -> bytes::Bytes {
+        tagged("signal", self)
+    }
 }
 
 /// `presence`: a user's merged state changed.

@@ -1,0 +1,44 @@
+//! Call signals: relayed to all devices of the user they are for, in their order, and kept nowhere.
+
+use bytes::Bytes;
+use proto::bus::{self, PushClass};
+use proto::frame::client::SignalKind;
+use proto::frame::server::Signal;
+use proto::id::{CallId, UserId};
+use serde_json::value::RawValue;
+
+use super::message::{Asker, Outgoing, To};
+
+/// What the other user's devices hear. Nothing of a malformed one: the gateway made it.
+pub(super) fn outgoing(asker: &Asker, signal: bus::Signal) -> Option<Outgoing> {
+    let kind = kind(signal.kind())?;
+    let data =
+        if signal.data.is_empty() { None } else { Some(RawValue::from_string(signal.data).ok()?) };
+    let frame = Signal {
+        from: UserId::parse(&asker.origin.user_id).ok()?,
+        call_id: CallId::from_bytes(&signal.call_id).ok()?,
+        kind,
+        data,
+    };
+    Some(Outgoing {
+        to: To::User(UserId::parse(&signal.to).ok()?),
+        frame: frame.to_frame_json(),
+        class: PushClass::Signal,
+        traceparent: asker.traceparent.clone(),
+        answers: Bytes::new(),
+        entry: None,
+    })
+}
+
+fn kind(kind: bus::SignalKind) -> Option<SignalKind> {
+    Some(match kind {
+        bus::SignalKind::Unspecified => return None,
+        bus::SignalKind::Offer => SignalKind::Offer,
+        bus::SignalKind::Answer => SignalKind::Answer,
+        bus::SignalKind::Ice => SignalKind::Ice,
+        bus::SignalKind::Ring => SignalKind::Ring,
+        bus::SignalKind::Busy => SignalKind::Busy,
+        bus::SignalKind::Decline => SignalKind::Decline,
+        bus::SignalKind::Hangup => SignalKind::Hangup,
+    })
+}
