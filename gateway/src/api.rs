@@ -3,7 +3,7 @@
 
 mod command;
 mod conversations;
-mod error;
+pub(crate) mod error;
 mod explain;
 mod members;
 mod messages;

@@ -256,6 +256,8 @@ impl System {
                     ("PRESENCE_GRPC__URLS", grpc(&[self.link(&format!("presence-{service}"))])),
                     // Small, so that slow readers are given up within a fault's time.
                     ("LIMITS__OUTBOX_BYTES", (256 * 1024).to_string()),
+                    // The whole fleet comes from one address.
+                    ("ADMISSION__EXEMPT_NETWORKS", "[\"127.0.0.0/8\"]".to_owned()),
                 ]);
                 "TIDINGS_GATEWAY__"
             }
