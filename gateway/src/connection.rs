@@ -16,9 +16,11 @@ use proto::bus::DeviceType;
 use proto::frame::server::{Limits, ServerFrame, Welcome};
 use proto::id::{ConversationId, DeviceId};
 
+use crate::accept::stream::Gate;
+use crate::presence_link::Registered;
 use crate::registry::Connection;
 use crate::shared::{Shared, unix_ms};
-use close::Close;
+use close::{Close, Limit};
 use session::Session;
 
 /// What the upgrade request said.
@@ -31,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) acknowledges: bool,
     /// From the path `/ws/{conversation_id}`.
     pub(crate) conversation_id: Option<ConversationId>,
+    /// Of the TCP connection: opened when it is known who is there.
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Runs a socket to its end.
@@ -57,6 +61,7 @@ async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Opti
         Ok(identity) => identity,
         Err(ended) => return ended,
     };
+    request.gate.open();
     // Boxed: an idle connection keeps only what its session needs.
     if let Some(id) = request.conversation_id
         && let Err(close) = Box::pin(handshake::check_member(shared, &identity, id)).await
@@ -82,7 +87,9 @@ async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Opti
         Err(ended) => ended,
     };
     shared.registry.remove(connection.number);
-    shared.presence_link.disconnected(connection).await;
+    if ended != Some(Close::Limited(Limit::User)) {
+        shared.presence_link.disconnected(connection).await;
+    }
     ended
 }
 
@@ -95,8 +102,10 @@ async fn register(
     let timeout = Duration::from_millis(shared.limits.register_timeout_ms);
     let registered =
         tokio::time::timeout(timeout, shared.presence_link.connected(Arc::clone(connection))).await;
-    if registered != Ok(true) {
-        return Err(Some(Close::TryAgain));
+    match registered {
+        Ok(Some(Registered::Taken)) => {}
+        Ok(Some(Registered::TooMany)) => return Err(Some(Close::Limited(Limit::User))),
+        Ok(None) | Err(_) => return Err(Some(Close::TryAgain)),
     }
     shared.metrics.welcomed.inc();
     let welcome = ServerFrame::Welcome(Welcome {

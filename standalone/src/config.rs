@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use bus::in_process::InProcessConfig;
 use chat_service::config::{LaneConfig, QueryConfig};
 use gateway::config::LimitsConfig;
+use gateway::{AdmissionConfig, Network};
 use platform::telemetry::TelemetryConfig;
 use platform::token::AuthConfig;
 use presence_service::config::PresenceSettings;
+use presence_service::store::LeaseConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::data_folder::{self, DataFolder, DataFolderError};
@@ -34,12 +36,16 @@ pub struct TidingsConfig {
     pub allowed_origins: Vec<String>,
     /// Sockets and REST.
     pub limits: LimitsConfig,
+    /// Who may come in. This machine's own programs always may.
+    pub admission: AdmissionConfig,
     /// The queues between the services.
     pub bus: InProcessConfig,
     /// Appending and delivering.
     pub lanes: LaneConfig,
     /// Answering questions.
     pub queries: QueryConfig,
+    /// How long what is believed of connections, and how many a user may have.
+    pub leases: LeaseConfig,
     /// Leases and announcements.
     pub presence: PresenceSettings,
     /// Logs and traces.
@@ -56,10 +62,15 @@ impl Default for TidingsConfig {
             auth: AuthConfig::default(),
             allowed_origins: Vec::new(),
             limits: LimitsConfig::default(),
+            admission: AdmissionConfig {
+                exempt_networks: own_machine(),
+                ..AdmissionConfig::default()
+            },
             bus: InProcessConfig::default(),
             // SQLite has one writer: a second lane would only wait for it and sync the disk once more.
             lanes: LaneConfig { lanes: 1, ..LaneConfig::default() },
             queries: QueryConfig::default(),
+            leases: LeaseConfig::default(),
             presence: PresenceSettings::default(),
             // What it does is on the terminal already; the log is for what goes wrong.
             telemetry: TelemetryConfig {
@@ -68,6 +79,11 @@ impl Default for TidingsConfig {
             },
         }
     }
+}
+
+/// Trying things out on one machine meets no limits of addresses.
+fn own_machine() -> Vec<Network> {
+    ["127.0.0.0/8", "::1/128"].iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 impl TidingsConfig {

@@ -3,12 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
+mod admission;
 mod away;
 mod device;
 mod drain;
 mod edge;
 mod frames;
 mod heartbeat;
+mod limits;
 mod pushes;
 mod rest;
 mod sends;
