@@ -94,6 +94,10 @@ pub struct LaneConfig {
     pub dead_letters: u64,
     /// How often a frame that is worked on alone may end the process before it is put aside.
     pub poison_deaths: u64,
+    /// An entry that was committed so long ago, in milliseconds, is not pushed any more: its receivers are
+    /// told that there is something, and sync. Less than the broker takes to give a silent consumer up (two
+    /// `amqp.heartbeat_secs`), since then another process pushes later entries.
+    pub stale_ms: u64,
     /// How often a replica says that it lives, in milliseconds.
     pub replica_beat_ms: u64,
     /// How long a replica may be silent before its partitions are shared among the others, in
@@ -122,6 +126,7 @@ impl Default for LaneConfig {
             owed_users: 10_000,
             dead_letters: 10_000,
             poison_deaths: 2,
+            stale_ms: 10_000,
             replica_beat_ms: 2_000,
             replica_gone_ms: 5_000,
             yield_ms: 2_000,

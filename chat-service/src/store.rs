@@ -27,6 +27,7 @@ use crate::domain::entry::{
 };
 use dead::DeadStore;
 use replicas::ReplicaStore;
+use uuid::Uuid;
 
 /// Everything that one append changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -182,11 +183,9 @@ pub trait QueryStore: Send + Sync + 'static {
     /// How far the conversations of users have come: one digest each, in order.
     async fn head_digests(&self, users: &[UserId]) -> Result<Vec<HeadsDigest>, StoreError>;
 
-    /// The place of the entry that was written under a client id, whoever wrote it.
-    async fn find_entry(
-        &self,
-        client_id: ClientId,
-    ) -> Result<Option<(ConversationId, u64)>, StoreError>;
+    /// The place of the entry that was written under a client id, whoever wrote it, or that has this id
+    /// and was written within minutes of the making of its client id.
+    async fn find_entry(&self, id: Uuid) -> Result<Option<(ConversationId, u64)>, StoreError>;
 
     /// The users that are known among these.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>, StoreError>;

@@ -114,6 +114,11 @@ impl Cluster {
             .await
     }
 
+    /// Starts the presence service again, after it was stopped.
+    pub async fn start_presence(&self) -> Process {
+        start_presence(&self.label, &self.names, self.host, &self.settings).await
+    }
+
     /// Waits until every process says it is ready.
     pub async fn ready(&self) {
         let all = self.gateways.iter().chain(&self.chats).chain([&self.presence]);

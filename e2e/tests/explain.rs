@@ -31,6 +31,11 @@ async fn a_message_is_explained_from_offline_to_read() {
     assert!(is_ok && text.contains(&place) && text.contains("offline       bob"), "{text}");
     assert!(!text.contains("secret words"), "no content: {text}");
 
+    let entry_id = sent["id"].as_str().expect("an id");
+    assert_eq!(explain(entry_id, &[]).await, (true, text));
+    let (is_ok, text) = explain(&uuid::Uuid::now_v7().to_string(), &[]).await;
+    assert!(!is_ok && text.contains("nothing is stored under this id"), "{text}");
+
     let mut bob = Client::connect(&address, &token(folder.path(), "bob").await).await;
     let (_, text) = explain(&place, &["--user", "bob"]).await;
     assert!(text.contains("connected     bob") && text.contains("; at "), "{text}");

@@ -13,7 +13,7 @@ use crate::moment::utc;
 /// Which message, and which server.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// `conversation:seq`, or the client id of the operation that wrote it.
+    /// `conversation:seq`, the id of the entry, or the client id of the operation that wrote it.
     message: String,
     /// Only what concerns this user.
     #[arg(long)]

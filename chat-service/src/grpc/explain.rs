@@ -1,8 +1,9 @@
 //! What became of one entry, as far as the store knows: for operators, without its content.
 
 use proto::chat::{ExplainReply, ExplainRequest, ExplainedMember};
-use proto::id::{ClientId, ConversationId};
+use proto::id::ConversationId;
 use tonic::Status;
+use uuid::Uuid;
 
 use super::{ChatQueries, conversation_id, unavailable, user};
 use crate::store::{MemberView, Page};
@@ -66,12 +67,12 @@ impl ChatQueries {
     }
 
     async fn place(&self, request: &ExplainRequest) -> Result<(ConversationId, u64), Status> {
-        if request.client_id.is_empty() {
+        if request.id.is_empty() {
             return Ok((conversation_id(&request.conversation_id)?, request.seq));
         }
-        let client_id = ClientId::from_bytes(&request.client_id)
-            .map_err(|_| Status::invalid_argument("client id: not a UUID"))?;
-        let place = self.store.find_entry(client_id).await.map_err(unavailable)?;
-        place.ok_or_else(|| Status::not_found("nothing is stored under this client id"))
+        let id = Uuid::from_slice(&request.id)
+            .map_err(|_| Status::invalid_argument("id: not a UUID"))?;
+        let place = self.store.find_entry(id).await.map_err(unavailable)?;
+        place.ok_or_else(|| Status::not_found("nothing is stored under this id"))
     }
 }

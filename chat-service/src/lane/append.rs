@@ -29,6 +29,8 @@ use crate::planted::LateCommit;
 pub struct Appended {
     /// In the order in which each receiver must hear it.
     pub outgoing: Vec<Outgoing>,
+    /// When its entries were committed.
+    pub committed_at: Option<Instant>,
     /// Where recipients were before the commit: of a planted bug only.
     pub located_early: Option<Located>,
 }
@@ -89,6 +91,7 @@ impl Appender {
             self.parts.metrics.batch_frames.observe(sorted.operations.len() as f64);
             let settled = self.append(&sorted.operations, is_redelivered, now_ms).await;
             self.parts.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
+            appended.committed_at = Some(Instant::now());
             for (place, settled) in settled.into_iter().enumerate() {
                 if let Settled::Poisoned(reason) = &settled
                     && let Some(letter) = sorted.letter(place, reason, now_ms)

@@ -102,6 +102,14 @@ impl Deliverer {
     /// device missed it gets by sync.
     async fn step(&self, appended: &Appended, is_answered: bool) {
         let outgoing = &appended.outgoing;
+        let stale_after = Duration::from_millis(self.parts.config.stale_ms);
+        if appended.committed_at.is_some_and(|at| at.elapsed() > stale_after) {
+            // This process stood still, and another one may have pushed later entries meanwhile. Heads
+            // are told instead: a device never hears an earlier entry after a later one.
+            self.answer(outgoing).await;
+            let members = outgoing.iter().flat_map(|outgoing| outgoing.to.members());
+            return self.owe(members.cloned().collect::<BTreeSet<_>>(), []);
+        }
         if is_answered {
             if let Some(located) = self.locate(appended).await {
                 self.publish_all(outgoing, &located, |to| !to.is_answer()).await;

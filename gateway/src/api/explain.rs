@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
+use bytes::Bytes;
 use platform::grpc::ask;
 use proto::chat::{ExplainReply, ExplainRequest};
-use proto::id::{ClientId, ConversationId};
+use proto::id::ConversationId;
 use proto::presence::{LocateReply, LocateRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -21,7 +22,7 @@ const PAGE: u32 = 500;
 /// Which message.
 #[derive(Debug, Deserialize, IntoParams)]
 pub(super) struct Which {
-    /// `conversation:seq`, or the client id of the operation that wrote it.
+    /// `conversation:seq`, the id of the entry, or the client id of the operation that wrote it.
     message: String,
     /// Only what concerns this user.
     user: Option<String>,
@@ -113,14 +114,14 @@ pub(super) async fn explain(
 }
 
 fn place(message: &str) -> Result<ExplainRequest, ApiError> {
-    let wrong = || ApiError::invalid("`message` is `conversation:seq` or a client id");
+    let wrong = || ApiError::invalid("`message` is `conversation:seq`, an entry id or a client id");
     let mut request = ExplainRequest::default();
     if let Some((id, seq)) = message.split_once(':') {
         request.conversation_id = ConversationId::parse(id).map_err(|_| wrong())?.to_bytes();
         request.seq = seq.parse().map_err(|_| wrong())?;
     } else {
         let id = uuid::Uuid::try_parse(message).map_err(|_| wrong())?;
-        request.client_id = ClientId(id).to_bytes();
+        request.id = Bytes::copy_from_slice(id.as_bytes());
     }
     Ok(request)
 }

@@ -1,0 +1,59 @@
+//! Every process of a cluster is stopped politely and started again, one after the other, under load: what
+//! an upgrade does.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use e2e::cluster::{self, Cluster};
+use e2e::load::Load;
+use e2e::process::Process;
+
+/// Longer than a gateway's window, linger and last answers.
+const STOP: Duration = Duration::from_secs(40);
+
+async fn stops_cleanly(process: &mut Process) {
+    let status = process.terminate(STOP).await;
+    assert!(status.success(), "a clean stop, not {status}:\n{}", process.log_tail());
+}
+
+#[tokio::test]
+async fn a_rolling_restart_breaks_no_socket_and_leaves_no_outcome_unknown() {
+    let settings = [
+        ("TIDINGS_GATEWAY__LIMITS__DRAIN_WINDOW_MS", "2000"),
+        ("TIDINGS_GATEWAY__LIMITS__DRAIN_LINGER_MS", "10000"),
+    ];
+    let mut cluster = Cluster::start_with("rolling", &settings).await;
+    let addresses = [0, 1].map(|index| cluster.gateway_address(index).to_owned());
+    let arguments = ["--scenario", "pairs", "--pairs", "40", "--rate", "100", "--warmup", "0s"];
+    let times = ["--duration", "45s", "--drain", "60s", "--verify-history"];
+    let load = Load::start(
+        "rolling-fleet",
+        &[&addresses[0], &addresses[1]],
+        &[&arguments[..], &times].concat(),
+    );
+
+    for index in 0..2 {
+        stops_cleanly(&mut cluster.chats[index]).await;
+        cluster.chats[index] = cluster.start_chat(index).await;
+        cluster::ready(cluster.chats[index].address("management")).await;
+    }
+    stops_cleanly(&mut cluster.presence).await;
+    cluster.presence = cluster.start_presence().await;
+    cluster::ready(cluster.presence.address("management")).await;
+    for index in 0..2 {
+        stops_cleanly(&mut cluster.gateways[index]).await;
+        cluster.gateways[index] = cluster.start_gateway(index).await;
+        cluster::ready(cluster.gateways[index].address("management")).await;
+    }
+
+    let report = load.valid(Duration::from_mins(3)).await;
+    let errors = report["errors"].as_object().expect("errors by kind");
+    let kinds: BTreeSet<&str> = errors.keys().map(String::as_str).collect();
+    println!(
+        "rolling: {} acknowledged, {} reconnects, errors {errors:?}, longest answer {} ms",
+        report["acknowledged"], report["reconnects"], report["acknowledgement_ms"]["max"]
+    );
+    assert_eq!(kinds, BTreeSet::from(["redirect"]), "nothing but being asked to go: {errors:?}");
+    assert!(report["acknowledged"].as_u64().expect("a count") > 2_000, "{report:#}");
+    cluster.stop().await;
+}
