@@ -197,6 +197,9 @@ impl Reporter {
                     Err(_elapsed) => tracing::debug!("presence does not answer"),
                 }
                 self.metrics.presence_failures.inc();
+            } else {
+                // Its answer waits, too, for the next queue and the account that comes with it.
+                self.beat().await;
             }
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
@@ -207,7 +210,23 @@ impl Reporter {
 
     /// False when presence did not answer.
     async fn heartbeat(&mut self) -> bool {
-        let Some(gateway) = self.gateway.borrow().clone() else { return true };
+        match self.beat().await {
+            Some(true) => {
+                self.account().await;
+                true
+            }
+            Some(false) => true,
+            None => false,
+        }
+    }
+
+    /// Whether presence wants a full account; nothing when it did not answer.
+    ///
+    /// Without a queue the last incarnation goes on: its sockets are open, and a broker that is away
+    /// takes nobody offline.
+    async fn beat(&mut self) -> Option<bool> {
+        let present = self.gateway.borrow().clone();
+        let Some(gateway) = present.or_else(|| self.reported.clone()) else { return Some(false) };
         let digest = self.live.values().fold(0, |sum, connection| {
             sum ^ connection_digest(connection.user_id.as_str(), connection.number)
         });
@@ -220,15 +239,10 @@ impl Reporter {
             digest,
         };
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
-            Ok(Ok(reply)) => {
-                if reply.get_ref().resync {
-                    self.account().await;
-                }
-                true
-            }
+            Ok(Ok(reply)) => Some(reply.get_ref().resync),
             Ok(Err(_)) | Err(_) => {
                 self.metrics.presence_failures.inc();
-                false
+                None
             }
         }
     }

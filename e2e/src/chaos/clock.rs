@@ -1,7 +1,10 @@
 //! A clock of its own for some services, by the library `faketime` where it is installed: their time
 //! of day jumps, nobody else's, and what counts durations goes on.
 
+use std::fs::{File, FileTimes};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::Context as _;
 
@@ -57,8 +60,15 @@ impl Clocks {
     pub fn set(&self, service: Service, offset: &str) -> anyhow::Result<()> {
         let path = self.file(service);
         let new = path.with_extension("new");
-        // Never seen half written.
-        std::fs::write(&new, format!("{offset}\n"))?;
+        // Never seen half written, and marked as never read.
+        let mut file = File::create(&new)?;
+        writeln!(file, "{offset}")?;
+        file.set_times(FileTimes::new().set_accessed(UNIX_EPOCH))?;
         std::fs::rename(&new, &path).with_context(|| path.display().to_string())
+    }
+
+    /// Whether the service has read its clock since it was set.
+    pub fn is_read(&self, service: Service) -> anyhow::Result<bool> {
+        Ok(std::fs::metadata(self.file(service))?.accessed()? > UNIX_EPOCH)
     }
 }

@@ -170,6 +170,9 @@ const OVERHEAD_MS: u64 = 1_500;
 /// Kinds of deeds; each round has one of each.
 const KINDS: u32 = 32;
 
+/// One of them, which takes long.
+const FULL_BROKER_DISK: u32 = 30;
+
 /// The schedule of a seed.
 pub fn plan(seed: u64, length: Length) -> Vec<Step> {
     let mut random = StdRng::seed_from_u64(seed);
@@ -177,6 +180,10 @@ pub fn plan(seed: u64, length: Length) -> Vec<Step> {
     let mut time_ms = 0;
     loop {
         let mut kinds: Vec<u32> = (0..KINDS).collect();
+        if length == Length::Quick {
+            // The broker looks at its disk every ten seconds only.
+            kinds.retain(|kind| *kind != FULL_BROKER_DISK);
+        }
         kinds.shuffle(&mut random);
         for kind in kinds {
             let step = step(kind, length, &mut random);
@@ -200,7 +207,7 @@ fn step(kind: u32, length: Length, random: &mut StdRng) -> Step {
         _ => races(kind, random),
     };
     let hold_ms = random.random_range(if is_quick { quick } else { full });
-    let rest_ms = random.random_range(if is_quick { 1_000..=2_000 } else { 1_500..=5_000 });
+    let rest_ms = random.random_range(if is_quick { 500..=1_500 } else { 1_500..=5_000 });
     Step { deed, hold_ms, rest_ms }
 }
 
@@ -291,7 +298,7 @@ fn races(kind: u32, random: &mut StdRng) -> Choice {
             (Deed::Clock(one_of(&CLOCKED, random), offset), 2_500..=4_000, 3_000..=15_000)
         }
         29 => (Deed::FullDisk(Backend::Postgres), 1_000..=2_000, 1_000..=8_000),
-        30 => (Deed::FullDisk(Backend::Broker), 0..=500, 1_000..=6_000),
+        FULL_BROKER_DISK => (Deed::FullDisk(Backend::Broker), 0..=500, 1_000..=6_000),
         _ => {
             let gateway = random.random_range(0..=1);
             (Deed::LateRegistration(gateway), 1_500..=2_500, 1_500..=5_000)
@@ -315,12 +322,11 @@ mod tests {
     fn a_round_has_every_kind_once_and_stays_within_its_time() {
         for seed in 0..50 {
             let steps = plan(seed, Length::Quick);
-            assert_eq!(steps.len(), KINDS as usize);
+            assert_eq!(steps.len(), KINDS as usize - 1, "all but one that takes long");
             let mut names: Vec<_> = steps.iter().map(|step| step.deed.name()).collect();
             names.sort_unstable();
             names.dedup();
-            let twice = "kill, pause and full disk come twice";
-            assert_eq!(names.len(), KINDS as usize - 3, "{twice}: {names:?}");
+            assert_eq!(names.len(), KINDS as usize - 3, "kill and pause come twice: {names:?}");
             let time_ms: u64 = steps.iter().map(|step| step.hold_ms + step.rest_ms).sum();
             assert!(time_ms < 120_000, "{time_ms}");
         }

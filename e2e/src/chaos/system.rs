@@ -184,14 +184,6 @@ impl System {
         Ok(())
     }
 
-    /// What a service says its time of day is, by the minute.
-    pub async fn time_at(&self, service: Service) -> anyhow::Result<String> {
-        let url = format!("http://{}/health/live", self.wiring.management(service));
-        let answer = reqwest::get(&url).await?;
-        let date = answer.headers().get(reqwest::header::DATE).context("answers are dated")?;
-        Ok(date.to_str()?.chars().take("Sat, 21 Nov 2026 07:00".len()).collect())
-    }
-
     /// Waits until every service says that it is ready; who does not.
     pub async fn ready(&self, patience: Duration) -> Result<(), String> {
         let deadline = Instant::now() + patience;

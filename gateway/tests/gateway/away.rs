@@ -39,6 +39,35 @@ async fn without_the_bus_sends_are_refused_as_not_stored_and_sockets_stay() {
 }
 
 #[tokio::test]
+async fn without_the_bus_presence_goes_on_hearing_that_the_gateway_lives() {
+    let edge = Edge::with(|limits| limits.presence_heartbeat_ms = 100).await;
+    let ann = Device::connect(&edge, "ann").await;
+    let bob = Device::connect(&edge, "bob").await;
+    edge.bus.switch(Mode::Away);
+    for _ in 0..2 {
+        let before = edge.presence.account();
+        until("three more heartbeats", || {
+            edge.presence.account().heartbeats >= before.heartbeats + 3
+        })
+        .await;
+    }
+    // Nor does a departure, which is told under the next address only, hold them up.
+    let number = bob.number;
+    drop(bob);
+    let before = edge.presence.account();
+    until("ten more heartbeats", || edge.presence.account().heartbeats >= before.heartbeats + 10)
+        .await;
+    edge.bus.switch(Mode::Works);
+    until("the departure is told", || {
+        let gone = edge.presence.account().disconnected;
+        gone.iter().any(|gone| gone.connection == number)
+    })
+    .await;
+    drop(ann);
+    edge.stop().await;
+}
+
+#[tokio::test]
 async fn a_lost_confirm_is_told_as_unknown_and_never_as_not_stored() {
     let edge = Edge::start().await;
     let mut ann = Device::connect(&edge, "ann").await;

@@ -71,6 +71,8 @@ pub struct Account {
     pub calls: usize,
     /// Connections refused.
     pub refused: Vec<u64>,
+    /// Heartbeats that were answered.
+    pub heartbeats: usize,
 }
 
 impl FakePresence {
@@ -121,6 +123,7 @@ impl Presence for FakePresence {
         if *self.switch.0.borrow() != Mode::Holds {
             self.switch.pass().await?;
         }
+        self.account.lock().heartbeats += 1;
         Ok(Response::new(HeartbeatReply { resync: false }))
     }
 
