@@ -16,9 +16,10 @@ use proto::bus::DeviceType;
 use proto::frame::server::{Limits, ServerFrame, Welcome};
 use proto::id::{ConversationId, DeviceId};
 
+use crate::presence_link::Registered;
 use crate::registry::Connection;
 use crate::shared::{Shared, unix_ms};
-use close::Close;
+use close::{Close, Limit};
 use session::Session;
 
 /// What the upgrade request said.
@@ -82,7 +83,9 @@ async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Opti
         Err(ended) => ended,
     };
     shared.registry.remove(connection.number);
-    shared.presence_link.disconnected(connection).await;
+    if ended != Some(Close::Limited(Limit::User)) {
+        shared.presence_link.disconnected(connection).await;
+    }
     ended
 }
 
@@ -95,8 +98,10 @@ async fn register(
     let timeout = Duration::from_millis(shared.limits.register_timeout_ms);
     let registered =
         tokio::time::timeout(timeout, shared.presence_link.connected(Arc::clone(connection))).await;
-    if registered != Ok(true) {
-        return Err(Some(Close::TryAgain));
+    match registered {
+        Ok(Some(Registered::Taken)) => {}
+        Ok(Some(Registered::TooMany)) => return Err(Some(Close::Limited(Limit::User))),
+        Ok(None) | Err(_) => return Err(Some(Close::TryAgain)),
     }
     shared.metrics.welcomed.inc();
     let welcome = ServerFrame::Welcome(Welcome {

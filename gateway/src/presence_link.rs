@@ -40,8 +40,17 @@ pub struct PresenceLink {
 
 #[derive(Debug)]
 enum Event {
-    Connected(Arc<Connection>, oneshot::Sender<()>),
+    Connected(Arc<Connection>, oneshot::Sender<Registered>),
     Disconnected(Arc<Connection>),
+}
+
+/// What presence says to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// It is known.
+    Taken,
+    /// Its user has as many connections as allowed, over all gateways.
+    TooMany,
 }
 
 impl PresenceLink {
@@ -51,11 +60,14 @@ impl PresenceLink {
         (Self { sender }, PresenceEvents(receiver))
     }
 
-    /// Resolves when presence has the connection; false when the link is gone.
-    pub async fn connected(&self, connection: Arc<Connection>) -> bool {
+    /// Resolves when presence has decided on the connection; none when the link is gone.
+    pub async fn connected(&self, connection: Arc<Connection>) -> Option<Registered> {
         let (done, registered) = oneshot::channel();
-        self.sender.send(Event::Connected(connection, done)).await.is_ok()
-            && (planted::WELCOME_BEFORE_REGISTRATION || registered.await.is_ok())
+        self.sender.send(Event::Connected(connection, done)).await.ok()?;
+        if planted::WELCOME_BEFORE_REGISTRATION {
+            return Some(Registered::Taken);
+        }
+        registered.await.ok()
     }
 
     /// Tells that a connection is gone.
@@ -118,7 +130,7 @@ impl Reporter {
                 Event::Connected(connection, done) => {
                     self.live.insert(connection.number, Arc::clone(&connection));
                     connected.push(connected_proto(&connection));
-                    waiting.push(done);
+                    waiting.push((connection.number, done));
                 }
                 Event::Disconnected(connection) => {
                     self.live.remove(&connection.number);
@@ -132,11 +144,14 @@ impl Reporter {
             next = if is_room { events.0.try_recv().ok() } else { None };
         }
         let report = ReportRequest { gateway: None, connected, disconnected, snapshot: false };
-        if self.send(report).await {
-            for done in waiting {
-                // Whoever gave up waiting has closed its socket and will report that.
-                let _ = done.send(());
+        let Some(refused) = self.send(report).await else { return };
+        for (number, done) in waiting {
+            let is_refused = refused.contains(&number);
+            if is_refused {
+                self.live.remove(&number);
             }
+            // Whoever gave up waiting has closed its socket and will report that.
+            let _ = done.send(if is_refused { Registered::TooMany } else { Registered::Taken });
         }
     }
 
@@ -152,7 +167,8 @@ impl Reporter {
         let connected = self.live.values().map(|connection| connected_proto(connection)).collect();
         let report =
             ReportRequest { gateway: None, connected, disconnected: Vec::new(), snapshot: true };
-        if self.send(report).await {
+        // An account is never refused in part: its connections were admitted before.
+        if self.send(report).await.is_some() {
             self.pulse.reported(&gateway);
             self.reported = Some(gateway);
             // What was committed while presence did not know them was addressed to nobody.
@@ -162,8 +178,8 @@ impl Reporter {
         }
     }
 
-    /// Sends a report until it is taken. False when the process ends first.
-    async fn send(&mut self, report: ReportRequest) -> bool {
+    /// Sends a report until it is taken; the connections that are not. None when the process ends first.
+    async fn send(&mut self, report: ReportRequest) -> Option<Vec<u64>> {
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
         loop {
             let gateway = self.gateway.borrow().clone();
@@ -172,10 +188,10 @@ impl Reporter {
                 request.gateway =
                     Some(proto::presence::GatewayRef { id: gateway.id, epoch: gateway.epoch });
                 match tokio::time::timeout(CALL, self.client.report(request)).await {
-                    Ok(Ok(_)) => return true,
+                    Ok(Ok(reply)) => return Some(reply.into_inner().refused),
                     Ok(Err(status)) if status.code() == tonic::Code::InvalidArgument => {
                         tracing::error!(%status, "presence refuses a report");
-                        return false;
+                        return None;
                     }
                     Ok(Err(status)) => tracing::debug!(%status, "presence did not take a report"),
                     Err(_elapsed) => tracing::debug!("presence does not answer"),
@@ -184,7 +200,7 @@ impl Reporter {
             }
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
-                () = self.shutdown.forced() => return false,
+                () = self.shutdown.forced() => return None,
             }
         }
     }

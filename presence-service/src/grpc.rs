@@ -79,16 +79,19 @@ impl PresenceCalls {
 
     /// Registers, then notes what is to be told. In a task of its own, so that a caller who gives up
     /// does not leave a change that nobody is told of.
-    async fn take(&self, report: Report) -> Result<(), StoreError> {
+    async fn take(&self, report: Report) -> Result<Vec<u64>, StoreError> {
         let (sender, receiver) = oneshot::channel();
         let this = self.clone();
         self.tasks.spawn("report", async move {
             let (opened, closed) = (report.connected.len(), report.disconnected.len());
-            let reported = this.store.report(&report).await.map(|changes| {
-                this.metrics.connected.inc_by(opened as u64);
+            let reported = this.store.report(&report).await.map(|reported| {
+                let refused = reported.refused.len();
+                this.metrics.refused_connections.inc_by(refused as u64);
+                this.metrics.connected.inc_by(opened.saturating_sub(refused) as u64);
                 this.metrics.disconnected.inc_by(closed as u64);
                 this.metrics.snapshots.inc_by(u64::from(report.is_snapshot));
-                this.announcements.note(changes);
+                this.announcements.note(reported.changes);
+                reported.refused
             });
             // The caller may have gone.
             let _ = sender.send(reported);
@@ -145,8 +148,8 @@ impl Presence for PresenceCalls {
                 .map(disconnected)
                 .collect::<Result<_, _>>()?,
         };
-        self.take(report).await.map_err(|error| self.refusal(&error))?;
-        Ok(Response::new(ReportReply {}))
+        let refused = self.take(report).await.map_err(|error| self.refusal(&error))?;
+        Ok(Response::new(ReportReply { refused }))
     }
 
     async fn heartbeat(

@@ -36,6 +36,8 @@ pub struct PresenceMetrics {
     pub connected: Counter,
     /// Connections that gateways closed.
     pub disconnected: Counter,
+    /// Connections refused because their users have as many as allowed.
+    pub refused_connections: Counter,
     /// Full accounts.
     pub snapshots: Counter,
     /// Heartbeats that counted otherwise: the gateway was asked for a full account.
@@ -66,6 +68,7 @@ impl PresenceMetrics {
         let this = Self {
             connected: Counter::default(),
             disconnected: Counter::default(),
+            refused_connections: Counter::default(),
             snapshots: Counter::default(),
             mismatches: Counter::default(),
             stale: Counter::default(),
@@ -85,6 +88,11 @@ impl PresenceMetrics {
                 "disconnected",
                 "Connections that gateways closed",
                 this.disconnected.clone(),
+            );
+            r.register(
+                "refused_connections",
+                "Connections beyond what their users may have",
+                this.refused_connections.clone(),
             );
             r.register("snapshots", "Full accounts of gateways", this.snapshots.clone());
             r.register(

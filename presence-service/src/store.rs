@@ -17,10 +17,14 @@
 //! 8. Choices last over reconnects; a user's last-seen time does not move while they are invisible.
 //! 9. Every operation can be repeated after an error: what was done already is not done twice.
 //! 10. Users without any record are answered like users who never came.
+//! 11. A user with as many registrations as allowed gets no further one, whoever asks where and at the
+//!     same time; the refused connection is named and is in no account. A connection that takes the place
+//!     of another, or is part of a full account, is no further one.
 
 pub mod memory;
 pub mod redis;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::lease::Terms;
-use crate::domain::registration::{Change, Connected, Disconnected, GatewayEpoch, Place};
+use crate::domain::registration::{Allowed, Change, Connected, Disconnected, GatewayEpoch, Place};
 use crate::domain::status::{Chosen, Standing};
 
 /// Why the store did not do it.
@@ -52,8 +56,25 @@ pub struct Report {
     pub is_snapshot: bool,
     /// Opened.
     pub connected: Vec<Connected>,
-    /// Closed. A connection that is in both was opened first.
+    /// Closed: before the opened ones, to which they leave room, unless it was opened in this report.
     pub disconnected: Vec<Disconnected>,
+}
+
+impl Report {
+    /// What was closed before and what after the opened connections came.
+    pub fn closed_before_and_after(&self) -> (Vec<&Disconnected>, Vec<&Disconnected>) {
+        let opened: HashSet<u64> = self.connected.iter().map(|it| it.connection).collect();
+        self.disconnected.iter().partition(|it| !opened.contains(&it.connection))
+    }
+}
+
+/// What a report did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// What is to be told.
+    pub changes: Vec<Change>,
+    /// The connections that were not taken, because their users have as many as allowed.
+    pub refused: Vec<u64>,
 }
 
 /// Connections of a list of users, in columns: a batch asks for hundreds.
@@ -141,7 +162,7 @@ pub struct Swept {
 #[async_trait]
 pub trait PresenceStore: Send + Sync + 'static {
     /// Takes over what a gateway reports, renews its lease and tells what changed.
-    async fn report(&self, report: &Report) -> Result<Vec<Change>, StoreError>;
+    async fn report(&self, report: &Report) -> Result<Reported, StoreError>;
 
     /// Renews a gateway's lease and compares what it counts.
     async fn heartbeat(
@@ -163,6 +184,9 @@ pub trait PresenceStore: Send + Sync + 'static {
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError>;
 }
 
+/// More registrations than any user has; Lua's numbers hold it.
+const MANY: usize = 1 << 30;
+
 /// The section `[leases]`: how long what is believed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -175,7 +199,10 @@ pub struct LeaseConfig {
     pub gateway_memory_secs: u64,
     /// How long the last-seen time and choice of an absent user are kept, in seconds.
     pub last_seen_secs: u64,
-    /// Registrations of one user; beyond it the oldest goes.
+    /// Connections of one user, over all gateways; further ones are refused (4029).
+    pub connections_per_user: usize,
+    /// Registrations of one user with those that are reported anew after presence lost them; beyond it
+    /// the oldest goes.
     pub registrations_per_user: usize,
 }
 
@@ -186,12 +213,21 @@ impl Default for LeaseConfig {
             account_ms: 3_000,
             gateway_memory_secs: 3_600,
             last_seen_secs: 30 * 24 * 3_600,
+            connections_per_user: 5,
             registrations_per_user: 32,
         }
     }
 }
 
 impl LeaseConfig {
+    /// How many registrations a user may have. What a full account names was admitted before.
+    pub fn allowed(&self, is_snapshot: bool) -> Allowed {
+        Allowed {
+            connections: if is_snapshot { MANY } else { self.connections_per_user.max(1) },
+            registrations: self.registrations_per_user,
+        }
+    }
+
     /// The terms that it says.
     pub fn terms(&self) -> Terms {
         Terms {

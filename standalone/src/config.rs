@@ -9,6 +9,7 @@ use gateway::config::LimitsConfig;
 use platform::telemetry::TelemetryConfig;
 use platform::token::AuthConfig;
 use presence_service::config::PresenceSettings;
+use presence_service::store::LeaseConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::data_folder::{self, DataFolder, DataFolderError};
@@ -40,6 +41,8 @@ pub struct TidingsConfig {
     pub lanes: LaneConfig,
     /// Answering questions.
     pub queries: QueryConfig,
+    /// How long what is believed of connections, and how many a user may have.
+    pub leases: LeaseConfig,
     /// Leases and announcements.
     pub presence: PresenceSettings,
     /// Logs and traces.
@@ -60,6 +63,7 @@ impl Default for TidingsConfig {
             // SQLite has one writer: a second lane would only wait for it and sync the disk once more.
             lanes: LaneConfig { lanes: 1, ..LaneConfig::default() },
             queries: QueryConfig::default(),
+            leases: LeaseConfig::default(),
             presence: PresenceSettings::default(),
             // What it does is on the terminal already; the log is for what goes wrong.
             telemetry: TelemetryConfig {

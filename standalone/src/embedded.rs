@@ -28,6 +28,8 @@ use crate::config::TidingsConfig;
 use crate::data_folder::DataFolder;
 use crate::welcome::{Welcome, say};
 
+/// Users whose last-seen time and choice are remembered: some 20 MiB.
+const PRESENCE_USERS: usize = 100_000;
 /// How long what was cut off may take to notice.
 const JOIN: Duration = Duration::from_secs(5);
 
@@ -161,7 +163,7 @@ impl House {
             config.presence.clone(),
             presence_service::Adapters {
                 bus: Arc::clone(&bus),
-                store: Arc::new(MemoryStore::new()),
+                store: Arc::new(MemoryStore::with(config.leases.clone(), PRESENCE_USERS)),
                 chat: to_chat.clone(),
                 metrics: metrics.clone(),
                 readiness: readiness.clone(),

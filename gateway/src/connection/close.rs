@@ -3,6 +3,22 @@
 use axum::extract::ws::{CloseFrame, Utf8Bytes};
 use platform::token::TokenError;
 
+/// Which limit an arriving socket meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Connections of its user, over all gateways.
+    User,
+}
+
+impl Limit {
+    /// The reason, for people and for programs: it begins with the limit's name.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::User => "user_connections: this user has as many connections as allowed",
+        }
+    }
+}
+
 /// Why a socket is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Close {
@@ -16,6 +32,8 @@ pub enum Close {
     AuthTimeout,
     /// Not a member of the conversation in the path.
     NotAllowed,
+    /// One more than allowed.
+    Limited(Limit),
     /// It reads more slowly than it is written to.
     TooSlow,
     /// It does not acknowledge what is pushed to it.
@@ -45,6 +63,7 @@ impl Close {
             Self::NotAllowed => 4003,
             Self::Unacknowledged => 4008,
             Self::TooSlow => 4009,
+            Self::Limited(_) => 4029,
             Self::TooBig | Self::MuchTooBig => 1009,
             Self::NotText => 1007,
             Self::NotFrames => 1002,
@@ -62,6 +81,7 @@ impl Close {
             Self::NotAllowed => "4003",
             Self::Unacknowledged => "4008",
             Self::TooSlow => "4009",
+            Self::Limited(_) => "4029",
             Self::TooBig | Self::MuchTooBig => "1009",
             Self::NotText => "1007",
             Self::NotFrames => "1002",
@@ -83,6 +103,7 @@ impl Close {
                 "entries are not acknowledged: say `delivered`, or connect with acks=off".into()
             }
             Self::TooSlow => "reading too slowly; reconnect and sync".into(),
+            Self::Limited(limit) => limit.reason().into(),
             Self::TooBig | Self::MuchTooBig => "frame above the limit".into(),
             Self::NotText => "a text frame that is not UTF-8".into(),
             Self::NotFrames => "not the WebSocket protocol".into(),

@@ -9,6 +9,7 @@ mod drain;
 mod edge;
 mod frames;
 mod heartbeat;
+mod limits;
 mod pushes;
 mod rest;
 mod sends;

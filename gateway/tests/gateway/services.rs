@@ -55,6 +55,8 @@ impl Switch {
 pub struct FakePresence {
     switch: Switch,
     account: Mutex<Account>,
+    /// Whose connections are refused.
+    full: Mutex<Option<String>>,
 }
 
 /// What the gateway reported.
@@ -67,15 +69,22 @@ pub struct Account {
     pub snapshots: usize,
     /// Calls that came, answered or not.
     pub calls: usize,
+    /// Connections refused.
+    pub refused: Vec<u64>,
 }
 
 impl FakePresence {
     pub fn new() -> Self {
-        Self { switch: Switch::new(), account: Mutex::default() }
+        Self { switch: Switch::new(), account: Mutex::default(), full: Mutex::default() }
     }
 
     pub fn switch(&self, mode: Mode) {
         self.switch.0.send_replace(mode);
+    }
+
+    /// This user has as many connections as allowed.
+    pub fn is_full(&self, user: Option<&str>) {
+        *self.full.lock() = user.map(str::to_owned);
     }
 
     pub fn account(&self) -> Account {
@@ -94,10 +103,15 @@ impl Presence for FakePresence {
         self.switch.pass().await?;
         let mut account = self.account.lock();
         account.gateway = report.gateway;
-        account.connected.extend(report.connected);
+        let full = self.full.lock().clone();
+        let (refused, connected): (Vec<_>, Vec<_>) =
+            report.connected.into_iter().partition(|it| Some(&it.user_id) == full.as_ref());
+        let refused: Vec<u64> = refused.iter().map(|it| it.connection).collect();
+        account.connected.extend(connected);
+        account.refused.extend(&refused);
         account.disconnected.extend(report.disconnected);
         account.snapshots += usize::from(report.snapshot);
-        Ok(Response::new(ReportReply {}))
+        Ok(Response::new(ReportReply { refused }))
     }
 
     async fn heartbeat(

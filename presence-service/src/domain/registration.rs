@@ -112,6 +112,15 @@ pub fn is_reported_anew(connected_at_ms: u64, now_ms: u64, lease: Duration) -> b
     now_ms.saturating_sub(connected_at_ms) > lease.as_millis() as u64
 }
 
+/// How many registrations a user may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    /// A further one beyond it is refused.
+    pub connections: usize,
+    /// However they came; beyond it the oldest goes.
+    pub registrations: usize,
+}
+
 /// Everything that is kept of a user.
 #[derive(Debug, Clone, Default)]
 pub struct UserRecord {
@@ -142,8 +151,17 @@ impl UserRecord {
     }
 
     /// Adds a registration in place of those it replaces, and names those whose sockets are to be closed.
-    /// Beyond `most` the oldest goes.
-    pub fn connect(&mut self, new: Registration, is_anew: bool, most: usize) -> Vec<Place> {
+    /// `None` when it is a further one beyond what is allowed: then nothing changes.
+    pub fn connect(
+        &mut self,
+        new: Registration,
+        is_anew: bool,
+        allowed: Allowed,
+    ) -> Option<Vec<Place>> {
+        let stay = self.registrations.iter().filter(|old| !old.gives_way_to(&new, is_anew)).count();
+        if stay >= allowed.connections.max(1) {
+            return None;
+        }
         let mut replaced = Vec::new();
         self.registrations.retain(|old| {
             let gives_way = old.gives_way_to(&new, is_anew);
@@ -153,9 +171,9 @@ impl UserRecord {
             !gives_way
         });
         self.registrations.push(new);
-        let excess = self.registrations.len().saturating_sub(most.max(1));
+        let excess = self.registrations.len().saturating_sub(allowed.registrations.max(1));
         replaced.extend(self.registrations.drain(..excess).map(|old| old.place()));
-        replaced
+        Some(replaced)
     }
 
     /// Removes a registration; does nothing when it is not there.
@@ -235,6 +253,8 @@ pub enum Cause {
 mod tests {
     use super::*;
 
+    const ALLOWED: Allowed = Allowed { connections: 8, registrations: 16 };
+
     fn registration(gateway: &str, connection: u64, device: &str, at: u64) -> Registration {
         Registration {
             gateway: GatewayEpoch { id: GatewayId::parse(gateway).unwrap(), epoch: 1 },
@@ -254,10 +274,10 @@ mod tests {
     fn the_newest_connection_of_a_device_replaces_the_older_one_which_is_to_be_closed() {
         let mut record = UserRecord::default();
         let old = registration("a", 1, "phone", 100);
-        assert_eq!(record.connect(old.clone(), false, 8), []);
-        let replaced = record.connect(registration("b", 2, "phone", 200), false, 8);
-        assert_eq!(replaced, [old.place()]);
-        record.connect(registration("b", 3, "laptop", 200), false, 8);
+        assert_eq!(record.connect(old.clone(), false, ALLOWED), Some(vec![]));
+        let replaced = record.connect(registration("b", 2, "phone", 200), false, ALLOWED);
+        assert_eq!(replaced, Some(vec![old.place()]));
+        record.connect(registration("b", 3, "laptop", 200), false, ALLOWED);
         assert_eq!(connections(&record), [2, 3]);
         assert_eq!(record.standing().devices, 2);
     }
@@ -265,8 +285,8 @@ mod tests {
     #[test]
     fn one_that_claims_to_be_newer_stays_beside_and_counts_as_one_device() {
         let mut record = UserRecord::default();
-        record.connect(registration("a", 1, "phone", 5_000), false, 8);
-        record.connect(registration("b", 2, "phone", 200), false, 8);
+        record.connect(registration("a", 1, "phone", 5_000), false, ALLOWED);
+        record.connect(registration("b", 2, "phone", 200), false, ALLOWED);
         assert_eq!(connections(&record), [1, 2]);
         assert_eq!(record.standing().devices, 1);
     }
@@ -274,45 +294,61 @@ mod tests {
     #[test]
     fn an_account_does_not_displace_what_another_gateway_reported() {
         let mut record = UserRecord::default();
-        record.connect(registration("b", 2, "phone", 200), false, 8);
-        record.connect(registration("a", 1, "phone", 300), true, 8);
+        record.connect(registration("b", 2, "phone", 200), false, ALLOWED);
+        record.connect(registration("a", 1, "phone", 300), true, ALLOWED);
         assert_eq!(connections(&record), [2, 1], "the older socket may be half open");
     }
 
     #[test]
     fn the_same_connection_reported_twice_is_there_once() {
         let mut record = UserRecord::default();
-        record.connect(registration("a", 1, "phone", 100), false, 8);
-        let replaced = record.connect(registration("a", 1, "phone", 100), true, 8);
-        assert_eq!((connections(&record), replaced), (vec![1], vec![]));
+        record.connect(registration("a", 1, "phone", 100), false, ALLOWED);
+        let replaced = record.connect(registration("a", 1, "phone", 100), true, ALLOWED);
+        assert_eq!((connections(&record), replaced), (vec![1], Some(vec![])));
     }
 
     #[test]
     fn a_socket_that_lives_on_under_a_new_epoch_of_its_gateway_is_not_closed() {
         let mut record = UserRecord::default();
         let old = registration("a", 1, "phone", 100);
-        record.connect(old.clone(), false, 8);
+        record.connect(old.clone(), false, ALLOWED);
         let mut same_socket = old;
         same_socket.gateway.epoch = 2;
-        assert_eq!(record.connect(same_socket, true, 8), []);
+        assert_eq!(record.connect(same_socket, true, ALLOWED), Some(vec![]));
         assert_eq!(connections(&record), [1]);
     }
 
     #[test]
-    fn beyond_the_bound_the_oldest_goes() {
+    fn of_those_reported_anew_the_oldest_goes_beyond_the_bound() {
         let mut record = UserRecord::default();
+        let allowed = Allowed { connections: usize::MAX, registrations: 3 };
         for number in 0..5 {
-            record.connect(registration("a", number, &format!("d{number}"), 100), false, 3);
+            record.connect(registration("a", number, &format!("d{number}"), 100), true, allowed);
         }
         assert_eq!(connections(&record), [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_further_connection_is_refused_and_one_that_takes_another_s_place_is_not() {
+        let mut record = UserRecord::default();
+        let allowed = Allowed { connections: 2, registrations: 8 };
+        for number in 1..=2 {
+            let new = registration("a", number, &format!("d{number}"), 100);
+            assert!(record.connect(new, false, allowed).is_some());
+        }
+        assert_eq!(record.connect(registration("b", 3, "d3", 100), false, allowed), None);
+        assert_eq!(connections(&record), [1, 2], "nothing has changed");
+        assert!(record.connect(registration("b", 4, "d1", 200), false, allowed).is_some());
+        assert_eq!(connections(&record), [2, 4]);
+        assert!(record.connect(registration("b", 4, "d1", 200), false, allowed).is_some());
     }
 
     #[test]
     fn a_user_is_last_seen_when_the_last_device_leaves() {
         let mut record = UserRecord::default();
         let one = registration("a", 1, "phone", 100);
-        record.connect(one.clone(), false, 8);
-        record.connect(registration("a", 2, "laptop", 100), false, 8);
+        record.connect(one.clone(), false, ALLOWED);
+        record.connect(registration("a", 2, "laptop", 100), false, ALLOWED);
         record.disconnect(Named::Connection(&one.gateway.id, 1), 500);
         assert_eq!(record.last_seen_ms, 0);
         record.disconnect(Named::Connection(&one.gateway.id, 2), 600);
@@ -325,7 +361,7 @@ mod tests {
     fn an_invisible_user_was_last_seen_when_they_became_invisible() {
         let mut record = UserRecord::default();
         let one = registration("a", 1, "phone", 100);
-        record.connect(one.clone(), false, 8);
+        record.connect(one.clone(), false, ALLOWED);
         record.choose(Chosen::Invisible, 300);
         record.disconnect(Named::Connection(&one.gateway.id, 1), 900);
         assert_eq!(record.last_seen_ms, 300);
@@ -335,7 +371,7 @@ mod tests {
     fn an_account_takes_back_only_what_it_named() {
         let mut record = UserRecord::default();
         let one = registration("a", 1, "phone", 100);
-        record.connect(one.clone(), false, 8);
+        record.connect(one.clone(), false, ALLOWED);
         record.disconnect(Named::InAccount(&one.gateway.id, 1, AccountStamp(9)), 500);
         assert_eq!(connections(&record), [1]);
         record.disconnect(Named::InAccount(&one.gateway.id, 1, AccountStamp(1)), 500);

@@ -10,12 +10,14 @@ use parking_lot::Mutex;
 use proto::hash::connection_digest;
 use proto::id::{GatewayId, UserId};
 
-use super::{Choice, LeaseConfig, Located, PresenceStore, Report, StoreError, Swept, UserState};
+use super::{
+    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, StoreError, Swept, UserState,
+};
 use crate::domain::account::{AccountStamp, HeartbeatOutcome, Tally};
 use crate::domain::lease::{Terms, has_ended};
 use crate::domain::registration::{
-    Cause, Change, Connected, GatewayEpoch, Named, Place, Registration, UserRecord,
-    is_reported_anew,
+    Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Named, Place, Registration,
+    UserRecord, is_reported_anew,
 };
 
 /// Users whose last-seen time and choice are remembered, unless told otherwise: some 20 MiB.
@@ -111,6 +113,21 @@ impl Gateway {
         self.tally = Tally::default();
     }
 
+    /// Counts what a report opened and closed.
+    fn take(&mut self, report: &Report, refused: &[u64]) {
+        let refused: HashSet<u64> = refused.iter().copied().collect();
+        for Connected { user_id, connection, .. } in &report.connected {
+            if !refused.contains(connection) && self.live.insert((*connection, user_id.clone())) {
+                self.tally.add(connection_digest(user_id.as_str(), *connection));
+            }
+        }
+        for Disconnected { user_id, connection } in &report.disconnected {
+            if self.live.remove(&(*connection, user_id.clone())) {
+                self.tally.remove(connection_digest(user_id.as_str(), *connection));
+            }
+        }
+    }
+
     fn begin_epoch(&mut self, epoch: u64) {
         self.past_epochs.push_back(self.epoch);
         if self.past_epochs.len() > PAST_EPOCHS {
@@ -157,14 +174,14 @@ impl State {
         gateway: &GatewayEpoch,
         stamp: AccountStamp,
         connected: &Connected,
-        config: &LeaseConfig,
+        (terms, allowed): (Terms, Allowed),
         now_ms: u64,
-    ) -> Change {
+    ) -> Option<Change> {
         let record = self.users.entry(connected.user_id.clone()).or_default();
         let before = record.standing();
         let was_seen = before.devices == 0 && record.last_seen_ms > 0;
         let offline_ms = was_seen.then(|| now_ms.saturating_sub(record.last_seen_ms));
-        let is_anew = is_reported_anew(connected.connected_at_ms, now_ms, config.terms().lease);
+        let is_anew = is_reported_anew(connected.connected_at_ms, now_ms, terms.lease);
         let registration = Registration {
             gateway: gateway.clone(),
             stamp,
@@ -173,8 +190,8 @@ impl State {
             device_type: connected.device_type,
             connected_at_ms: connected.connected_at_ms,
         };
-        let replaced = record.connect(registration, is_anew, config.registrations_per_user);
-        Change {
+        let replaced = record.connect(registration, is_anew, allowed)?;
+        Some(Change {
             user_id: connected.user_id.clone(),
             before,
             after: record.standing(),
@@ -182,7 +199,7 @@ impl State {
             cause: Cause::Connected { offline_ms, is_anew },
             by: Some(Place { gateway: gateway.clone(), connection: connected.connection }),
             replaced,
-        }
+        })
     }
 
     fn disconnect(
@@ -201,6 +218,21 @@ impl State {
         let (by, replaced) = (None, Vec::new());
         let change = Change { user_id, before, after, last_seen_ms, cause, by, replaced };
         change.is_something().then_some(change)
+    }
+
+    /// Takes back connections of a gateway, whichever epoch reported them.
+    fn close(
+        &mut self,
+        gateway: &GatewayEpoch,
+        gone: &[&Disconnected],
+        now_ms: u64,
+    ) -> Vec<Change> {
+        gone.iter()
+            .filter_map(|gone| {
+                let named = Named::Connection(&gateway.id, gone.connection);
+                self.disconnect(&gone.user_id, named, Cause::Disconnected, now_ms)
+            })
+            .collect()
     }
 
     /// Forgets a tenth of the users, those who have been away longest, when there are too many.
@@ -242,32 +274,27 @@ impl MemoryStore {
 
 #[async_trait]
 impl PresenceStore for MemoryStore {
-    async fn report(&self, report: &Report) -> Result<Vec<Change>, StoreError> {
+    async fn report(&self, report: &Report) -> Result<Reported, StoreError> {
         let now_ms = self.clock.now_ms();
         let mut state = self.state.lock();
-        let account = state.account(report, self.config.terms(), now_ms)?;
-        let stamp = account.stamp;
-        for Connected { user_id, connection, .. } in &report.connected {
-            if account.live.insert((*connection, user_id.clone())) {
-                account.tally.add(connection_digest(user_id.as_str(), *connection));
-            }
-        }
-        for gone in &report.disconnected {
-            if account.live.remove(&(gone.connection, gone.user_id.clone())) {
-                account.tally.remove(connection_digest(gone.user_id.as_str(), gone.connection));
-            }
-        }
-        let mut changes = Vec::new();
+        let stamp = state.account(report, self.config.terms(), now_ms)?.stamp;
+        let rules = (self.config.terms(), self.config.allowed(report.is_snapshot));
+        let mut reported = Reported::default();
+        let (before, after) = report.closed_before_and_after();
+        reported.changes.extend(state.close(&report.gateway, &before, now_ms));
         for connected in &report.connected {
-            changes.push(state.connect(&report.gateway, stamp, connected, &self.config, now_ms));
+            match state.connect(&report.gateway, stamp, connected, rules, now_ms) {
+                Some(change) => reported.changes.push(change),
+                None => reported.refused.push(connected.connection),
+            }
         }
-        for gone in &report.disconnected {
-            let named = Named::Connection(&report.gateway.id, gone.connection);
-            changes.extend(state.disconnect(&gone.user_id, named, Cause::Disconnected, now_ms));
+        reported.changes.extend(state.close(&report.gateway, &after, now_ms));
+        if let Some(account) = state.gateways.get_mut(&report.gateway.id) {
+            account.take(report, &reported.refused);
         }
-        changes.retain(Change::is_something);
+        reported.changes.retain(Change::is_something);
         state.forget(self.users_max);
-        Ok(changes)
+        Ok(reported)
     }
 
     async fn heartbeat(

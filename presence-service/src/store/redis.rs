@@ -31,7 +31,9 @@ use redis::{
     ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, cmd,
 };
 
-use super::{Choice, LeaseConfig, Located, PresenceStore, Report, StoreError, Swept, UserState};
+use super::{
+    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, StoreError, Swept, UserState,
+};
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::registration::{Change, GatewayEpoch};
 pub use config::RedisConfig;
@@ -166,7 +168,7 @@ fn call<'a>(
 
 #[async_trait]
 impl PresenceStore for RedisStore {
-    async fn report(&self, report: &Report) -> Result<Vec<Change>, StoreError> {
+    async fn report(&self, report: &Report) -> Result<Reported, StoreError> {
         self.write_report(report).await
     }
 

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod choices;
 pub mod leases;
+pub mod limits;
 pub mod reports;
 
 use std::sync::Arc;
@@ -21,9 +22,17 @@ use proto::id::{DeviceId, GatewayId, UserId};
 /// Two replicas over one state.
 pub type Replicas = [Arc<dyn PresenceStore>; 2];
 
+/// Connections that a user may have.
+pub const MOST: u64 = 16;
+
 /// Short leases, so that their end can be waited for.
 pub fn leases() -> LeaseConfig {
-    LeaseConfig { lease_ms: 400, account_ms: 100, ..LeaseConfig::default() }
+    LeaseConfig {
+        lease_ms: 400,
+        account_ms: 100,
+        connections_per_user: MOST as usize,
+        ..LeaseConfig::default()
+    }
 }
 
 /// Far longer than any lease of [`leases`].
@@ -147,6 +156,13 @@ macro_rules! contract {
                 a_silent_gateway_ends_once_although_two_replicas_sweep
                 a_heartbeat_keeps_a_gateway_and_one_that_was_taken_for_dead_comes_back
                 who_moved_to_another_gateway_outlives_the_first_one
+            }
+            limits {
+                of_a_hundred_connections_at_once_no_more_than_allowed_are_taken
+                a_refused_connection_is_in_no_account
+                a_connection_that_takes_another_s_place_is_no_further_one
+                what_a_dead_gateway_had_counts_no_longer_than_its_lease
+                what_is_reported_anew_is_not_refused
             }
             choices {
                 a_choice_lasts_and_is_told_once

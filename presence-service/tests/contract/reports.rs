@@ -9,7 +9,7 @@ pub async fn what_was_reported_is_located_by_every_replica([one, other]: Replica
         opened("ann", "laptop", u64::MAX - 1),
         opened("bob", "phone", 3),
     ];
-    let changes = one.report(&report(&g1, connected, vec![])).await.unwrap();
+    let changes = one.report(&report(&g1, connected, vec![])).await.unwrap().changes;
     assert_eq!(changes.len(), 3, "{changes:?}");
     let epoch = u64::MAX;
     let ann = vec![("g1".to_owned(), epoch, 1), ("g1".to_owned(), epoch, u64::MAX - 1)];
@@ -27,7 +27,7 @@ pub async fn the_newest_connection_of_a_device_replaces_the_older_one([one, othe
     let (g1, g2) = (gateway("g1", 7), gateway("g2", 8));
     one.report(&report(&g1, vec![opened("ann", "phone", 1)], vec![])).await.unwrap();
     let changes =
-        other.report(&report(&g2, vec![opened("ann", "phone", 2)], vec![])).await.unwrap();
+        other.report(&report(&g2, vec![opened("ann", "phone", 2)], vec![])).await.unwrap().changes;
     assert_eq!(connections(one.as_ref(), "ann").await, [2]);
     assert_eq!(changes.len(), 1, "{changes:?}");
     assert_eq!(devices(&changes[0]), ("ann".to_owned(), 1, 1));
@@ -36,7 +36,7 @@ pub async fn the_newest_connection_of_a_device_replaces_the_older_one([one, othe
     assert_eq!(replaced, [(&g1, 1)], "its gateway is to close it");
     // Until it has, both sides count it, and nobody is asked to resync.
     assert_eq!(one.heartbeat(&g1, tally(&[("ann", 1)])).await, Ok(HeartbeatOutcome::Agreed));
-    let late = one.report(&report(&g1, vec![], vec![closed("ann", 1)])).await.unwrap();
+    let late = one.report(&report(&g1, vec![], vec![closed("ann", 1)])).await.unwrap().changes;
     assert_eq!(late, [], "it is no longer ann's");
     assert_eq!(connections(one.as_ref(), "ann").await, [2]);
     assert_eq!(one.heartbeat(&g1, tally(&[])).await, Ok(HeartbeatOutcome::Agreed));
@@ -47,7 +47,8 @@ pub async fn one_that_claims_to_be_newer_stays_beside_and_counts_as_one_device([
     let mut from_the_future = opened("ann", "phone", 1);
     from_the_future.connected_at_ms += 3_600_000;
     one.report(&report(&ahead, vec![from_the_future], vec![])).await.unwrap();
-    let changes = one.report(&report(&g2, vec![opened("ann", "phone", 2)], vec![])).await.unwrap();
+    let changes =
+        one.report(&report(&g2, vec![opened("ann", "phone", 2)], vec![])).await.unwrap().changes;
     assert_eq!(changes, [], "it is the same device");
     assert_eq!(
         places(one.as_ref(), &["ann"]).await.concat().len(),
@@ -67,7 +68,7 @@ pub async fn what_is_reported_anew_does_not_displace_another_gateway_s_connectio
     older.connected_at_ms -= 120_000;
     newer.connected_at_ms -= 60_000;
     one.report(&snapshot(&g1, vec![older])).await.unwrap();
-    let changes = other.report(&snapshot(&g2, vec![newer])).await.unwrap();
+    let changes = other.report(&snapshot(&g2, vec![newer])).await.unwrap().changes;
     assert_eq!(changes, [], "one of the two sockets is half open, and nobody knows which");
     assert_eq!(places(one.as_ref(), &["ann"]).await.concat().len(), 2);
 }
@@ -95,7 +96,7 @@ pub async fn of_concurrent_reports_one_sees_the_first_device_and_one_the_last(
                     } else {
                         (vec![], vec![closed("ann", 1)])
                     };
-                    store.report(&report(&at, opened, closed)).await.unwrap()
+                    store.report(&report(&at, opened, closed)).await.unwrap().changes
                 }
             });
             futures_util::future::join_all(calls).await.concat()
@@ -111,29 +112,31 @@ pub async fn of_concurrent_reports_one_sees_the_first_device_and_one_the_last(
 
 pub async fn who_comes_back_is_known_to_have_been_away([one, other]: Replicas) {
     let g1 = gateway("g1", 1);
-    let came = one.report(&report(&g1, vec![opened("ann", "phone", 1)], vec![])).await.unwrap();
+    let came =
+        one.report(&report(&g1, vec![opened("ann", "phone", 1)], vec![])).await.unwrap().changes;
     assert_eq!(came[0].cause, Cause::Connected { offline_ms: None, is_anew: false });
     one.report(&report(&g1, vec![], vec![closed("ann", 1)])).await.unwrap();
-    let back = other.report(&report(&g1, vec![opened("ann", "phone", 2)], vec![])).await.unwrap();
+    let back =
+        other.report(&report(&g1, vec![opened("ann", "phone", 2)], vec![])).await.unwrap().changes;
     let Cause::Connected { offline_ms: Some(offline_ms), is_anew: false } = back[0].cause else {
         panic!("{back:?}");
     };
     assert!(offline_ms < 5_000, "{offline_ms}");
     let mut old = opened("bob", "phone", 3);
     old.connected_at_ms -= 60_000;
-    let healed = one.report(&report(&g1, vec![old], vec![])).await.unwrap();
+    let healed = one.report(&report(&g1, vec![old], vec![])).await.unwrap().changes;
     assert_eq!(healed[0].cause, Cause::Connected { offline_ms: None, is_anew: true });
 }
 
 pub async fn what_is_repeated_is_not_done_twice([one, _]: Replicas) {
     let g1 = gateway("g1", 1);
     let ann = report(&g1, vec![opened("ann", "phone", 1)], vec![]);
-    assert_eq!(one.report(&ann).await.unwrap().len(), 1);
-    assert_eq!(one.report(&ann).await.unwrap(), []);
+    assert_eq!(one.report(&ann).await.unwrap().changes.len(), 1);
+    assert_eq!(one.report(&ann).await.unwrap().changes, []);
     assert_eq!(one.heartbeat(&g1, tally(&[("ann", 1)])).await, Ok(HeartbeatOutcome::Agreed));
     let gone = report(&g1, vec![], vec![closed("ann", 1)]);
-    assert_eq!(one.report(&gone).await.unwrap().len(), 1);
-    assert_eq!(one.report(&gone).await.unwrap(), []);
+    assert_eq!(one.report(&gone).await.unwrap().changes.len(), 1);
+    assert_eq!(one.report(&gone).await.unwrap().changes, []);
     assert_eq!(one.heartbeat(&g1, tally(&[])).await, Ok(HeartbeatOutcome::Agreed));
 }
 
@@ -141,7 +144,7 @@ pub async fn a_report_of_thousands_is_taken_and_counted_whole([one, other]: Repl
     let g1 = gateway("g1", 1);
     let names: Vec<String> = (0..3_000).map(|number| format!("user-{number}")).collect();
     let many = || names.iter().zip(0..).map(|(name, at)| opened(name, "phone", at)).collect();
-    assert_eq!(one.report(&snapshot(&g1, many())).await.unwrap().len(), 3_000);
+    assert_eq!(one.report(&snapshot(&g1, many())).await.unwrap().changes.len(), 3_000);
     let all: Vec<(&str, u64)> = names.iter().map(String::as_str).zip(0..).collect();
     assert_eq!(other.heartbeat(&g1, tally(&all)).await, Ok(HeartbeatOutcome::Agreed));
     let users: Vec<UserId> = names.iter().map(|name| user(name)).collect();

@@ -1,5 +1,6 @@
 -- ARGV: connection, epoch, stamp, device_type, connected_at_ms, gateway_id, device_id (all as they
--- stand in the record), lease_ms, most registrations, keep_secs
+-- stand in the record), lease_ms, most registrations, keep_secs, most connections.
+-- Answers 2 in the place of `anew` when it is a further connection beyond what is allowed.
 local connection, epoch, stamp, device_type, connected_at, gateway, device = unpack(ARGV, 1, 7)
 local at = tonumber(connected_at, 16)
 local is_anew = now - at > tonumber(ARGV[8])
@@ -19,6 +20,9 @@ for _, old in ipairs(user.list) do
     -- Its socket may be open: its gateway is told to close it.
     replaced[#replaced + 1] = old.connection .. old.epoch .. old.gateway
   end
+end
+if #kept >= tonumber(ARGV[11]) then
+  return { before, before, user.chosen, user.chosen, user.seen, -1, 2, {} }
 end
 kept[#kept + 1] = {
   text = connection .. epoch .. stamp .. device_type .. connected_at .. gateway .. ',' .. device,

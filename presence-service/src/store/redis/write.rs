@@ -1,17 +1,25 @@
 //! What changes records and accounts: reports, choices, and the end of registrations.
 
+use std::collections::HashSet;
+
 use proto::hash::connection_digest;
 use proto::id::{GatewayId, UserId};
 use redis::Pipeline;
 
 use super::{RedisStore, call, packed};
-use crate::domain::registration::{Cause, Change, Connected, Disconnected, GatewayEpoch, Place};
+use crate::domain::registration::{
+    Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Place,
+};
 use crate::domain::status::Standing;
-use crate::store::{Choice, Report, StoreError, Swept};
+use crate::store::{Choice, Report, Reported, StoreError, Swept};
 
 /// What the scripts of a user answer: devices before and after, choice before and after, last seen,
-/// how long offline before (-1 when not), whether the connection was reported anew, what it replaced.
+/// how long offline before (-1 when not), whether the connection was reported anew (1) or refused (2),
+/// what it replaced.
 type Answer = (u32, u32, String, String, u64, i64, u8, Vec<String>);
+
+/// In the place of `reported anew`: the user has as many connections as allowed.
+const REFUSED: u8 = 2;
 
 /// One call of a user's script, and what to tell of it.
 struct Step<'a> {
@@ -21,7 +29,7 @@ struct Step<'a> {
 }
 
 enum Action<'a> {
-    Connect(&'a Connected, &'a str),
+    Connect(&'a Connected, &'a str, Allowed),
     Disconnect(u64),
     /// The stamp of the account that named the connection, and the connection, in hexadecimal.
     End(&'a str, &'a str),
@@ -29,24 +37,30 @@ enum Action<'a> {
 }
 
 impl RedisStore {
-    pub(super) async fn write_report(&self, report: &Report) -> Result<Vec<Change>, StoreError> {
+    pub(super) async fn write_report<'r>(
+        &self,
+        report: &'r Report,
+    ) -> Result<Reported, StoreError> {
         let stamp = self.write_account(report).await?;
+        let allowed = self.leases.allowed(report.is_snapshot);
         let place = |connection| Some(Place { gateway: report.gateway.clone(), connection });
         let opened = report.connected.iter().map(|connected| Step {
             user_id: &connected.user_id,
-            action: Action::Connect(connected, &stamp),
+            action: Action::Connect(connected, &stamp, allowed),
             by: place(connected.connection),
         });
-        let closed = report.disconnected.iter().map(|gone| Step {
+        let closed = |gone: &&'r Disconnected| Step {
             user_id: &gone.user_id,
             action: Action::Disconnect(gone.connection),
             by: None,
-        });
-        let steps: Vec<Step<'_>> = opened.chain(closed).collect();
-        let changes =
+        };
+        let (before, after) = report.closed_before_and_after();
+        let steps: Vec<Step<'_>> =
+            before.iter().map(closed).chain(opened).chain(after.iter().map(closed)).collect();
+        let reported =
             self.write_users(&report.gateway.id, Some(report.gateway.epoch), steps).await?;
-        self.settle(report, &stamp).await?;
-        Ok(changes)
+        self.settle(report, &reported.refused, &stamp).await?;
+        Ok(reported)
     }
 
     /// Renews the lease and names the opened connections; begins a new account where that is due.
@@ -83,16 +97,29 @@ impl RedisStore {
         }
     }
 
-    /// Takes the closed connections out of the account.
-    async fn settle(&self, report: &Report, stamp: &str) -> Result<(), StoreError> {
-        if report.disconnected.is_empty() {
+    /// Takes the closed and the refused connections out of the account.
+    async fn settle(
+        &self,
+        report: &Report,
+        refused: &[u64],
+        stamp: &str,
+    ) -> Result<(), StoreError> {
+        let refused: HashSet<u64> = refused.iter().copied().collect();
+        let opened = report.connected.iter().map(|it| (&it.user_id, it.connection));
+        let gone: Vec<_> = report
+            .disconnected
+            .iter()
+            .map(|it| (&it.user_id, it.connection))
+            .chain(opened.filter(|(_, connection)| refused.contains(connection)))
+            .collect();
+        if gone.is_empty() {
             return Ok(());
         }
         let keys = self.keys.gateway(&report.gateway.id);
         let mut pipeline = redis::pipe();
-        for chunk in report.disconnected.chunks(self.config.pipeline_commands.max(1)) {
+        for chunk in gone.chunks(self.config.pipeline_commands.max(1)) {
             call(&mut pipeline, &self.scripts.settle, &keys).arg(stamp);
-            for Disconnected { user_id, connection } in chunk {
+            for (user_id, connection) in chunk {
                 member(&mut pipeline, user_id, *connection);
             }
             pipeline.ignore();
@@ -124,17 +151,21 @@ impl RedisStore {
         gateway_id: &GatewayId,
         epoch: Option<u64>,
         steps: Vec<Step<'_>>,
-    ) -> Result<Vec<Change>, StoreError> {
+    ) -> Result<Reported, StoreError> {
         let epoch = epoch.map(|epoch| format!("{epoch:016x}")).unwrap_or_default();
-        let mut changes = Vec::new();
+        let mut reported = Reported::default();
         for chunk in steps.chunks(self.config.pipeline_commands.max(1)) {
             let mut pipeline = redis::pipe();
             for Step { user_id, action, .. } in chunk {
                 self.add(&mut pipeline, user_id, action, Some((gateway_id, epoch.as_str())));
             }
             let answers: Vec<Answer> = self.write(&pipeline).await?;
-            changes.extend(chunk.iter().zip(answers).filter_map(|(step, answer)| {
+            for (step, answer) in chunk.iter().zip(answers) {
                 let cause = match step.action {
+                    Action::Connect(connected, ..) if answer.6 == REFUSED => {
+                        reported.refused.push(connected.connection);
+                        continue;
+                    }
                     Action::Connect(..) => Cause::Connected {
                         offline_ms: u64::try_from(answer.5).ok(),
                         is_anew: answer.6 == 1,
@@ -143,10 +174,10 @@ impl RedisStore {
                     Action::End(..) => Cause::TakenOver,
                     Action::Choose(_) => Cause::Chose,
                 };
-                change(step.user_id, &answer, cause, step.by.clone())
-            }));
+                reported.changes.extend(change(step.user_id, &answer, cause, step.by.clone()));
+            }
         }
-        Ok(changes)
+        Ok(reported)
     }
 
     /// Adds the call of one user's script.
@@ -161,18 +192,21 @@ impl RedisStore {
         let (gateway_id, epoch) =
             gateway.map_or(("", ""), |(gateway_id, epoch)| (gateway_id.as_str(), epoch));
         match action {
-            Action::Connect(connected, stamp) => call(pipeline, &self.scripts.connect, &keys)
-                .arg(format!("{:016x}", connected.connection))
-                .arg(epoch)
-                .arg(stamp)
-                // One digit: the contract has six types.
-                .arg(connected.device_type.0.min(9))
-                .arg(format!("{:012x}", connected.connected_at_ms & 0xffff_ffff_ffff))
-                .arg(gateway_id)
-                .arg(connected.device_id.as_str())
-                .arg(self.leases.lease_ms)
-                .arg(self.leases.registrations_per_user.max(1))
-                .arg(self.leases.last_seen_secs),
+            Action::Connect(connected, stamp, allowed) => {
+                call(pipeline, &self.scripts.connect, &keys)
+                    .arg(format!("{:016x}", connected.connection))
+                    .arg(epoch)
+                    .arg(stamp)
+                    // One digit: the contract has six types.
+                    .arg(connected.device_type.0.min(9))
+                    .arg(format!("{:012x}", connected.connected_at_ms & 0xffff_ffff_ffff))
+                    .arg(gateway_id)
+                    .arg(connected.device_id.as_str())
+                    .arg(self.leases.lease_ms)
+                    .arg(allowed.registrations.max(1))
+                    .arg(self.leases.last_seen_secs)
+                    .arg(allowed.connections)
+            }
             Action::Disconnect(connection) => call(pipeline, &self.scripts.disconnect, &keys)
                 .arg(format!("{connection:016x}"))
                 .arg(gateway_id)
@@ -244,7 +278,7 @@ impl RedisStore {
                 by: None,
             })
             .collect();
-        let changes = self.write_users(gateway_id, None, steps).await?;
+        let changes = self.write_users(gateway_id, None, steps).await?.changes;
         let [_, _, superseded] = self.keys.gateway(gateway_id);
         let mut pipeline = redis::pipe();
         pipeline.cmd("SREM").arg(superseded).arg(members).ignore();

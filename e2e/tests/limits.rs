@@ -1,0 +1,57 @@
+//! Limits that hold over all gateways of a cluster.
+
+use std::time::Duration;
+
+use e2e::client::{Client, Heard};
+use e2e::cluster::{Cluster, ready};
+use e2e::eventually::eventually;
+use e2e::token::token;
+
+/// What a user may have, unless configured otherwise.
+const MOST: usize = 5;
+
+/// Opens a socket of a new device; the socket if it was welcomed, or the code it was closed with.
+async fn knock(address: &str, user: &str) -> Result<Client, u16> {
+    let mut client = Client::open(address, &format!("/ws?token={}", token(user))).await;
+    loop {
+        match client.hear().await {
+            Heard::Frame(frame) if frame["type"] == "welcome" => return Ok(client),
+            Heard::Frame(_) => {}
+            Heard::Closed(code, _) => return Err(code),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_connects_over_three_gateways_never_exceed_what_a_user_may_have() {
+    let mut cluster = Cluster::start("limits").await;
+    let third = cluster.start_gateway(2).await;
+    ready(third.address("management")).await;
+    cluster.gateways.push(third);
+
+    let knocks = (0..100).map(|number| knock(cluster.gateway_address(number % 3), "ann"));
+    let answers = futures_util::future::join_all(knocks).await;
+    let refused: Vec<u16> = answers.iter().filter_map(|it| it.as_ref().err().copied()).collect();
+    assert_eq!(refused, vec![4029; 100 - MOST]);
+    // Whoever leaves makes room, on whichever gateway.
+    for client in answers.into_iter().filter_map(Result::ok) {
+        client.close().await;
+    }
+    let mut inside = Vec::new();
+    for _ in 0..MOST {
+        inside.push(let_in(cluster.gateway_address(2)).await);
+    }
+    assert_eq!(knock(cluster.gateway_address(0), "ann").await.err(), Some(4029));
+
+    // A dead gateway's connections do not count for ever.
+    cluster.gateways[2].kill().await;
+    let_in(cluster.gateway_address(1)).await.close().await;
+    drop(inside);
+    cluster.gateways.pop();
+    cluster.stop().await;
+}
+
+/// Knocks until there is room: presence hears of those who have left a moment later.
+async fn let_in(address: &str) -> Client {
+    eventually("there is room", Duration::from_mins(1), || knock(address, "ann")).await
+}
