@@ -103,6 +103,8 @@ impl Cluster {
                 ("AUTH__HS256_SECRET", SECRET.to_owned()),
                 // A test that is not about leaving stops at once.
                 ("LIMITS__DRAIN_WINDOW_MS", "0".to_owned()),
+                // All devices of a test share one address.
+                ("ADMISSION__EXEMPT_NETWORKS", "[\"127.0.0.0/8\"]".to_owned()),
                 ("CHAT_GRPC__URLS", urls(self.host, &[7010, 7011])),
                 ("PRESENCE_GRPC__URLS", urls(self.host, &[7020])),
             ],

@@ -4,7 +4,7 @@
 mod command;
 mod conversations;
 mod dead_letters;
-mod error;
+pub(crate) mod error;
 mod explain;
 mod members;
 mod messages;

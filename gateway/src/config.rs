@@ -6,6 +6,8 @@ use platform::telemetry::TelemetryConfig;
 use platform::token::AuthConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::admission::config::AdmissionConfig;
+
 /// What the variables of this binary begin with.
 pub const ENV_PREFIX: &str = "TIDINGS_GATEWAY__";
 
@@ -27,6 +29,8 @@ pub struct GatewayConfig {
     pub auth: AuthConfig,
     /// Sockets and REST.
     pub limits: LimitsConfig,
+    /// Who may come in.
+    pub admission: AdmissionConfig,
     /// The broker.
     pub amqp: RabbitConfig,
     /// Where the chat service is.
@@ -51,6 +55,7 @@ impl Default for GatewayConfig {
             allowed_origins: Vec::new(),
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),
+            admission: AdmissionConfig::default(),
             amqp: RabbitConfig::default(),
             chat_grpc: grpc("http://127.0.0.1:7001"),
             presence_grpc: grpc("http://127.0.0.1:7002"),
@@ -63,7 +68,8 @@ impl Default for GatewayConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Connections of this gateway; further ones are refused.
+    /// Sockets of this gateway; further ones are refused, as are those for which the process has no
+    /// files (`admission.reserved_files`).
     pub connections: usize,
     /// Largest client frame, in bytes.
     pub frame_bytes: usize,

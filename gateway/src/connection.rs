@@ -16,6 +16,7 @@ use proto::bus::DeviceType;
 use proto::frame::server::{Limits, ServerFrame, Welcome};
 use proto::id::{ConversationId, DeviceId};
 
+use crate::accept::stream::Gate;
 use crate::presence_link::Registered;
 use crate::registry::Connection;
 use crate::shared::{Shared, unix_ms};
@@ -32,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) acknowledges: bool,
     /// From the path `/ws/{conversation_id}`.
     pub(crate) conversation_id: Option<ConversationId>,
+    /// Of the TCP connection: opened when it is known who is there.
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Runs a socket to its end.
@@ -58,6 +61,7 @@ async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Opti
         Ok(identity) => identity,
         Err(ended) => return ended,
     };
+    request.gate.open();
     // Boxed: an idle connection keeps only what its session needs.
     if let Some(id) = request.conversation_id
         && let Err(close) = Box::pin(handshake::check_member(shared, &identity, id)).await

@@ -4,6 +4,7 @@
 //! services over gRPC. It keeps nothing that its clients and the store cannot rebuild.
 
 mod accept;
+mod admission;
 mod api;
 pub mod config;
 mod connection;
@@ -38,6 +39,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::admission::Admission;
 use crate::config::LimitsConfig;
 use crate::connection::unacknowledged::Patience;
 use crate::downlink::Downlink;
@@ -50,6 +52,8 @@ use crate::registry::Registry;
 use crate::shared::{Parts, Shared};
 use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
 
+pub use admission::config::AdmissionConfig;
+pub use admission::network::Network;
 pub use api::openapi;
 
 /// What the gateway works with; `main` and the all-in-one binary fill it differently.
@@ -83,6 +87,10 @@ pub struct Settings {
     pub leeway_secs: u64,
     /// Sockets and REST.
     pub limits: LimitsConfig,
+    /// Who may come in.
+    pub admission: AdmissionConfig,
+    /// Files that this process may open; none when there is no bound.
+    pub files: Option<u64>,
 }
 
 /// The gateway, ready to run.
@@ -110,7 +118,16 @@ pub fn build(
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> Gateway {
-    let Settings { gateway_id, allowed_origins, leeway_secs, limits } = settings;
+    let Settings { gateway_id, allowed_origins, leeway_secs, limits, admission, files } = settings;
+    let by_files = admission.connections_by_files(files);
+    if by_files < limits.connections {
+        tracing::warn!(
+            connections = limits.connections,
+            by_files,
+            files,
+            "the file limit of this process is below limits.connections: raise it (ulimit -n)"
+        );
+    }
     let (uplink, frames) = Uplink::new(adapters.bus.partitions(), &limits);
     let (presence_link, events) = PresenceLink::new();
     let (heads, asks) = HeadsLink::new();
@@ -141,6 +158,7 @@ pub fn build(
         sockets: TaskTracker::new(),
         profiles: quick_cache::sync::Cache::new(limits.reported_profiles.max(1)),
         patience: patience(&limits),
+        admission: Admission::new(admission, limits.connections, files),
         limits,
     });
     let broker = adapters.readiness.dependency("rabbitmq");

@@ -103,6 +103,8 @@ async fn run(config: GatewayConfig) -> Result<()> {
         allowed_origins: config.allowed_origins,
         leeway_secs: config.auth.leeway_secs,
         limits: config.limits,
+        admission: config.admission,
+        files: platform::files::raise_limit(),
     };
     build(settings, adapters, listener, shutdown.clone()).run().await;
     bus.close().await;

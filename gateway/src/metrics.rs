@@ -15,6 +15,13 @@ pub struct CodeLabel {
     pub code: &'static str,
 }
 
+/// A limit by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabel {
+    /// The name, as in reasons.
+    pub limit: &'static str,
+}
+
 /// The gateway's metrics.
 #[derive(Debug, Clone)]
 pub struct GatewayMetrics {
@@ -30,6 +37,8 @@ pub struct GatewayMetrics {
     pub errors: Family<CodeLabel, Counter>,
     /// Sockets closed by us, by close code.
     pub closes: Family<CodeLabel, Counter>,
+    /// Connections that were not let in, by the limit they met.
+    pub refused: Family<LimitLabel, Counter>,
     /// Frames of each publish.
     pub batch_frames: Histogram,
     /// Seconds until a publish was confirmed.
@@ -61,6 +70,7 @@ impl GatewayMetrics {
             frames_out: Counter::default(),
             errors: Family::default(),
             closes: Family::default(),
+            refused: Family::default(),
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             publish_seconds: seconds(),
             publish_failures: Counter::default(),
@@ -79,6 +89,7 @@ impl GatewayMetrics {
             r.register("frames_out", "Frames written", this.frames_out.clone());
             r.register("errors", "Errors told, by code", this.errors.clone());
             r.register("closes", "Sockets closed, by code", this.closes.clone());
+            r.register("refused", "Connections not let in, by limit", this.refused.clone());
             r.register("uplink_batch_frames", "Frames of each publish", this.batch_frames.clone());
             r.register(
                 "uplink_publish_seconds",
@@ -110,6 +121,11 @@ impl GatewayMetrics {
             r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
         });
         this
+    }
+
+    /// Counts a connection that was not let in.
+    pub fn refused(&self, limit: &'static str) {
+        self.refused.get_or_create(&LimitLabel { limit }).inc();
     }
 
     /// Counts an error that a client is told.

@@ -15,6 +15,7 @@ use proto::id::UserId;
 use proto::presence::presence_client::PresenceClient;
 use tokio_util::task::TaskTracker;
 
+use crate::admission::Admission;
 use crate::config::LimitsConfig;
 use crate::connection::unacknowledged::Patience;
 use crate::heads::HeadsLink;
@@ -31,6 +32,7 @@ pub(crate) struct Shared(Arc<Parts>);
 pub(crate) struct Parts {
     pub(crate) gateway_id: String,
     pub(crate) limits: LimitsConfig,
+    pub(crate) admission: Admission,
     pub(crate) patience: Patience,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) leeway_secs: u64,

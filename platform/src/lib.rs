@@ -7,8 +7,10 @@
 pub mod admin;
 pub mod backoff;
 pub mod config;
+pub mod files;
 pub mod grpc;
 pub mod metrics;
+pub mod rate_limit;
 pub mod readiness;
 pub mod secret;
 pub mod shutdown;

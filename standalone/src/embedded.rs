@@ -178,6 +178,8 @@ impl House {
             leeway_secs: config.auth.leeway_secs,
             // There is no other gateway to go to: clients wait for this one.
             limits: LimitsConfig { drain_window_ms: 0, ..config.limits.clone() },
+            admission: config.admission.clone(),
+            files: platform::files::raise_limit(),
         };
         let gateway = gateway::build(
             settings,

@@ -69,6 +69,11 @@ impl ApiError {
         }
     }
 
+    /// Says when to come again.
+    pub(crate) fn after(self, wait: std::time::Duration) -> Self {
+        Self { retry_after_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)), ..self }
+    }
+
     pub(crate) fn with_outcome(self, stored: Stored, retry_after_ms: Option<u64>) -> Self {
         Self { stored: Some(stored), retry_after_ms, ..self }
     }

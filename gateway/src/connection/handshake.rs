@@ -21,7 +21,7 @@ pub(crate) const SUBPROTOCOL: &str = "tidings.v1";
 const BEARER_PROTOCOL: &str = "bearer.";
 
 /// Longest first frame: a token of 8 KiB and what is around it.
-const AUTH_FRAME_BYTES: usize = 16 << 10;
+pub(crate) const AUTH_FRAME_BYTES: usize = 16 << 10;
 
 /// The token of an upgrade request: query, subprotocol, `Authorization`.
 pub(crate) fn token(query: Option<&str>, headers: &HeaderMap) -> Option<String> {
@@ -106,6 +106,10 @@ pub(super) fn read_error(error: &axum::Error) -> Option<Close> {
             tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
         ) => None,
         tungstenite::Error::Protocol(_) => Some(Close::NotFrames),
+        // A stranger's allowance is used up.
+        tungstenite::Error::Io(error) if error.kind() == std::io::ErrorKind::QuotaExceeded => {
+            Some(Close::MuchTooBig)
+        }
         _ => None,
     }
 }

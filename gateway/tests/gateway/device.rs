@@ -61,7 +61,8 @@ impl Device {
         device
     }
 
-    async fn upgrade(
+    /// Opens a socket on a connection that is there.
+    pub async fn upgrade(
         edge: &Edge,
         stream: TcpStream,
         path: &str,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bus::{Bus, FrameConsumer, Lane};
 use gateway::config::LimitsConfig;
-use gateway::{Adapters, Settings};
+use gateway::{Adapters, AdmissionConfig, Settings};
 use platform::admin::{Admin, AdminHandle};
 use platform::grpc::in_memory;
 use platform::metrics::Metrics;
@@ -60,6 +60,31 @@ impl Edge {
     pub async fn with(change: impl FnOnce(&mut LimitsConfig)) -> Self {
         let mut limits = LimitsConfig { drain_window_ms: 0, ..LimitsConfig::default() };
         change(&mut limits);
+        Self::over(limits, Self::open_to_all(), None).await
+    }
+
+    /// No limits of addresses: all tests share one.
+    pub fn open_to_all() -> AdmissionConfig {
+        AdmissionConfig {
+            exempt_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            ..AdmissionConfig::default()
+        }
+    }
+
+    /// Starts with a gate of its own, in a process that may open so many files.
+    pub async fn guarded(files: Option<u64>, change: impl FnOnce(&mut AdmissionConfig)) -> Self {
+        let limits = LimitsConfig { drain_window_ms: 0, ..LimitsConfig::default() };
+        let mut admission = AdmissionConfig::default();
+        change(&mut admission);
+        Self::over(limits, admission, files).await
+    }
+
+    /// Starts with these limits.
+    pub async fn over(
+        limits: LimitsConfig,
+        admission: AdmissionConfig,
+        files: Option<u64>,
+    ) -> Self {
         let (tasks, stopping, services) = (Tasks::new(), Shutdown::new(), Shutdown::new());
         let (chat, presence) = (Arc::new(FakeChat::new()), Arc::new(FakePresence::new()));
         let (to_chat, chat_calls) = in_memory();
@@ -82,6 +107,8 @@ impl Edge {
             allowed_origins: Vec::new(),
             leeway_secs: 0,
             limits,
+            admission,
+            files,
         };
         let adapters = Adapters {
             bus: Arc::<SwitchedBus>::clone(&bus),

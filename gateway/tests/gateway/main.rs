@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
+mod admission;
 mod away;
 mod device;
 mod drain;

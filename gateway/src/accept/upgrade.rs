@@ -1,0 +1,120 @@
+//! The upgrade of a request to a socket: who may, and with which buffers.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use proto::error_code::ErrorCode;
+use proto::id::{ConversationId, DeviceId};
+use serde::Deserialize;
+
+use super::Peer;
+use crate::admission::Refusal;
+use crate::api::error::ApiError;
+use crate::connection::{self, Request, handshake};
+use crate::shared::Shared;
+
+/// What a socket reads at once. The library's default of 128 KiB is held by every idle connection.
+const READ_BYTES: usize = 1 << 10;
+/// What is read beyond twice the limit of a frame.
+const READ_BEYOND_BYTES: usize = 4 << 10;
+/// What the library may hold for writing. It is handed one frame at a time, so this bounds a frame: a
+/// page of a sync is the longest.
+const WRITE_BYTES: usize = crate::MAX_MESSAGE_BYTES + (1 << 20);
+/// What is read of a socket that has not said who it is.
+const STRANGER_BYTES: usize = 2 * handshake::AUTH_FRAME_BYTES;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct UpgradeQuery {
+    token: Option<String>,
+    device: Option<String>,
+    device_type: Option<String>,
+    /// `off`: this device listens only and acknowledges nothing.
+    acks: Option<String>,
+}
+
+pub(super) async fn upgrade(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    Query(query): Query<UpgradeQuery>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    accept_socket(shared, &peer, query, &headers, upgrade, None)
+}
+
+pub(super) async fn upgrade_joined(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    Path(conversation_id): Path<String>,
+    Query(query): Query<UpgradeQuery>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    match ConversationId::parse(&conversation_id) {
+        Ok(id) => accept_socket(shared, &peer, query, &headers, upgrade, Some(id)),
+        Err(_) => (StatusCode::NOT_FOUND, "a conversation id is a UUID").into_response(),
+    }
+}
+
+fn accept_socket(
+    shared: Shared,
+    peer: &Peer,
+    query: UpgradeQuery,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+    conversation_id: Option<ConversationId>,
+) -> Response {
+    if !handshake::is_origin_allowed(headers, &shared.allowed_origins) {
+        return (StatusCode::FORBIDDEN, "pages of this origin may not connect").into_response();
+    }
+    if shared.shutdown.is_begun() {
+        return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], "leaving; connect again")
+            .into_response();
+    }
+    let client = shared.admission.client(peer.address, headers);
+    let seat = match shared.admission.socket(client) {
+        Ok(seat) => seat,
+        Err(refusal) => return refused(&shared, refusal).into_response(),
+    };
+    peer.gate.is_socket();
+    let request = Request {
+        token: handshake::token(query.token.as_deref(), headers),
+        device_id: query.device.and_then(|device| DeviceId::parse(&device).ok()),
+        device_type: handshake::device_type(query.device_type.as_deref()),
+        acknowledges: query.acks.as_deref() != Some("off"),
+        conversation_id,
+        gate: Arc::clone(&peer.gate),
+    };
+    if request.token.is_none() {
+        request.gate.narrow(STRANGER_BYTES);
+    }
+    // More than the limit is read, so that the session can refuse it and still close in order: bytes
+    // left unread would reset the connection before the client sees why.
+    let limit = shared.limits.frame_bytes.saturating_mul(2).saturating_add(READ_BEYOND_BYTES);
+    upgrade
+        .protocols([handshake::SUBPROTOCOL])
+        .read_buffer_size(READ_BYTES)
+        .max_write_buffer_size(WRITE_BYTES)
+        .max_message_size(limit)
+        .max_frame_size(limit)
+        .on_upgrade(move |socket| {
+            // Entered here, because the library spawns the task that runs this.
+            let token = shared.sockets.token();
+            async move {
+                connection::run(shared, socket, request).await;
+                drop((token, seat));
+            }
+        })
+}
+
+/// What somebody is told who is not let in; it is counted.
+pub(super) fn refused(shared: &Shared, refusal: Refusal) -> ApiError {
+    shared.metrics.refused(refusal.name());
+    let code =
+        if refusal.is_of_gateway() { ErrorCode::Unavailable } else { ErrorCode::RateLimited };
+    ApiError::new(code, refusal.reason()).after(refusal.retry_after())
+}

@@ -1,0 +1,67 @@
+//! The section `[admission]`: who may come in, how often, and how much may be said.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::network::Network;
+
+/// Limits of arriving connections and of what is said on them. 0 means no limit where it counts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdmissionConfig {
+    /// Sockets that one address may have open here; a network of 64 bits is one IPv6 address.
+    pub address_sockets: u32,
+    /// Sockets that one address may open in `address_window_secs`; refused ones do not count.
+    pub address_arrivals: u32,
+    /// See `address_arrivals`, in seconds.
+    pub address_window_secs: u64,
+    /// Connections of one address that are no sockets: requests, and handshakes that are not done.
+    pub address_requests: u32,
+    /// Addresses that are remembered; beyond it those without an open connection are forgotten.
+    pub addresses: usize,
+    /// Networks to which the limits of addresses and rates do not apply: load generators, office.
+    pub exempt_networks: Vec<Network>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed. Nobody else's is.
+    pub trusted_proxies: Vec<Network>,
+    /// Networks of load balancers whose connections begin with a header of the PROXY protocol, version
+    /// 1 or 2. From them one without it is refused; from others it is no HTTP.
+    pub proxy_protocol_from: Vec<Network>,
+    /// How long a request's head may take, PROXY header included, in milliseconds.
+    pub head_timeout_ms: u64,
+    /// Files of this process that are kept for other things than clients: the bus, gRPC, the database,
+    /// answers to those who are refused. At most a quarter of what the process may open.
+    pub reserved_files: u64,
+}
+
+impl Default for AdmissionConfig {
+    fn default() -> Self {
+        Self {
+            address_sockets: 10,
+            address_arrivals: 100,
+            address_window_secs: 60,
+            address_requests: 64,
+            addresses: 100_000,
+            exempt_networks: Vec::new(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol_from: Vec::new(),
+            head_timeout_ms: 10_000,
+            reserved_files: 256,
+        }
+    }
+}
+
+impl AdmissionConfig {
+    /// How long a request's head may take.
+    pub(crate) fn head_timeout(&self) -> Duration {
+        Duration::from_millis(self.head_timeout_ms.max(1))
+    }
+
+    /// Connections for which there are files, when the process may open so many.
+    pub fn connections_by_files(&self, files: Option<u64>) -> usize {
+        files.map_or(usize::MAX, |files| {
+            let kept = self.reserved_files.min(files / 4);
+            usize::try_from(files - kept).unwrap_or(usize::MAX)
+        })
+    }
+}
