@@ -87,6 +87,7 @@ fn accept_socket(
         device_type: handshake::device_type(query.device_type.as_deref()),
         acknowledges: query.acks.as_deref() != Some("off"),
         conversation_id,
+        is_exempt: client.is_exempt,
         gate: Arc::clone(&peer.gate),
     };
     if request.token.is_none() {
