@@ -129,7 +129,7 @@ async fn register(
 }
 
 /// Says why and waits a moment for the client's own close frame.
-async fn goodbye(socket: &mut WebSocket, close: &Close) {
+pub(crate) async fn goodbye(socket: &mut WebSocket, close: &Close) {
     let polite = async {
         if socket.send(Message::Close(Some(close.frame()))).await.is_ok() {
             let _ = socket.flush().await;

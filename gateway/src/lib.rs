@@ -9,6 +9,8 @@ mod api;
 pub mod config;
 mod connection;
 mod downlink;
+#[cfg(feature = "echo")]
+pub mod echo;
 mod heads;
 pub mod metrics;
 mod outbox;
