@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-web chaos chaos-quick chaos-planted bench lint lint-rust lint-web lint-deploy web backends up down clean
+.PHONY: help run test test-rust test-web chaos chaos-quick chaos-planted bench autobahn lint lint-rust lint-web lint-deploy web backends up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -50,6 +50,9 @@ test-web: web $(CHROMIUM)
 bench: backends ## the figures of docs/benchmarks.md, measured on this machine
 	$(CARGO) build --release --workspace --bins
 	bash deploy/bench.sh
+
+autobahn: ## the Autobahn WebSocket suite against the socket stack; PYTHON2 names a Python 2.7; writes docs/autobahn.md
+	bash deploy/autobahn.sh
 
 lint: lint-rust lint-web lint-deploy ## formatting, clippy, web and deployment files
 

@@ -5,7 +5,7 @@
 
 mod refuse;
 pub(crate) mod stream;
-mod upgrade;
+pub(crate) mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -65,10 +65,7 @@ struct Door {
 
 /// Accepts until stopping has begun. The tasks of connections let the requests under way finish.
 pub(crate) async fn run(shared: Shared, listener: TcpListener, tasks: Tasks) {
-    // Not the builder that finds out the version: it waits for the first bytes without a timeout.
-    let mut builder = http1::Builder::new();
-    let head = shared.admission.config().head_timeout();
-    builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES);
+    let builder = http(shared.admission.config().head_timeout());
     let router = routes(shared.clone());
     let door = Door { shared, router, builder, refusals: Arc::new(Semaphore::new(REFUSALS)) };
     loop {
@@ -88,6 +85,14 @@ pub(crate) async fn run(shared: Shared, listener: TcpListener, tasks: Tasks) {
             }
         }
     }
+}
+
+/// HTTP/1.1 with a bound on heads. Not the builder that finds out the version: that one waits for the
+/// first bytes without a timeout.
+pub(crate) fn http(head_timeout: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HEAD_BYTES);
+    builder
 }
 
 impl Door {

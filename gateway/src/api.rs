@@ -26,6 +26,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::accept::Peer;
 use crate::connection::handshake;
 use crate::shared::{Identity, Shared};
 use error::ApiError;
@@ -117,7 +118,14 @@ impl FromRequestParts<Shared> for Identity {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
         let token = handshake::bearer(&parts.headers).unwrap_or_default();
-        shared.identify(token).map_err(|error| ApiError::unauthenticated(&error.to_string()))
+        let identity = shared.identify(token);
+        let mut identity =
+            identity.map_err(|error| ApiError::unauthenticated(&error.to_string()))?;
+        if let Some(peer) = parts.extensions.get::<Peer>() {
+            let client = shared.admission.client(peer.address, &parts.headers);
+            identity.is_exempt = client.is_exempt;
+        }
+        Ok(identity)
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) acknowledges: bool,
     /// From the path `/ws/{conversation_id}`.
     pub(crate) conversation_id: Option<ConversationId>,
+    /// Rates do not apply where it comes from.
+    pub(crate) is_exempt: bool,
     /// Of the TCP connection: opened when it is known who is there.
     pub(crate) gate: Arc<Gate>,
 }
@@ -57,10 +59,11 @@ pub(crate) async fn run(shared: Shared, mut socket: WebSocket, request: Request)
 
 /// Everything up to the reason to close; `None` when the client has gone.
 async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Option<Close> {
-    let identity = match handshake::identify(shared, socket, request.token.as_deref()).await {
+    let mut identity = match handshake::identify(shared, socket, request.token.as_deref()).await {
         Ok(identity) => identity,
         Err(ended) => return ended,
     };
+    identity.is_exempt = request.is_exempt;
     request.gate.open();
     // Boxed: an idle connection keeps only what its session needs.
     if let Some(id) = request.conversation_id
@@ -126,7 +129,7 @@ async fn register(
 }
 
 /// Says why and waits a moment for the client's own close frame.
-async fn goodbye(socket: &mut WebSocket, close: &Close) {
+pub(crate) async fn goodbye(socket: &mut WebSocket, close: &Close) {
     let polite = async {
         if socket.send(Message::Close(Some(close.frame()))).await.is_ok() {
             let _ = socket.flush().await;

@@ -9,6 +9,8 @@ mod api;
 pub mod config;
 mod connection;
 mod downlink;
+#[cfg(feature = "echo")]
+pub mod echo;
 mod heads;
 pub mod metrics;
 mod outbox;
@@ -16,6 +18,7 @@ mod pages;
 pub mod planted;
 mod presence_link;
 mod pulse;
+mod rates;
 mod registry;
 mod shared;
 mod uplink;
@@ -48,6 +51,7 @@ use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::presence_link::{PresenceEvents, PresenceLink, Reporter};
 use crate::pulse::Pulse;
+use crate::rates::Rates;
 use crate::registry::Registry;
 use crate::shared::{Parts, Shared};
 use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
@@ -158,6 +162,7 @@ pub fn build(
         sockets: TaskTracker::new(),
         profiles: quick_cache::sync::Cache::new(limits.reported_profiles.max(1)),
         patience: patience(&limits),
+        rates: Rates::new(&admission),
         admission: Admission::new(admission, limits.connections, files),
         limits,
     });

@@ -1,7 +1,7 @@
 //! What every connection and every request of this gateway shares.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use platform::grpc::GrpcChannel;
 use platform::readiness::Readiness;
@@ -22,6 +22,7 @@ use crate::heads::HeadsLink;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::PresenceLink;
 use crate::pulse::Pulse;
+use crate::rates::Rates;
 use crate::registry::Registry;
 use crate::uplink::Uplink;
 
@@ -33,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) gateway_id: String,
     pub(crate) limits: LimitsConfig,
     pub(crate) admission: Admission,
+    pub(crate) rates: Rates,
     pub(crate) patience: Patience,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) leeway_secs: u64,
@@ -75,6 +77,8 @@ impl Shared {
 pub(crate) struct Identity {
     pub(crate) user_id: UserId,
     pub(crate) claims: Claims,
+    /// Rates do not apply where it speaks from.
+    pub(crate) is_exempt: bool,
 }
 
 impl Parts {
@@ -82,7 +86,15 @@ impl Parts {
     pub(crate) fn identify(&self, token: &str) -> Result<Identity, TokenError> {
         let claims = self.verifier.verify(token, SystemTime::now())?;
         let user_id = UserId::parse(&claims.sub).map_err(|_| TokenError::BadSubject)?;
-        Ok(Identity { user_id, claims })
+        Ok(Identity { user_id, claims, is_exempt: false })
+    }
+
+    /// Whether this user may ask for something now; if not, how long to wait. It is counted.
+    pub(crate) fn may_ask(&self, identity: &Identity) -> Result<(), Duration> {
+        if identity.is_exempt {
+            return Ok(());
+        }
+        self.rates.ask(&identity.user_id).inspect_err(|_| self.metrics.refused("user_frames"))
     }
 
     /// Tells the chat service what a token says of its user, unless it was told lately.

@@ -162,8 +162,11 @@ impl Wiring {
                     ("PRESENCE_GRPC__URLS", presence()),
                     // Small, so that slow readers are given up within a fault's time.
                     ("LIMITS__OUTBOX_BYTES", (256 * 1024).to_string()),
-                    // The whole fleet comes from one address.
-                    ("ADMISSION__EXEMPT_NETWORKS", "[\"127.0.0.0/8\"]".to_owned()),
+                    // The whole fleet comes from one address, here or in a namespace.
+                    (
+                        "ADMISSION__EXEMPT_NETWORKS",
+                        "[\"127.0.0.0/8\", \"198.18.0.0/15\"]".to_owned(),
+                    ),
                 ]);
                 "TIDINGS_GATEWAY__"
             }

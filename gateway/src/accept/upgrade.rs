@@ -87,28 +87,33 @@ fn accept_socket(
         device_type: handshake::device_type(query.device_type.as_deref()),
         acknowledges: query.acks.as_deref() != Some("off"),
         conversation_id,
+        is_exempt: client.is_exempt,
         gate: Arc::clone(&peer.gate),
     };
     if request.token.is_none() {
         request.gate.narrow(STRANGER_BYTES);
     }
+    configured(upgrade, shared.limits.frame_bytes).on_upgrade(move |socket| {
+        // Entered here, because the library spawns the task that runs this.
+        let token = shared.sockets.token();
+        async move {
+            connection::run(shared, socket, request).await;
+            drop((token, seat));
+        }
+    })
+}
+
+/// A socket with buffers of ours, for client frames of this size.
+pub(crate) fn configured(upgrade: WebSocketUpgrade, frame_bytes: usize) -> WebSocketUpgrade {
     // More than the limit is read, so that the session can refuse it and still close in order: bytes
     // left unread would reset the connection before the client sees why.
-    let limit = shared.limits.frame_bytes.saturating_mul(2).saturating_add(READ_BEYOND_BYTES);
+    let limit = frame_bytes.saturating_mul(2).saturating_add(READ_BEYOND_BYTES);
     upgrade
         .protocols([handshake::SUBPROTOCOL])
         .read_buffer_size(READ_BYTES)
         .max_write_buffer_size(WRITE_BYTES)
         .max_message_size(limit)
         .max_frame_size(limit)
-        .on_upgrade(move |socket| {
-            // Entered here, because the library spawns the task that runs this.
-            let token = shared.sockets.token();
-            async move {
-                connection::run(shared, socket, request).await;
-                drop((token, seat));
-            }
-        })
 }
 
 /// What somebody is told who is not let in; it is counted.

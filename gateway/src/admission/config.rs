@@ -20,6 +20,16 @@ pub struct AdmissionConfig {
     pub address_requests: u32,
     /// Addresses that are remembered; beyond it those without an open connection are forgotten.
     pub addresses: usize,
+    /// Frames of one user, over all sockets and requests here, in `user_frames_secs`: all at once or
+    /// spread. Counted are those that make others work: `send`, `sync`, `typing`, `status`, and
+    /// requests that append.
+    pub user_frames: u32,
+    /// See `user_frames`, in seconds.
+    pub user_frames_secs: u64,
+    /// Frames of one connection in a second, whatever they are.
+    pub connection_frames: u32,
+    /// Users whose frames are counted; those who rest are forgotten first.
+    pub rated_users: usize,
     /// Networks to which the limits of addresses and rates do not apply: load generators, office.
     pub exempt_networks: Vec<Network>,
     /// Networks of proxies whose `X-Forwarded-For` is believed. Nobody else's is.
@@ -42,6 +52,10 @@ impl Default for AdmissionConfig {
             address_window_secs: 60,
             address_requests: 64,
             addresses: 100_000,
+            user_frames: 100,
+            user_frames_secs: 60,
+            connection_frames: 2_000,
+            rated_users: 100_000,
             exempt_networks: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_protocol_from: Vec::new(),

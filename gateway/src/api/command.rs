@@ -24,6 +24,11 @@ pub(super) async fn run(
     conversation_id: ConversationId,
     body: Body,
 ) -> Result<Stored, ApiError> {
+    shared.may_ask(identity).map_err(|wait| {
+        ApiError::new(ErrorCode::RateLimited, "you said too much lately")
+            .with_outcome(StoredWord::No, None)
+            .after(wait)
+    })?;
     let connection = Arc::new(Connection {
         number: shared.registry.next_number(),
         user_id: identity.user_id.clone(),

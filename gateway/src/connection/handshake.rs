@@ -96,7 +96,7 @@ pub(crate) async fn identify(
 }
 
 /// What ends a connection that cannot be read; none when the client is gone.
-pub(super) fn read_error(error: &axum::Error) -> Option<Close> {
+pub(crate) fn read_error(error: &axum::Error) -> Option<Close> {
     let cause = std::error::Error::source(error)
         .and_then(|cause| cause.downcast_ref::<tungstenite::Error>())?;
     match cause {

@@ -1,6 +1,7 @@
 //! A welcomed connection: frames in, frames out, heartbeats, deadlines.
 
 mod leaving;
+mod rated;
 mod refusing;
 mod signalling;
 mod writing;
@@ -49,6 +50,8 @@ pub(super) struct Session {
     pinged_at: Instant,
     joined: Option<ConversationId>,
     leaving: Option<Leaving>,
+    /// Until when this connection has used its rate of frames up, in the clock of rates.
+    booked_us: u64,
 }
 
 /// Why the loop goes on or ends.
@@ -77,6 +80,7 @@ impl Session {
             pinged_at: now,
             joined: request.conversation_id,
             leaving: None,
+            booked_us: 0,
         }
     }
 
@@ -180,6 +184,7 @@ impl Session {
             Message::Text(text) => {
                 self.shared.metrics.frames_in.inc();
                 match decode_client(text.as_str()) {
+                    frame if self.is_too_much(&frame) => {}
                     Ok(ClientFrame::Sync(frame)) => {
                         let reference = frame.r#ref.clone();
                         match sync::request(&self.identity.user_id, frame) {
@@ -226,7 +231,8 @@ impl Session {
         if identity.user_id != self.identity.user_id {
             return Err(Close::BadSubject);
         }
-        *self.identity = identity;
+        let is_exempt = self.identity.is_exempt;
+        *self.identity = Identity { is_exempt, ..identity };
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod frames;
 mod heartbeat;
 mod limits;
 mod pushes;
+mod rates;
 mod rest;
 mod sends;
 mod services;

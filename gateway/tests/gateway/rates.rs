@@ -1,0 +1,101 @@
+//! How much a user may say, and what is told beyond it.
+
+use proto::bus::frame::Body;
+use serde_json::json;
+
+use crate::device::Device;
+use crate::edge::{Edge, token};
+
+/// A gateway where a user may say so many frames in an hour.
+async fn edge(user_frames: u32) -> Edge {
+    Edge::guarded(None, |admission| {
+        (admission.user_frames, admission.user_frames_secs) = (user_frames, 3_600);
+    })
+    .await
+}
+
+#[tokio::test]
+async fn beyond_the_rate_a_frame_is_answered_with_when_to_come_again_and_goes_nowhere() {
+    let edge = edge(3).await;
+    let (mut one, mut two) =
+        (Device::connect(&edge, "ann").await, Device::connect(&edge, "ann").await);
+    one.send_to("bob", "1").await;
+    two.send_to("bob", "2").await;
+    one.send_to("bob", "3").await;
+    for _ in 0..3 {
+        edge.send().await;
+    }
+    // All sockets of a user share the account.
+    let client_id = two.send_to("bob", "4").await;
+    let error = two.expect("error").await;
+    assert_eq!((&error["code"], &error["ref"]), (&json!("rate_limited"), &json!("4")));
+    assert_eq!(error["client_id"], client_id.to_string());
+    assert_eq!(error["stored"], "no");
+    let wait = error["retry_after_ms"].as_u64().unwrap();
+    assert!(wait > 1_100_000 && wait <= 1_200_000, "{wait}");
+    assert_eq!(edge.metric(r#"tidings_gateway_refused_total{limit="user_frames"}"#), 1);
+    // Nobody else is concerned, and what costs nobody anything is heard.
+    let mut bob = Device::connect(&edge, "bob").await;
+    bob.send_to("ann", "5").await;
+    assert_eq!(edge.send().await.1.r#ref, "5");
+    let cursor = json!({ "type": "delivered", "seq": 7,
+        "conversation_id": "00000000-0000-0000-0000-000000000001" });
+    two.say(&cursor).await;
+    assert!(matches!(edge.frame().await.body, Some(Body::AdvanceCursor(_))));
+    two.is_served().await;
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn requests_over_rest_count_like_frames() {
+    let edge = edge(1).await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    ann.send_to("bob", "1").await;
+    edge.send().await;
+    let answer = reqwest::Client::new()
+        .post(format!("http://{}/api/v1/conversations", edge.address))
+        .bearer_auth(token("ann"))
+        .json(&json!({ "kind": "group", "title": "t", "members": ["bob"] }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 429);
+    let after: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!(after > 3_500 && after <= 3_600, "{after}");
+    let body: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!((&body["code"], &body["stored"]), (&json!("rate_limited"), &json!("no")));
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_floods_is_told_so_for_every_frame_beyond_its_rate() {
+    let edge = Edge::guarded(None, |admission| admission.connection_frames = 1).await;
+    let mut flood = Device::connect(&edge, "ann").await;
+    for _ in 0..20 {
+        flood.say(&json!({ "type": "nonsense", "ref": "r" })).await;
+    }
+    let mut limited = 0;
+    for _ in 0..20 {
+        let error = flood.expect("error").await;
+        assert_eq!(error["ref"], "r");
+        limited += u32::from(error["code"] == "rate_limited");
+    }
+    assert!(limited > 0, "twenty frames in one second");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn exempt_networks_have_no_rate() {
+    let edge = Edge::guarded(None, |admission| {
+        admission.user_frames = 1;
+        admission.exempt_networks = vec!["127.0.0.1".parse().unwrap()];
+    })
+    .await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    for number in 0..20 {
+        ann.send_to("bob", &number.to_string()).await;
+        edge.send().await;
+        ann.is_served().await;
+    }
+    edge.stop().await;
+}
