@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-web chaos chaos-quick chaos-planted bench autobahn lint lint-rust lint-web lint-deploy web backends up down clean
+.PHONY: help run test test-rust test-web chaos chaos-quick chaos-planted bench autobahn fuzz lint lint-rust lint-web lint-deploy web backends up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -53,6 +53,9 @@ bench: backends ## the figures of docs/benchmarks.md, measured on this machine
 
 autobahn: ## the Autobahn WebSocket suite against the socket stack; PYTHON2 names a Python 2.7; writes docs/autobahn.md
 	bash deploy/autobahn.sh
+
+fuzz: ## whatever strangers can make up, SECONDS_EACH=60 per target; installs cargo-fuzz where it is missing
+	bash deploy/fuzz.sh
 
 lint: lint-rust lint-web lint-deploy ## formatting, clippy, web and deployment files
 

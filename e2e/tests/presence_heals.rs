@@ -110,7 +110,7 @@ async fn users_of_a_gateway_that_come_back_at_once_are_not_mentioned() {
 
 #[tokio::test]
 async fn a_frozen_presence_service_holds_up_no_answer_and_tells_nobody_offline() {
-    const FROZEN: Duration = Duration::from_secs(15);
+    const FROZEN: Duration = Duration::from_mins(1);
     let cluster = Cluster::start("frozen-presence").await;
     let addresses = [cluster.gateway_address(0), cluster.gateway_address(1)];
     let mut crowd = Crowd::gather("waiting", 40, addresses[0]).await;
@@ -122,7 +122,7 @@ async fn a_frozen_presence_service_holds_up_no_answer_and_tells_nobody_offline()
         &addresses,
         &["--scenario", "pairs", "--pairs", "20", "--rate", "120", "--warmup", "0s"]
             .into_iter()
-            .chain(["--duration", "30s", "--drain", "60s", "--verify-history"])
+            .chain(["--duration", "75s", "--drain", "60s", "--verify-history"])
             .collect::<Vec<_>>(),
     );
     let before = cluster.names.stored_entries().await;
@@ -153,7 +153,7 @@ async fn a_frozen_presence_service_holds_up_no_answer_and_tells_nobody_offline()
         report["acknowledgement_ms"]["p99"], report["acknowledgement_ms"]["max"]
     );
     // A look-up gives up after a second; an answer that waited for one shows it.
-    assert!(slowest < Duration::from_millis(800), "{slowest:?}");
+    assert!(slowest < Duration::from_millis(950), "{slowest:?}");
     assert_eq!(report["errors"], serde_json::json!({}), "no answer is lost to it");
     assert!(grown.iter().all(|kib| *kib < 16 * 1024), "{grown:?} KiB");
     nobody_is_told_offline(&crowd, "a frozen presence service").await;
