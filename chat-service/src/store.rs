@@ -12,6 +12,7 @@
 //! 7. The epoch belongs to the database and survives restarts.
 
 pub mod dead;
+mod finding;
 pub mod postgres;
 mod reading;
 pub mod replicas;

@@ -14,7 +14,7 @@ use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 
-use super::{ConversationView, ListPlace, MemberView, Page, StoreError, dead, reading};
+use super::{ConversationView, ListPlace, MemberView, Page, StoreError, dead, finding, reading};
 use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
 
 pub use settings::DatabaseConfig;

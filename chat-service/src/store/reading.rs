@@ -48,29 +48,6 @@ SELECT m.user_id, m.conversation_id,
         WHERE e.tenant = m.tenant AND e.conversation_id = m.conversation_id), 0) AS head
 FROM members m WHERE m.tenant = $1 AND m.user_id ";
 
-/// Client ids are unique by sender; that two senders made the same one is next to impossible.
-pub(super) const FIND_ENTRY: &str =
-    "SELECT conversation_id, seq FROM client_ids WHERE tenant = $1 AND client_id = $2 LIMIT 1";
-
-/// By the entry's own id, which no index leads with: client ids carry their time, and only those that were
-/// made about when the entry was are looked at.
-pub(super) const FIND_ENTRY_ABOUT: &str = "SELECT conversation_id, seq FROM client_ids
-WHERE tenant = $1 AND entry_id = $2 AND client_id BETWEEN $3 AND $4 LIMIT 1";
-
-/// How long before its entry a client id may have been made, and how much later by a client whose clock is
-/// ahead, in milliseconds.
-const ABOUT_MS: (u64, u64) = (600_000, 120_000);
-
-/// The first and the last UUIDv7 of client ids for an entry; nothing for other ids.
-pub(super) fn about(entry_id: uuid::Uuid) -> Option<(uuid::Uuid, uuid::Uuid)> {
-    if entry_id.get_version_num() != 7 {
-        return None;
-    }
-    let ms = (entry_id.as_u128() >> 80) as u64;
-    let at = |ms: u64| uuid::Uuid::from_u128(u128::from(ms) << 80);
-    Some((at(ms.saturating_sub(ABOUT_MS.0)), at(ms + ABOUT_MS.1)))
-}
-
 pub(super) const MEMBERS: &str = "
 SELECT m.user_id, CAST(m.role AS bigint) AS role, m.from_seq, m.delivered_seq, m.read_seq,
     COALESCE(u.name, '') AS name, COALESCE(u.avatar, '') AS avatar
@@ -270,13 +247,13 @@ macro_rules! query_store {
                 &self,
                 id: uuid::Uuid,
             ) -> Result<Option<(ConversationId, u64)>, StoreError> {
-                let mut row = sqlx::query(reading::FIND_ENTRY)
+                let mut row = sqlx::query(finding::FIND_ENTRY)
                     .bind(DEFAULT_TENANT)
                     .bind(dialect::id(id))
                     .fetch_optional(&self.readers)
                     .await?;
-                if let (None, Some((first, last))) = (&row, reading::about(id)) {
-                    row = sqlx::query(reading::FIND_ENTRY_ABOUT)
+                if let (None, Some((first, last))) = (&row, finding::about(id)) {
+                    row = sqlx::query(finding::FIND_ENTRY_ABOUT)
                         .bind(DEFAULT_TENANT)
                         .bind(dialect::id(id))
                         .bind(dialect::id(first))

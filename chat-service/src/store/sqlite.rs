@@ -17,7 +17,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 
-use super::{ConversationView, ListPlace, MemberView, Page, StoreError, dead, reading};
+use super::{ConversationView, ListPlace, MemberView, Page, StoreError, dead, finding, reading};
 use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
 
 fn migrations() -> Migrator {
