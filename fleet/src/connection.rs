@@ -30,12 +30,14 @@ pub async fn keep_connected(
     if is_over_before(&shared, start).await {
         return;
     }
-    let mut failures = 0;
+    let mut failures: u32 = 0;
+    // Counts on, so that whoever is sent away twice does not come back to the first that sent it away.
+    let mut elsewhere: u32 = 0;
     loop {
         let attempt = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
-            attempt = connect(&client, &shared, failures) => attempt,
+            attempt = connect(&client, &shared, elsewhere) => attempt,
         };
         let wait = match attempt {
             Ok((socket, early)) => {
@@ -43,10 +45,12 @@ pub async fn keep_connected(
                 let now_us = shared.micros(Instant::now());
                 client.borrow_mut().lost(&shared, &end, now_us);
                 failures = u32::from(is_elsewhere_better(&end));
+                elsewhere = elsewhere.wrapping_add(failures);
                 after(&shared, &end)
             }
             Err(error) => {
                 failures += 1;
+                elsewhere = elsewhere.wrapping_add(1);
                 shared.count_error(kind(&error));
                 asked_to_wait(&error)
             }
@@ -118,11 +122,11 @@ fn kind(error: &HandshakeError) -> String {
 async fn connect(
     client: &RefCell<Client>,
     shared: &Shared,
-    failures: u32,
+    elsewhere: u32,
 ) -> Result<(OwnedReadHalf, Vec<u8>), HandshakeError> {
     let number = client.borrow().number();
     let common = &shared.common;
-    let gateway = number.wrapping_add(failures) as usize % common.targets.len();
+    let gateway = number.wrapping_add(elsewhere) as usize % common.targets.len();
     let target = &common.targets[gateway];
     let source = common.options.sources.map(|sources| sources.address(number));
     let user = common.plan.users[number as usize].as_str();
