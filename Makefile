@@ -72,6 +72,10 @@ lint-web: web/node_modules/.package-lock.json
 lint-deploy: $(LINT_VENV)/bin/hadolint
 	$(LINT_VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/backends.compose.yml
 	$(LINT_VENV)/bin/hadolint deploy/Dockerfile
+	@# The names of upstreams are those of compose; a check of the syntax needs addresses.
+	@if command -v nginx >/dev/null; then \
+		sed 's/server gateway-[0-9]*:8080/server 127.0.0.1:8080/' deploy/nginx/nginx.conf > target/nginx.conf; \
+		nginx -t -q -c $$(realpath target/nginx.conf); fi
 	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh .ci/run; fi
 
 $(LINT_VENV)/bin/hadolint:

@@ -65,7 +65,12 @@ export class Client {
   connect(): void {
     this.stopped = false;
     this.listener.state?.('connecting', {});
-    const query = new URLSearchParams({ device: this.options.deviceId, device_type: 'web' });
+    // `user` is for load balancers alone: the token says who it is.
+    const query = new URLSearchParams({
+      user: this.options.userId,
+      device: this.options.deviceId,
+      device_type: 'web',
+    });
     const make = this.options.makeSocket ?? ((url: string) => new WebSocket(url));
     const socket = make(`${this.options.url}?${query}`);
     this.socket = socket;
