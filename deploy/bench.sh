@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The figures of docs/benchmarks.md: every workload once, through the fleet, everything on this machine.
 # Wants release binaries in target/release and RabbitMQ, Postgres and Redis (`make bench` sees to both).
-# Sends to loopback only, and stops by itself after about three minutes.
+# Sends to loopback only, and stops by itself after about six minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=${BIN:-target/release}
@@ -81,6 +81,18 @@ cluster=(--url "ws://$(http_of gateway)/ws" --secret "$secret" --server-pids "$p
 fleet "cluster, 500 pairs, saturated" "${cluster[@]}" --pairs 500 --window "${WINDOW:-8}" --warmup 5s --verify-history=50
 fleet "cluster, 500 pairs, 1,000 messages/s" "${cluster[@]}" --pairs 500 --rate 1000 --warmup 5s
 fleet "cluster, 10,000 idle connections" "${cluster[@]}" --scenario idle --clients 10000 --ramp 1000/s --sources 127.0.0.2-127.0.0.9
+calls=(--pairs 100 --rate 200 --signals 200 --listeners 4800 --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 5s)
+fleet "cluster, 5,000 connections, messages and call signals, quiet" "${cluster[@]}" "${calls[@]}"
+fleet "the same with 3 broadcasts a second to all 5,000" "${cluster[@]}" "${calls[@]}" --broadcasts 3
+for members in ${MEMBERS:-2 16 256 257 1000 4000 10000}; do
+    # So many messages a second that some 4,000 deliveries come of them, but at least one.
+    rate=$((4000 / members > 0 ? 4000 / members : 1))
+    fleet "cluster, one group, $members members, $rate messages/s" "${cluster[@]}" --scenario group --members "$members" \
+        --senders one --rate "$rate" --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 3s --ack-every-ms 2000
+done
+fleet "cluster, one group, 100,000 members, 4,000 of them online, 1 message/s" "${cluster[@]}" --scenario group \
+    --members 4000 --absent 96000 --senders one --rate 1 --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 3s \
+    --ack-every-ms 2000
 stop_all
 
 start all "$bin/tidings" serve --listen 127.0.0.1:0 --management-listen 127.0.0.1:0 --data "$work/data"

@@ -2,21 +2,24 @@
 //!
 //! It can refuse, return and redeliver like a broker, so that what works over it works over one.
 
+mod bulk;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use proto::bus::{FrameBatch, GatewayRef, PushBatch};
+use proto::bus::{Broadcast, FrameBatch, GatewayRef, PushBatch};
 use proto::id::GatewayId;
 use proto::partition::Partition;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    Bus, BusState, ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, Original,
-    PublishError, PushConsumer,
+    BroadcastConsumer, Bus, BusState, ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane,
+    Original, PublishError, PushConsumer,
 };
+use bulk::BulkQueues;
 
 /// How much the queues hold.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,11 +31,18 @@ pub struct InProcessConfig {
     pub partition_batches: usize,
     /// Batches in a gateway's queue; a full one refuses.
     pub gateway_batches: usize,
+    /// Broadcasts in a gateway's bulk queue; a full one drops its oldest.
+    pub gateway_broadcasts: usize,
 }
 
 impl Default for InProcessConfig {
     fn default() -> Self {
-        Self { partitions: 16, partition_batches: 1_024, gateway_batches: 4_096 }
+        Self {
+            partitions: 16,
+            partition_batches: 1_024,
+            gateway_batches: 4_096,
+            gateway_broadcasts: 64,
+        }
     }
 }
 
@@ -42,6 +52,7 @@ pub struct InProcessBus {
     config: InProcessConfig,
     partitions: Mutex<HashMap<(Lane, Partition), Arc<PartitionQueue>>>,
     gateways: PushQueues,
+    bulk: BulkQueues,
     state: watch::Sender<BusState>,
 }
 
@@ -52,6 +63,7 @@ impl InProcessBus {
             config,
             partitions: Mutex::default(),
             gateways: Arc::default(),
+            bulk: BulkQueues::default(),
             state: watch::Sender::new(BusState::Up),
         }
     }
@@ -138,6 +150,24 @@ impl Bus for InProcessBus {
             gateways: Arc::clone(&self.gateways),
             closed: self.state.subscribe(),
         }))
+    }
+
+    async fn broadcast(&self, broadcast: Broadcast) -> Result<(), PublishError> {
+        if self.is_closed() {
+            return Err(PublishError::Unavailable(CLOSED.to_owned()));
+        }
+        self.bulk.publish(&broadcast, self.config.gateway_broadcasts)
+    }
+
+    async fn consume_broadcasts(
+        &self,
+        _gateway_id: &GatewayId,
+        _prefetch: u16,
+    ) -> Result<Box<dyn BroadcastConsumer>, ConsumeError> {
+        if self.is_closed() {
+            return Err(ConsumeError::Unavailable(CLOSED.to_owned()));
+        }
+        Ok(Box::new(self.bulk.join(self.state.subscribe())))
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

@@ -21,6 +21,8 @@
 //! 10. A body that is no batch is delivered as `Malformed`, in its place, and harms no other.
 //! 11. An acknowledgement may come twice, late or from any task; it never acknowledges more than
 //!     was delivered.
+//! 12. A broadcast is put into every bulk queue there is, or is `Unroutable` when there is none. A full
+//!     bulk queue drops its oldest: it holds up no publisher, and never what is in other queues.
 
 pub mod error;
 pub mod in_process;
@@ -32,7 +34,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message;
-use proto::bus::{FrameBatch, GatewayRef, PushBatch};
+use proto::bus::{Broadcast, FrameBatch, GatewayRef, PushBatch};
 use proto::id::GatewayId;
 use proto::partition::Partition;
 use tokio::sync::watch;
@@ -102,6 +104,16 @@ pub trait Bus: Send + Sync + 'static {
         gateway_id: &GatewayId,
         prefetch: u16,
     ) -> Result<Box<dyn PushConsumer>, ConsumeError>;
+
+    /// Publishes to the bulk queues of all gateways and waits for the confirm.
+    async fn broadcast(&self, broadcast: Broadcast) -> Result<(), PublishError>;
+
+    /// Makes a bulk queue for a gateway; dropping the consumer removes it.
+    async fn consume_broadcasts(
+        &self,
+        gateway_id: &GatewayId,
+        prefetch: u16,
+    ) -> Result<Box<dyn BroadcastConsumer>, ConsumeError>;
 
     /// The state of the bus and its changes.
     fn state(&self) -> watch::Receiver<BusState>;
@@ -179,4 +191,12 @@ pub trait PushConsumer: Send {
     /// The next batch, acknowledged as it is taken; `None` when the queue is gone: make it anew
     /// under another epoch. Cancel safe.
     async fn next(&mut self) -> Option<PushBatch>;
+}
+
+/// What is said to everybody, in the order of its publishes by one publisher.
+#[async_trait]
+pub trait BroadcastConsumer: Send {
+    /// The next broadcast, acknowledged as it is taken; `None` when the queue is gone: make it anew.
+    /// Cancel safe.
+    async fn next(&mut self) -> Option<Broadcast>;
 }

@@ -12,6 +12,7 @@
 //! 8. `basic.qos` on every consumer.
 //! 9. A publish is a task of its own, so its confirm is awaited even when its caller is gone.
 //! 10. What is acknowledged on a channel only grows, so nothing is acknowledged twice.
+//! 12. A fanout exchange, and bulk queues bounded with `drop-head`.
 //!
 //! A channel carries one publish at a time also because the library hands a returned message to
 //! whichever confirm completes next: with one outstanding there is no other.
@@ -29,7 +30,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use prost::Message;
-use proto::bus::{FrameBatch, GatewayRef, PushBatch};
+use proto::bus::{Broadcast, FrameBatch, GatewayRef, PushBatch};
 use proto::id::GatewayId;
 use proto::partition::Partition;
 use tokio::sync::watch;
@@ -37,7 +38,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::topology::Topology;
-use crate::{Bus, BusState, ConsumeError, FrameConsumer, Lane, PublishError, PushConsumer};
+use crate::{
+    BroadcastConsumer, Bus, BusState, ConsumeError, FrameConsumer, Lane, PublishError, PushConsumer,
+};
 
 pub use config::{BadAmqpUrl, QueueType, RabbitConfig};
 use connection::{Link, Phase, Supervisor};
@@ -152,6 +155,27 @@ impl Bus for RabbitBus {
     ) -> Result<Box<dyn PushConsumer>, ConsumeError> {
         let parts = self.consumer(prefetch)?;
         Ok(Box::new(consumer::gateway(parts, gateway_id).await?))
+    }
+
+    async fn broadcast(&self, broadcast: Broadcast) -> Result<(), PublishError> {
+        let link = self.link()?;
+        let message = Outgoing {
+            exchange: self.topology.broadcast_exchange(),
+            // A fanout exchange reads no key.
+            key: String::new(),
+            traceparent: first_sampled([&broadcast.traceparent].into_iter()),
+            body: broadcast.encode_to_vec(),
+        };
+        link.publishers.publish(message).await
+    }
+
+    async fn consume_broadcasts(
+        &self,
+        gateway_id: &GatewayId,
+        prefetch: u16,
+    ) -> Result<Box<dyn BroadcastConsumer>, ConsumeError> {
+        let parts = self.consumer(prefetch)?;
+        Ok(Box::new(consumer::bulk(parts, gateway_id).await?))
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

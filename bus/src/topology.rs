@@ -27,6 +27,11 @@ impl Topology {
         format!("{}.push", self.prefix)
     }
 
+    /// Fanout exchange for what is said to everybody.
+    pub fn broadcast_exchange(&self) -> String {
+        format!("{}.broadcast", self.prefix)
+    }
+
     /// The queue of a partition.
     pub fn frame_queue(&self, lane: Lane, partition: Partition) -> String {
         format!("{}.{}.{partition}", self.prefix, lane.as_str())
@@ -35,5 +40,10 @@ impl Topology {
     /// The queue of one gateway epoch. It vanishes with its connection.
     pub fn push_queue(&self, gateway: &GatewayRef) -> String {
         format!("{}.gateway.{}.{:016x}", self.prefix, gateway.id, gateway.epoch)
+    }
+
+    /// A bulk queue of a gateway. It vanishes with its connection.
+    pub fn bulk_queue(&self, gateway: &GatewayRef) -> String {
+        format!("{}.bulk.{}.{:016x}", self.prefix, gateway.id, gateway.epoch)
     }
 }

@@ -86,6 +86,9 @@ pub struct LaneConfig {
     pub push_attempts: u32,
     /// Members up to which everybody hears of everybody's receipts and typing.
     pub receipt_members: usize,
+    /// Members beyond which a conversation is large: its entries go once to each gateway, which knows
+    /// who of its own is a member.
+    pub large_members: usize,
     /// Users who are told later how far their conversations have come, because a push did not reach
     /// them; those beyond find out by their own ping.
     pub owed_users: usize,
@@ -123,6 +126,7 @@ impl Default for LaneConfig {
             push_batch_bytes: 1 << 20,
             push_attempts: 5,
             receipt_members: 64,
+            large_members: 256,
             owed_users: 10_000,
             dead_letters: 10_000,
             poison_deaths: 2,

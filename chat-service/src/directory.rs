@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use platform::grpc::GrpcChannel;
 use proto::bus::{DeviceType, GatewayRef};
 use proto::id::UserId;
-use proto::presence::LocateRequest;
 use proto::presence::presence_client::PresenceClient;
+use proto::presence::{GatewaysRequest, LocateRequest};
 
 use crate::planted::{self, Routes};
 
@@ -44,6 +44,9 @@ pub struct DirectoryError(pub String);
 pub trait Directory: Send + Sync + 'static {
     /// Looks users up now. Never takes longer than its deadline; users without devices are absent.
     async fn locate(&self, users: &[UserId], traceparent: &str) -> Result<Located, DirectoryError>;
+
+    /// Every gateway now, for what goes to large conversations. The same deadline.
+    async fn gateways(&self, traceparent: &str) -> Result<Vec<GatewayRef>, DirectoryError>;
 }
 
 /// Asks the presence service.
@@ -94,6 +97,19 @@ impl Directory for GrpcDirectory {
             self.routes.put(users, &located);
         }
         Ok(located)
+    }
+
+    async fn gateways(&self, traceparent: &str) -> Result<Vec<GatewayRef>, DirectoryError> {
+        let mut request = tonic::Request::new(GatewaysRequest {});
+        request.set_timeout(self.timeout);
+        platform::trace::inject(traceparent, request.metadata_mut());
+        let mut client = self.client.clone();
+        let reply = tokio::time::timeout(self.timeout, client.gateways(request))
+            .await
+            .map_err(|_| DirectoryError(format!("nothing within {:?}", self.timeout)))?
+            .map_err(|status| DirectoryError(status.to_string()))?;
+        let gateways = reply.into_inner().gateways.into_iter();
+        Ok(gateways.map(|gateway| GatewayRef { id: gateway.id, epoch: gateway.epoch }).collect())
     }
 }
 

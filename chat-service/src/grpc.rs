@@ -5,6 +5,7 @@ pub mod dead_letters;
 mod explain;
 mod sync;
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use proto::chat::{
     ContactList, ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
     GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
     ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
-    ReadEntriesReply, ReadEntriesRequest, SearchUsersRequest, SyncEvent, SyncRequest,
+    MembersAmongReply, MembersAmongRequest, ReadEntriesReply, ReadEntriesRequest,
+    SearchUsersRequest, SyncEvent, SyncRequest,
 };
 use proto::heads::HeadsDigest;
 use proto::id::{ConversationId, UserId};
@@ -29,6 +31,8 @@ use convert::{conversation_proto, entry_json, member_proto, user_proto};
 const PREVIEW_MEMBERS: u32 = 8;
 /// Ids in one question.
 const MAX_IDS: usize = 1_000;
+/// Users that a gateway asks about at once.
+const MAX_AMONG: usize = 5_000;
 
 /// The gRPC service.
 #[derive(Clone)]
@@ -217,6 +221,26 @@ impl Chat for ChatQueries {
         let limit = request.limit.clamp(1, 100);
         let found = self.store.search_users(&request.prefix, limit).await.map_err(unavailable)?;
         Ok(Response::new(GetUsersReply { users: found.into_iter().map(user_proto).collect() }))
+    }
+
+    async fn members_among(
+        &self,
+        request: Request<MembersAmongRequest>,
+    ) -> Result<Response<MembersAmongReply>, Status> {
+        let request = request.into_inner();
+        if request.user_ids.len() > MAX_AMONG {
+            return Err(Status::invalid_argument("ask about at most 5,000 users at once"));
+        }
+        let asked: Vec<UserId> =
+            request.user_ids.iter().map(|text| user(text)).collect::<Result<_, _>>()?;
+        let id = conversation_id(&request.conversation_id)?;
+        let among = self.store.members_among(id, &asked).await.map_err(unavailable)?;
+        let from_seqs: HashMap<UserId, u64> = among.members.into_iter().collect();
+        let (indexes, from_seqs) = (0..)
+            .zip(&asked)
+            .filter_map(|(index, user)| Some((index, *from_seqs.get(user)?)))
+            .unzip();
+        Ok(Response::new(MembersAmongReply { head: among.head, indexes, from_seqs }))
     }
 
     async fn contacts(

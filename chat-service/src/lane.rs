@@ -4,6 +4,7 @@
 //! All frames of a conversation go through one lane of a process. That is for order, not for safety:
 //! another process may still write the same conversation, and the store settles it.
 
+mod address;
 mod append;
 pub mod aside;
 mod attempt;

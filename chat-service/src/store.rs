@@ -11,6 +11,7 @@
 //! 6. Cursors only grow, never pass the head, and read implies delivered.
 //! 7. The epoch belongs to the database and survives restarts.
 
+pub mod among;
 pub mod dead;
 mod finding;
 pub mod postgres;
@@ -26,6 +27,7 @@ use crate::domain::entry::{
     ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, Snapshot, StoredEntry,
     StoredOperation, UserRow,
 };
+use among::AmongStore;
 use dead::DeadStore;
 use replicas::ReplicaStore;
 use uuid::Uuid;
@@ -202,6 +204,6 @@ pub trait QueryStore: Send + Sync + 'static {
 }
 
 /// All sides: what an adapter provides.
-pub trait ChatStore: LogStore + QueryStore + ReplicaStore + DeadStore {}
+pub trait ChatStore: LogStore + QueryStore + AmongStore + ReplicaStore + DeadStore {}
 
-impl<T: LogStore + QueryStore + ReplicaStore + DeadStore> ChatStore for T {}
+impl<T: LogStore + QueryStore + AmongStore + ReplicaStore + DeadStore> ChatStore for T {}

@@ -6,6 +6,7 @@ mod entries;
 mod heads;
 mod link;
 mod outbox;
+mod signals;
 pub mod telling;
 #[cfg(test)]
 mod tests;
@@ -113,7 +114,7 @@ impl Client {
             .iter()
             .map(|conversation| Held {
                 conversation: *conversation,
-                cursor: Cursor::default(),
+                cursor: Cursor::starting_at(plan.first_place(number, *conversation)),
                 observations: Vec::new(),
                 told: 0,
                 hole_since_us: None,
@@ -259,6 +260,8 @@ impl Client {
             }
             Heard::Receipt(json) => self.hear_receipt(shared, json, now_us),
             Heard::Presence(json) => self.hear_presence(shared, json, now_us),
+            Heard::Signal(due_us) => Self::hear_signal(shared, due_us, now_us),
+            Heard::Notice(due_us) => Self::hear_notice(shared, due_us, now_us),
             Heard::Pong(Some(heads)) => self.compare_heads(shared, heads, now_us),
             Heard::Pong(None) | Heard::Other => {}
         }

@@ -72,6 +72,12 @@ counters! {
     acknowledged,
     /// Entries received by other members than the sender, each once.
     delivered,
+    /// Call signals written.
+    signals,
+    /// Call signals heard.
+    signals_heard,
+    /// Broadcasts heard, by each client.
+    notices,
     /// Acknowledgements of what was acknowledged already, with the same answer.
     repeated_answers,
     /// Sends without an answer for so long that they were sent again.

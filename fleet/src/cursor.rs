@@ -9,6 +9,11 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// Of a member who may see nothing before `first`.
+    pub fn starting_at(first: u32) -> Self {
+        Self { contiguous: first.saturating_sub(1), ahead: Vec::new() }
+    }
+
     /// Everything up to here is held.
     pub fn contiguous(&self) -> u32 {
         self.contiguous

@@ -35,6 +35,10 @@ pub enum Heard<'a> {
     Receipt(&'a [u8]),
     /// How a user is: read it with [`presence`] where it matters.
     Presence(&'a [u8]),
+    /// A step of a call; its data is when it was due.
+    Signal(u64),
+    /// What an operator said to everybody; when it was due.
+    Notice(u64),
     /// The digest of the user's heads, when the server can tell it.
     Pong(Option<u32>),
     /// Whatever a newer server says.
@@ -139,6 +143,8 @@ pub fn parse(json: &[u8]) -> Result<Heard<'_>, Malformed> {
             b"batch" => Heard::Batch(batch(json)?),
             b"receipt" => Heard::Receipt(json),
             b"presence" => Heard::Presence(json),
+            b"signal" => Heard::Signal(rare::<Signal>(json)?.data.as_u64().unwrap_or_default()),
+            b"notice" => Heard::Notice(rare::<Notice>(json)?.content.due_us),
             b"pong" => Heard::Pong(rare::<Pong>(json)?.heads),
             _ => Heard::Other,
         });
@@ -149,6 +155,25 @@ pub fn parse(json: &[u8]) -> Result<Heard<'_>, Malformed> {
 #[derive(Deserialize)]
 struct Synced {
     epoch: String,
+}
+
+/// Other clients say other things in theirs.
+#[derive(Deserialize)]
+struct Signal {
+    #[serde(default)]
+    data: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct Notice {
+    content: NoticeContent,
+}
+
+/// Other operators' notices have none.
+#[derive(Deserialize)]
+struct NoticeContent {
+    #[serde(default)]
+    due_us: u64,
 }
 
 #[derive(Deserialize)]

@@ -35,6 +35,7 @@ mod rest;
 mod run;
 mod scan;
 mod shared;
+mod signalling;
 mod ticker;
 mod token;
 mod worker;

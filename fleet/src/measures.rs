@@ -51,6 +51,10 @@ pub struct Measures {
     pub delivery: Latency,
     /// From when a send was due to its acknowledgement.
     pub acknowledgement: Latency,
+    /// From when a signal was due to the other user's socket.
+    pub signal: Latency,
+    /// From when a broadcast was due to each socket.
+    pub notice: Latency,
     /// From the start of a client's first connection to its `welcome`.
     pub connect: Latency,
     /// Error codes, close codes, failed connections.
@@ -65,6 +69,8 @@ impl Measures {
         Self {
             delivery: Latency::new(),
             acknowledgement: Latency::new(),
+            signal: Latency::new(),
+            notice: Latency::new(),
             connect: Latency::new(),
             errors: BTreeMap::new(),
             oddities: Vec::new(),
@@ -88,6 +94,8 @@ impl Measures {
     pub fn merge(&mut self, other: Self) {
         self.delivery.merge(&other.delivery);
         self.acknowledgement.merge(&other.acknowledgement);
+        self.signal.merge(&other.signal);
+        self.notice.merge(&other.notice);
         self.connect.merge(&other.connect);
         for (kind, count) in other.errors {
             *self.errors.entry(kind).or_default() += count;

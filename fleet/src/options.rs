@@ -1,5 +1,6 @@
 //! What a run is asked to do, from the command line or from code.
 
+mod beside;
 mod values;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use crate::check_command::{self, CheckOptions};
 use crate::fault_proxy::command::{self, ProxyOptions};
 use crate::identity::MAX_CLIENTS;
 use crate::message::{MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES};
+pub use beside::Beside;
 pub(crate) use values::duration as parse_duration;
 pub use values::{NamedPid, Rate, Secret, Sources, WsUrl};
 
@@ -153,6 +155,9 @@ pub struct Options {
     /// Clients of the scenario idle; of group, how many the groups share (else none is shared).
     #[arg(long)]
     pub clients: Option<u32>,
+    /// What goes on beside the messages.
+    #[command(flatten)]
+    pub beside: Beside,
     /// New connections a second.
     #[arg(long, default_value = "500/s")]
     pub ramp: Rate,
@@ -246,8 +251,13 @@ impl Options {
         Self::from_arg_matches(&matches)
     }
 
-    /// Clients of the scenario.
+    /// Clients, those that only listen included; they come last.
     pub fn client_count(&self) -> u32 {
+        self.member_count().saturating_add(self.beside.listeners)
+    }
+
+    /// Clients of the scenario.
+    pub fn member_count(&self) -> u32 {
         match self.scenario {
             Scenario::Pairs => self.pairs.saturating_mul(2),
             Scenario::Group => {
@@ -289,8 +299,12 @@ impl Options {
         if clients == 0 || clients > MAX_CLIENTS {
             return refuse(format!("clients: 1 to {MAX_CLIENTS}, not {clients}"));
         }
-        if self.scenario == Scenario::Group && !(1..=clients).contains(&self.members) {
-            return refuse(format!("--members: 1 to --clients ({clients}), not {}", self.members));
+        let most = self.member_count();
+        if self.scenario == Scenario::Group && !(1..=most).contains(&self.members) {
+            return refuse(format!("--members: 1 to --clients ({most}), not {}", self.members));
+        }
+        if self.beside.signals.is_some() && self.scenario != Scenario::Pairs {
+            return refuse("--signals: pairs call each other; see --scenario".to_owned());
         }
         if self.scenario == Scenario::Group && self.groups == 0 {
             return refuse("--groups: at least 1".to_owned());

@@ -6,6 +6,9 @@ use uuid::Uuid;
 use crate::identity::Run;
 use crate::options::{Options, Scenario, Senders};
 
+/// Members that one request may name, beside the one who asks.
+pub const NAMED: usize = 999;
+
 /// A conversation.
 #[derive(Debug, Clone)]
 pub struct Conversation {
@@ -29,13 +32,15 @@ pub struct Plan {
     /// By client: its conversations, ascending.
     pub memberships: Vec<Vec<u32>>,
     senders: Senders,
+    absent: u32,
 }
 
 impl Plan {
     /// Lays out a scenario. Groups have no id yet: see [`Plan::name_group`].
     pub fn of(options: &Options, run: Run) -> Self {
-        let client_count = options.client_count();
-        let users: Vec<UserId> = (0..client_count).map(|client| run.user(client)).collect();
+        let member_count = options.member_count();
+        let users: Vec<UserId> =
+            (0..options.client_count()).map(|client| run.user(client)).collect();
         let conversations: Vec<Conversation> = match options.scenario {
             Scenario::Idle => Vec::new(),
             Scenario::Pairs => (0..options.pairs)
@@ -49,7 +54,7 @@ impl Plan {
                 .map(|group| {
                     let first = u64::from(group) * u64::from(options.members);
                     let members = (first..first + u64::from(options.members))
-                        .map(|member| (member % u64::from(client_count)) as u32)
+                        .map(|member| (member % u64::from(member_count)) as u32)
                         .collect();
                     Conversation { id: Uuid::nil(), members, is_direct: false }
                 })
@@ -61,12 +66,36 @@ impl Plan {
                 memberships[*member as usize].push(number);
             }
         }
-        Self { run, users, conversations, memberships, senders: options.senders }
+        Self {
+            run,
+            users,
+            conversations,
+            memberships,
+            senders: options.senders,
+            absent: options.beside.absent,
+        }
+    }
+
+    /// Members of every group who never connect.
+    pub fn absent_members(&self) -> impl Iterator<Item = UserId> {
+        let first = self.users.len() as u32;
+        (first..first + self.absent).map(|number| self.run.user(number))
     }
 
     /// Sets the id that the server gave to a group.
     pub fn name_group(&mut self, conversation: u32, id: Uuid) {
         self.conversations[conversation as usize].id = id;
+    }
+
+    /// The first place of a log that a client may see: a group is made with as many members as one
+    /// request may name, and each further request that adds some is an entry.
+    pub fn first_place(&self, client: u32, conversation: u32) -> u32 {
+        let conversation = &self.conversations[conversation as usize];
+        let place = conversation.members.iter().position(|member| *member == client);
+        match place {
+            Some(place) if place > NAMED => 2 + ((place - 1 - NAMED) / NAMED) as u32,
+            _ => 1,
+        }
     }
 
     /// True when a client sends to a conversation.
@@ -111,6 +140,22 @@ mod tests {
         assert_eq!(plan.partner(2, 1), Some(&plan.users[3]));
         assert_eq!(plan.partner(3, 1), Some(&plan.users[2]));
         assert!(plan.is_sender(2, 1) && plan.is_sender(3, 1) && !plan.is_sender(0, 1));
+    }
+
+    #[test]
+    fn members_of_a_large_group_see_it_from_the_request_that_adds_them() {
+        let plan = plan(&["--scenario", "group", "--members", "3000", "--absent", "2"]);
+        let firsts = [0, 999, 1_000, 1_998, 1_999, 2_999].map(|member| plan.first_place(member, 0));
+        assert_eq!(firsts, [1, 1, 2, 2, 3, 4]);
+        assert_eq!(plan.absent_members().count(), 2);
+        assert!(plan.absent_members().all(|user| !plan.users.contains(&user)));
+    }
+
+    #[test]
+    fn those_who_only_listen_are_in_no_conversation() {
+        let plan = plan(&["--pairs", "2", "--listeners", "3"]);
+        assert_eq!((plan.users.len(), plan.conversations.len()), (7, 2));
+        assert!(plan.memberships[4..].iter().all(Vec::is_empty));
     }
 
     #[test]

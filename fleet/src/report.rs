@@ -85,6 +85,8 @@ pub struct Process {
     pub cpu_seconds: f64,
     /// CPU microseconds per acknowledged message of the measured time.
     pub cpu_us_per_message: Option<f64>,
+    /// CPU microseconds per delivery of the measured time.
+    pub cpu_us_per_delivery: Option<f64>,
     /// Resident memory before the clients connected, in bytes.
     pub rss_before: u64,
     /// Resident memory at the end of the measured time, in bytes.
@@ -99,6 +101,7 @@ impl Process {
         name: &str,
         [idle, from, until]: [Usage; 3],
         messages: u64,
+        deliveries: u64,
         connections: u64,
     ) -> Self {
         let cpu_seconds = until.cpu.saturating_sub(from.cpu).as_secs_f64();
@@ -107,6 +110,7 @@ impl Process {
             name: name.to_owned(),
             cpu_seconds,
             cpu_us_per_message: (messages > 0).then(|| cpu_seconds * 1e6 / messages as f64),
+            cpu_us_per_delivery: (deliveries > 0).then(|| cpu_seconds * 1e6 / deliveries as f64),
             rss_before: idle.rss_bytes,
             rss_after: until.rss_bytes,
             rss_per_connection: grown / connections.max(1) as f64,
@@ -161,6 +165,14 @@ pub struct Report {
     pub delivery_ms: Percentiles,
     /// From when a send was due to its acknowledgement.
     pub acknowledgement_ms: Percentiles,
+    /// Call signals written, and heard.
+    pub signals: [u64; 2],
+    /// From when a signal was due to the other user's socket.
+    pub signal_ms: Percentiles,
+    /// Broadcasts heard, by all clients together.
+    pub notices: u64,
+    /// From when a broadcast was due to each socket.
+    pub notice_ms: Percentiles,
     /// Errors by kind: error codes, close codes, failed connections.
     pub errors: BTreeMap<String, u64>,
     /// Connections after each client's first.

@@ -14,7 +14,7 @@ use crate::client::telling;
 use crate::event::Event;
 use crate::hear;
 use crate::history::{Mark, Observation, Via};
-use crate::plan::Plan;
+use crate::plan::{NAMED, Plan};
 use crate::record::Recorder;
 use crate::scan::{Elements, Fields, Malformed};
 use crate::token::Signer;
@@ -139,20 +139,47 @@ impl Rest {
         let what = format!("make group {conversation}");
         let strange = || RestError::Strange { what: what.clone() };
         let (creator, others) = members.split_first().ok_or_else(strange)?;
-        let names: Vec<&str> =
-            others.iter().map(|member| plan.users[*member as usize].as_str()).collect();
+        let absent: Vec<UserId> = plan.absent_members().collect();
+        let names: Vec<&str> = others
+            .iter()
+            .map(|member| plan.users[*member as usize].as_str())
+            .chain(absent.iter().map(UserId::as_str))
+            .collect();
+        let (named, added) = names.split_at(names.len().min(NAMED));
         // The same for each attempt, so that an answer lost on its way makes no second group.
         let client_id = Uuid::now_v7();
         let body = serde_json::json!({
             "client_id": client_id,
             "kind": "group",
             "title": format!("{} group {conversation}", plan.run.name()),
-            "members": names,
+            "members": named,
         });
         let url = format!("{}/conversations", self.base);
         let creator = plan.users[*creator as usize].as_str();
         let answer = self.ask(creator, &what, || self.http.post(&url).json(&body)).await?;
-        serde_json::from_slice::<Created>(&answer).map(|made| made.id).map_err(|_| strange())
+        let made = serde_json::from_slice::<Created>(&answer).map_err(|_| strange())?;
+        let url = format!("{}/conversations/{}/members", self.base, made.id);
+        for members in added.chunks(NAMED) {
+            let body = serde_json::json!({ "client_id": Uuid::now_v7(), "members": members });
+            self.ask(creator, &what, || self.http.post(&url).json(&body)).await?;
+        }
+        Ok(made.id)
+    }
+
+    /// Says to everybody when that was due.
+    pub async fn broadcast(&self, due_us: u64) -> Result<(), RestError> {
+        let what = "broadcast".to_owned();
+        let strange = |_| RestError::Strange { what: what.clone() };
+        let token = self.signer.sign_as("fleet.operator", &["admin"]).map_err(strange)?;
+        let url = format!("{}/admin/broadcast", self.base);
+        let body = serde_json::json!({ "content": { "due_us": due_us } });
+        let answer = self.http.post(&url).bearer_auth(token).json(&body).send().await;
+        let answer = answer.map_err(|error| http_error(&what, &error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(RestError::Refused { what, status, body: answer.text().await.unwrap_or_default() })
     }
 
     /// How users are, asked as the first of them.

@@ -1,5 +1,6 @@
 //! One run from its options to its report.
 
+mod broadcasting;
 mod conductor;
 mod ending;
 mod judge;

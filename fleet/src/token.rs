@@ -30,6 +30,8 @@ struct Claims<'a> {
     iat: u64,
     name: &'a str,
     device: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    roles: &'a [&'a str],
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +47,15 @@ impl Signer {
 
     /// A token for a user, on the one device it has.
     pub fn sign(&self, user: &str) -> Result<String, jsonwebtoken::errors::Error> {
+        self.sign_as(user, &[])
+    }
+
+    /// The same with roles.
+    pub fn sign_as(
+        &self,
+        user: &str,
+        roles: &[&str],
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         let iat = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let claims = Claims {
             sub: user,
@@ -52,6 +63,7 @@ impl Signer {
             iat,
             name: user,
             device: "fleet",
+            roles,
             aud: self.audience.as_deref(),
             iss: self.issuer.as_deref(),
         };

@@ -20,6 +20,7 @@ use crate::load;
 use crate::measures::Measures;
 use crate::plan::Plan;
 use crate::shared::{Common, Shared};
+use crate::signalling;
 
 /// How often waiting clients are looked after.
 const SWEEP: Duration = Duration::from_millis(20);
@@ -90,6 +91,7 @@ async fn live(
     }
     let mut chores = JoinSet::new();
     chores.spawn_local(sweep(Rc::clone(&clients), Rc::clone(&shared), phases.clone()));
+    chores.spawn_local(signalling::drive(Rc::clone(&clients), Rc::clone(&shared), phases.clone()));
     chores.spawn_local(load::drive(Rc::clone(&clients), Rc::clone(&shared), phases));
     while let Some(done) = chores.join_next().await {
         done.map_err(io::Error::other)??;

@@ -1,6 +1,7 @@
 //! REST under `/api/v1`. Questions go to the services over gRPC; whatever appends to a log takes the
 //! same way over the bus as a frame of a socket does.
 
+mod broadcast;
 mod command;
 mod conversations;
 mod dead_letters;
@@ -70,6 +71,7 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::discard))
         .routes(routes!(dead_letters::replay))
+        .routes(routes!(broadcast::broadcast))
 }
 
 /// The description of the REST interface, generated from the handlers.

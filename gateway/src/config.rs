@@ -75,6 +75,14 @@ pub struct LimitsConfig {
     pub frame_bytes: usize,
     /// Largest `data` of a call signal, in bytes.
     pub signal_bytes: usize,
+    /// Largest `content` of a broadcast, in bytes.
+    pub broadcast_bytes: usize,
+    /// Broadcasts by whose id a repeat is known.
+    pub broadcast_ids: usize,
+    /// Connections that a broadcast is handed to at once; the tasks of all others run in between.
+    pub broadcast_slice: usize,
+    /// Between two slices, in milliseconds.
+    pub broadcast_pause_ms: u64,
     /// Requests of one connection that may await their answer.
     pub in_flight: usize,
     /// How long an answer may take before the client is told that the outcome is unknown, in
@@ -94,6 +102,8 @@ pub struct LimitsConfig {
     pub outbox_frames: usize,
     /// Bytes waiting for one socket, likewise.
     pub outbox_bytes: usize,
+    /// Broadcasts waiting for one socket, behind everything else; further ones push out the oldest.
+    pub outbox_broadcasts: usize,
     /// When entries that a device does not acknowledge are pushed again, in milliseconds after the
     /// first push, ascending. Empty: nothing is pushed again and nobody is closed for it.
     pub redelivery_ms: Vec<u64>,
@@ -109,6 +119,14 @@ pub struct LimitsConfig {
     pub uplink_batch_frames: usize,
     /// Batches of pushes taken from the bus and not handed out yet.
     pub downlink_prefetch: u16,
+    /// Large conversations whose members here are remembered; those used longest ago are forgotten.
+    pub channels: usize,
+    /// Members here of all of them together.
+    pub channel_members: usize,
+    /// Entries waiting in one of them; beyond, all are left to sync.
+    pub channel_pushes: usize,
+    /// Members that an entry is handed to at once; everything else goes on in between.
+    pub channel_slice: usize,
     /// How often presence hears of this gateway, in milliseconds.
     pub presence_heartbeat_ms: u64,
     /// A pause of this process after which presence may have given it up, in milliseconds: half of
@@ -133,6 +151,10 @@ impl Default for LimitsConfig {
             connections: 100_000,
             frame_bytes: 1 << 20,
             signal_bytes: 64 << 10,
+            broadcast_bytes: 64 << 10,
+            broadcast_ids: 10_000,
+            broadcast_slice: 64,
+            broadcast_pause_ms: 2,
             in_flight: 32,
             answer_timeout_ms: 10_000,
             heartbeat_ms: 30_000,
@@ -142,6 +164,7 @@ impl Default for LimitsConfig {
             write_timeout_ms: 10_000,
             outbox_frames: 4_096,
             outbox_bytes: 4 << 20,
+            outbox_broadcasts: 16,
             redelivery_ms: vec![3_000, 6_000, 12_000],
             delivery_timeout_ms: 24_000,
             followed_conversations: 1_024,
@@ -149,6 +172,10 @@ impl Default for LimitsConfig {
             uplink_window: 4,
             uplink_batch_frames: 512,
             downlink_prefetch: 64,
+            channels: 1_000,
+            channel_members: 1_000_000,
+            channel_pushes: 4_096,
+            channel_slice: 256,
             presence_heartbeat_ms: 3_000,
             frozen_ms: 5_000,
             retry_after_ms: 1_000,

@@ -8,6 +8,7 @@ mod sync;
 pub(crate) mod unacknowledged;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -77,6 +78,8 @@ async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Opti
         device_id: handshake::device(&identity, request.device_id.clone()),
         device_type: request.device_type,
         connected_at_ms: unix_ms(),
+        is_socket: true,
+        gone: AtomicBool::new(false),
         outbox: crate::outbox::Outbox::default(),
     });
     // Before the registration: what is pushed from then on finds the socket here.

@@ -1,4 +1,5 @@
-//! Pushes down to the sockets: the same bytes into the outbox of every named connection.
+//! Pushes down to the sockets: the same bytes into the outbox of every named connection, or of every
+//! member of a large conversation who is here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use proto::bus::{GatewayRef, Push, PushClass};
 use proto::id::{ConversationId, GatewayId};
 use tokio::sync::watch;
 
+use crate::channels::Channels;
 use crate::config::LimitsConfig;
 use crate::connection::close::Close;
 use crate::metrics::GatewayMetrics;
@@ -31,13 +33,13 @@ pub(crate) struct Downlink {
 
 impl Downlink {
     /// Keeps a queue until the end: answers are still delivered while draining.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(self, mut channels: Channels) {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             match self.bus.consume_pushes(&self.gateway_id, self.limits.downlink_prefetch).await {
                 Ok(consumer) => {
                     backoff.reset();
-                    let is_over = self.consume(consumer).await;
+                    let is_over = self.consume(consumer, &mut channels).await;
                     self.gateway.send_replace(None);
                     if is_over {
                         return;
@@ -53,7 +55,7 @@ impl Downlink {
     }
 
     /// True when the process ends.
-    async fn consume(&self, mut consumer: Box<dyn PushConsumer>) -> bool {
+    async fn consume(&self, mut consumer: Box<dyn PushConsumer>, channels: &mut Channels) -> bool {
         self.pulse.opened(&consumer.gateway());
         self.gateway.send_replace(Some(consumer.gateway()));
         loop {
@@ -63,17 +65,25 @@ impl Downlink {
                 // What waits in the old queue is covered by the heads that are told then.
                 () = self.pulse.renewal() => return false,
                 batch = consumer.next() => batch,
+                () = channels.turn() => continue,
             };
             let Some(batch) = batch else { return false };
             for push in batch.pushes {
-                self.hand_out(push);
+                self.hand_out(push, channels);
             }
+            // However much comes: large conversations have their turn, too.
+            channels.hand_out_slice();
         }
     }
 
-    fn hand_out(&self, push: Push) {
+    fn hand_out(&self, push: Push, channels: &mut Channels) {
         let class = push.class();
         let entry = ConversationId::from_bytes(&push.conversation_id).ok().map(|id| (id, push.seq));
+        if let Some((id, _)) = entry
+            && (push.channel.is_some() || channels.is_waiting(id))
+        {
+            return channels.take(id, push);
+        }
         let limits = OutboxLimits::from(&self.limits);
         for number in push.connections {
             // Gone meanwhile: its next sync covers it.

@@ -53,6 +53,11 @@ impl HeadsLink {
         self.sender.try_send(Ask::Ping(Arc::clone(connection))).is_ok()
     }
 
+    /// Tells every connection soon, unless very many ask already: those learn it by their own ping.
+    pub(crate) fn try_tell_everybody(&self) {
+        let _ = self.sender.try_send(Ask::Everybody);
+    }
+
     /// Tells every connection: what was pushed to this gateway lately may not have come.
     pub(crate) async fn tell_everybody(&self) {
         // Nobody is left to be told when the task has ended.

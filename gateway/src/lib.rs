@@ -6,6 +6,9 @@
 mod accept;
 mod admission;
 mod api;
+mod ask;
+mod broadcast;
+mod channels;
 pub mod config;
 mod connection;
 mod downlink;
@@ -43,6 +46,8 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
+use crate::broadcast::Broadcasts;
+use crate::channels::Channels;
 use crate::config::LimitsConfig;
 use crate::connection::unacknowledged::Patience;
 use crate::downlink::Downlink;
@@ -142,6 +147,7 @@ pub fn build(
         leeway_secs,
         verifier: Arc::clone(&adapters.verifier),
         dev_signer: adapters.dev_signer.clone(),
+        bus: Arc::clone(&adapters.bus),
         registry: Arc::new(Registry::default()),
         uplink,
         presence_link,
@@ -194,7 +200,12 @@ impl Gateway {
         let links = Tasks::new();
         let ended = Shutdown::new();
         links.spawn("uplink", uplink::run(uplink_parts(&shared, &adapters, &gateway), frames));
-        links.spawn("downlink", downlink(&shared, &adapters, gateway_id, sender, &ended).run());
+        let broadcasts = broadcasts(&shared, &adapters, gateway_id.clone(), &ended);
+        links.spawn("broadcasts", broadcasts.run());
+        links.spawn(
+            "downlink",
+            downlink(&shared, &adapters, gateway_id, sender, &ended).run(channels(&shared)),
+        );
         links.spawn("presence link", reporter(&shared, gateway.clone(), &ended).run(events));
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));
         links.spawn("heads", teller(&shared, &ended).run(asks));
@@ -258,6 +269,32 @@ fn downlink(
         gateway,
         limits: shared.limits.clone(),
         pulse: Arc::clone(&shared.pulse),
+        metrics: shared.metrics.clone(),
+        shutdown: ended.clone(),
+    }
+}
+
+fn channels(shared: &Shared) -> Channels {
+    Channels::new(
+        Arc::clone(&shared.registry),
+        shared.chat.clone(),
+        shared.heads.clone(),
+        shared.limits.clone(),
+        shared.metrics.clone(),
+    )
+}
+
+fn broadcasts(
+    shared: &Shared,
+    adapters: &Adapters,
+    gateway_id: GatewayId,
+    ended: &Shutdown,
+) -> Broadcasts {
+    Broadcasts {
+        bus: Arc::clone(&adapters.bus),
+        gateway_id,
+        registry: Arc::clone(&shared.registry),
+        limits: shared.limits.clone(),
         metrics: shared.metrics.clone(),
         shutdown: ended.clone(),
     }

@@ -6,6 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
 use proto::error_code::ErrorCode;
 
 /// A closed set of words: error codes, close codes.
@@ -47,6 +48,16 @@ pub struct GatewayMetrics {
     pub publish_failures: Counter,
     /// Typing and presence frames dropped for slow readers.
     pub dropped: Counter,
+    /// Questions about the members of large conversations.
+    pub channel_asks: Counter,
+    /// Entries of large conversations that were left to sync.
+    pub channel_lost: Counter,
+    /// Broadcasts that came and were not repeats.
+    pub broadcasts: Counter,
+    /// Repeated broadcasts.
+    pub broadcast_repeats: Counter,
+    /// Broadcast frames dropped for slow readers.
+    pub broadcast_dropped: Counter,
     /// Pages pushed again because entries were not acknowledged.
     pub redelivered: Counter,
     /// Seconds from a request to its answer.
@@ -75,6 +86,11 @@ impl GatewayMetrics {
             publish_seconds: seconds(),
             publish_failures: Counter::default(),
             dropped: Counter::default(),
+            channel_asks: Counter::default(),
+            channel_lost: Counter::default(),
+            broadcasts: Counter::default(),
+            broadcast_repeats: Counter::default(),
+            broadcast_dropped: Counter::default(),
             redelivered: Counter::default(),
             answer_seconds: seconds(),
             presence_failures: Counter::default(),
@@ -102,6 +118,7 @@ impl GatewayMetrics {
                 this.publish_failures.clone(),
             );
             r.register("outbox_dropped", "Frames dropped for slow readers", this.dropped.clone());
+            this.register_fan_out(r);
             r.register(
                 "redelivered_pages",
                 "Pages pushed again for want of an acknowledgement",
@@ -121,6 +138,31 @@ impl GatewayMetrics {
             r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
         });
         this
+    }
+
+    /// Large conversations and broadcasts.
+    fn register_fan_out(&self, r: &mut Registry) {
+        r.register(
+            "channel_asks",
+            "Questions about the members of large conversations",
+            self.channel_asks.clone(),
+        );
+        r.register(
+            "channel_lost",
+            "Entries of large conversations left to sync",
+            self.channel_lost.clone(),
+        );
+        r.register("broadcasts", "Broadcasts handed out", self.broadcasts.clone());
+        r.register(
+            "broadcast_repeats",
+            "Broadcasts that had come before",
+            self.broadcast_repeats.clone(),
+        );
+        r.register(
+            "broadcast_dropped",
+            "Broadcast frames dropped for slow readers",
+            self.broadcast_dropped.clone(),
+        );
     }
 
     /// Counts a connection that was not let in.

@@ -1,4 +1,5 @@
-//! What waits for one socket: bounded by frames and bytes, so that a slow reader costs nobody else.
+//! What waits for one socket: bounded by frames and bytes, so that a slow reader costs nobody else. Bulk
+//! stands in a line of its own, behind everything else.
 
 use std::collections::VecDeque;
 
@@ -54,11 +55,20 @@ pub struct OutboxLimits {
     pub frames: usize,
     /// Bytes.
     pub bytes: usize,
+    /// Bulk frames, besides.
+    pub bulk: usize,
 }
+
+/// Bulk frames that are written before it is looked again whether anything else has come.
+const BULK_AT_ONCE: usize = 4;
 
 impl From<&LimitsConfig> for OutboxLimits {
     fn from(limits: &LimitsConfig) -> Self {
-        Self { frames: limits.outbox_frames, bytes: limits.outbox_bytes }
+        Self {
+            frames: limits.outbox_frames,
+            bytes: limits.outbox_bytes,
+            bulk: limits.outbox_broadcasts.max(1),
+        }
     }
 }
 
@@ -73,6 +83,7 @@ pub struct Outbox {
 struct Waiting {
     frames: VecDeque<Queued>,
     bytes: usize,
+    bulk: VecDeque<Queued>,
     failed: Vec<Failed>,
     close: Option<Close>,
 }
@@ -80,35 +91,23 @@ struct Waiting {
 impl Outbox {
     /// Adds a frame. A full outbox drops what is ephemeral first; when that does not help, the socket
     /// is closed with 4009 and the device comes back by sync. A signal that finds no room is dropped
-    /// itself. Answers the number of dropped frames.
+    /// itself, and bulk pushes out the oldest bulk. Answers the number of dropped frames.
     pub fn push(&self, queued: Queued, limits: OutboxLimits) -> usize {
+        self.push_all(std::iter::once(queued), limits)
+    }
+
+    /// Adds frames, and wakes the reader once. Answers the number of dropped frames.
+    pub fn push_all(&self, frames: impl Iterator<Item = Queued>, limits: OutboxLimits) -> usize {
         let mut waiting = self.waiting.lock();
-        if waiting.close.is_some() {
-            return 0;
+        let (mut dropped, mut is_changed) = (0, false);
+        for queued in frames {
+            is_changed = true;
+            dropped += waiting.push(queued, limits);
         }
-        let mut dropped = 0;
-        if waiting.is_full(&queued, limits) {
-            if queued.class == PushClass::Ephemeral {
-                return 1;
-            }
-            dropped = waiting.drop_ephemeral();
-            let is_full = waiting.is_full(&queued, limits);
-            if is_full && queued.class == PushClass::Signal {
-                // Nobody can close another's socket by calling.
-                return dropped + 1;
-            }
-            if is_full {
-                waiting.frames.clear();
-                waiting.close = Some(Close::TooSlow);
-                drop(waiting);
-                self.changed.notify_one();
-                return dropped;
-            }
-        }
-        waiting.bytes += queued.frame.len();
-        waiting.frames.push_back(queued);
         drop(waiting);
-        self.changed.notify_one();
+        if is_changed {
+            self.changed.notify_one();
+        }
         dropped
     }
 
@@ -124,15 +123,22 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    /// Takes everything there is.
+    /// Takes everything there is, and of the bulk behind it a few frames; [`Self::changed`] resolves again
+    /// when more of that is left.
     pub fn take(&self) -> Taken {
         let mut waiting = self.waiting.lock();
         waiting.bytes = 0;
-        Taken {
-            frames: std::mem::take(&mut waiting.frames),
-            failed: std::mem::take(&mut waiting.failed),
-            close: waiting.close.clone(),
+        let mut frames = std::mem::take(&mut waiting.frames);
+        if !waiting.bulk.is_empty() {
+            let count = waiting.bulk.len().min(BULK_AT_ONCE);
+            frames.extend(waiting.bulk.drain(..count));
+            if waiting.bulk.is_empty() {
+                waiting.bulk = VecDeque::new();
+            } else {
+                self.changed.notify_one();
+            }
         }
+        Taken { frames, failed: std::mem::take(&mut waiting.failed), close: waiting.close.clone() }
     }
 
     /// Resolves when something was added since the last time. Cancel safe.
@@ -142,9 +148,49 @@ impl Outbox {
 }
 
 impl Waiting {
+    fn push(&mut self, queued: Queued, limits: OutboxLimits) -> usize {
+        if self.close.is_some() {
+            return 0;
+        }
+        if queued.class == PushClass::Bulk {
+            return self.push_bulk(queued, limits.bulk);
+        }
+        let mut dropped = 0;
+        if self.is_full(&queued, limits) {
+            if queued.class == PushClass::Ephemeral {
+                return 1;
+            }
+            dropped = self.drop_ephemeral();
+            let is_full = self.is_full(&queued, limits);
+            if is_full && queued.class == PushClass::Signal {
+                // Nobody can close another's socket by calling.
+                return dropped + 1;
+            }
+            if is_full {
+                self.frames.clear();
+                self.bulk.clear();
+                self.close = Some(Close::TooSlow);
+                return dropped;
+            }
+        }
+        self.bytes += queued.frame.len();
+        self.frames.push_back(queued);
+        dropped
+    }
+
     fn is_full(&self, next: &Queued, limits: OutboxLimits) -> bool {
         self.frames.len() >= limits.frames
             || self.bytes + next.frame.len() > limits.bytes.max(next.frame.len())
+    }
+
+    fn push_bulk(&mut self, queued: Queued, most: usize) -> usize {
+        let mut dropped = 0;
+        while self.bulk.len() >= most {
+            self.bulk.pop_front();
+            dropped += 1;
+        }
+        self.bulk.push_back(queued);
+        dropped
     }
 
     fn drop_ephemeral(&mut self) -> usize {
@@ -159,7 +205,7 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    const LIMITS: OutboxLimits = OutboxLimits { frames: 3, bytes: 100 };
+    const LIMITS: OutboxLimits = OutboxLimits { frames: 3, bytes: 100, bulk: 8 };
 
     fn queued(class: PushClass, bytes: usize) -> Queued {
         Queued {
@@ -210,6 +256,55 @@ mod tests {
         let taken = outbox.take();
         assert_eq!(taken.frames.len(), 3);
         assert!(taken.close.is_none());
+    }
+
+    fn classes(taken: &Taken) -> Vec<PushClass> {
+        taken.frames.iter().map(|queued| queued.class).collect()
+    }
+
+    #[test]
+    fn whatever_comes_later_overtakes_the_bulk_that_waits() {
+        let outbox = Outbox::default();
+        for _ in 0..6 {
+            outbox.push(queued(PushClass::Bulk, 10), LIMITS);
+        }
+        outbox.push(queued(PushClass::Entry, 10), LIMITS);
+        outbox.push(queued(PushClass::Signal, 10), LIMITS);
+        let mut first = vec![PushClass::Entry, PushClass::Signal];
+        first.extend([PushClass::Bulk; BULK_AT_ONCE]);
+        assert_eq!(classes(&outbox.take()), first);
+        // While those were written: it stands before the rest of the bulk.
+        outbox.push(queued(PushClass::Answer, 10), LIMITS);
+        let rest = [PushClass::Answer, PushClass::Bulk, PushClass::Bulk];
+        assert_eq!(classes(&outbox.take()), rest);
+    }
+
+    #[tokio::test]
+    async fn bulk_that_is_left_is_told_again_without_anything_new() {
+        let outbox = Outbox::default();
+        for _ in 0..=BULK_AT_ONCE {
+            outbox.push(queued(PushClass::Bulk, 10), LIMITS);
+        }
+        outbox.changed().await;
+        assert_eq!(outbox.take().frames.len(), BULK_AT_ONCE);
+        outbox.changed().await;
+        assert_eq!(outbox.take().frames.len(), 1);
+    }
+
+    #[test]
+    fn bulk_takes_no_room_from_entries_and_pushes_out_only_its_oldest() {
+        let outbox = Outbox::default();
+        for number in 0..20 {
+            let dropped = outbox.push(queued(PushClass::Bulk, number), LIMITS);
+            assert_eq!(dropped, usize::from(number >= LIMITS.bulk));
+        }
+        for _ in 0..3 {
+            assert_eq!(outbox.push(queued(PushClass::Entry, 10), LIMITS), 0);
+        }
+        let taken = outbox.take();
+        assert!(taken.close.is_none());
+        assert_eq!(taken.frames.len(), 3 + BULK_AT_ONCE);
+        assert_eq!(taken.frames[3].frame.len(), 20 - LIMITS.bulk, "the oldest that is left");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The connections of this process, by number. Built by its clients; lost with the process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use proto::bus::DeviceType;
@@ -12,6 +12,8 @@ use crate::outbox::Outbox;
 
 /// Locks that share the connections, so that pushes and arrivals do not wait for each other.
 const SHARDS: usize = 16;
+/// Arrivals that are remembered: who asks more rarely asks about everybody.
+const ARRIVALS: usize = 65_536;
 
 /// What others need of a connection.
 #[derive(Debug)]
@@ -26,8 +28,19 @@ pub struct Connection {
     pub device_type: DeviceType,
     /// When it was made, in Unix milliseconds.
     pub connected_at_ms: u64,
+    /// False for a request over REST, which only waits for its answer.
+    pub is_socket: bool,
+    /// It has left the registry.
+    pub gone: AtomicBool,
     /// What waits for it.
     pub outbox: Outbox,
+}
+
+impl Connection {
+    /// True when nobody reads its outbox any more.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
 }
 
 /// All connections, sockets and the pseudo connections of REST requests.
@@ -35,13 +48,26 @@ pub struct Connection {
 pub struct Registry {
     shards: [Mutex<HashMap<u64, Arc<Connection>>>; SHARDS],
     next: AtomicU64,
+    arrivals: Mutex<Arrivals>,
+}
+
+/// The last sockets that came, in their order.
+#[derive(Debug, Default)]
+struct Arrivals {
+    /// How many came before the first that is remembered.
+    forgotten: u64,
+    numbers: VecDeque<u64>,
 }
 
 impl Default for Registry {
     fn default() -> Self {
         // A random start: a number of an earlier process is not one of this one.
         let start = uuid::Uuid::new_v4().as_u64_pair().0 >> 1;
-        Self { shards: std::array::from_fn(|_| Mutex::default()), next: AtomicU64::new(start) }
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            next: AtomicU64::new(start),
+            arrivals: Mutex::default(),
+        }
     }
 }
 
@@ -53,13 +79,42 @@ impl Registry {
 
     /// Adds a connection.
     pub fn insert(&self, connection: Arc<Connection>) {
-        self.shard(connection.number).lock().insert(connection.number, connection);
+        let (number, is_socket) = (connection.number, connection.is_socket);
+        self.shard(number).lock().insert(number, connection);
+        if is_socket {
+            // After it is there: whoever reads the arrival finds the connection.
+            let mut arrivals = self.arrivals.lock();
+            arrivals.numbers.push_back(number);
+            if arrivals.numbers.len() > ARRIVALS {
+                arrivals.numbers.pop_front();
+                arrivals.forgotten += 1;
+            }
+        }
+    }
+
+    /// How many sockets have come so far.
+    pub fn arrivals(&self) -> u64 {
+        let arrivals = self.arrivals.lock();
+        arrivals.forgotten + arrivals.numbers.len() as u64
+    }
+
+    /// The sockets that came since so many had come and are still there, and how many have come now.
+    /// `None` when that is not remembered any more.
+    pub fn arrived_since(&self, seen: u64) -> Option<(Vec<Arc<Connection>>, u64)> {
+        let arrivals = self.arrivals.lock();
+        let skipped = seen.checked_sub(arrivals.forgotten)?;
+        let numbers: Vec<u64> = arrivals.numbers.iter().skip(skipped as usize).copied().collect();
+        let now = arrivals.forgotten + arrivals.numbers.len() as u64;
+        drop(arrivals);
+        Some((numbers.into_iter().filter_map(|number| self.get(number)).collect(), now))
     }
 
     /// Removes a connection.
     pub fn remove(&self, number: u64) {
         let mut shard = self.shard(number).lock();
-        shard.remove(&number);
+        if let Some(connection) = shard.remove(&number) {
+            connection.gone.store(true, Ordering::Relaxed);
+        }
         // A storm of connections must not hold its memory for ever.
         if shard.capacity() > 64 && shard.len() < shard.capacity() / 4 {
             shard.shrink_to_fit();
@@ -77,6 +132,13 @@ impl Registry {
             .iter()
             .flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>())
             .collect()
+    }
+
+    /// The sockets among them.
+    pub fn sockets(&self) -> Vec<Arc<Connection>> {
+        let mut sockets = self.all();
+        sockets.retain(|connection| connection.is_socket);
+        sockets
     }
 
     fn shard(&self, number: u64) -> &Mutex<HashMap<u64, Arc<Connection>>> {

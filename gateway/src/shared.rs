@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bus::Bus;
 use platform::grpc::GrpcChannel;
 use platform::readiness::Readiness;
 use platform::shutdown::Shutdown;
@@ -40,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) leeway_secs: u64,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) dev_signer: Option<Arc<Signer>>,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) uplink: Uplink,
     pub(crate) presence_link: PresenceLink,

@@ -8,8 +8,8 @@ use platform::trace::Tracer;
 use proto::id::{DeviceId, GatewayId, UserId};
 use proto::presence::presence_server::Presence;
 use proto::presence::{
-    GatewayRef, HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest, ReportReply,
-    ReportRequest, StatusReply, StatusRequest, UserStatus,
+    GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply,
+    LocateRequest, ReportReply, ReportRequest, StatusReply, StatusRequest, UserStatus,
 };
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tonic::{Request, Response, Status};
@@ -201,6 +201,19 @@ impl Presence for PresenceCalls {
             connections: located.connections,
             device_types: located.device_types,
         }))
+    }
+
+    async fn gateways(
+        &self,
+        _: Request<GatewaysRequest>,
+    ) -> Result<Response<GatewaysReply>, Status> {
+        let _permit = self.admit()?;
+        let gateways = self.store.gateways().await.map_err(|error| self.refusal(&error))?;
+        let gateways = gateways
+            .into_iter()
+            .map(|gateway| GatewayRef { id: gateway.id.to_string(), epoch: gateway.epoch })
+            .collect();
+        Ok(Response::new(GatewaysReply { gateways }))
     }
 
     async fn status(

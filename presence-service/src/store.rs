@@ -20,6 +20,7 @@
 //! 11. A user with as many registrations as allowed gets no further one, whoever asks where and at the
 //!     same time; the refused connection is named and is in no account. A connection that takes the place
 //!     of another, or is part of a full account, is no further one.
+//! 12. When `report` has returned, `gateways` names that gateway in that epoch, until `sweep` ends it.
 
 pub mod memory;
 pub mod redis;
@@ -173,6 +174,9 @@ pub trait PresenceStore: Send + Sync + 'static {
 
     /// Where users are connected, in the order of the request.
     async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError>;
+
+    /// Every gateway with an account that has not been ended, in its present epoch.
+    async fn gateways(&self) -> Result<Vec<GatewayEpoch>, StoreError>;
 
     /// How users stand, in the order of the request.
     async fn states(&self, users: &[UserId]) -> Result<Vec<UserState>, StoreError>;

@@ -96,8 +96,13 @@ async fn who_is_back_within_the_grace_time_is_not_mentioned() {
         g2.close("ann", connection - 1).await;
         g2.open("ann", "phone", connection).await;
     }
-    // Whatever would be told about the flaps is told before this.
-    tokio::time::sleep(GRACE * 2).await;
+    // Whatever would be told about the flaps is told before this; both leases outlast it.
+    let told_by = tokio::time::Instant::now() + GRACE * 2;
+    while tokio::time::Instant::now() < told_by {
+        g1.heartbeat().await.unwrap();
+        g2.heartbeat().await.unwrap();
+        tokio::time::sleep(GRACE / 10).await;
+    }
     g2.set_status("ann", 5, "busy").await;
     let (_, frame) = g1.told_one().await;
     assert_eq!((&frame["event"], &frame["status"]), (&"status_changed".into(), &"busy".into()));

@@ -22,6 +22,8 @@ pub struct RabbitConfig {
     pub partition_batches: u32,
     /// Batches in a gateway's queue; a full one refuses.
     pub gateway_batches: u32,
+    /// Broadcasts in a gateway's bulk queue; a full one drops its oldest.
+    pub gateway_broadcasts: u32,
     /// Publishes that may await their confirm at once; each has a channel of its own.
     pub publish_window: usize,
     /// How long a publish may wait for a channel and its confirm together, in milliseconds.
@@ -55,6 +57,7 @@ impl Default for RabbitConfig {
             queue_type: QueueType::Classic,
             partition_batches: 10_000,
             gateway_batches: 10_000,
+            gateway_broadcasts: 64,
             publish_window: 8,
             publish_timeout_ms: 5_000,
             heartbeat_secs: 10,

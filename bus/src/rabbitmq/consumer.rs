@@ -11,7 +11,7 @@ use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use prost::Message;
-use proto::bus::{FrameBatch, GatewayRef, PushBatch};
+use proto::bus::{Broadcast, FrameBatch, GatewayRef, PushBatch};
 use proto::id::GatewayId;
 use proto::partition::Partition;
 use tokio::runtime::Handle;
@@ -23,7 +23,10 @@ use super::connection::Link;
 use super::declare::Declare;
 use crate::in_process::fresh_epoch;
 use crate::topology::Topology;
-use crate::{ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, Original, PushConsumer};
+use crate::{
+    BroadcastConsumer, ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, Original,
+    PushConsumer,
+};
 
 /// How long the broker may take to say that a consumer's channel is closed.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -82,6 +85,23 @@ pub(super) async fn gateway(
         held.consume(&queue, parts.prefetch).await.map_err(unavailable)?;
     }
     Ok(GatewayConsumer { gateway, queue, consuming })
+}
+
+/// Makes a bulk queue for a gateway and consumes it.
+pub(super) async fn bulk(
+    parts: Parts<'_>,
+    gateway_id: &GatewayId,
+) -> Result<BulkConsumer, ConsumeError> {
+    // A name that was never there: the end of an earlier queue may still be under way.
+    let fresh = GatewayRef { id: gateway_id.to_string(), epoch: fresh_epoch() };
+    let queue = parts.topology.bulk_queue(&fresh);
+    let mut consuming = parts.channel().await?;
+    if let Some(held) = &mut consuming.held {
+        held.own_queue = Some(queue.clone());
+        parts.declare(&held.channel).bulk(&queue).await?;
+        held.consume(&queue, parts.prefetch).await.map_err(unavailable)?;
+    }
+    Ok(BulkConsumer { queue, consuming })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
@@ -223,6 +243,27 @@ impl PushConsumer for GatewayConsumer {
                 Ok(batch) => return Some(batch),
                 Err(error) => {
                     tracing::error!(queue = self.queue, %error, "dropped a push that is not one");
+                }
+            }
+        }
+    }
+}
+
+pub(super) struct BulkConsumer {
+    queue: String,
+    consuming: Consuming,
+}
+
+#[async_trait]
+impl BroadcastConsumer for BulkConsumer {
+    async fn next(&mut self) -> Option<Broadcast> {
+        loop {
+            let delivery = self.consuming.next().await?;
+            self.consuming.acknowledgements.one(delivery.delivery_tag);
+            match Broadcast::decode(Bytes::from(delivery.data)) {
+                Ok(broadcast) => return Some(broadcast),
+                Err(error) => {
+                    tracing::error!(queue = self.queue, %error, "dropped a broadcast that is not one");
                 }
             }
         }

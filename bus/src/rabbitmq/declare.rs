@@ -67,10 +67,14 @@ impl Declare<'_> {
             internal: false,
             nowait: false,
         };
-        for exchange in [self.topology.frames_exchange(), self.topology.push_exchange()] {
+        for (exchange, kind) in [
+            (self.topology.frames_exchange(), ExchangeKind::Direct),
+            (self.topology.push_exchange(), ExchangeKind::Direct),
+            (self.topology.broadcast_exchange(), ExchangeKind::Fanout),
+        ] {
             let declared = self.channel.exchange_declare(
                 exchange.clone().into(),
-                ExchangeKind::Direct,
+                kind,
                 options,
                 FieldTable::default(),
             );
@@ -126,6 +130,22 @@ impl Declare<'_> {
         let mut arguments = FieldTable::default();
         bound(&mut arguments, self.config.gateway_batches);
         self.queue(queue, options, arguments, self.topology.push_exchange()).await
+    }
+
+    /// A gateway's bulk queue: as the other, but nothing in it is worth holding anybody up for.
+    pub(super) async fn bulk(&self, queue: &str) -> Result<(), DeclareError> {
+        let options = QueueDeclareOptions {
+            passive: false,
+            durable: false,
+            exclusive: true,
+            auto_delete: false,
+            nowait: false,
+        };
+        let mut arguments = FieldTable::default();
+        let most = i64::from(self.config.gateway_broadcasts.max(1));
+        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(most));
+        text(&mut arguments, "x-overflow", "drop-head");
+        self.queue(queue, options, arguments, self.topology.broadcast_exchange()).await
     }
 
     async fn queue(

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 mod acknowledging;
+mod broadcasting;
 mod broker;
 mod cancelling;
 mod closing;
@@ -69,6 +70,12 @@ contract! {
         a_full_gateway_refuses,
         a_full_partition_refuses_until_there_is_room,
         a_partition_beyond_the_last_is_nobodys;
+    broadcasting:
+        every_gateway_hears_a_broadcast_once_and_in_order,
+        a_broadcast_to_nobody_is_unroutable,
+        a_full_bulk_queue_drops_its_oldest_and_refuses_nobody,
+        a_broadcast_waits_behind_no_push_and_no_push_behind_it,
+        a_gateway_that_leaves_hears_nothing_more_and_the_others_go_on;
     acknowledging:
         acknowledgements_may_come_twice_and_out_of_turn,
         an_acknowledgement_never_reaches_beyond_what_was_delivered,

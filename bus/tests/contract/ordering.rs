@@ -80,6 +80,7 @@ pub async fn pushes_arrive_whole_and_in_order(kind: Kind) {
                 answers: vec![1; 16].into(),
                 conversation_id: vec![2; 16].into(),
                 seq: number,
+                channel: None,
             },
             Push::default(),
         ],

@@ -34,15 +34,21 @@ pub enum Kind {
 pub struct Bounds {
     pub partition_batches: u32,
     pub gateway_batches: u32,
+    pub gateway_broadcasts: u32,
     pub publish_window: usize,
     pub publish_timeout_ms: u64,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        let RabbitConfig { partition_batches, gateway_batches, publish_window, .. } =
-            RabbitConfig::default();
-        Self { partition_batches, gateway_batches, publish_window, publish_timeout_ms: 10_000 }
+        let config = RabbitConfig::default();
+        Self {
+            partition_batches: config.partition_batches,
+            gateway_batches: config.gateway_batches,
+            gateway_broadcasts: config.gateway_broadcasts,
+            publish_window: config.publish_window,
+            publish_timeout_ms: 10_000,
+        }
     }
 }
 
@@ -71,6 +77,7 @@ impl Rig {
                 partitions: PARTITIONS,
                 partition_batches: bounds.partition_batches as usize,
                 gateway_batches: bounds.gateway_batches as usize,
+                gateway_broadcasts: bounds.gateway_broadcasts as usize,
             }))
         });
         let vhost = (kind != Kind::InProcess).then(Vhost::shared);
@@ -100,6 +107,7 @@ impl Rig {
             },
             partition_batches: self.bounds.partition_batches,
             gateway_batches: self.bounds.gateway_batches,
+            gateway_broadcasts: self.bounds.gateway_broadcasts,
             publish_window: self.bounds.publish_window,
             publish_timeout_ms: self.bounds.publish_timeout_ms,
             reconnect_max_ms: 200,

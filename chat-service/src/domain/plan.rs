@@ -67,6 +67,8 @@ pub struct Audience {
     pub members: Members,
     /// Hears of their own removal.
     pub removed: Option<UserId>,
+    /// The members whom the entry adds.
+    pub joined: Vec<UserId>,
 }
 
 /// Plans a batch in order. `fresh_id` makes entry ids.
@@ -118,7 +120,9 @@ impl Planner<'_> {
         match self.append(operation) {
             Ok((index, removed)) => {
                 self.in_batch.insert(key, index);
-                let audience = Audience { removed, ..self.audience(operation.conversation_id) };
+                let mut audience = self.audience(operation.conversation_id);
+                audience.joined = joined(operation, &audience, self.plan.entries[index].seq);
+                audience.removed = removed;
                 Outcome::Stored { entry: index, audience }
             }
             Err(refusal) => Outcome::Refused(refusal),
@@ -154,7 +158,7 @@ impl Planner<'_> {
             .get(&id)
             .and_then(Option::as_ref)
             .map(|snapshot| Arc::clone(&snapshot.members));
-        Audience { members: members.unwrap_or_default(), removed: None }
+        Audience { members: members.unwrap_or_default(), ..Audience::default() }
     }
 
     /// An earlier entry is told to those only who may see it: members since then.
@@ -165,7 +169,7 @@ impl Planner<'_> {
         }
         let members = audience.members.iter().filter(|(_, member)| member.from_seq <= seq);
         let members = members.map(|(user, member)| (user.clone(), *member)).collect();
-        Audience { members: Arc::new(members), removed: None }
+        Audience { members: Arc::new(members), ..Audience::default() }
     }
 
     fn append(&mut self, operation: &Operation) -> Result<(usize, Option<UserId>), Refusal> {
@@ -353,6 +357,13 @@ impl Planner<'_> {
         self.plan.conversations.insert(id, row);
         Ok(system_row(operation, json!({ "event": "renamed", "title": title }).to_string()))
     }
+}
+
+/// Whom the entry at `seq` adds.
+fn joined(operation: &Operation, audience: &Audience, seq: u64) -> Vec<UserId> {
+    let Action::Add { users, .. } = &operation.action else { return Vec::new() };
+    let is_new = |user: &&UserId| audience.members.get(*user).is_some_and(|it| it.from_seq == seq);
+    users.iter().filter(is_new).cloned().collect()
 }
 
 /// Gives a member another role; what they may see stays as it is.

@@ -206,7 +206,8 @@ impl Appender {
         match settled {
             Settled::Stored(entry, audience) | Settled::Repeated(entry, audience) => {
                 outgoing.push(message::sent(asker, &entry));
-                outgoing.extend(message::entry(asker, entry, audience));
+                let large = self.parts.config.large_members;
+                outgoing.extend(message::entry(asker, entry, audience, large));
             }
             Settled::Refused(refusal) => {
                 metrics.operation(OutcomeKind::Refused);

@@ -3,22 +3,23 @@
 //! Presence may be slow or away: answers need no look-up and wait for none, and entries without an
 //! address are owed (see `owed`).
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bus::PublishError;
 use futures_util::FutureExt;
-use proto::bus::{DeviceType, GatewayRef, Push, PushBatch};
+use proto::bus::{GatewayRef, Push, PushBatch};
 use proto::id::UserId;
 use tokio::sync::mpsc;
 
+use super::address::{Addresses, GatewayKey, address, push, split};
 use super::append::Appended;
 use super::message::{Outgoing, To};
 use super::owed::LostAnswer;
 use super::{Delivery, LaneParts, guarded, retry_backoff};
-use crate::directory::Located;
+use crate::directory::{DirectoryError, Located};
 use crate::metrics::PushKind;
 use crate::planted;
 
@@ -34,8 +35,14 @@ pub struct Deliverer {
     parts: LaneParts,
 }
 
-/// A gateway's incarnation as a key.
-type GatewayKey = (String, u64);
+/// Why not everything reached a gateway.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missed {
+    /// It has no such queue any more.
+    Gone,
+    /// It did not take it, again and again.
+    GivenUp,
+}
 
 impl Deliverer {
     /// Delivers with these parts.
@@ -95,7 +102,7 @@ impl Deliverer {
     }
 
     async fn answer(&self, outgoing: &[Outgoing]) {
-        self.publish_all(outgoing, &Located::default(), To::is_answer).await;
+        self.publish_all(outgoing, &Addresses::default(), To::is_answer).await;
     }
 
     /// Delivers one batch. Returns when every gateway has confirmed, is gone, or was given up: what a
@@ -129,84 +136,123 @@ impl Deliverer {
 
     /// One look-up for all members who are to hear something. After the commit, never before. Without
     /// an answer they are owed, and nobody waits for the next one.
-    async fn locate(&self, appended: &Appended) -> Option<Located> {
+    async fn locate(&self, appended: &Appended) -> Option<Addresses> {
         if planted::LOCATE_BEFORE_COMMIT {
-            return appended.located_early.clone();
+            let located = appended.located_early.clone()?;
+            return Some(Addresses { located, ..Addresses::default() });
         }
-        let mut users = BTreeSet::new();
+        let outgoing = &appended.outgoing;
+        let (mut users, mut is_large) = (BTreeSet::new(), false);
         let mut traceparent = "";
-        for outgoing in &appended.outgoing {
+        for outgoing in outgoing {
             users.extend(outgoing.to.members());
+            is_large |= matches!(outgoing.to, To::Channel { .. });
             if traceparent.is_empty() && !outgoing.to.is_answer() {
                 traceparent = &outgoing.traceparent;
             }
         }
-        if users.is_empty() {
-            return Some(Located::default());
+        if users.is_empty() && !is_large {
+            return Some(Addresses::default());
         }
         let users: Vec<UserId> = users.into_iter().cloned().collect();
         if !self.parts.owed.is_directory_up() {
-            self.owe(users, []);
+            self.owe(users.into_iter().chain(self.large_members(outgoing)), []);
             return None;
         }
         let started = Instant::now();
-        let located = self.parts.directory.locate(&users, traceparent).await;
+        let found = self.ask(&users, is_large, traceparent).await;
         self.parts.metrics.locate_seconds.observe(started.elapsed().as_secs_f64());
-        match located {
-            Ok(located) => Some(located),
+        match found {
+            Ok(addresses) => Some(addresses),
             Err(error) => {
                 self.parts.metrics.locate_failures.inc();
                 tracing::warn!(%error, users = users.len(), "entries wait until presence is back");
                 self.parts.owed.directory_is_away();
-                self.owe(users, []);
+                self.owe(users.into_iter().chain(self.large_members(outgoing)), []);
                 None
             }
         }
     }
 
+    async fn ask(
+        &self,
+        users: &[UserId],
+        is_large: bool,
+        traceparent: &str,
+    ) -> Result<Addresses, DirectoryError> {
+        let directory = &self.parts.directory;
+        let located = async {
+            if users.is_empty() {
+                return Ok(Located::default());
+            }
+            directory.locate(users, traceparent).await
+        };
+        let gateways =
+            async { if is_large { directory.gateways(traceparent).await } else { Ok(Vec::new()) } };
+        let (located, gateways) = futures_util::future::try_join(located, gateways).await?;
+        Ok(Addresses { located, gateways })
+    }
+
+    /// The members of the large conversations, as many as could be owed something.
+    fn large_members<'a>(
+        &self,
+        outgoing: &'a [Outgoing],
+    ) -> impl Iterator<Item = UserId> + use<'a> {
+        let members = outgoing.iter().filter_map(|outgoing| match &outgoing.to {
+            To::Channel { audience, .. } => Some(audience.members.keys().cloned()),
+            _ => None,
+        });
+        members.flatten().take(self.parts.config.owed_users)
+    }
+
     async fn publish_all(
         &self,
         outgoing: &[Outgoing],
-        located: &Located,
+        addresses: &Addresses,
         is_wanted: impl Fn(&To) -> bool,
     ) {
         let mut pushes: HashMap<GatewayKey, Vec<Push>> = HashMap::new();
         for outgoing in outgoing.iter().filter(|outgoing| is_wanted(&outgoing.to)) {
-            address(outgoing, located, &mut pushes);
+            address(outgoing, addresses, &mut pushes);
         }
         let publishes = pushes.into_iter().map(|(gateway, pushes)| self.publish(gateway, pushes));
-        let missed: HashSet<GatewayKey> =
+        let missed: HashMap<GatewayKey, Missed> =
             futures_util::future::join_all(publishes).await.into_iter().flatten().collect();
         if !missed.is_empty() {
-            self.owe_missed(outgoing.iter().filter(|out| is_wanted(&out.to)), located, &missed);
+            let wanted = outgoing.iter().filter(|out| is_wanted(&out.to));
+            self.owe_missed(wanted, &addresses.located, &missed);
         }
     }
 
     /// The gateway when not everything reached it.
-    async fn publish(&self, (id, epoch): GatewayKey, pushes: Vec<Push>) -> Option<GatewayKey> {
+    async fn publish(
+        &self,
+        (id, epoch): GatewayKey,
+        pushes: Vec<Push>,
+    ) -> Option<(GatewayKey, Missed)> {
         let gateway = GatewayRef { id, epoch };
         for batch in split(pushes, self.parts.config.push_batch_bytes) {
-            if !self.publish_batch(&gateway, batch).await {
-                // Gone or given up: the rest would only overtake what is missing.
-                return Some((gateway.id, gateway.epoch));
+            if let Err(missed) = self.publish_batch(&gateway, batch).await {
+                // The rest would only overtake what is missing.
+                return Some(((gateway.id, gateway.epoch), missed));
             }
         }
         None
     }
 
-    /// False when nothing more can reach this incarnation.
-    async fn publish_batch(&self, gateway: &GatewayRef, batch: PushBatch) -> bool {
+    /// Fails when nothing more can reach this incarnation.
+    async fn publish_batch(&self, gateway: &GatewayRef, batch: PushBatch) -> Result<(), Missed> {
         let metrics = &self.parts.metrics;
         let mut backoff = retry_backoff();
         for _ in 0..self.parts.config.push_attempts.max(1) {
             match self.parts.bus.publish_pushes(gateway, batch.clone()).await {
                 Ok(()) => {
                     metrics.push(PushKind::Confirmed);
-                    return true;
+                    return Ok(());
                 }
                 Err(PublishError::Unroutable) => {
                     metrics.push(PushKind::GatewayGone);
-                    return false;
+                    return Err(Missed::Gone);
                 }
                 Err(error) => tracing::debug!(%error, gateway.id, "a push is tried again"),
             }
@@ -218,7 +264,7 @@ impl Deliverer {
             pushes = batch.pushes.len(),
             "pushes given up; their devices get them by sync"
         );
-        false
+        Err(Missed::GivenUp)
     }
 
     /// Everybody at these gateways may have missed something.
@@ -226,12 +272,21 @@ impl Deliverer {
         &self,
         outgoing: impl Iterator<Item = &'a Outgoing>,
         located: &Located,
-        missed: &HashSet<GatewayKey>,
+        missed: &HashMap<GatewayKey, Missed>,
     ) {
         let (mut users, mut answers) = (BTreeSet::new(), Vec::new());
         let is_missed =
-            |gateway: &GatewayRef| missed.contains(&(gateway.id.clone(), gateway.epoch));
+            |gateway: &GatewayRef| missed.contains_key(&(gateway.id.clone(), gateway.epoch));
+        // Of a large conversation nobody knows who is at a gateway but itself. One that is gone tells all
+        // of its devices how far they are when it comes back, or they sync elsewhere.
+        let is_given_up = missed.values().any(|missed| *missed == Missed::GivenUp);
         for outgoing in outgoing {
+            if let To::Channel { audience, .. } = &outgoing.to {
+                if is_given_up {
+                    users.extend(audience.members.keys().take(self.parts.config.owed_users));
+                }
+                continue;
+            }
             if let To::Connection { gateway, connection, user_id } = &outgoing.to {
                 if let (true, Ok(user_id)) = (is_missed(gateway), UserId::parse(user_id)) {
                     let push = push(outgoing, vec![*connection]);
@@ -260,75 +315,4 @@ impl Deliverer {
 /// What a batch takes while it waits, about.
 fn bytes(appended: &Appended) -> usize {
     appended.outgoing.iter().map(|outgoing| outgoing.frame.len() + OVERHEAD_BYTES).sum()
-}
-
-fn push(outgoing: &Outgoing, connections: Vec<u64>) -> Push {
-    Push {
-        connections,
-        frame: outgoing.frame.clone(),
-        class: outgoing.class as i32,
-        traceparent: outgoing.traceparent.clone(),
-        answers: outgoing.answers.clone(),
-        conversation_id: outgoing.entry.map(|(id, _)| id.to_bytes()).unwrap_or_default(),
-        seq: outgoing.entry.map_or(0, |(_, seq)| seq),
-    }
-}
-
-/// Puts a push into the batch of every gateway that has a socket for it.
-fn address(outgoing: &Outgoing, located: &Located, pushes: &mut HashMap<GatewayKey, Vec<Push>>) {
-    let (except, device_type) = match &outgoing.to {
-        To::Connection { gateway, connection, .. } => {
-            pushes.entry(key(gateway)).or_default().push(push(outgoing, vec![*connection]));
-            return;
-        }
-        To::User(_) => (None, DeviceType::Unspecified),
-        To::Members { except, device_type, .. } => (except.as_ref(), *device_type),
-    };
-    let mut by_gateway: Vec<Vec<u64>> = vec![Vec::new(); located.gateways.len()];
-    for user in outgoing.to.members() {
-        for device in located.devices.get(user).into_iter().flatten() {
-            if device_type != DeviceType::Unspecified && device.device_type != device_type {
-                continue;
-            }
-            let is_asker = except.is_some_and(|(gateway, connection)| {
-                *connection == device.connection
-                    && is_same(gateway, &located.gateways[device.gateway])
-            });
-            if !is_asker {
-                by_gateway[device.gateway].push(device.connection);
-            }
-        }
-    }
-    for (gateway, connections) in located.gateways.iter().zip(by_gateway) {
-        if !connections.is_empty() {
-            pushes.entry(key(gateway)).or_default().push(push(outgoing, connections));
-        }
-    }
-}
-
-fn key(gateway: &GatewayRef) -> GatewayKey {
-    (gateway.id.clone(), gateway.epoch)
-}
-
-fn is_same(one: &GatewayRef, other: &GatewayRef) -> bool {
-    one.epoch == other.epoch && one.id == other.id
-}
-
-/// Batches of at most so many bytes, in order; one larger push goes alone.
-fn split(pushes: Vec<Push>, max_bytes: usize) -> Vec<PushBatch> {
-    let mut batches = Vec::new();
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    for push in pushes {
-        let size = push.frame.len() + push.connections.len() * 8 + 64;
-        if bytes + size > max_bytes && !batch.is_empty() {
-            batches.push(PushBatch { pushes: std::mem::take(&mut batch) });
-            bytes = 0;
-        }
-        bytes += size;
-        batch.push(push);
-    }
-    if !batch.is_empty() {
-        batches.push(PushBatch { pushes: batch });
-    }
-    batches
 }

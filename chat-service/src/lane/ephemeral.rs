@@ -193,7 +193,7 @@ fn tell(
     let except_user = (class == PushClass::Ephemeral).then_some(user_id);
     Some(Outgoing {
         to: To::Members {
-            audience: Audience { members: Arc::clone(&snapshot.members), removed: None },
+            audience: Audience { members: Arc::clone(&snapshot.members), ..Audience::default() },
             except: None,
             except_user,
             device_type: DeviceType::Unspecified,

@@ -60,6 +60,15 @@ pub enum To {
     },
     /// All devices of a user.
     User(UserId),
+    /// All devices of the members of a large conversation: each gateway finds its own.
+    Channel {
+        /// The members, and who comes and goes.
+        audience: Audience,
+        /// The connection that asked, which got an answer instead.
+        except: (Arc<GatewayRef>, u64),
+        /// Devices of this type only.
+        device_type: DeviceType,
+    },
     /// All devices of the members, but not the connection that asked.
     Members {
         /// The members.
@@ -79,10 +88,10 @@ impl To {
         matches!(self, Self::Connection { .. })
     }
 
-    /// The users who are to hear it; none of an answer.
+    /// The users who are to be looked up for it; none of an answer, and none of a large conversation.
     pub fn members(&self) -> impl Iterator<Item = &UserId> {
         let (user, members) = match self {
-            Self::Connection { .. } => (None, None),
+            Self::Connection { .. } | Self::Channel { .. } => (None, None),
             Self::User(user) => (Some(user), None),
             Self::Members { audience, except_user, .. } => (None, Some((audience, except_user))),
         };
@@ -150,7 +159,12 @@ fn answer(asker: &Asker, frame: Bytes) -> Outgoing {
 }
 
 /// `entry`, for every device but the one that wrote it.
-pub(super) fn entry(asker: &Asker, entry: EntryRow, audience: Audience) -> Option<Outgoing> {
+pub(super) fn entry(
+    asker: &Asker,
+    entry: EntryRow,
+    audience: Audience,
+    large_members: usize,
+) -> Option<Outgoing> {
     let place = (entry.conversation_id, entry.seq);
     let frame = Entry {
         conversation_id: entry.conversation_id,
@@ -172,13 +186,15 @@ pub(super) fn entry(asker: &Asker, entry: EntryRow, audience: Audience) -> Optio
         client_id: Some(entry.client_id),
         timestamp: entry.created_at_ms,
     };
+    let (except, device_type) =
+        ((Arc::clone(&asker.gateway), asker.origin.connection), asker.device_type);
+    let to = if audience.members.len() > large_members {
+        To::Channel { audience, except, device_type }
+    } else {
+        To::Members { audience, except: Some(except), except_user: None, device_type }
+    };
     Some(Outgoing {
-        to: To::Members {
-            audience,
-            except: Some((Arc::clone(&asker.gateway), asker.origin.connection)),
-            except_user: None,
-            device_type: asker.device_type,
-        },
+        to,
         frame: frame.to_frame_json(),
         class: PushClass::Entry,
         traceparent: asker.traceparent.clone(),

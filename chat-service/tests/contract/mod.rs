@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
+mod among;
 mod appending;
 mod dead;
 mod digests;
 mod membership;
 mod replicas;
 
+pub use among::members_among_many_are_told_with_their_beginning_and_the_head;
 pub use appending::{
     a_client_id_twice_in_one_batch_is_a_conflict_and_leaves_nothing,
     a_conflict_in_the_last_row_of_a_large_batch_leaves_nothing_behind,
@@ -357,6 +359,7 @@ macro_rules! chat_store_contract {
             a_letter_that_came_again_is_not_dropped_by_whoever_read_it_before,
             marks_count_up_until_they_are_cleared,
             marks_that_nobody_clears_are_forgotten_in_time,
+            members_among_many_are_told_with_their_beginning_and_the_head,
         );
     };
     ($fresh:path; $($name:ident,)*) => {

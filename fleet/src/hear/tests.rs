@@ -120,6 +120,21 @@ fn rare_frames_are_heard_too() {
     let json = frame.to_json();
     let Ok(Heard::Presence(heard)) = parse(&json) else { panic!("presence") };
     assert_eq!(presence(heard).unwrap().status, "offline");
+    let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+    let mut signal = server::Signal {
+        from: UserId::parse("ann").unwrap(),
+        call_id: proto::id::CallId::generate(),
+        kind: proto::frame::client::SignalKind::Ice,
+        data: Some(raw("17")),
+    };
+    assert!(matches!(parse(&signal.to_frame_json()), Ok(Heard::Signal(17))));
+    signal.data = Some(raw(r#"{"sdp":"v=0"}"#));
+    assert!(matches!(parse(&signal.to_frame_json()), Ok(Heard::Signal(0))));
+    let notice = |content| server::Notice { id: uuid::Uuid::now_v7(), content, timestamp: 1 };
+    let ours = notice(raw(r#"{"due_us":5}"#)).to_frame_json();
+    assert!(matches!(parse(&ours), Ok(Heard::Notice(5))));
+    let other = notice(raw(r#"{"text":"hello"}"#)).to_frame_json();
+    assert!(matches!(parse(&other), Ok(Heard::Notice(0))));
     assert!(matches!(parse(br#"{"type":"a_newer_one","x":1}"#), Ok(Heard::Other)));
     assert!(parse(b"[]").is_err());
     assert!(parse(br#"{"type":"entry","seq":1}"#).is_err());

@@ -39,6 +39,9 @@ impl Report {
             ("sent, repeats included", self.sent, None),
             ("acknowledged", self.acknowledged, Some(self.acknowledged_per_second)),
             ("delivered", self.delivered, Some(self.delivered_per_second)),
+            ("signals", self.signals[0], None),
+            ("signals heard", self.signals[1], None),
+            ("broadcasts heard", self.notices, None),
             ("reconnects", self.reconnects, None),
             ("entries repeated", self.findings.wire_repeats, None),
             ("answers repeated", self.repeated_answers, None),
@@ -65,6 +68,8 @@ impl Report {
         for (name, latency) in [
             ("due to receiver's socket", self.delivery_ms),
             ("due to acknowledged", self.acknowledgement_ms),
+            ("signal: due to socket", self.signal_ms),
+            ("broadcast: due to socket", self.notice_ms),
             ("connect to welcome", self.connect_ms),
         ] {
             let Percentiles { count, p50, p95, p99, max } = latency;
@@ -78,15 +83,18 @@ impl Report {
     fn processes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{:<28}{:>12}{:>14}{:>12}{:>16}",
-            "process", "CPU s", "CPU-µs/msg", "RSS MiB", "KiB/connection"
+            "\n{:<28}{:>12}{:>14}{:>17}{:>12}{:>16}",
+            "process", "CPU s", "CPU-µs/msg", "CPU-µs/delivery", "RSS MiB", "KiB/connection"
         )?;
         for process in &self.processes {
-            let per_message =
-                process.cpu_us_per_message.map_or_else(String::new, |us| format!("{us:.1}"));
+            let text = |us: Option<f64>, digits| {
+                us.map_or_else(String::new, |us| format!("{us:.digits$}"))
+            };
+            let per_message = text(process.cpu_us_per_message, 1);
+            let per_delivery = text(process.cpu_us_per_delivery, 2);
             writeln!(
                 f,
-                "{:<28}{:>12.2}{per_message:>14}{:>12.1}{:>16.2}",
+                "{:<28}{:>12.2}{per_message:>14}{per_delivery:>17}{:>12.1}{:>16.2}",
                 process.name,
                 process.cpu_seconds,
                 process.rss_after as f64 / KIB / KIB,

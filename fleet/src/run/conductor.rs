@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::RunError;
 use super::setup::Setup;
@@ -160,6 +161,8 @@ pub(super) async fn conduct(setup: Setup) -> Result<Conducted, RunError> {
     let idle = processes::sample(&processes);
     let mut conductor = Conductor::start(common.clone())?;
     let connect_time = connect(&mut conductor).await?;
+    let mut beside = JoinSet::new();
+    beside.spawn(super::broadcasting::run(common.clone(), conductor.phases.subscribe()));
 
     let mut doubts = Vec::new();
     let measured_from = Instant::now() + options.warmup;
@@ -180,6 +183,12 @@ pub(super) async fn conduct(setup: Setup) -> Result<Conducted, RunError> {
     let (until, until_totals) = (processes::sample(&processes), conductor.totals());
 
     let (drain_time, is_drained) = drain(&mut conductor, options.drain).await?;
+    while let Some(ended) = beside.join_next().await {
+        let failures = ended.map_err(|error| RunError::Thread(error.to_string()))??;
+        if failures > 0 {
+            doubts.push(format!("{failures} broadcasts were not taken"));
+        }
+    }
     let (stored, history_doubts) = super::judge::stored_logs(&common).await;
     doubts.extend(history_doubts);
     if writer.is_some() {

@@ -14,10 +14,12 @@ use crate::check::{self, Policy};
 use crate::history::{ClientHistory, History, Observation};
 use crate::measures::Measures;
 use crate::options::Scenario;
+use crate::plan::NAMED;
 use crate::processes::Usage;
 use crate::report::{Percentiles, Process, Report, per_second};
 use crate::rest::Rest;
 use crate::shared::Common;
+use crate::worker::Harvest;
 
 /// Logs read at once.
 const LOGS_AT_ONCE: usize = 8;
@@ -75,16 +77,24 @@ fn first_of(failures: Vec<String>) -> Vec<String> {
     first.map(|first| format!("{first} (and {others} more like it)")).into_iter().collect()
 }
 
-/// Judges what was recorded.
-pub(super) fn report(conducted: Conducted) -> Report {
-    let Conducted { common, harvests, stored, totals, measured, .. } = conducted;
-    let options = &common.options;
+/// What the threads brought, as one.
+fn gathered(
+    common: &Common,
+    harvests: Vec<Harvest>,
+    stored: BTreeMap<u32, Vec<Observation>>,
+) -> (History, Measures) {
     let mut measures = Measures::new();
     let mut history = History {
         conversations: common.plan.conversations.len() as u32,
         stored,
         ..History::default()
     };
+    for (conversation, planned) in (0..).zip(&common.plan.conversations) {
+        for member in planned.members.iter().skip(NAMED) {
+            let first = common.plan.first_place(*member, conversation);
+            history.memberships.insert((conversation, *member), (first, u32::MAX));
+        }
+    }
     history.clients.resize_with(common.plan.users.len(), ClientHistory::default);
     for harvest in harvests {
         measures.merge(harvest.measures);
@@ -93,6 +103,14 @@ pub(super) fn report(conducted: Conducted) -> Report {
         }
     }
     history.oddities = std::mem::take(&mut measures.oddities);
+    (history, measures)
+}
+
+/// Judges what was recorded.
+pub(super) fn report(conducted: Conducted) -> Report {
+    let Conducted { common, harvests, stored, totals, measured, .. } = conducted;
+    let options = &common.options;
+    let (history, measures) = gathered(&common, harvests, stored);
     let judging = Instant::now();
     let findings = check::check(&history, Policy { is_strict_live: options.strict_live });
     if !options.quiet && judging.elapsed() > Duration::from_secs(1) {
@@ -108,7 +126,8 @@ pub(super) fn report(conducted: Conducted) -> Report {
     let time = conducted.measured_time;
     let messages = until.acknowledged.saturating_sub(from.acknowledged);
     let clients = u64::from(options.client_count());
-    let processes = costs(&conducted.samples, messages, clients);
+    let deliveries = until.delivered.saturating_sub(from.delivered);
+    let processes = costs(&conducted.samples, messages, deliveries, clients);
     let server_costs = processes.iter().filter(|process| process.name != "fleet");
     let servers_cpu_us_per_message = (processes.len() > 1 && messages > 0)
         .then(|| server_costs.filter_map(|process| process.cpu_us_per_message).sum());
@@ -135,6 +154,10 @@ pub(super) fn report(conducted: Conducted) -> Report {
         delivered_per_second: per_second(from, until, |t| t.delivered, time),
         delivery_ms: Percentiles::from(&measures.delivery),
         acknowledgement_ms: Percentiles::from(&measures.acknowledgement),
+        signals: [totals.signals, totals.signals_heard],
+        signal_ms: Percentiles::from(&measures.signal),
+        notices: totals.notices,
+        notice_ms: Percentiles::from(&measures.notice),
         errors: measures.errors,
         reconnects: totals.reconnects,
         repeated_answers: totals.repeated_answers,
@@ -160,6 +183,7 @@ fn scenario_name(scenario: Scenario) -> &'static str {
 fn costs(
     [idle, from, until]: &[BTreeMap<String, Usage>; 3],
     messages: u64,
+    deliveries: u64,
     connections: u64,
 ) -> Vec<Process> {
     let at = |sample: &BTreeMap<String, Usage>, name: &str| {
@@ -171,7 +195,7 @@ fn costs(
         .into_iter()
         .map(|name| {
             let samples = [at(idle, name), at(from, name), at(until, name)];
-            Process::of(name, samples, messages, connections)
+            Process::of(name, samples, messages, deliveries, connections)
         })
         .collect()
 }

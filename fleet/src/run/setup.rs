@@ -75,7 +75,8 @@ fn begin_history(path: &Path, options: &Options, plan: &Plan) -> Result<Writer, 
     recorder.take(now, event);
     for (conv, conversation) in (0..).zip(&plan.conversations) {
         for dev in &conversation.members {
-            let member = Event::Member { conv, dev: *dev, from_seq: 1, to_seq: None };
+            let from_seq = plan.first_place(*dev, conv);
+            let member = Event::Member { conv, dev: *dev, from_seq, to_seq: None };
             recorder.take(now, member);
         }
     }

@@ -2,6 +2,7 @@
 //! its answer.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use proto::bus::{DeviceType, Frame, PushClass, frame::Body};
@@ -35,6 +36,8 @@ pub(super) async fn run(
         device_id: handshake::device(identity, None),
         device_type: DeviceType::Unspecified,
         connected_at_ms: unix_ms(),
+        is_socket: false,
+        gone: AtomicBool::new(false),
         outbox: Outbox::default(),
     });
     shared.registry.insert(Arc::clone(&connection));

@@ -234,6 +234,13 @@ pub fn token(user: &str) -> String {
     token_for(user, SECRET, SystemTime::now(), Duration::from_hours(1))
 }
 
+/// A token of an operator.
+pub fn admin_token() -> String {
+    let (sub, roles) = ("operator".to_owned(), vec!["admin".to_owned()]);
+    let token = NewToken { sub, roles, ttl: Duration::from_hours(1), ..NewToken::default() };
+    Signer::hs256(&Secret::new(SECRET), None, None).sign(&token, SystemTime::now()).unwrap().0
+}
+
 /// A token by any key, from any moment.
 pub fn token_for(user: &str, secret: &str, from: SystemTime, ttl: Duration) -> String {
     let token = NewToken { sub: user.to_owned(), ttl, ..NewToken::default() };

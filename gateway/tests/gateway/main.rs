@@ -5,6 +5,8 @@
 
 mod admission;
 mod away;
+mod broadcasts;
+mod channels;
 mod device;
 mod drain;
 mod edge;

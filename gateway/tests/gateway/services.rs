@@ -9,13 +9,14 @@ use proto::chat::{
     ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
     GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
     ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
-    ReadEntriesReply, ReadEntriesRequest, SearchUsersRequest, SyncDone, SyncEvent, SyncPage,
-    SyncRequest, sync_event::Event,
+    MembersAmongReply, MembersAmongRequest, ReadEntriesReply, ReadEntriesRequest,
+    SearchUsersRequest, SyncDone, SyncEvent, SyncPage, SyncRequest, sync_event::Event,
 };
 use proto::presence::presence_server::Presence;
 use proto::presence::{
-    Connected, Disconnected, GatewayRef, HeartbeatReply, HeartbeatRequest, LocateReply,
-    LocateRequest, ReportReply, ReportRequest, StatusReply, StatusRequest,
+    Connected, Disconnected, GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply,
+    HeartbeatRequest, LocateReply, LocateRequest, ReportReply, ReportRequest, StatusReply,
+    StatusRequest,
 };
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
@@ -131,6 +132,13 @@ impl Presence for FakePresence {
         Err(Status::unimplemented("the gateway does not ask this"))
     }
 
+    async fn gateways(
+        &self,
+        _: Request<GatewaysRequest>,
+    ) -> Result<Response<GatewaysReply>, Status> {
+        Err(Status::unimplemented("the gateway does not ask this"))
+    }
+
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         self.switch.pass().await?;
         Ok(Response::new(StatusReply::default()))
@@ -148,11 +156,26 @@ struct Told {
     pages: Vec<SyncPage>,
     digest: u32,
     syncs: Vec<SyncRequest>,
+    /// Of the one conversation there is: its head, and of each member the first entry to see.
+    large: (u64, Vec<(String, u64)>),
+    /// Users of each question about it.
+    among: Vec<Vec<String>>,
 }
 
 impl FakeChat {
     pub fn new() -> Self {
         Self { switch: Switch::new(), state: Mutex::default() }
+    }
+
+    /// How far the large conversation is, and who is in it from which entry on.
+    pub fn has_members(&self, head: u64, members: &[(&str, u64)]) {
+        let members = members.iter().map(|(user, from_seq)| ((*user).to_owned(), *from_seq));
+        self.state.lock().large = (head, members.collect());
+    }
+
+    /// The users of each question about the members.
+    pub fn asked_among(&self) -> Vec<Vec<String>> {
+        self.state.lock().among.clone()
     }
 
     pub fn switch(&self, mode: Mode) {
@@ -228,6 +251,22 @@ impl Chat for FakeChat {
         let digest = self.state.lock().digest;
         let digests = request.into_inner().user_ids.iter().map(|_| digest).collect();
         Ok(Response::new(HeadsReply { digests }))
+    }
+
+    async fn members_among(
+        &self,
+        request: Request<MembersAmongRequest>,
+    ) -> Result<Response<MembersAmongReply>, Status> {
+        let asked = request.into_inner().user_ids;
+        self.state.lock().among.push(asked.clone());
+        self.switch.pass().await?;
+        let (head, members) = self.state.lock().large.clone();
+        let place = |user: &String| asked.iter().position(|asked| asked == user);
+        let (indexes, from_seqs) = members
+            .iter()
+            .filter_map(|(user, from_seq)| Some((place(user)? as u32, *from_seq)))
+            .unzip();
+        Ok(Response::new(MembersAmongReply { head, indexes, from_seqs }))
     }
 
     async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {

@@ -13,7 +13,7 @@ use crate::edge::{Edge, until};
 const PLUG_BYTES: usize = 12 << 20;
 
 /// Makes the gateway's task of this connection wait in a write.
-async fn stop_up(edge: &Edge, slow: &Device) {
+pub async fn stop_up(edge: &Edge, slow: &Device) {
     let before = edge.metric("tidings_gateway_frames_out_total");
     let plug = json!({ "type": "entry", "plug": "x".repeat(PLUG_BYTES) }).to_string();
     edge.push(&[slow.number], PushClass::Entry, plug).await;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bus::in_process::{InProcessBus, InProcessConfig};
-use bus::{Bus, BusState, ConsumeError, FrameConsumer, Lane, PublishError, PushConsumer};
-use proto::bus::{FrameBatch, GatewayRef, PushBatch};
+use bus::{
+    BroadcastConsumer, Bus, BusState, ConsumeError, FrameConsumer, Lane, PublishError, PushConsumer,
+};
+use proto::bus::{Broadcast, FrameBatch, GatewayRef, PushBatch};
 use proto::id::GatewayId;
 use proto::partition::Partition;
 use tokio::sync::watch;
@@ -104,6 +106,21 @@ impl Bus for SwitchedBus {
         }
         let inner = self.inner.consume_pushes(gateway_id, prefetch).await?;
         Ok(Box::new(SwitchedPushes { inner, mode: self.mode.subscribe() }))
+    }
+
+    async fn broadcast(&self, broadcast: Broadcast) -> Result<(), PublishError> {
+        match self.mode() {
+            Mode::Away => Err(PublishError::Unavailable(AWAY.to_owned())),
+            _ => self.inner.broadcast(broadcast).await,
+        }
+    }
+
+    async fn consume_broadcasts(
+        &self,
+        gateway_id: &GatewayId,
+        prefetch: u16,
+    ) -> Result<Box<dyn BroadcastConsumer>, ConsumeError> {
+        self.inner.consume_broadcasts(gateway_id, prefetch).await
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

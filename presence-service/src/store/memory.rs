@@ -1,9 +1,12 @@
 //! Presence in the memory of one process, for the all-in-one binary. Bounded: beyond the configured
 //! number of users those who have been away longest are forgotten.
 
+mod clock;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -13,6 +16,8 @@ use proto::id::{GatewayId, UserId};
 use super::{
     Choice, LeaseConfig, Located, PresenceStore, Report, Reported, StoreError, Swept, UserState,
 };
+use clock::Clock;
+
 use crate::domain::account::{AccountStamp, HeartbeatOutcome, Tally};
 use crate::domain::lease::{Terms, has_ended};
 use crate::domain::registration::{
@@ -33,25 +38,6 @@ pub struct MemoryStore {
     clock: Clock,
     // Not an async lock: it is held for microseconds and never over an await.
     state: Arc<Mutex<State>>,
-}
-
-/// Unix milliseconds that never go back, whatever happens to the machine's clock.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    unix: Duration,
-    since: Instant,
-}
-
-impl Clock {
-    fn start() -> Self {
-        // Before 1970 the machine has no clock worth asking.
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { unix, since: Instant::now() }
-    }
-
-    fn now_ms(&self) -> u64 {
-        (self.unix + self.since.elapsed()).as_millis() as u64
-    }
 }
 
 #[derive(Debug, Default)]
@@ -333,6 +319,14 @@ impl PresenceStore for MemoryStore {
         Ok(located)
     }
 
+    async fn gateways(&self) -> Result<Vec<GatewayEpoch>, StoreError> {
+        let state = self.state.lock();
+        let living = state.gateways.iter().filter(|(_, gateway)| !gateway.has_ended);
+        Ok(living
+            .map(|(id, gateway)| GatewayEpoch { id: id.clone(), epoch: gateway.epoch })
+            .collect())
+    }
+
     async fn states(&self, users: &[UserId]) -> Result<Vec<UserState>, StoreError> {
         let state = self.state.lock();
         Ok(users
@@ -398,21 +392,5 @@ impl PresenceStore for MemoryStore {
                 || gateway.lease_until_ms + memory_ms > now_ms
         });
         Ok(swept)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::status::Chosen;
-
-    #[tokio::test]
-    async fn absent_users_beyond_the_bound_are_forgotten() {
-        let store = MemoryStore::with(LeaseConfig::default(), 10);
-        for number in 0..100 {
-            let user_id = UserId::parse(&format!("user-{number}")).unwrap();
-            store.choose(&[Choice { user_id, chosen: Chosen::Busy, by: None }]).await.unwrap();
-        }
-        assert!(store.state.lock().users.len() <= 11);
     }
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use platform::readiness::Readiness;
 use platform::shutdown::{Shutdown, Tasks};
-use proto::id::UserId;
+use proto::id::{GatewayId, UserId};
 use redis::aio::MultiplexedConnection;
 use redis::{
     ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, cmd,
@@ -209,6 +209,32 @@ impl PresenceStore for RedisStore {
             located.end_user();
         }
         Ok(located)
+    }
+
+    async fn gateways(&self) -> Result<Vec<GatewayEpoch>, StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("SMEMBERS").arg(self.keys.gateways());
+        let (ids,): (Vec<String>,) = self.read(&pipeline).await?;
+        // Whatever else stands there was not written by this service.
+        let ids: Vec<GatewayId> = ids.iter().filter_map(|id| GatewayId::parse(id).ok()).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        for id in &ids {
+            let [account, ..] = self.keys.gateway(id);
+            pipeline.cmd("HMGET").arg(account).arg("epoch").arg("ended");
+        }
+        let accounts: Vec<(Option<String>, Option<String>)> = self.read(&pipeline).await?;
+        Ok(ids
+            .into_iter()
+            .zip(accounts)
+            .filter(|(_, (_, ended))| ended.as_deref() != Some("1"))
+            .filter_map(|(id, (epoch, _))| {
+                let epoch = u64::from_str_radix(&epoch?, 16).ok()?;
+                Some(GatewayEpoch { id, epoch })
+            })
+            .collect())
     }
 
     async fn states(&self, users: &[UserId]) -> Result<Vec<UserState>, StoreError> {

@@ -73,6 +73,30 @@ pub async fn a_snapshot_heals_what_was_lost_without_making_anybody_vanish([one, 
     assert_eq!(places(one.as_ref(), &["ann", "bob"]).await.concat().len(), 2);
 }
 
+pub async fn every_gateway_with_an_account_is_named_until_it_is_ended([one, other]: Replicas) {
+    let named = async |store: &dyn PresenceStore| {
+        let mut named = store.gateways().await.unwrap();
+        named.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
+        named
+    };
+    assert_eq!(named(one.as_ref()).await, []);
+    let (g1, g2) = (gateway("g1", 1), gateway("g2", 7));
+    one.report(&snapshot(&g1, vec![])).await.unwrap();
+    one.report(&report(&g2, vec![opened("ann", "phone", 1)], vec![])).await.unwrap();
+    assert_eq!(named(other.as_ref()).await, [g1, g2.clone()]);
+    let new = gateway("g1", 2);
+    one.report(&snapshot(&new, vec![])).await.unwrap();
+    assert_eq!(named(other.as_ref()).await, [new, g2.clone()], "in its new epoch only");
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while named(other.as_ref()).await.len() > 1 {
+        one.heartbeat(&g2, tally(&[("ann", 1)])).await.unwrap();
+        one.sweep(100).await.unwrap();
+        assert!(tokio::time::Instant::now() < deadline, "a gateway without a sign stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(named(one.as_ref()).await, [g2]);
+}
+
 pub async fn an_unknown_gateway_is_asked_for_everything([one, _]: Replicas) {
     let g1 = gateway("g1", 1);
     assert_eq!(one.heartbeat(&g1, Tally::default()).await, Ok(HeartbeatOutcome::Resync));

@@ -150,6 +150,7 @@ macro_rules! contract {
                 what_a_new_epoch_names_again_is_never_absent_and_the_rest_ends
                 a_socket_may_close_under_a_later_epoch_than_it_opened
                 a_snapshot_heals_what_was_lost_without_making_anybody_vanish
+                every_gateway_with_an_account_is_named_until_it_is_ended
                 an_unknown_gateway_is_asked_for_everything
             }
             leases {

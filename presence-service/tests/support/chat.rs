@@ -9,7 +9,8 @@ use proto::chat::{
     ContactList, ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
     GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
     ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
-    ReadEntriesReply, ReadEntriesRequest, SearchUsersRequest, SyncEvent, SyncRequest,
+    MembersAmongReply, MembersAmongRequest, ReadEntriesReply, ReadEntriesRequest,
+    SearchUsersRequest, SyncEvent, SyncRequest,
 };
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -48,6 +49,13 @@ impl Chat for Acquaintances {
         };
         let lists = request.get_ref().user_ids.iter().map(known).collect();
         Ok(Response::new(ContactsReply { lists }))
+    }
+
+    async fn members_among(
+        &self,
+        _: Request<MembersAmongRequest>,
+    ) -> Result<Response<MembersAmongReply>, Status> {
+        not_asked()
     }
 
     async fn list_conversations(

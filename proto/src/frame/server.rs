@@ -190,6 +190,24 @@ impl Signal {
     }
 }
 
+/// `notice`: said by an operator to everybody who is connected.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Notice {
+    /// Its own; the same one is told once.
+    pub id: uuid::Uuid,
+    /// A JSON object that the server does not read.
+    pub content: Box<RawValue>,
+    /// When it was said, in Unix milliseconds.
+    pub timestamp: u64,
+}
+
+impl Notice {
+    /// The notice as a complete `notice` frame.
+    pub fn to_frame_json(&self) -> bytes::Bytes {
+        tagged("notice", self)
+    }
+}
+
 /// `presence`: a user's merged state changed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Presence {

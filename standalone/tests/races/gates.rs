@@ -115,6 +115,10 @@ impl PresenceStore for GatedPresence {
         located
     }
 
+    async fn gateways(&self) -> Result<Vec<GatewayEpoch>, StoreError> {
+        self.inner.gateways().await
+    }
+
     async fn states(&self, users: &[UserId]) -> Result<Vec<UserState>, StoreError> {
         self.inner.states(users).await
     }

@@ -1,0 +1,205 @@
+//! Large conversations: their pushes name no connections, this gateway knows which of its own are
+//! members, and hands out a slice at a time, so that everything else goes on in between.
+//!
+//! Every entry of such a conversation passes through here in the order of its log, so what is known of
+//! one entry is carried to the next: who joined, who left. Where the order has a hole, or nothing is
+//! known, the chat service is asked; of those who connected meanwhile, too. An arrival later than the
+//! push needs no answer: its sync begins after the entry was committed.
+//!
+//! Keeps nothing that cannot be asked for again. What cannot be handed out is left to the heads.
+
+mod channel;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use platform::grpc::GrpcChannel;
+use proto::bus::Push;
+use proto::chat::chat_client::ChatClient;
+use proto::id::ConversationId;
+
+use crate::ask::{Answer, ask};
+use crate::config::LimitsConfig;
+use crate::heads::HeadsLink;
+use crate::metrics::GatewayMetrics;
+use crate::outbox::OutboxLimits;
+use crate::registry::{Connection, Registry};
+use channel::{Channel, Need, Waiting};
+
+/// The large conversations that pushes came for lately.
+pub(crate) struct Channels {
+    registry: Arc<Registry>,
+    chat: ChatClient<GrpcChannel>,
+    heads: HeadsLink,
+    limits: LimitsConfig,
+    metrics: GatewayMetrics,
+    channels: HashMap<ConversationId, Channel>,
+    /// Those with something to hand out now; each has its turn.
+    ready: VecDeque<ConversationId>,
+    asks: FuturesUnordered<BoxFuture<'static, Answer>>,
+    /// Counts what happens: names asks, and tells what was used longest ago.
+    clock: u64,
+}
+
+impl Channels {
+    /// Knows nothing yet.
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        chat: ChatClient<GrpcChannel>,
+        heads: HeadsLink,
+        limits: LimitsConfig,
+        metrics: GatewayMetrics,
+    ) -> Self {
+        Self {
+            registry,
+            chat,
+            heads,
+            limits,
+            metrics,
+            channels: HashMap::new(),
+            ready: VecDeque::new(),
+            asks: FuturesUnordered::new(),
+            clock: 0,
+        }
+    }
+
+    /// True while pushes of this conversation wait: later ones must not overtake them.
+    pub(crate) fn is_waiting(&self, id: ConversationId) -> bool {
+        self.channels.get(&id).is_some_and(|channel| !channel.waiting.is_empty())
+    }
+
+    /// Takes a push of a large conversation, or one that stands behind such.
+    pub(crate) fn take(&mut self, id: ConversationId, push: Push) {
+        self.clock += 1;
+        let channel = self.channels.entry(id).or_default();
+        channel.used_at = self.clock;
+        if channel.waiting.len() >= self.limits.channel_pushes.max(1) {
+            return self.lose(id);
+        }
+        let arrivals = self.registry.arrivals();
+        channel.waiting.push_back(Waiting { push, arrivals, asked: 0 });
+        if channel.waiting.len() == 1 {
+            self.advance(id);
+        }
+    }
+
+    /// Takes an answer, or hands out a slice after everybody else had a turn. Pending when there is
+    /// neither. Cancel safe.
+    pub(crate) async fn turn(&mut self) {
+        let answer = tokio::select! {
+            biased;
+            Some(answer) = self.asks.next(), if !self.asks.is_empty() => Some(answer),
+            () = tokio::task::yield_now(), if !self.ready.is_empty() => None,
+            else => std::future::pending().await,
+        };
+        match answer {
+            Some(answer) => self.answered(answer),
+            None => self.hand_out_slice(),
+        }
+    }
+
+    /// Hands out a slice of the channel whose turn it is.
+    pub(crate) fn hand_out_slice(&mut self) {
+        let Some(id) = self.ready.pop_front() else { return };
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let limits = OutboxLimits::from(&self.limits);
+        let dropped = channel.hand_out(self.limits.channel_slice.max(1), limits, &self.registry);
+        self.metrics.dropped.inc_by(dropped as u64);
+        if channel.is_handed_out() {
+            channel.finish();
+            self.advance(id);
+        } else {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// Finds out what the first push that waits needs.
+    fn advance(&mut self, id: ConversationId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        match channel.need(&self.registry) {
+            Need::Nothing => {}
+            Need::HandOut => {
+                channel.begin(&self.registry);
+                self.ready.push_back(id);
+            }
+            Need::Arrivals(connections, seen) => self.ask(id, connections, seen, false),
+            Need::Everybody => {
+                // In this order: who comes in between is asked about twice, not never.
+                let seen = self.registry.arrivals();
+                let sockets = self.registry.sockets();
+                self.ask(id, sockets, seen, true);
+            }
+            Need::GiveUp => self.lose(id),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        id: ConversationId,
+        connections: Vec<Arc<Connection>>,
+        seen: u64,
+        is_everybody: bool,
+    ) {
+        self.clock += 1;
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.asking = self.clock;
+        if let Some(first) = channel.waiting.front_mut() {
+            first.asked += 1;
+        }
+        self.metrics.channel_asks.inc();
+        let asking = self.clock;
+        let asked = ask(self.chat.clone(), id, connections);
+        self.asks.push(Box::pin(async move {
+            Answer { id, asking, seen, is_everybody, members: asked.await }
+        }));
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        let id = answer.id;
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        if channel.asking != answer.asking {
+            // It was given up and begun anew meanwhile.
+            return;
+        }
+        match answer.members {
+            Some(members) => {
+                channel.learn(members, answer.seen, answer.is_everybody);
+                self.forget(id);
+                self.advance(id);
+            }
+            None => self.lose(id),
+        }
+    }
+
+    /// Gives up what waits for a channel: the devices are told how far it is, and sync.
+    fn lose(&mut self, id: ConversationId) {
+        let lost = self.channels.remove(&id).map_or(0, |channel| channel.waiting.len());
+        self.ready.retain(|ready| *ready != id);
+        self.metrics.channel_lost.inc_by(lost as u64);
+        tracing::warn!(conversation.id = %id, lost, "pushes to a large conversation are given up");
+        self.heads.try_tell_everybody();
+    }
+
+    /// Forgets the channels that were used longest ago when there are too many, or too many members.
+    fn forget(&mut self, keep: ConversationId) {
+        let members = |channels: &HashMap<_, Channel>| -> usize {
+            channels.values().map(|channel| channel.members.len()).sum()
+        };
+        while self.channels.len() > self.limits.channels.max(1)
+            || members(&self.channels) > self.limits.channel_members
+        {
+            let idle = self
+                .channels
+                .iter()
+                .filter(|(id, channel)| **id != keep && channel.waiting.is_empty());
+            let Some(oldest) = idle.min_by_key(|(_, channel)| channel.used_at).map(|(id, _)| *id)
+            else {
+                return;
+            };
+            self.channels.remove(&oldest);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! One large conversation: who of this gateway is in it, and what waits to be handed out.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use proto::bus::{DeviceType, Push};
+use proto::id::{ConversationId, UserId};
+
+use crate::ask::MembersHere;
+use crate::outbox::{OutboxLimits, Queued};
+use crate::registry::{Connection, Registry};
+
+/// Answers to one push that do not help before it is given up.
+const MOST_ASKS: u8 = 5;
+/// Pushes handed to a connection in one go.
+const GROUP: usize = 64;
+
+/// A push and what had happened when it came.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) push: Push,
+    /// Connections that had arrived: those must be known.
+    pub(super) arrivals: u64,
+    pub(super) asked: u8,
+}
+
+/// A local connection of a member.
+#[derive(Debug)]
+pub(super) struct Member {
+    connection: Arc<Connection>,
+    /// First entry that it may see.
+    from_seq: u64,
+}
+
+/// What is known and waited for of one conversation.
+#[derive(Debug, Default)]
+pub(super) struct Channel {
+    /// The members are those after this entry; none: they are not known.
+    as_of: Option<u64>,
+    pub(super) members: Vec<Member>,
+    /// Connections that arrived before this one are among the members or known not to be.
+    seen: u64,
+    /// In the order of the log. The first is being asked about or handed out.
+    pub(super) waiting: VecDeque<Waiting>,
+    /// How many of them go out together.
+    group: usize,
+    /// How many members have had them.
+    place: usize,
+    /// Names the last ask.
+    pub(super) asking: u64,
+    pub(super) used_at: u64,
+}
+
+/// What the first push that waits needs.
+pub(super) enum Need {
+    /// There is none.
+    Nothing,
+    /// Everything is known.
+    HandOut,
+    /// An answer about these connections, all that arrived before that one.
+    Arrivals(Vec<Arc<Connection>>, u64),
+    /// An answer about all of this gateway.
+    Everybody,
+    /// No answer helps.
+    GiveUp,
+}
+
+impl Channel {
+    pub(super) fn need(&self, registry: &Registry) -> Need {
+        let Some(first) = self.waiting.front() else { return Need::Nothing };
+        if first.push.channel.is_none() {
+            return Need::HandOut;
+        }
+        let follows = self.as_of.is_some_and(|as_of| first.push.seq <= as_of + 1);
+        if follows && self.seen >= first.arrivals {
+            return Need::HandOut;
+        }
+        if first.asked >= MOST_ASKS {
+            return Need::GiveUp;
+        }
+        match registry.arrived_since(self.seen) {
+            Some((connections, seen)) if follows => Need::Arrivals(connections, seen),
+            _ => Need::Everybody,
+        }
+    }
+
+    /// Takes an answer.
+    pub(super) fn learn(&mut self, here: MembersHere, seen: u64, is_everybody: bool) {
+        if is_everybody {
+            self.members.clear();
+            self.as_of = Some(here.head);
+        } else {
+            let asked: HashSet<u64> = here.asked.iter().map(|asked| asked.number).collect();
+            self.members.retain(|member| !asked.contains(&member.connection.number));
+        }
+        let from_seqs = here.from_seqs;
+        self.members.extend(here.asked.into_iter().filter_map(|connection| {
+            let from_seq = *from_seqs.get(&connection.user_id)?;
+            Some(Member { connection, from_seq })
+        }));
+        self.members.shrink_to_fit();
+        self.seen = seen;
+    }
+
+    /// Begins to hand out the first push, and those behind it that need nothing else.
+    pub(super) fn begin(&mut self, registry: &Registry) {
+        self.place = 0;
+        self.group = 1;
+        let joined = self.joined_now();
+        if let (Some(first), false) = (self.waiting.front(), joined.is_empty()) {
+            let seq = first.push.seq;
+            self.join(&joined, seq, registry);
+        }
+        let Some(first) = self.waiting.front() else { return };
+        if first.push.channel.as_ref().is_none_or(|about| !about.left.is_empty()) {
+            return;
+        }
+        let seq = first.push.seq;
+        let alike = |(place, waiting): (u64, &Waiting)| {
+            waiting.push.seq == seq + place
+                && waiting.arrivals <= self.seen
+                && waiting
+                    .push
+                    .channel
+                    .as_ref()
+                    .is_some_and(|about| about.joined.is_empty() && about.left.is_empty())
+        };
+        let behind = (1..).zip(self.waiting.iter().skip(1)).take(GROUP - 1);
+        self.group += behind.take_while(|next| alike(*next)).count();
+    }
+
+    /// Whom the first push adds, when that is not known yet.
+    fn joined_now(&self) -> HashSet<UserId> {
+        let Some(first) = self.waiting.front() else { return HashSet::new() };
+        let Some(about) = &first.push.channel else { return HashSet::new() };
+        if self.as_of.is_none_or(|as_of| first.push.seq != as_of + 1) {
+            return HashSet::new();
+        }
+        about.joined.iter().filter_map(|user| UserId::parse(user).ok()).collect()
+    }
+
+    /// Those who are here of the users that the entry at `seq` adds.
+    fn join(&mut self, joined: &HashSet<UserId>, seq: u64, registry: &Registry) {
+        let known: HashSet<u64> = self
+            .members
+            .iter()
+            .filter(|member| joined.contains(&member.connection.user_id))
+            .map(|member| member.connection.number)
+            .collect();
+        self.members.extend(
+            registry
+                .sockets()
+                .into_iter()
+                .filter(|here| joined.contains(&here.user_id) && !known.contains(&here.number))
+                .map(|connection| Member { connection, from_seq: seq }),
+        );
+    }
+
+    /// Hands what goes out together to the next few members. Answers the number of dropped frames.
+    pub(super) fn hand_out(
+        &mut self,
+        slice: usize,
+        limits: OutboxLimits,
+        registry: &Registry,
+    ) -> usize {
+        let Some(first) = self.waiting.front() else { return 0 };
+        if first.push.channel.is_none() {
+            self.place = self.members.len();
+            return named(&first.push, limits, registry);
+        }
+        let until = self.members.len().min(self.place + slice);
+        let mut dropped = 0;
+        for member in &self.members[self.place..until] {
+            let group = self.waiting.iter().take(self.group).map(|waiting| &waiting.push);
+            let wanted = group.filter(|push| member.wants(push)).map(queued);
+            dropped += member.connection.outbox.push_all(wanted, limits);
+        }
+        self.place = until;
+        dropped
+    }
+
+    pub(super) fn is_handed_out(&self) -> bool {
+        self.place >= self.members.len()
+    }
+
+    /// What was handed out to all waits no more, and what it changes is changed.
+    pub(super) fn finish(&mut self) {
+        for Waiting { push, .. } in self.waiting.drain(..self.group.min(self.waiting.len())) {
+            let Some(about) = push.channel else { continue };
+            if self.as_of.is_none_or(|as_of| push.seq != as_of + 1) {
+                continue;
+            }
+            self.as_of = Some(push.seq);
+            if !about.left.is_empty() {
+                // One who came back later stays.
+                self.members.retain(|member| {
+                    member.connection.user_id.as_str() != about.left || member.from_seq > push.seq
+                });
+            }
+        }
+        self.members.retain(|member| !member.connection.is_gone());
+        self.place = 0;
+    }
+}
+
+impl Member {
+    fn wants(&self, push: &Push) -> bool {
+        let Some(about) = &push.channel else { return false };
+        let device_type = about.device_type();
+        self.from_seq <= push.seq
+            && about.except != self.connection.number
+            && (device_type == DeviceType::Unspecified
+                || device_type == self.connection.device_type)
+            && !self.connection.is_gone()
+    }
+}
+
+fn queued(push: &Push) -> Queued {
+    Queued {
+        frame: push.frame.clone(),
+        class: push.class(),
+        answers: bytes::Bytes::new(),
+        entry: ConversationId::from_bytes(&push.conversation_id).ok().map(|id| (id, push.seq)),
+        traceparent: push.traceparent.clone(),
+    }
+}
+
+/// To the connections that the push itself names. Answers the number of dropped frames.
+fn named(push: &Push, limits: OutboxLimits, registry: &Registry) -> usize {
+    let connections = push.connections.iter().filter_map(|number| registry.get(*number));
+    connections.map(|connection| connection.outbox.push(queued(push), limits)).sum()
+}

@@ -1,0 +1,205 @@
+//! Large conversations: the gateway finds its own members, and they hear what is theirs, in order.
+
+use proto::bus::{ChannelPush, Push, PushClass};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::device::{Device, Heard};
+use crate::edge::{Edge, until};
+use crate::services::Mode;
+
+const ID: Uuid = Uuid::from_u128(7);
+
+fn push(seq: u64, about: ChannelPush) -> Push {
+    Push {
+        frame: json!({ "type": "entry", "seq": seq }).to_string().into(),
+        class: PushClass::Entry as i32,
+        conversation_id: ID.as_bytes().to_vec().into(),
+        seq,
+        channel: Some(about),
+        ..Push::default()
+    }
+}
+
+fn plain(seq: u64) -> Push {
+    push(seq, ChannelPush::default())
+}
+
+fn joins(seq: u64, user: &str) -> Push {
+    push(seq, ChannelPush { joined: vec![user.to_owned()], ..ChannelPush::default() })
+}
+
+fn leaves(seq: u64, user: &str) -> Push {
+    push(seq, ChannelPush { left: user.to_owned(), ..ChannelPush::default() })
+}
+
+/// The entries up to this one, each the next that it hears.
+async fn hears(device: &mut Device, seqs: impl IntoIterator<Item = u64>) {
+    for seq in seqs {
+        assert_eq!(device.expect("entry").await["seq"], seq);
+    }
+}
+
+/// Nothing was pushed to it: an answer through the same outbox is the next it hears.
+async fn hears_nothing(edge: &Edge, device: &mut Device) {
+    let mark = json!({ "type": "mark" }).to_string();
+    edge.push(&[device.number], PushClass::Answer, mark).await;
+    device.expect("mark").await;
+}
+
+#[tokio::test]
+async fn members_who_are_here_hear_every_entry_in_order_and_strangers_none() {
+    let edge = Edge::with(|limits| limits.channel_slice = 2).await;
+    edge.chat.has_members(3, &[("ann", 1), ("bob", 1), ("cleo", 1)]);
+    let mut devices = Vec::new();
+    for user in ["ann", "ann", "bob", "cleo"] {
+        devices.push(Device::connect(&edge, user).await);
+    }
+    let mut stranger = Device::connect(&edge, "mallory").await;
+    edge.push_all((3..=60).map(plain).collect()).await;
+    for device in &mut devices {
+        hears(device, 3..=60).await;
+    }
+    hears_nothing(&edge, &mut stranger).await;
+    assert_eq!(edge.chat.asked_among().len(), 1, "what is known is not asked again");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_hears_from_the_join_on_and_up_to_the_leave() {
+    let edge = Edge::start().await;
+    edge.chat.has_members(1, &[("ann", 1)]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    let steps = [plain(1), plain(2), joins(3, "bob"), plain(4), leaves(5, "bob"), plain(6)];
+    edge.push_all(steps.to_vec()).await;
+    hears(&mut ann, 1..=6).await;
+    hears(&mut bob, 3..=5).await;
+    hears_nothing(&edge, &mut bob).await;
+    // And back again.
+    edge.push_all(vec![joins(7, "bob"), plain(8)]).await;
+    hears(&mut bob, 7..=8).await;
+    assert_eq!(edge.chat.asked_among().len(), 1, "who comes and goes is told by the log");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_that_connects_later_is_asked_about_once_and_misses_nothing() {
+    let edge = Edge::start().await;
+    edge.chat.has_members(1, &[("ann", 1), ("bob", 1)]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    edge.push_all(vec![plain(1)]).await;
+    hears(&mut ann, [1]).await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    let mut stranger = Device::connect(&edge, "mallory").await;
+    edge.push_all(vec![plain(2), plain(3)]).await;
+    for device in [&mut ann, &mut bob] {
+        hears(device, 2..=3).await;
+    }
+    hears_nothing(&edge, &mut stranger).await;
+    let mut asked = edge.chat.asked_among();
+    asked[1].sort();
+    assert_eq!(asked[1..], [["bob", "mallory"]], "about those who came, and nobody else");
+    // A device that connects again: the old socket is gone, the new one hears.
+    drop(bob);
+    let mut bob = Device::connect(&edge, "bob").await;
+    edge.push_all(vec![plain(4)]).await;
+    hears(&mut bob, [4]).await;
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_hole_in_the_log_makes_the_members_be_asked_for_anew() {
+    let edge = Edge::start().await;
+    edge.chat.has_members(1, &[("ann", 1), ("bob", 1)]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    edge.push_all(vec![plain(1)]).await;
+    for device in [&mut ann, &mut bob] {
+        hears(device, [1]).await;
+    }
+    // Entry 2 is lost: it removed bob and added nobody else who is here.
+    edge.chat.has_members(3, &[("ann", 1)]);
+    edge.push_all(vec![plain(3)]).await;
+    hears(&mut ann, [3]).await;
+    hears_nothing(&edge, &mut bob).await;
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn an_entry_from_before_a_join_is_not_for_the_new_member_whatever_is_known() {
+    let edge = Edge::start().await;
+    // The answer is newer than the push: bob joined at 5.
+    edge.chat.has_members(6, &[("ann", 1), ("bob", 5)]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    let steps = [plain(3), plain(4), joins(5, "bob"), plain(6), plain(7)];
+    edge.push_all(steps.to_vec()).await;
+    hears(&mut ann, 3..=7).await;
+    hears(&mut bob, 5..=7).await;
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn the_asking_connection_and_other_kinds_of_devices_are_left_out() {
+    let edge = Edge::start().await;
+    edge.chat.has_members(1, &[("ann", 1), ("bob", 1)]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    let to_phones =
+        ChannelPush { device_type: proto::bus::DeviceType::Ios as i32, ..ChannelPush::default() };
+    let by_ann = ChannelPush { except: ann.number, ..ChannelPush::default() };
+    edge.push_all(vec![push(1, to_phones), push(2, by_ann), plain(3)]).await;
+    hears(&mut bob, 2..=3).await;
+    hears(&mut ann, [3]).await;
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_overtakes_an_entry_that_waits_for_an_answer_in_its_conversation_and_all_else_goes_on()
+ {
+    let edge = Edge::start().await;
+    edge.chat.has_members(1, &[("ann", 1)]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    edge.chat.switch(Mode::Holds);
+    edge.push_all(vec![plain(1)]).await;
+    until("the members are asked for", || !edge.chat.asked_among().is_empty()).await;
+    // The conversation has shrunk: its next entry names its connections.
+    let named = Push { connections: vec![ann.number], channel: None, ..plain(2) };
+    edge.push_all(vec![named]).await;
+    let other = json!({ "type": "entry", "seq": 99 }).to_string();
+    edge.push(&[ann.number, bob.number], PushClass::Entry, other).await;
+    for device in [&mut ann, &mut bob] {
+        hears(device, [99]).await;
+    }
+    edge.chat.switch(Mode::Answers);
+    hears(&mut ann, 1..=2).await;
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_handed_out_is_left_to_the_heads() {
+    let edge = Edge::with(|limits| limits.channel_pushes = 3).await;
+    edge.chat.has_members(9, &[("ann", 1)]);
+    edge.chat.has(Vec::new(), 77);
+    let mut ann = Device::connect(&edge, "ann").await;
+    edge.chat.switch(Mode::Holds);
+    edge.push_all((1..=4).map(plain).collect()).await;
+    until("they are given up", || edge.metric("tidings_gateway_channel_lost_total") == 3).await;
+    edge.chat.switch(Mode::Answers);
+    let told = ann.expect("pong").await;
+    assert_eq!(told["heads"], 77, "the device computes another one, and syncs");
+    edge.push_all(vec![plain(9)]).await;
+    loop {
+        match ann.hear().await {
+            Heard::Frame(frame) if frame["type"] == "entry" => {
+                assert_eq!(frame["seq"], 9, "what was given up does not come late");
+                break;
+            }
+            Heard::Frame(_) | Heard::Ping => {}
+            Heard::Closed(code, reason) => panic!("closed {code} {reason}"),
+        }
+    }
+    edge.stop().await;
+}

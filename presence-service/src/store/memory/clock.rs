@@ -1,0 +1,22 @@
+//! The time that leases are measured by, within one process.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Unix milliseconds that never go back, whatever happens to the machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    unix: Duration,
+    since: Instant,
+}
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        // Before 1970 the machine has no clock worth asking.
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { unix, since: Instant::now() }
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        (self.unix + self.since.elapsed()).as_millis() as u64
+    }
+}
