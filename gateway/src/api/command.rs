@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use proto::bus::{DeviceType, Frame, PushClass, frame::Body};
 use proto::error_code::{ErrorCode, Stored as StoredWord};
 use proto::frame::server::ErrorFrame;
@@ -35,6 +36,7 @@ pub(super) async fn run(
         device_id: handshake::device(identity, None),
         device_type: DeviceType::Unspecified,
         connected_at_ms: unix_ms(),
+        credential: Mutex::new(identity.credential.clone()),
         outbox: Outbox::default(),
     });
     shared.registry.insert(Arc::clone(&connection));

@@ -1,6 +1,8 @@
 //! Presence in the memory of one process, for the all-in-one binary. Bounded: beyond the configured
 //! number of users those who have been away longest are forgotten.
 
+mod revoked;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,7 +13,8 @@ use proto::hash::connection_digest;
 use proto::id::{GatewayId, UserId};
 
 use super::{
-    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, StoreError, Swept, UserState,
+    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError,
+    Swept, UserState,
 };
 use crate::domain::account::{AccountStamp, HeartbeatOutcome, Tally};
 use crate::domain::lease::{Terms, has_ended};
@@ -19,6 +22,7 @@ use crate::domain::registration::{
     Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Named, Place, Registration,
     UserRecord, is_reported_anew,
 };
+use revoked::RevokedList;
 
 /// Users whose last-seen time and choice are remembered, unless told otherwise: some 20 MiB.
 const USERS: usize = 100_000;
@@ -59,6 +63,7 @@ struct State {
     users: HashMap<UserId, UserRecord>,
     gateways: HashMap<GatewayId, Gateway>,
     last_stamp: u64,
+    revoked: RevokedList,
 }
 
 /// What one gateway says it has, and what remains of its earlier accounts.
@@ -254,6 +259,16 @@ impl State {
     }
 }
 
+fn session(registration: &Registration) -> Session {
+    Session {
+        gateway_id: registration.gateway.id.to_string(),
+        connection: registration.connection,
+        device_id: registration.device_id.to_string(),
+        device_type: registration.device_type.0,
+        connected_at_ms: registration.connected_at_ms,
+    }
+}
+
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new()
@@ -364,6 +379,34 @@ impl PresenceStore for MemoryStore {
         }
         state.forget(self.users_max);
         Ok(changes)
+    }
+
+    async fn gateways(&self) -> Result<Vec<GatewayEpoch>, StoreError> {
+        let state = self.state.lock();
+        let living = state.gateways.iter().filter(|(_, gateway)| !gateway.has_ended);
+        Ok(living
+            .map(|(id, gateway)| GatewayEpoch { id: id.clone(), epoch: gateway.epoch })
+            .collect())
+    }
+
+    async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
+        let state = self.state.lock();
+        let registrations = state.users.get(user_id).into_iter().flat_map(|it| &it.registrations);
+        Ok(registrations.map(session).collect())
+    }
+
+    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError> {
+        let now_ms = self.clock.now_ms();
+        self.state.lock().revoked.add(revoked, self.config.revocations, now_ms);
+        Ok(())
+    }
+
+    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError> {
+        Ok(self.state.lock().revoked.list(self.clock.now_ms()))
+    }
+
+    async fn revoked_version(&self) -> Result<String, StoreError> {
+        Ok(self.state.lock().revoked.version())
     }
 
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {

@@ -15,6 +15,7 @@
 mod config;
 mod keys;
 mod link;
+mod listing;
 mod packed;
 mod scripts;
 mod write;
@@ -32,7 +33,8 @@ use redis::{
 };
 
 use super::{
-    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, StoreError, Swept, UserState,
+    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError,
+    Swept, UserState,
 };
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::registration::{Change, GatewayEpoch};
@@ -225,5 +227,25 @@ impl PresenceStore for RedisStore {
 
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {
         self.sweep_gateways(most).await
+    }
+
+    async fn gateways(&self) -> Result<Vec<GatewayEpoch>, StoreError> {
+        self.list_gateways().await
+    }
+
+    async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
+        self.list_sessions(user_id).await
+    }
+
+    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError> {
+        self.add_revoked(revoked).await
+    }
+
+    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError> {
+        self.list_revoked().await
+    }
+
+    async fn revoked_version(&self) -> Result<String, StoreError> {
+        self.version_of_revoked().await
     }
 }
