@@ -9,6 +9,7 @@ pub(crate) mod error;
 mod explain;
 mod members;
 mod messages;
+mod sessions;
 mod shapes;
 mod users;
 
@@ -67,6 +68,9 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(members::list, members::add))
         .routes(routes!(members::remove, members::set_role))
         .routes(routes!(messages::page, messages::send))
+        .routes(routes!(sessions::own, sessions::end_own))
+        .routes(routes!(sessions::end_one))
+        .routes(routes!(sessions::of, sessions::end))
         .routes(routes!(explain::explain))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::discard))
@@ -120,6 +124,10 @@ impl FromRequestParts<Shared> for Identity {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
         let token = handshake::bearer(&parts.headers).unwrap_or_default();
+        let patience = Duration::from_millis(shared.limits.register_timeout_ms);
+        if !shared.revocations.loaded(patience).await {
+            return Err(ApiError::unavailable(None, shared.limits.retry_after_ms));
+        }
         let identity = shared.identify(token);
         let mut identity =
             identity.map_err(|error| ApiError::unauthenticated(&error.to_string()))?;

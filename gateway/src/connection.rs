@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::SinkExt;
+use parking_lot::Mutex;
+use platform::token::TokenError;
 use proto::bus::DeviceType;
 use proto::frame::server::{Limits, ServerFrame, Welcome};
 use proto::id::{ConversationId, DeviceId};
@@ -80,6 +82,7 @@ async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Opti
         connected_at_ms: unix_ms(),
         is_socket: true,
         gone: AtomicBool::new(false),
+        credential: Mutex::new(identity.credential.clone()),
         outbox: crate::outbox::Outbox::default(),
     });
     // Before the registration: what is pushed from then on finds the socket here.
@@ -112,6 +115,14 @@ async fn register(
         Ok(Some(Registered::Taken)) => {}
         Ok(Some(Registered::TooMany)) => return Err(Some(Close::Limited(Limit::User))),
         Ok(None) | Err(_) => return Err(Some(Close::TryAgain)),
+    }
+    if !shared.revocations.loaded(timeout).await {
+        return Err(Some(Close::TryAgain));
+    }
+    // It is in the registry: whatever is revoked from now on finds it there.
+    let credential = connection.credential.lock().clone();
+    if shared.revocations.has(&credential, &connection.user_id, Some(&connection.device_id)) {
+        return Err(Some(Close::Unauthenticated(TokenError::Revoked)));
     }
     shared.metrics.welcomed.inc();
     let welcome = ServerFrame::Welcome(Welcome {

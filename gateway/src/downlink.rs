@@ -7,8 +7,10 @@ use std::time::Duration;
 use bus::{Bus, PushConsumer};
 use platform::backoff::Backoff;
 use platform::shutdown::Shutdown;
+use prost::Message;
 use proto::bus::{GatewayRef, Push, PushClass};
 use proto::id::{ConversationId, GatewayId};
+use proto::presence::Revocation;
 use tokio::sync::watch;
 
 use crate::channels::Channels;
@@ -18,11 +20,13 @@ use crate::metrics::GatewayMetrics;
 use crate::outbox::{OutboxLimits, Queued};
 use crate::pulse::Pulse;
 use crate::registry::Registry;
+use crate::revocations::Revocations;
 
 pub(crate) struct Downlink {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) gateway_id: GatewayId,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) revocations: Arc<Revocations>,
     /// The incarnation that pushes are addressed to; none while there is no queue.
     pub(crate) gateway: watch::Sender<Option<GatewayRef>>,
     pub(crate) limits: LimitsConfig,
@@ -78,6 +82,12 @@ impl Downlink {
 
     fn hand_out(&self, push: Push, channels: &mut Channels) {
         let class = push.class();
+        if class == PushClass::Revoked {
+            if let Ok(revocation) = Revocation::decode(push.frame) {
+                self.revocations.take(&revocation);
+            }
+            return;
+        }
         let entry = ConversationId::from_bytes(&push.conversation_id).ok().map(|id| (id, push.seq));
         if let Some((id, _)) = entry
             && (push.channel.is_some() || channels.is_waiting(id))

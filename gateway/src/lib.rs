@@ -23,6 +23,7 @@ mod presence_link;
 mod pulse;
 mod rates;
 mod registry;
+mod revocations;
 mod shared;
 mod uplink;
 
@@ -58,6 +59,7 @@ use crate::presence_link::{PresenceEvents, PresenceLink, Reporter};
 use crate::pulse::Pulse;
 use crate::rates::Rates;
 use crate::registry::Registry;
+use crate::revocations::Revocations;
 use crate::shared::{Parts, Shared};
 use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
 
@@ -141,14 +143,18 @@ pub fn build(
     let (presence_link, events) = PresenceLink::new();
     let (heads, asks) = HeadsLink::new();
     let metrics = GatewayMetrics::new(&adapters.metrics);
+    let registry = Arc::new(Registry::default());
+    let revocations =
+        Revocations::new(Arc::clone(&registry), gateway_id.to_string(), admission.revocations);
     let shared = Shared::new(Parts {
+        revocations: Arc::new(revocations),
         gateway_id: gateway_id.to_string(),
         allowed_origins,
         leeway_secs,
         verifier: Arc::clone(&adapters.verifier),
         dev_signer: adapters.dev_signer.clone(),
         bus: Arc::clone(&adapters.bus),
-        registry: Arc::new(Registry::default()),
+        registry,
         uplink,
         presence_link,
         heads,
@@ -266,6 +272,7 @@ fn downlink(
         bus: Arc::clone(&adapters.bus),
         gateway_id,
         registry: Arc::clone(&shared.registry),
+        revocations: Arc::clone(&shared.revocations),
         gateway,
         limits: shared.limits.clone(),
         pulse: Arc::clone(&shared.pulse),
@@ -321,6 +328,7 @@ fn reporter(
         limits: shared.limits.clone(),
         metrics: shared.metrics.clone(),
         heads: shared.heads.clone(),
+        revocations: Arc::clone(&shared.revocations),
         shutdown: ended.clone(),
         pulse: Arc::clone(&shared.pulse),
         live: std::collections::HashMap::new(),

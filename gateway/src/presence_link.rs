@@ -13,7 +13,9 @@ use platform::shutdown::Shutdown;
 use proto::bus::GatewayRef;
 use proto::hash::connection_digest;
 use proto::presence::presence_client::PresenceClient;
-use proto::presence::{Connected, Disconnected, HeartbeatRequest, ReportRequest};
+use proto::presence::{
+    Connected, Disconnected, HeartbeatRequest, ReportRequest, RevocationsRequest, RevokeRequest,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::LimitsConfig;
@@ -22,6 +24,7 @@ use crate::metrics::GatewayMetrics;
 use crate::planted;
 use crate::pulse::Pulse;
 use crate::registry::Connection;
+use crate::revocations::Revocations;
 
 /// Connections of one report.
 const REPORT_CONNECTIONS: usize = 500;
@@ -86,6 +89,7 @@ pub(crate) struct Reporter {
     pub(crate) metrics: GatewayMetrics,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) heads: HeadsLink,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) shutdown: Shutdown,
     /// The connections that presence is to know, by number.
     pub(crate) live: std::collections::HashMap<u64, Arc<Connection>>,
@@ -111,13 +115,45 @@ impl Reporter {
                         return;
                     }
                     self.account().await;
+                    // What is revoked is asked for at once, not when the next heartbeat is due.
+                    self.heartbeat().await;
                 }
                 _ = heartbeat.tick() => if !self.heartbeat().await {
                     // The lease runs meanwhile, and what presence forgot is missed.
                     heartbeat.reset_after(period / AGAIN);
                 },
+                () = self.revocations.owes() => self.tell_revoked().await,
                 () = self.shutdown.forced() => return,
             }
+        }
+    }
+
+    /// Hears the list of what is revoked when it is another one, and tells what presence lacks.
+    async fn hear_revoked(&mut self, version: &str) {
+        if self.revocations.is_new(version) {
+            match tokio::time::timeout(CALL, self.client.revocations(RevocationsRequest {})).await {
+                Ok(Ok(reply)) => {
+                    let reply = reply.into_inner();
+                    self.revocations.merge(&reply.revocations, reply.version);
+                }
+                Ok(Err(_)) | Err(_) => {
+                    self.metrics.presence_failures.inc();
+                }
+            }
+        }
+        self.tell_revoked().await;
+    }
+
+    async fn tell_revoked(&mut self) {
+        let revocations = self.revocations.owed();
+        if revocations.is_empty() {
+            return;
+        }
+        let request = RevokeRequest { revocations: revocations.clone() };
+        let told = tokio::time::timeout(CALL, self.client.revoke(request)).await;
+        if !matches!(told, Ok(Ok(_))) {
+            self.metrics.presence_failures.inc();
+            self.revocations.still_owed(revocations);
         }
     }
 
@@ -239,7 +275,11 @@ impl Reporter {
             digest,
         };
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
-            Ok(Ok(reply)) => Some(reply.get_ref().resync),
+            Ok(Ok(reply)) => {
+                let reply = reply.into_inner();
+                self.hear_revoked(&reply.revocations).await;
+                Some(reply.resync)
+            }
             Ok(Err(_)) | Err(_) => {
                 self.metrics.presence_failures.inc();
                 None

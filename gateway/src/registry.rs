@@ -9,6 +9,7 @@ use proto::bus::DeviceType;
 use proto::id::{DeviceId, UserId};
 
 use crate::outbox::Outbox;
+use crate::revocations::Credential;
 
 /// Locks that share the connections, so that pushes and arrivals do not wait for each other.
 const SHARDS: usize = 16;
@@ -32,6 +33,8 @@ pub struct Connection {
     pub is_socket: bool,
     /// It has left the registry.
     pub gone: AtomicBool,
+    /// By what its token is known; another when the connection was extended.
+    pub credential: Mutex<Credential>,
     /// What waits for it.
     pub outbox: Outbox,
 }

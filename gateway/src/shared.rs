@@ -12,7 +12,7 @@ use platform::trace::Tracer;
 use proto::bus::{DeviceType, Frame, Origin, frame::Body};
 use proto::chat::chat_client::ChatClient;
 use proto::chat::dead_letters_client::DeadLettersClient;
-use proto::id::UserId;
+use proto::id::{DeviceId, UserId};
 use proto::presence::presence_client::PresenceClient;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,7 @@ use crate::presence_link::PresenceLink;
 use crate::pulse::Pulse;
 use crate::rates::Rates;
 use crate::registry::Registry;
+use crate::revocations::{Credential, Revocations};
 use crate::uplink::Uplink;
 
 /// Shared by all, cheap to hand on.
@@ -36,6 +37,7 @@ pub(crate) struct Parts {
     pub(crate) limits: LimitsConfig,
     pub(crate) admission: Admission,
     pub(crate) rates: Rates,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) patience: Patience,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) leeway_secs: u64,
@@ -79,6 +81,8 @@ impl Shared {
 pub(crate) struct Identity {
     pub(crate) user_id: UserId,
     pub(crate) claims: Claims,
+    /// By what it is known when it is to be kept out.
+    pub(crate) credential: Credential,
     /// Rates do not apply where it speaks from.
     pub(crate) is_exempt: bool,
 }
@@ -88,7 +92,12 @@ impl Parts {
     pub(crate) fn identify(&self, token: &str) -> Result<Identity, TokenError> {
         let claims = self.verifier.verify(token, SystemTime::now())?;
         let user_id = UserId::parse(&claims.sub).map_err(|_| TokenError::BadSubject)?;
-        Ok(Identity { user_id, claims, is_exempt: false })
+        let credential = Credential::of(token, &claims, self.leeway_secs);
+        let device = claims.device.as_deref().and_then(|device| DeviceId::parse(device).ok());
+        if self.revocations.has(&credential, &user_id, device.as_ref()) {
+            return Err(TokenError::Revoked);
+        }
+        Ok(Identity { user_id, claims, credential, is_exempt: false })
     }
 
     /// Whether this user may ask for something now; if not, how long to wait. It is counted.

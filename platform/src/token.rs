@@ -72,6 +72,12 @@ pub struct Claims {
     /// Names the device.
     #[serde(default)]
     pub device: Option<String>,
+    /// Names the token.
+    #[serde(default)]
+    pub jti: Option<String>,
+    /// When the token was issued, in Unix seconds.
+    #[serde(default)]
+    pub iat: Option<u64>,
 }
 
 /// Why a token is refused. The text is the close reason: short, and nothing of the token in it.
@@ -104,6 +110,9 @@ pub enum TokenError {
     /// `sub` or `exp` is missing.
     #[error("the token lacks a claim: sub and exp are required")]
     MissingClaim,
+    /// It was taken back.
+    #[error("the token has been revoked")]
+    Revoked,
     /// `sub` cannot be a user.
     #[error("the token's sub is not a user id")]
     BadSubject,

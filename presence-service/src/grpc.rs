@@ -3,22 +3,26 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bus::Bus;
 use platform::shutdown::Tasks;
 use platform::trace::Tracer;
 use proto::id::{DeviceId, GatewayId, UserId};
 use proto::presence::presence_server::Presence;
 use proto::presence::{
     GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply,
-    LocateRequest, ReportReply, ReportRequest, StatusReply, StatusRequest, UserStatus,
+    LocateRequest, ReportReply, ReportRequest, RevocationsReply, RevocationsRequest, RevokeReply,
+    RevokeRequest, SessionsReply, SessionsRequest, StatusReply, StatusRequest, UserStatus,
 };
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tonic::{Request, Response, Status};
 
 use crate::announce::Announcements;
+use crate::config::PresenceSettings;
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::registration::{Connected, DeviceType, Disconnected, GatewayEpoch};
 use crate::metrics::PresenceMetrics;
-use crate::store::{PresenceStore, Report, StoreError, UserState};
+use crate::revocations;
+use crate::store::{PresenceStore, Report, Session, StoreError, UserState};
 
 /// Answers calls.
 #[derive(Clone)]
@@ -28,23 +32,25 @@ pub struct PresenceCalls {
     metrics: PresenceMetrics,
     tracer: Tracer,
     tasks: Tasks,
+    bus: Arc<dyn Bus>,
     calls: Arc<Semaphore>,
     users_per_call: usize,
 }
 
 impl PresenceCalls {
-    /// At most `calls` at once, each about at most `users_per_call` users.
+    /// Bounded by the settings.
     pub fn new(
         store: Arc<dyn PresenceStore>,
         announcements: Announcements,
         metrics: PresenceMetrics,
         tracer: Tracer,
         tasks: Tasks,
-        calls: usize,
-        users_per_call: usize,
+        bus: Arc<dyn Bus>,
+        settings: &PresenceSettings,
     ) -> Self {
-        let calls = Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { store, announcements, metrics, tracer, tasks, calls, users_per_call }
+        let calls = Arc::new(Semaphore::new(settings.calls.clamp(1, Semaphore::MAX_PERMITS)));
+        let users_per_call = settings.users_per_call;
+        Self { store, announcements, metrics, tracer, tasks, bus, calls, users_per_call }
     }
 
     /// Refuses instead of queueing: a caller with a deadline is better off asking elsewhere.
@@ -173,7 +179,9 @@ impl Presence for PresenceCalls {
                 true
             }
         };
-        Ok(Response::new(HeartbeatReply { resync }))
+        let revocations =
+            self.store.revoked_version().await.map_err(|error| self.refusal(&error))?;
+        Ok(Response::new(HeartbeatReply { resync, revocations }))
     }
 
     async fn locate(
@@ -225,6 +233,57 @@ impl Presence for PresenceCalls {
         let states = self.store.states(&users).await.map_err(|error| self.refusal(&error))?;
         let statuses = users.iter().zip(states).map(status).collect();
         Ok(Response::new(StatusReply { statuses }))
+    }
+
+    async fn sessions(
+        &self,
+        request: Request<SessionsRequest>,
+    ) -> Result<Response<SessionsReply>, Status> {
+        let _permit = self.admit()?;
+        let user_id = user(&request.get_ref().user_id)?;
+        let sessions = self.store.sessions(&user_id).await;
+        let sessions = sessions.map_err(|error| self.refusal(&error))?;
+        Ok(Response::new(SessionsReply { sessions: sessions.into_iter().map(session).collect() }))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<RevokeRequest>,
+    ) -> Result<Response<RevokeReply>, Status> {
+        let _permit = self.admit()?;
+        let revocations = request.into_inner().revocations;
+        if revocations.is_empty() || revocations.len() > self.users_per_call {
+            return Err(Status::invalid_argument("revoke something, and not everything at once"));
+        }
+        revocations::keep(&*self.store, &revocations)
+            .await
+            .map_err(|error| self.refusal(&error))?;
+        let (store, bus) = (Arc::clone(&self.store), Arc::clone(&self.bus));
+        self.tasks.spawn("tell revocations", async move {
+            revocations::tell(&*store, &*bus, &revocations).await;
+        });
+        Ok(Response::new(RevokeReply {}))
+    }
+
+    async fn revocations(
+        &self,
+        _: Request<RevocationsRequest>,
+    ) -> Result<Response<RevocationsReply>, Status> {
+        let _permit = self.admit()?;
+        let (revoked, version) =
+            self.store.revoked().await.map_err(|error| self.refusal(&error))?;
+        let revocations = revocations::read(&revoked);
+        Ok(Response::new(RevocationsReply { revocations, version }))
+    }
+}
+
+fn session(session: Session) -> proto::presence::Session {
+    proto::presence::Session {
+        gateway_id: session.gateway_id,
+        connection: session.connection,
+        device_id: session.device_id,
+        device_type: i32::from(session.device_type),
+        connected_at_ms: session.connected_at_ms,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod domain;
 mod grpc;
 mod intake;
 pub mod metrics;
+mod revocations;
 pub mod store;
 mod sweep;
 
@@ -79,8 +80,8 @@ pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService 
             metrics.clone(),
             tracer.clone(),
             reports.clone(),
-            settings.calls,
-            settings.users_per_call,
+            Arc::clone(&bus),
+            &settings,
         ),
         reports,
         intake: Intake {

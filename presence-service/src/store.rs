@@ -21,6 +21,9 @@
 //!     same time; the refused connection is named and is in no account. A connection that takes the place
 //!     of another, or is part of a full account, is no further one.
 //! 12. When `report` has returned, `gateways` names that gateway in that epoch, until `sweep` ends it.
+//! 13. `sessions` names what `locate` does, for people to read.
+//! 14. What was revoked is in every replica's list until its time is over, and the list's version is
+//!     another after each change.
 
 pub mod memory;
 pub mod redis;
@@ -148,6 +151,30 @@ pub struct Choice {
     pub by: Option<Place>,
 }
 
+/// A connection, as its user is shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Where.
+    pub gateway_id: String,
+    /// Its number there.
+    pub connection: u64,
+    /// With what.
+    pub device_id: String,
+    /// The number of its device type.
+    pub device_type: u8,
+    /// Since when, by the gateway's clock, in Unix milliseconds.
+    pub connected_at_ms: u64,
+}
+
+/// Something that is revoked. The store keeps it and does not read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// Kept until then, in Unix milliseconds.
+    pub until_ms: u64,
+    /// What.
+    pub what: Vec<u8>,
+}
+
 /// What one step of [`PresenceStore::sweep`] ended.
 #[derive(Debug, Default)]
 pub struct Swept {
@@ -186,6 +213,18 @@ pub trait PresenceStore: Send + Sync + 'static {
 
     /// Ends at most about `most` registrations that are due to end.
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError>;
+
+    /// A user's connections.
+    async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError>;
+
+    /// Adds to the list of what is revoked.
+    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError>;
+
+    /// The list of what is revoked, without what has ended, and its version.
+    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError>;
+
+    /// The version alone.
+    async fn revoked_version(&self) -> Result<String, StoreError>;
 }
 
 /// More registrations than any user has; Lua's numbers hold it.
@@ -208,6 +247,8 @@ pub struct LeaseConfig {
     /// Registrations of one user with those that are reported anew after presence lost them; beyond it
     /// the oldest goes.
     pub registrations_per_user: usize,
+    /// Revoked tokens and sessions that are remembered; beyond it those go that end soonest.
+    pub revocations: usize,
 }
 
 impl Default for LeaseConfig {
@@ -219,6 +260,7 @@ impl Default for LeaseConfig {
             last_seen_secs: 30 * 24 * 3_600,
             connections_per_user: 5,
             registrations_per_user: 32,
+            revocations: 100_000,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `tidings`: the whole of Tidings in one process, for a laptop or a small team.
 
 mod admin;
+mod capacity;
 mod config;
 mod data_folder;
 mod dead;
@@ -17,6 +18,7 @@ use std::time::SystemTime;
 use clap::{Args, Parser, Subcommand};
 use platform::config::{ConfigErrors, Source};
 
+use crate::capacity::CapacityArguments;
 use crate::config::{ENV_PREFIX, TidingsConfig};
 use crate::dead::DeadArguments;
 use crate::embedded::Ended;
@@ -57,6 +59,13 @@ enum Command {
         place: Place,
         #[command(flatten)]
         dead: DeadArguments,
+    },
+    /// Measures for some seconds what this machine will carry, and says which limit comes first.
+    Capacity {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        capacity: CapacityArguments,
     },
     /// Says what became of a message: stored when, who has it, and what it waits for.
     Explain {
@@ -106,6 +115,7 @@ async fn main() -> ExitCode {
         Command::Serve(arguments) => serve(arguments).await,
         Command::Token { place, token } => print_token(place, token),
         Command::Dead { place, dead } => print_dead(place, dead).await,
+        Command::Capacity { place, capacity } => print_capacity(place, capacity).await,
         Command::Explain { place, explain } => print_explanation(place, explain).await,
     };
     match ended {
@@ -141,6 +151,11 @@ async fn print_explanation(place: Place, arguments: ExplainArguments) -> anyhow:
 
 async fn print_dead(place: Place, arguments: DeadArguments) -> anyhow::Result<Ended> {
     print!("{}", dead::dead(arguments, &load(place)?).await?);
+    Ok(Ended::AsAsked)
+}
+
+async fn print_capacity(place: Place, arguments: CapacityArguments) -> anyhow::Result<Ended> {
+    println!("{}", capacity::measure(arguments, &load(place)?).await?);
     Ok(Ended::AsAsked)
 }
 

@@ -30,6 +30,11 @@ pub struct AdmissionConfig {
     pub connection_frames: u32,
     /// Users whose frames are counted; those who rest are forgotten first.
     pub rated_users: usize,
+    /// Revoked tokens and users that are remembered; beyond it those go that end soonest.
+    pub revocations: usize,
+    /// How long tokens of a user or device stay revoked whose own end is not known, in seconds: the
+    /// longest life of a token.
+    pub revoked_secs: u64,
     /// Networks to which the limits of addresses and rates do not apply: load generators, office.
     pub exempt_networks: Vec<Network>,
     /// Networks of proxies whose `X-Forwarded-For` is believed. Nobody else's is.
@@ -56,6 +61,8 @@ impl Default for AdmissionConfig {
             user_frames_secs: 60,
             connection_frames: 2_000,
             rated_users: 100_000,
+            revocations: 100_000,
+            revoked_secs: 30 * 24 * 3_600,
             exempt_networks: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_protocol_from: Vec::new(),

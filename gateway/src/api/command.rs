@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use proto::bus::{DeviceType, Frame, PushClass, frame::Body};
 use proto::error_code::{ErrorCode, Stored as StoredWord};
 use proto::frame::server::ErrorFrame;
@@ -38,6 +39,7 @@ pub(super) async fn run(
         connected_at_ms: unix_ms(),
         is_socket: false,
         gone: AtomicBool::new(false),
+        credential: Mutex::new(identity.credential.clone()),
         outbox: Outbox::default(),
     });
     shared.registry.insert(Arc::clone(&connection));

@@ -183,6 +183,7 @@ pub(super) async fn dev_token(
     let token = NewToken {
         sub: user.user.to_string(),
         name: user.name,
+        jti: Some(uuid::Uuid::new_v4().to_string()),
         ttl: DEV_TOKEN,
         ..NewToken::default()
     };

@@ -26,6 +26,8 @@ pub enum Close {
     Replaced,
     /// The token is missing, bad or has ended.
     Unauthenticated(TokenError),
+    /// The session was ended by its user or by an admin.
+    Revoked,
     /// Another user's token, or a name that no key may hold.
     BadSubject,
     /// Nothing was said in time.
@@ -59,7 +61,7 @@ impl Close {
     pub fn code(&self) -> u16 {
         match self {
             Self::Replaced => 4000,
-            Self::Unauthenticated(_) | Self::BadSubject | Self::AuthTimeout => 4001,
+            Self::Unauthenticated(_) | Self::Revoked | Self::BadSubject | Self::AuthTimeout => 4001,
             Self::NotAllowed => 4003,
             Self::Unacknowledged => 4008,
             Self::TooSlow => 4009,
@@ -77,7 +79,9 @@ impl Close {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Replaced => "4000",
-            Self::Unauthenticated(_) | Self::BadSubject | Self::AuthTimeout => "4001",
+            Self::Unauthenticated(_) | Self::Revoked | Self::BadSubject | Self::AuthTimeout => {
+                "4001"
+            }
             Self::NotAllowed => "4003",
             Self::Unacknowledged => "4008",
             Self::TooSlow => "4009",
@@ -96,6 +100,7 @@ impl Close {
         let reason: Utf8Bytes = match self {
             Self::Replaced => "the same device has connected again".into(),
             Self::Unauthenticated(error) => error.to_string().into(),
+            Self::Revoked => "revoked: this session was ended; sign in again".into(),
             Self::BadSubject => "the token's subject is not this user, or not a user id".into(),
             Self::AuthTimeout => "no token in time".into(),
             Self::NotAllowed => "not a member of this conversation".into(),

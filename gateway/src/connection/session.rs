@@ -233,6 +233,13 @@ impl Session {
         }
         let is_exempt = self.identity.is_exempt;
         *self.identity = Identity { is_exempt, ..identity };
+        let credential = self.identity.credential.clone();
+        *self.connection.credential.lock() = credential.clone();
+        // Asked again: it may have been revoked before the registry knew it.
+        let (user_id, device_id) = (&self.connection.user_id, &self.connection.device_id);
+        if self.shared.revocations.has(&credential, user_id, Some(device_id)) {
+            return Err(Close::Unauthenticated(platform::token::TokenError::Revoked));
+        }
         Ok(())
     }
 

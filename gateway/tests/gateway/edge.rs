@@ -17,9 +17,11 @@ use platform::secret::Secret;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::token::{AuthConfig, NewToken, Signer, Verifier};
 use platform::trace::Tracer;
+use prost::Message as _;
 use proto::bus::{Frame, GatewayRef, Push, PushBatch, PushClass, frame::Body};
 use proto::chat::chat_server::ChatServer;
 use proto::id::GatewayId;
+use proto::presence::Revocation;
 use proto::presence::presence_server::PresenceServer;
 use tonic::service::Routes;
 
@@ -196,6 +198,16 @@ impl Edge {
         self.bus.publish_pushes(&gateway, PushBatch { pushes }).await.unwrap();
     }
 
+    /// Tells the gateway what was revoked, as presence does.
+    pub async fn tell_revoked(&self, revocation: &Revocation) {
+        let push = Push {
+            frame: revocation.encode_to_vec().into(),
+            class: PushClass::Revoked as i32,
+            ..Push::default()
+        };
+        self.push_all(vec![push]).await;
+    }
+
     /// A counter or gauge by its name in the exposition, labels included; 0 before it was counted.
     pub fn metric(&self, name: &str) -> u64 {
         let text = self.metrics.encode();
@@ -245,6 +257,18 @@ pub fn admin_token() -> String {
 pub fn token_for(user: &str, secret: &str, from: SystemTime, ttl: Duration) -> String {
     let token = NewToken { sub: user.to_owned(), ttl, ..NewToken::default() };
     Signer::hs256(&Secret::new(secret), None, None).sign(&token, from).unwrap().0
+}
+
+/// A token with a name of its own.
+pub fn named_token(user: &str, jti: &str, roles: &[&str]) -> String {
+    let token = NewToken {
+        sub: user.to_owned(),
+        jti: Some(jti.to_owned()),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        ttl: Duration::from_hours(1),
+        ..NewToken::default()
+    };
+    Signer::hs256(&Secret::new(SECRET), None, None).sign(&token, SystemTime::now()).unwrap().0
 }
 
 /// A token that ends in a few seconds.

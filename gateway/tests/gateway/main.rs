@@ -18,6 +18,7 @@ mod rates;
 mod rest;
 mod sends;
 mod services;
+mod sessions;
 mod signals;
 mod slow;
 mod switched_bus;

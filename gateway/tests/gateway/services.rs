@@ -15,8 +15,9 @@ use proto::chat::{
 use proto::presence::presence_server::Presence;
 use proto::presence::{
     Connected, Disconnected, GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply,
-    HeartbeatRequest, LocateReply, LocateRequest, ReportReply, ReportRequest, StatusReply,
-    StatusRequest,
+    HeartbeatRequest, LocateReply, LocateRequest, ReportReply, ReportRequest, Revocation,
+    RevocationsReply, RevocationsRequest, RevokeReply, RevokeRequest, Session, SessionsReply,
+    SessionsRequest, StatusReply, StatusRequest,
 };
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
@@ -56,6 +57,8 @@ impl Switch {
 pub struct FakePresence {
     switch: Switch,
     account: Mutex<Account>,
+    /// What is revoked, in the order in which it was.
+    revoked: Mutex<Vec<Revocation>>,
     /// Whose connections are refused.
     full: Mutex<Option<String>>,
 }
@@ -78,7 +81,12 @@ pub struct Account {
 
 impl FakePresence {
     pub fn new() -> Self {
-        Self { switch: Switch::new(), account: Mutex::default(), full: Mutex::default() }
+        Self {
+            switch: Switch::new(),
+            account: Mutex::default(),
+            full: Mutex::default(),
+            revoked: Mutex::default(),
+        }
     }
 
     pub fn switch(&self, mode: Mode) {
@@ -88,6 +96,16 @@ impl FakePresence {
     /// This user has as many connections as allowed.
     pub fn is_full(&self, user: Option<&str>) {
         *self.full.lock() = user.map(str::to_owned);
+    }
+
+    /// What is revoked.
+    pub fn revoked(&self) -> Vec<Revocation> {
+        self.revoked.lock().clone()
+    }
+
+    /// Forgets what is revoked.
+    pub fn forget_revoked(&self) {
+        self.revoked.lock().clear();
     }
 
     pub fn account(&self) -> Account {
@@ -125,7 +143,50 @@ impl Presence for FakePresence {
             self.switch.pass().await?;
         }
         self.account.lock().heartbeats += 1;
-        Ok(Response::new(HeartbeatReply { resync: false }))
+        let revocations = self.revoked.lock().len().to_string();
+        Ok(Response::new(HeartbeatReply { resync: false, revocations }))
+    }
+
+    /// Everybody has the connections that were reported of them.
+    async fn sessions(
+        &self,
+        request: Request<SessionsRequest>,
+    ) -> Result<Response<SessionsReply>, Status> {
+        self.switch.pass().await?;
+        let user_id = request.into_inner().user_id;
+        let account = self.account.lock();
+        let sessions = account
+            .connected
+            .iter()
+            .filter(|it| it.user_id == user_id)
+            .map(|it| Session {
+                gateway_id: "gateway-1".to_owned(),
+                connection: it.connection,
+                device_id: it.device_id.clone(),
+                device_type: it.device_type,
+                connected_at_ms: it.connected_at_ms,
+            })
+            .collect();
+        Ok(Response::new(SessionsReply { sessions }))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<RevokeRequest>,
+    ) -> Result<Response<RevokeReply>, Status> {
+        self.switch.pass().await?;
+        self.revoked.lock().extend(request.into_inner().revocations);
+        Ok(Response::new(RevokeReply {}))
+    }
+
+    async fn revocations(
+        &self,
+        _: Request<RevocationsRequest>,
+    ) -> Result<Response<RevocationsReply>, Status> {
+        self.switch.pass().await?;
+        let revocations = self.revoked();
+        let version = revocations.len().to_string();
+        Ok(Response::new(RevocationsReply { revocations, version }))
     }
 
     async fn locate(&self, _: Request<LocateRequest>) -> Result<Response<LocateReply>, Status> {

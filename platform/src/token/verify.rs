@@ -94,6 +94,9 @@ impl Verifier {
         }
         let mut claims = claims;
         claims["exp"] = Value::from(expires);
+        if let Some(issued) = claims.get("iat").filter(|value| !value.is_null()) {
+            claims["iat"] = Value::from(seconds(issued).ok_or(TokenError::Malformed)?);
+        }
         let claims: Claims = serde_json::from_value(claims).map_err(|_| TokenError::Malformed)?;
         if expires.saturating_add(self.leeway_secs) <= now_secs {
             return Err(TokenError::Expired);

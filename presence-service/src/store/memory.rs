@@ -2,6 +2,7 @@
 //! number of users those who have been away longest are forgotten.
 
 mod clock;
+mod revoked;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,8 @@ use proto::hash::connection_digest;
 use proto::id::{GatewayId, UserId};
 
 use super::{
-    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, StoreError, Swept, UserState,
+    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError,
+    Swept, UserState,
 };
 use clock::Clock;
 
@@ -24,6 +26,7 @@ use crate::domain::registration::{
     Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Named, Place, Registration,
     UserRecord, is_reported_anew,
 };
+use revoked::RevokedList;
 
 /// Users whose last-seen time and choice are remembered, unless told otherwise: some 20 MiB.
 const USERS: usize = 100_000;
@@ -45,6 +48,7 @@ struct State {
     users: HashMap<UserId, UserRecord>,
     gateways: HashMap<GatewayId, Gateway>,
     last_stamp: u64,
+    revoked: RevokedList,
 }
 
 /// What one gateway says it has, and what remains of its earlier accounts.
@@ -240,6 +244,16 @@ impl State {
     }
 }
 
+fn session(registration: &Registration) -> Session {
+    Session {
+        gateway_id: registration.gateway.id.to_string(),
+        connection: registration.connection,
+        device_id: registration.device_id.to_string(),
+        device_type: registration.device_type.0,
+        connected_at_ms: registration.connected_at_ms,
+    }
+}
+
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new()
@@ -358,6 +372,26 @@ impl PresenceStore for MemoryStore {
         }
         state.forget(self.users_max);
         Ok(changes)
+    }
+
+    async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
+        let state = self.state.lock();
+        let registrations = state.users.get(user_id).into_iter().flat_map(|it| &it.registrations);
+        Ok(registrations.map(session).collect())
+    }
+
+    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError> {
+        let now_ms = self.clock.now_ms();
+        self.state.lock().revoked.add(revoked, self.config.revocations, now_ms);
+        Ok(())
+    }
+
+    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError> {
+        Ok(self.state.lock().revoked.list(self.clock.now_ms()))
+    }
+
+    async fn revoked_version(&self) -> Result<String, StoreError> {
+        Ok(self.state.lock().revoked.version())
     }
 
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {

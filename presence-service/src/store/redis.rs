@@ -15,6 +15,7 @@
 mod config;
 mod keys;
 mod link;
+mod listing;
 mod packed;
 mod scripts;
 mod write;
@@ -25,14 +26,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use platform::readiness::Readiness;
 use platform::shutdown::{Shutdown, Tasks};
-use proto::id::{GatewayId, UserId};
+use proto::id::UserId;
 use redis::aio::MultiplexedConnection;
 use redis::{
     ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, cmd,
 };
 
 use super::{
-    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, StoreError, Swept, UserState,
+    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError,
+    Swept, UserState,
 };
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::registration::{Change, GatewayEpoch};
@@ -211,32 +213,6 @@ impl PresenceStore for RedisStore {
         Ok(located)
     }
 
-    async fn gateways(&self) -> Result<Vec<GatewayEpoch>, StoreError> {
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("SMEMBERS").arg(self.keys.gateways());
-        let (ids,): (Vec<String>,) = self.read(&pipeline).await?;
-        // Whatever else stands there was not written by this service.
-        let ids: Vec<GatewayId> = ids.iter().filter_map(|id| GatewayId::parse(id).ok()).collect();
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut pipeline = redis::pipe();
-        for id in &ids {
-            let [account, ..] = self.keys.gateway(id);
-            pipeline.cmd("HMGET").arg(account).arg("epoch").arg("ended");
-        }
-        let accounts: Vec<(Option<String>, Option<String>)> = self.read(&pipeline).await?;
-        Ok(ids
-            .into_iter()
-            .zip(accounts)
-            .filter(|(_, (_, ended))| ended.as_deref() != Some("1"))
-            .filter_map(|(id, (epoch, _))| {
-                let epoch = u64::from_str_radix(&epoch?, 16).ok()?;
-                Some(GatewayEpoch { id, epoch })
-            })
-            .collect())
-    }
-
     async fn states(&self, users: &[UserId]) -> Result<Vec<UserState>, StoreError> {
         let records = self.records(users).await?;
         Ok(records
@@ -251,5 +227,25 @@ impl PresenceStore for RedisStore {
 
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {
         self.sweep_gateways(most).await
+    }
+
+    async fn gateways(&self) -> Result<Vec<GatewayEpoch>, StoreError> {
+        self.list_gateways().await
+    }
+
+    async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
+        self.list_sessions(user_id).await
+    }
+
+    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError> {
+        self.add_revoked(revoked).await
+    }
+
+    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError> {
+        self.list_revoked().await
+    }
+
+    async fn revoked_version(&self) -> Result<String, StoreError> {
+        self.version_of_revoked().await
     }
 }

@@ -7,7 +7,8 @@ use presence_service::domain::account::{HeartbeatOutcome, Tally};
 use presence_service::domain::registration::{Change, GatewayEpoch};
 use presence_service::store::memory::MemoryStore;
 use presence_service::store::{
-    Choice, Located, PresenceStore, Report, Reported, StoreError, Swept, UserState,
+    Choice, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError, Swept,
+    UserState,
 };
 use proto::id::UserId;
 use tokio::sync::watch;
@@ -125,6 +126,22 @@ impl PresenceStore for GatedPresence {
 
     async fn choose(&self, choices: &[Choice]) -> Result<Vec<Change>, StoreError> {
         self.inner.choose(choices).await
+    }
+
+    async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
+        self.inner.sessions(user_id).await
+    }
+
+    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError> {
+        self.inner.revoke(revoked).await
+    }
+
+    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError> {
+        self.inner.revoked().await
+    }
+
+    async fn revoked_version(&self) -> Result<String, StoreError> {
+        self.inner.revoked_version().await
     }
 
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {

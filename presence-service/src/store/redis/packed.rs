@@ -17,6 +17,7 @@ pub struct PackedRegistration<'a> {
     pub epoch: u64,
     pub connection: u64,
     pub device_type: u8,
+    pub connected_at_ms: u64,
     pub device_id: &'a str,
 }
 
@@ -34,6 +35,7 @@ fn registration(text: &[u8]) -> Option<PackedRegistration<'_>> {
         epoch: hex(&numbers[16..32])?,
         connection: hex(&numbers[..16])?,
         device_type: (numbers[46] as char).to_digit(10)? as u8,
+        connected_at_ms: hex(&numbers[47..])?,
         device_id: std::str::from_utf8(&names[comma + 1..]).ok()?,
     })
 }
@@ -101,6 +103,7 @@ mod tests {
             epoch: 0x8000_0000_0000_0001,
             connection: 255,
             device_type: 2,
+            connected_at_ms: 0x19a_b000_0000,
             device_id: "phone",
         };
         assert_eq!(registrations(record.as_bytes()).collect::<Vec<_>>(), [expected]);
