@@ -1,23 +1,24 @@
 //! Presence in the memory of one process, for the all-in-one binary. Bounded: beyond the configured
 //! number of users those who have been away longest are forgotten.
 
+mod account;
 mod clock;
 mod revoked;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use proto::hash::connection_digest;
 use proto::id::{GatewayId, UserId};
 
 use super::{
     Choice, LeaseConfig, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError,
     Swept, UserState,
 };
+use account::{Gateway, Superseded};
 use clock::Clock;
 
 use crate::domain::account::{AccountStamp, HeartbeatOutcome, Tally};
@@ -30,8 +31,6 @@ use revoked::RevokedList;
 
 /// Users whose last-seen time and choice are remembered, unless told otherwise: some 20 MiB.
 const USERS: usize = 100_000;
-/// Earlier epochs of a gateway that are told apart from new ones.
-const PAST_EPOCHS: usize = 32;
 
 /// The store. Clones share it.
 #[derive(Debug, Clone)]
@@ -49,82 +48,6 @@ struct State {
     gateways: HashMap<GatewayId, Gateway>,
     last_stamp: u64,
     revoked: RevokedList,
-}
-
-/// What one gateway says it has, and what remains of its earlier accounts.
-#[derive(Debug)]
-struct Gateway {
-    epoch: u64,
-    past_epochs: VecDeque<u64>,
-    stamp: AccountStamp,
-    lease_until_ms: u64,
-    /// The lease was found to have ended.
-    has_ended: bool,
-    tally: Tally,
-    live: HashSet<(u64, UserId)>,
-    superseded: VecDeque<Superseded>,
-    superseded_until_ms: u64,
-}
-
-#[derive(Debug)]
-struct Superseded {
-    stamp: AccountStamp,
-    connection: u64,
-    user_id: UserId,
-}
-
-impl Gateway {
-    fn new(epoch: u64, stamp: AccountStamp) -> Self {
-        Self {
-            epoch,
-            past_epochs: VecDeque::new(),
-            stamp,
-            lease_until_ms: 0,
-            has_ended: false,
-            tally: Tally::default(),
-            live: HashSet::new(),
-            superseded: VecDeque::new(),
-            superseded_until_ms: 0,
-        }
-    }
-
-    /// Ends the account. Its registrations end at `until_ms`, or earlier if some were to end before.
-    fn supersede(&mut self, stamp: AccountStamp, until_ms: u64) {
-        if self.superseded.is_empty() {
-            self.superseded_until_ms = until_ms;
-        }
-        let ended = self.stamp;
-        self.superseded.extend(self.live.drain().map(|(connection, user_id)| Superseded {
-            stamp: ended,
-            connection,
-            user_id,
-        }));
-        self.stamp = stamp;
-        self.tally = Tally::default();
-    }
-
-    /// Counts what a report opened and closed.
-    fn take(&mut self, report: &Report, refused: &[u64]) {
-        let refused: HashSet<u64> = refused.iter().copied().collect();
-        for Connected { user_id, connection, .. } in &report.connected {
-            if !refused.contains(connection) && self.live.insert((*connection, user_id.clone())) {
-                self.tally.add(connection_digest(user_id.as_str(), *connection));
-            }
-        }
-        for Disconnected { user_id, connection } in &report.disconnected {
-            if self.live.remove(&(*connection, user_id.clone())) {
-                self.tally.remove(connection_digest(user_id.as_str(), *connection));
-            }
-        }
-    }
-
-    fn begin_epoch(&mut self, epoch: u64) {
-        self.past_epochs.push_back(self.epoch);
-        if self.past_epochs.len() > PAST_EPOCHS {
-            self.past_epochs.pop_front();
-        }
-        self.epoch = epoch;
-    }
 }
 
 impl State {
