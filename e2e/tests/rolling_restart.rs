@@ -53,9 +53,12 @@ async fn a_rolling_restart_breaks_no_socket_and_leaves_no_outcome_unknown() {
         "rolling: {} acknowledged, {} reconnects, errors {errors:?}, longest answer {} ms",
         report["acknowledged"], report["reconnects"], report["acknowledgement_ms"]["max"]
     );
-    // No balancer stands before the gateways: one that is away is dialled, and then the other.
-    let expected = BTreeSet::from(["redirect", "connect: connection refused"]);
-    assert!(kinds.is_subset(&expected), "nothing but being asked to go: {errors:?}");
+    // No balancer stands before the gateways: one that is going or away is dialled, and then the other.
+    let unexpected: Vec<&&str> = kinds
+        .iter()
+        .filter(|kind| **kind != "redirect" && !kind.starts_with("connect: "))
+        .collect();
+    assert!(unexpected.is_empty(), "nothing but being asked to go: {errors:?}");
     assert!(report["acknowledged"].as_u64().expect("a count") > 2_000, "{report:#}");
     cluster.stop().await;
 }
