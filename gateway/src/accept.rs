@@ -114,7 +114,7 @@ impl Door {
             Err(refusal) => return self.refuse(tcp, refusal).await,
         };
         let gate = Gate::new(request);
-        let io = TokioIo::new(Stream::new(tcp, Arc::clone(&gate), file));
+        let io = TokioIo::new(Stream::new(tcp, Arc::clone(&gate), Some(file)));
         let peer = Peer { address, gate };
         let router = self.router;
         let service = service_fn(move |request: Request<Incoming>| {

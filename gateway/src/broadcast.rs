@@ -14,8 +14,9 @@ use proto::bus::{Broadcast, PushClass};
 use proto::id::GatewayId;
 
 use crate::config::LimitsConfig;
+use crate::frame::{About, Frame};
 use crate::metrics::GatewayMetrics;
-use crate::outbox::{OutboxLimits, Queued};
+use crate::outbox::OutboxLimits;
 use crate::registry::Registry;
 
 /// Broadcasts taken from the bus before they are handed out: the others wait there, and the oldest of
@@ -74,19 +75,13 @@ impl Broadcasts {
     async fn hand_out(&self, broadcast: &Broadcast) {
         let limits = OutboxLimits::from(&self.limits);
         let pause = Duration::from_millis(self.limits.broadcast_pause_ms);
+        // No span: one for each socket would be thousands.
+        let frame = Frame::new(&broadcast.frame, About::class(PushClass::Bulk));
         let everybody = self.registry.sockets();
         let mut slices = everybody.chunks(self.limits.broadcast_slice.max(1)).peekable();
         while let Some(slice) = slices.next() {
             for connection in slice {
-                let queued = Queued {
-                    frame: broadcast.frame.clone(),
-                    class: PushClass::Bulk,
-                    answers: Bytes::new(),
-                    entry: None,
-                    // One span a socket would be thousands.
-                    traceparent: String::new(),
-                };
-                let dropped = connection.outbox.push(queued, limits);
+                let dropped = connection.outbox.push(frame.clone(), limits);
                 self.metrics.broadcast_dropped.inc_by(dropped as u64);
             }
             if slices.peek().is_some() {

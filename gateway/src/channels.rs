@@ -23,6 +23,7 @@ use proto::id::ConversationId;
 
 use crate::ask::{Answer, ask};
 use crate::config::LimitsConfig;
+use crate::frame::Frame;
 use crate::heads::HeadsLink;
 use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
@@ -80,7 +81,8 @@ impl Channels {
             return self.lose(id);
         }
         let arrivals = self.registry.arrivals();
-        channel.waiting.push_back(Waiting { push, arrivals, asked: 0 });
+        let frame = Frame::pushed(&push);
+        channel.waiting.push_back(Waiting { push, frame, arrivals, asked: 0 });
         if channel.waiting.len() == 1 {
             self.advance(id);
         }

@@ -96,6 +96,8 @@ pub struct LimitsConfig {
     pub auth_timeout_ms: u64,
     /// How long a registration with presence may take, in milliseconds.
     pub register_timeout_ms: u64,
+    /// Whether `permessage-deflate` is agreed on with clients that offer it: fewer bytes, more CPU time.
+    pub compression: bool,
     /// How long a write to a socket may take, in milliseconds.
     pub write_timeout_ms: u64,
     /// Frames waiting for one socket; then typing and presence are dropped, then it is closed (4009).
@@ -161,6 +163,7 @@ impl Default for LimitsConfig {
             heartbeat_misses: 3,
             auth_timeout_ms: 5_000,
             register_timeout_ms: 5_000,
+            compression: false,
             write_timeout_ms: 10_000,
             outbox_frames: 4_096,
             outbox_bytes: 4 << 20,

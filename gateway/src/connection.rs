@@ -7,12 +7,11 @@ mod session;
 mod sync;
 pub(crate) mod unacknowledged;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
-use futures_util::SinkExt;
 use parking_lot::Mutex;
 use platform::token::TokenError;
 use proto::bus::DeviceType;
@@ -20,9 +19,11 @@ use proto::frame::server::{Limits, ServerFrame, Welcome};
 use proto::id::{ConversationId, DeviceId};
 
 use crate::accept::stream::Gate;
+use crate::frame::Frame;
 use crate::presence_link::Registered;
 use crate::registry::Connection;
 use crate::shared::{Shared, unix_ms};
+use crate::socket::{Message, Socket};
 use close::{Close, Limit};
 use session::Session;
 
@@ -43,7 +44,7 @@ pub(crate) struct Request {
 }
 
 /// Runs a socket to its end.
-pub(crate) async fn run(shared: Shared, mut socket: WebSocket, request: Request) {
+pub(crate) async fn run(shared: Shared, mut socket: Socket, request: Request) {
     shared.metrics.connections.inc();
     let ended = live(&shared, &mut socket, request).await;
     if let Some(close) = ended {
@@ -61,7 +62,7 @@ pub(crate) async fn run(shared: Shared, mut socket: WebSocket, request: Request)
 }
 
 /// Everything up to the reason to close; `None` when the client has gone.
-async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Option<Close> {
+async fn live(shared: &Shared, socket: &mut Socket, request: Request) -> Option<Close> {
     let mut identity = match handshake::identify(shared, socket, request.token.as_deref()).await {
         Ok(identity) => identity,
         Err(ended) => return ended,
@@ -105,7 +106,7 @@ async fn live(shared: &Shared, socket: &mut WebSocket, request: Request) -> Opti
 /// Registers with presence and says welcome.
 async fn register(
     shared: &Shared,
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     connection: &Arc<Connection>,
 ) -> Result<(), Option<Close>> {
     let timeout = Duration::from_millis(shared.limits.register_timeout_ms);
@@ -134,7 +135,8 @@ async fn register(
             in_flight: shared.limits.in_flight as u32,
         },
     });
-    let write = socket.send(session::text(welcome.to_json()));
+    let mut frames = VecDeque::from([Frame::answer(&welcome.to_json())]);
+    let write = socket.write(&mut frames);
     match tokio::time::timeout(Duration::from_millis(shared.limits.write_timeout_ms), write).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(None),
@@ -143,10 +145,9 @@ async fn register(
 }
 
 /// Says why and waits a moment for the client's own close frame.
-pub(crate) async fn goodbye(socket: &mut WebSocket, close: &Close) {
+pub(crate) async fn goodbye(socket: &mut Socket, close: &Close) {
     let polite = async {
-        if socket.send(Message::Close(Some(close.frame()))).await.is_ok() {
-            let _ = socket.flush().await;
+        if socket.close(close.code(), &close.reason()).await.is_ok() {
             if *close == Close::MuchTooBig {
                 // The rest of the frame lies unread: letting go now would reset the connection, and the
                 // client would lose the reason with it.

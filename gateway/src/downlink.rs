@@ -16,8 +16,9 @@ use tokio::sync::watch;
 use crate::channels::Channels;
 use crate::config::LimitsConfig;
 use crate::connection::close::Close;
+use crate::frame::Frame;
 use crate::metrics::GatewayMetrics;
-use crate::outbox::{OutboxLimits, Queued};
+use crate::outbox::OutboxLimits;
 use crate::pulse::Pulse;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
@@ -95,6 +96,7 @@ impl Downlink {
             return channels.take(id, push);
         }
         let limits = OutboxLimits::from(&self.limits);
+        let frame = Frame::pushed(&push);
         for number in push.connections {
             // Gone meanwhile: its next sync covers it.
             let Some(connection) = self.registry.get(number) else { continue };
@@ -102,14 +104,7 @@ impl Downlink {
                 connection.outbox.close(Close::Replaced);
                 continue;
             }
-            let queued = Queued {
-                frame: push.frame.clone(),
-                class,
-                answers: push.answers.clone(),
-                entry,
-                traceparent: push.traceparent.clone(),
-            };
-            let dropped = connection.outbox.push(queued, limits);
+            let dropped = connection.outbox.push(frame.clone(), limits);
             if dropped > 0 {
                 self.metrics.dropped.inc_by(dropped as u64);
             }

@@ -1,23 +1,27 @@
 //! An echo on the gateway's own socket stack, for the conformance suite: the same HTTP, upgrade, buffers,
 //! reading of errors and closing, and nothing behind them. Behind a feature that no product enables.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::Request;
 use axum::routing::get;
-use futures_util::SinkExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use platform::shutdown::Tasks;
+use proto::bus::PushClass;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
+use crate::accept::stream::{Gate, Stream};
 use crate::accept::{http, upgrade};
 use crate::connection::{goodbye, handshake};
+use crate::frame::{About, Encoding, Frame};
+use crate::socket::opening::Opening;
+use crate::socket::{Message, Socket};
 
 /// Largest message: the suite's are of 16 MiB.
 const FRAME_BYTES: usize = 16 << 20;
@@ -26,8 +30,16 @@ const HEAD: Duration = Duration::from_secs(10);
 
 /// Echoes on `/` until the process ends.
 pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> {
-    let upgraded = |upgrade: WebSocketUpgrade| async {
-        upgrade::configured(upgrade, FRAME_BYTES).on_upgrade(echo)
+    let sockets = tasks.clone();
+    let upgraded = move |opening: Opening| async move {
+        let encoding = Encoding { is_deflated: opening.offers_deflate };
+        let (response, opened) = opening.grant(None, encoding, upgrade::longest(FRAME_BYTES));
+        sockets.spawn("echo socket", async move {
+            if let Some(socket) = opened.socket().await {
+                echo(socket).await;
+            }
+        });
+        response
     };
     let router = Router::new().route("/", get(upgraded));
     loop {
@@ -38,20 +50,19 @@ pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> 
             let service = service_fn(|request: Request<Incoming>| {
                 router.clone().oneshot(request.map(Body::new))
             });
-            let _ = http(HEAD).serve_connection(TokioIo::new(tcp), service).with_upgrades().await;
+            let io = TokioIo::new(Stream::new(tcp, Gate::new(None), None));
+            let _ = http(HEAD).serve_connection(io, service).with_upgrades().await;
         });
     }
 }
 
-async fn echo(mut socket: WebSocket) {
+async fn echo(mut socket: Socket) {
     loop {
-        match socket.recv().await {
-            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                if socket.send(message).await.is_err() {
-                    return;
-                }
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+        let about = About::class(PushClass::Answer);
+        let frame = match socket.recv().await {
+            Some(Ok(Message::Text(text))) => Frame::new(text.as_bytes(), about),
+            Some(Ok(Message::Binary(bytes))) => Frame::binary(&bytes, about),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
             Some(Ok(Message::Close(_))) | None => {
                 let _ = socket.flush().await;
                 return;
@@ -62,6 +73,9 @@ async fn echo(mut socket: WebSocket) {
                 }
                 return;
             }
+        };
+        if socket.write(&mut VecDeque::from([frame])).await.is_err() {
+            return;
         }
     }
 }

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use platform::grpc::GrpcChannel;
 use platform::shutdown::Shutdown;
 use proto::bus::PushClass;
@@ -17,8 +16,9 @@ use proto::chat::chat_client::ChatClient;
 use proto::frame::server::{Pong, ServerFrame};
 use tokio::sync::mpsc;
 
+use crate::frame::{About, Frame};
 use crate::metrics::GatewayMetrics;
-use crate::outbox::{OutboxLimits, Queued};
+use crate::outbox::OutboxLimits;
 use crate::registry::{Connection, Registry};
 
 /// Connections of one call.
@@ -125,14 +125,9 @@ impl HeadsTeller {
     }
 
     fn push(&self, connection: &Connection, pong: Pong) {
-        let queued = Queued {
-            frame: ServerFrame::Pong(pong).to_json(),
-            class: PushClass::Receipt,
-            answers: Bytes::new(),
-            entry: None,
-            traceparent: String::new(),
-        };
-        let dropped = connection.outbox.push(queued, self.limits);
+        let json = ServerFrame::Pong(pong).to_json();
+        let frame = Frame::new(&json, About::class(PushClass::Receipt));
+        let dropped = connection.outbox.push(frame, self.limits);
         self.metrics.dropped.inc_by(dropped as u64);
     }
 }

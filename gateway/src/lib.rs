@@ -14,6 +14,7 @@ mod connection;
 mod downlink;
 #[cfg(feature = "echo")]
 pub mod echo;
+mod frame;
 mod heads;
 pub mod metrics;
 mod outbox;
@@ -25,6 +26,7 @@ mod rates;
 mod registry;
 mod revocations;
 mod shared;
+mod socket;
 mod uplink;
 
 use std::sync::Arc;
@@ -223,9 +225,13 @@ impl Gateway {
         shared.readiness.set_draining();
         shared.sockets.close();
         tracing::info!(sockets = shared.sockets.len(), "leaving");
+        shared.registry.nudge();
         tokio::select! {
             () = shared.sockets.wait() => {}
-            () = shutdown.forced() => tracing::warn!(sockets = shared.sockets.len(), "sockets cut off"),
+            () = shutdown.forced() => {
+                tracing::warn!(sockets = shared.sockets.len(), "sockets cut off");
+                shared.registry.nudge();
+            }
         }
         if let Err(late) = edge.join(JOIN).await {
             tracing::warn!(?late, "requests cut off");

@@ -2,31 +2,17 @@
 //! stands in a line of its own, behind everything else.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use proto::bus::PushClass;
 use proto::error_code::Stored;
-use proto::id::ConversationId;
-use tokio::sync::Notify;
 
 use crate::config::LimitsConfig;
 use crate::connection::close::Close;
-
-/// One frame for a socket.
-#[derive(Debug)]
-pub struct Queued {
-    /// The complete frame, shared by all its sockets.
-    pub frame: Bytes,
-    /// What it is.
-    pub class: PushClass,
-    /// The client id of the request that it settles; empty when it settles none.
-    pub answers: Bytes,
-    /// The entry that it is, whose delivery is followed.
-    pub entry: Option<(ConversationId, u64)>,
-    /// For its span; empty when not sampled.
-    pub traceparent: String,
-}
+use crate::frame::Frame;
 
 /// A request whose publish failed: the connection knows what to repeat in the answer.
 #[derive(Debug)]
@@ -41,11 +27,13 @@ pub struct Failed {
 #[derive(Debug, Default)]
 pub struct Taken {
     /// In order.
-    pub frames: VecDeque<Queued>,
+    pub frames: VecDeque<Frame>,
     /// To be answered by the connection.
     pub failed: Vec<Failed>,
     /// After the frames.
     pub close: Option<Close>,
+    /// The gateway stops.
+    pub is_nudged: bool,
 }
 
 /// The bounds of outboxes.
@@ -76,51 +64,77 @@ impl From<&LimitsConfig> for OutboxLimits {
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: Mutex<Waiting>,
-    changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    frames: VecDeque<Queued>,
+    frames: VecDeque<Frame>,
     bytes: usize,
-    bulk: VecDeque<Queued>,
+    bulk: VecDeque<Frame>,
     failed: Vec<Failed>,
     close: Option<Close>,
+    is_nudged: bool,
+    /// Something was added that the reader has not been told of.
+    is_changed: bool,
+    /// The one reader there is.
+    reader: Option<Waker>,
 }
 
 impl Outbox {
     /// Adds a frame. A full outbox drops what is ephemeral first; when that does not help, the socket
     /// is closed with 4009 and the device comes back by sync. A signal that finds no room is dropped
     /// itself, and bulk pushes out the oldest bulk. Answers the number of dropped frames.
-    pub fn push(&self, queued: Queued, limits: OutboxLimits) -> usize {
-        self.push_all(std::iter::once(queued), limits)
+    pub fn push(&self, frame: Frame, limits: OutboxLimits) -> usize {
+        self.push_all(std::iter::once(frame), limits)
     }
 
     /// Adds frames, and wakes the reader once. Answers the number of dropped frames.
-    pub fn push_all(&self, frames: impl Iterator<Item = Queued>, limits: OutboxLimits) -> usize {
-        let mut waiting = self.waiting.lock();
-        let (mut dropped, mut is_changed) = (0, false);
-        for queued in frames {
-            is_changed = true;
-            dropped += waiting.push(queued, limits);
-        }
-        drop(waiting);
-        if is_changed {
-            self.changed.notify_one();
-        }
-        dropped
+    pub fn push_all(&self, frames: impl Iterator<Item = Frame>, limits: OutboxLimits) -> usize {
+        self.change(|waiting| {
+            let (mut dropped, mut is_changed) = (0, false);
+            for frame in frames {
+                is_changed = true;
+                dropped += waiting.push(frame, limits);
+            }
+            (dropped, is_changed)
+        })
     }
 
     /// Reports a request that was not published.
     pub fn fail(&self, failed: Failed) {
-        self.waiting.lock().failed.push(failed);
-        self.changed.notify_one();
+        self.change(|waiting| (waiting.failed.push(failed), true));
     }
 
     /// Closes the socket after what waits. The first reason counts.
     pub fn close(&self, close: Close) {
-        self.waiting.lock().close.get_or_insert(close);
-        self.changed.notify_one();
+        self.change(|waiting| {
+            waiting.close.get_or_insert(close);
+            ((), true)
+        });
+    }
+
+    /// Wakes the reader without anything to write: the gateway stops.
+    pub fn nudge(&self) {
+        self.change(|waiting| {
+            waiting.is_nudged = true;
+            ((), true)
+        });
+    }
+
+    /// Changes what waits, and wakes the reader, outside the lock, where that is said.
+    fn change<T>(&self, change: impl FnOnce(&mut Waiting) -> (T, bool)) -> T {
+        let mut waiting = self.waiting.lock();
+        let (outcome, is_changed) = change(&mut waiting);
+        let reader = if is_changed && !std::mem::replace(&mut waiting.is_changed, true) {
+            waiting.reader.take()
+        } else {
+            None
+        };
+        drop(waiting);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        outcome
     }
 
     /// Takes everything there is, and of the bulk behind it a few frames; [`Self::changed`] resolves again
@@ -128,6 +142,7 @@ impl Outbox {
     pub fn take(&self) -> Taken {
         let mut waiting = self.waiting.lock();
         waiting.bytes = 0;
+        waiting.is_changed = false;
         let mut frames = std::mem::take(&mut waiting.frames);
         if !waiting.bulk.is_empty() {
             let count = waiting.bulk.len().min(BULK_AT_ONCE);
@@ -135,34 +150,52 @@ impl Outbox {
             if waiting.bulk.is_empty() {
                 waiting.bulk = VecDeque::new();
             } else {
-                self.changed.notify_one();
+                waiting.is_changed = true;
             }
         }
-        Taken { frames, failed: std::mem::take(&mut waiting.failed), close: waiting.close.clone() }
+        Taken {
+            frames,
+            failed: std::mem::take(&mut waiting.failed),
+            close: waiting.close.clone(),
+            is_nudged: std::mem::take(&mut waiting.is_nudged),
+        }
     }
 
-    /// Resolves when something was added since the last time. Cancel safe.
+    /// Resolves when something was added since the last time. Cancel safe; for one reader.
     pub async fn changed(&self) {
-        self.changed.notified().await;
+        poll_fn(|cx| self.poll_changed(cx)).await;
+    }
+
+    /// See [`Self::changed`].
+    pub fn poll_changed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut waiting = self.waiting.lock();
+        if std::mem::take(&mut waiting.is_changed) {
+            return Poll::Ready(());
+        }
+        match &mut waiting.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
     }
 }
 
 impl Waiting {
-    fn push(&mut self, queued: Queued, limits: OutboxLimits) -> usize {
+    fn push(&mut self, frame: Frame, limits: OutboxLimits) -> usize {
         if self.close.is_some() {
             return 0;
         }
-        if queued.class == PushClass::Bulk {
-            return self.push_bulk(queued, limits.bulk);
+        if frame.about().class == PushClass::Bulk {
+            return self.push_bulk(frame, limits.bulk);
         }
         let mut dropped = 0;
-        if self.is_full(&queued, limits) {
-            if queued.class == PushClass::Ephemeral {
+        if self.is_full(&frame, limits) {
+            if frame.about().class == PushClass::Ephemeral {
                 return 1;
             }
             dropped = self.drop_ephemeral();
-            let is_full = self.is_full(&queued, limits);
-            if is_full && queued.class == PushClass::Signal {
+            let is_full = self.is_full(&frame, limits);
+            if is_full && frame.about().class == PushClass::Signal {
                 // Nobody can close another's socket by calling.
                 return dropped + 1;
             }
@@ -173,30 +206,29 @@ impl Waiting {
                 return dropped;
             }
         }
-        self.bytes += queued.frame.len();
-        self.frames.push_back(queued);
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
         dropped
     }
 
-    fn is_full(&self, next: &Queued, limits: OutboxLimits) -> bool {
-        self.frames.len() >= limits.frames
-            || self.bytes + next.frame.len() > limits.bytes.max(next.frame.len())
+    fn is_full(&self, next: &Frame, limits: OutboxLimits) -> bool {
+        self.frames.len() >= limits.frames || self.bytes + next.len() > limits.bytes.max(next.len())
     }
 
-    fn push_bulk(&mut self, queued: Queued, most: usize) -> usize {
+    fn push_bulk(&mut self, frame: Frame, most: usize) -> usize {
         let mut dropped = 0;
         while self.bulk.len() >= most {
             self.bulk.pop_front();
             dropped += 1;
         }
-        self.bulk.push_back(queued);
+        self.bulk.push_back(frame);
         dropped
     }
 
     fn drop_ephemeral(&mut self) -> usize {
         let before = self.frames.len();
-        self.frames.retain(|queued| queued.class != PushClass::Ephemeral);
-        self.bytes = self.frames.iter().map(|queued| queued.frame.len()).sum();
+        self.frames.retain(|frame| frame.about().class != PushClass::Ephemeral);
+        self.bytes = self.frames.iter().map(Frame::len).sum();
         before - self.frames.len()
     }
 }
@@ -204,17 +236,12 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::About;
 
     const LIMITS: OutboxLimits = OutboxLimits { frames: 3, bytes: 100, bulk: 8 };
 
-    fn queued(class: PushClass, bytes: usize) -> Queued {
-        Queued {
-            frame: vec![b'x'; bytes].into(),
-            class,
-            answers: Bytes::new(),
-            entry: None,
-            traceparent: String::new(),
-        }
+    fn queued(class: PushClass, bytes: usize) -> Frame {
+        Frame::new(&vec![b'x'; bytes], About::class(class))
     }
 
     #[test]
@@ -259,7 +286,7 @@ mod tests {
     }
 
     fn classes(taken: &Taken) -> Vec<PushClass> {
-        taken.frames.iter().map(|queued| queued.class).collect()
+        taken.frames.iter().map(|frame| frame.about().class).collect()
     }
 
     #[test]
@@ -304,7 +331,7 @@ mod tests {
         let taken = outbox.take();
         assert!(taken.close.is_none());
         assert_eq!(taken.frames.len(), 3 + BULK_AT_ONCE);
-        assert_eq!(taken.frames[3].frame.len(), 20 - LIMITS.bulk, "the oldest that is left");
+        assert_eq!(taken.frames[3].len(), 20 - LIMITS.bulk, "the oldest that is left");
     }
 
     #[test]

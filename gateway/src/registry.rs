@@ -144,6 +144,13 @@ impl Registry {
         sockets
     }
 
+    /// Wakes every socket: the gateway stops. One that comes later finds that out by itself.
+    pub fn nudge(&self) {
+        for connection in self.sockets() {
+            connection.outbox.nudge();
+        }
+    }
+
     fn shard(&self, number: u64) -> &Mutex<HashMap<u64, Arc<Connection>>> {
         &self.shards[number as usize % SHARDS]
     }

@@ -50,14 +50,15 @@ impl Gate {
 
 /// The connection.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     tcp: TcpStream,
     gate: Arc<Gate>,
-    _file: Place,
+    /// None where files are not counted.
+    _file: Option<Place>,
 }
 
 impl Stream {
-    pub(super) fn new(tcp: TcpStream, gate: Arc<Gate>, file: Place) -> Self {
+    pub(crate) fn new(tcp: TcpStream, gate: Arc<Gate>, file: Option<Place>) -> Self {
         Self { tcp, gate, _file: file }
     }
 }

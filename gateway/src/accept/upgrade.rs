@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,15 +14,12 @@ use super::Peer;
 use crate::admission::Refusal;
 use crate::api::error::ApiError;
 use crate::connection::{self, Request, handshake};
+use crate::frame::Encoding;
 use crate::shared::Shared;
+use crate::socket::opening::{self, Opening};
 
-/// What a socket reads at once. The library's default of 128 KiB is held by every idle connection.
-const READ_BYTES: usize = 1 << 10;
 /// What is read beyond twice the limit of a frame.
 const READ_BEYOND_BYTES: usize = 4 << 10;
-/// What the library may hold for writing. It is handed one frame at a time, so this bounds a frame: a
-/// page of a sync is the longest.
-const WRITE_BYTES: usize = crate::MAX_MESSAGE_BYTES + (1 << 20);
 /// What is read of a socket that has not said who it is.
 const STRANGER_BYTES: usize = 2 * handshake::AUTH_FRAME_BYTES;
 
@@ -41,9 +37,9 @@ pub(super) async fn upgrade(
     Extension(peer): Extension<Peer>,
     Query(query): Query<UpgradeQuery>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    opening: Opening,
 ) -> Response {
-    accept_socket(shared, &peer, query, &headers, upgrade, None)
+    accept_socket(shared, &peer, query, &headers, opening, None)
 }
 
 pub(super) async fn upgrade_joined(
@@ -52,10 +48,10 @@ pub(super) async fn upgrade_joined(
     Path(conversation_id): Path<String>,
     Query(query): Query<UpgradeQuery>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    opening: Opening,
 ) -> Response {
     match ConversationId::parse(&conversation_id) {
-        Ok(id) => accept_socket(shared, &peer, query, &headers, upgrade, Some(id)),
+        Ok(id) => accept_socket(shared, &peer, query, &headers, opening, Some(id)),
         Err(_) => (StatusCode::NOT_FOUND, "a conversation id is a UUID").into_response(),
     }
 }
@@ -65,7 +61,7 @@ fn accept_socket(
     peer: &Peer,
     query: UpgradeQuery,
     headers: &HeaderMap,
-    upgrade: WebSocketUpgrade,
+    opening: Opening,
     conversation_id: Option<ConversationId>,
 ) -> Response {
     if !handshake::is_origin_allowed(headers, &shared.allowed_origins) {
@@ -93,27 +89,24 @@ fn accept_socket(
     if request.token.is_none() {
         request.gate.narrow(STRANGER_BYTES);
     }
-    configured(upgrade, shared.limits.frame_bytes).on_upgrade(move |socket| {
-        // Entered here, because the library spawns the task that runs this.
-        let token = shared.sockets.token();
-        async move {
+    let encoding = Encoding { is_deflated: opening.offers_deflate && shared.limits.compression };
+    let subprotocol = opening::subprotocol(headers, &[handshake::SUBPROTOCOL]);
+    let limit = longest(shared.limits.frame_bytes);
+    let (response, opened) = opening.grant(subprotocol, encoding, limit);
+    let sockets = shared.sockets.clone();
+    sockets.spawn(async move {
+        if let Some(socket) = opened.socket().await {
             connection::run(shared, socket, request).await;
-            drop((token, seat));
         }
-    })
+        drop(seat);
+    });
+    response
 }
 
-/// A socket with buffers of ours, for client frames of this size.
-pub(crate) fn configured(upgrade: WebSocketUpgrade, frame_bytes: usize) -> WebSocketUpgrade {
-    // More than the limit is read, so that the session can refuse it and still close in order: bytes
-    // left unread would reset the connection before the client sees why.
-    let limit = frame_bytes.saturating_mul(2).saturating_add(READ_BEYOND_BYTES);
-    upgrade
-        .protocols([handshake::SUBPROTOCOL])
-        .read_buffer_size(READ_BYTES)
-        .max_write_buffer_size(WRITE_BYTES)
-        .max_message_size(limit)
-        .max_frame_size(limit)
+/// More than the limit is read, so that the session can refuse it and still close in order: bytes left
+/// unread would reset the connection before the client sees why.
+pub(crate) fn longest(frame_bytes: usize) -> usize {
+    frame_bytes.saturating_mul(2).saturating_add(READ_BEYOND_BYTES)
 }
 
 /// What somebody is told who is not let in; it is counted.

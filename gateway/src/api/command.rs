@@ -69,8 +69,9 @@ async fn answer(connection: &Connection, retry_after_ms: u64) -> Result<Stored, 
         if let Some(failed) = taken.failed.first() {
             return Err(ApiError::unavailable(Some(failed.stored), retry_after_ms));
         }
-        if let Some(queued) = taken.frames.iter().find(|queued| queued.class == PushClass::Answer) {
-            return read(&queued.frame);
+        let mut frames = taken.frames.iter();
+        if let Some(frame) = frames.find(|frame| frame.about().class == PushClass::Answer) {
+            return read(frame.json());
         }
     }
 }

@@ -4,10 +4,11 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use proto::bus::{DeviceType, Push};
-use proto::id::{ConversationId, UserId};
+use proto::id::UserId;
 
 use crate::ask::MembersHere;
-use crate::outbox::{OutboxLimits, Queued};
+use crate::frame::Frame;
+use crate::outbox::OutboxLimits;
 use crate::registry::{Connection, Registry};
 
 /// Answers to one push that do not help before it is given up.
@@ -19,6 +20,8 @@ const GROUP: usize = 64;
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) push: Push,
+    /// The same for the sockets.
+    pub(super) frame: Frame,
     /// Connections that had arrived: those must be known.
     pub(super) arrivals: u64,
     pub(super) asked: u8,
@@ -166,13 +169,14 @@ impl Channel {
         let Some(first) = self.waiting.front() else { return 0 };
         if first.push.channel.is_none() {
             self.place = self.members.len();
-            return named(&first.push, limits, registry);
+            return named(first, limits, registry);
         }
         let until = self.members.len().min(self.place + slice);
         let mut dropped = 0;
         for member in &self.members[self.place..until] {
-            let group = self.waiting.iter().take(self.group).map(|waiting| &waiting.push);
-            let wanted = group.filter(|push| member.wants(push)).map(queued);
+            let group = self.waiting.iter().take(self.group);
+            let wanted = group.filter(|waiting| member.wants(&waiting.push));
+            let wanted = wanted.map(|waiting| waiting.frame.clone());
             dropped += member.connection.outbox.push_all(wanted, limits);
         }
         self.place = until;
@@ -215,18 +219,9 @@ impl Member {
     }
 }
 
-fn queued(push: &Push) -> Queued {
-    Queued {
-        frame: push.frame.clone(),
-        class: push.class(),
-        answers: bytes::Bytes::new(),
-        entry: ConversationId::from_bytes(&push.conversation_id).ok().map(|id| (id, push.seq)),
-        traceparent: push.traceparent.clone(),
-    }
-}
-
 /// To the connections that the push itself names. Answers the number of dropped frames.
-fn named(push: &Push, limits: OutboxLimits, registry: &Registry) -> usize {
-    let connections = push.connections.iter().filter_map(|number| registry.get(*number));
-    connections.map(|connection| connection.outbox.push(queued(push), limits)).sum()
+fn named(waiting: &Waiting, limits: OutboxLimits, registry: &Registry) -> usize {
+    let numbers = waiting.push.connections.iter();
+    let connections = numbers.filter_map(|number| registry.get(*number));
+    connections.map(|connection| connection.outbox.push(waiting.frame.clone(), limits)).sum()
 }

@@ -1,6 +1,7 @@
 //! Every way in which this side ends a connection.
 
-use axum::extract::ws::{CloseFrame, Utf8Bytes};
+use std::borrow::Cow;
+
 use platform::token::TokenError;
 
 /// Which limit an arriving socket meets.
@@ -95,9 +96,9 @@ impl Close {
         }
     }
 
-    /// The close frame.
-    pub fn frame(&self) -> CloseFrame {
-        let reason: Utf8Bytes = match self {
+    /// The reason, for people and for programs.
+    pub fn reason(&self) -> Cow<'static, str> {
+        match self {
             Self::Replaced => "the same device has connected again".into(),
             Self::Unauthenticated(error) => error.to_string().into(),
             Self::Revoked => "revoked: this session was ended; sign in again".into(),
@@ -115,7 +116,6 @@ impl Close {
             Self::Silent => "no answer to the heartbeat".into(),
             Self::Restarting => "restarting; reconnect".into(),
             Self::TryAgain => "not ready; try again".into(),
-        };
-        CloseFrame { code: self.code(), reason }
+        }
     }
 }

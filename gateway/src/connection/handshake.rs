@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
 use axum::http::{HeaderMap, Uri, header};
 use platform::grpc::ask;
 use platform::token::TokenError;
@@ -10,10 +9,10 @@ use proto::bus::DeviceType;
 use proto::chat::GetConversationRequest;
 use proto::frame::{client::ClientFrame, decode_client};
 use proto::id::{ConversationId, DeviceId};
-use tokio_tungstenite::tungstenite;
 
 use super::close::Close;
 use crate::shared::{Identity, Shared};
+use crate::socket::{Message, ReadError, Socket};
 
 /// The subprotocol of this protocol.
 pub(crate) const SUBPROTOCOL: &str = "tidings.v1";
@@ -82,7 +81,7 @@ pub(crate) fn device(identity: &Identity, requested: Option<DeviceId>) -> Device
 /// Finds out who is there, from the request or from a first `auth` frame.
 pub(crate) async fn identify(
     shared: &Shared,
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     token: Option<&str>,
 ) -> Result<Identity, Option<Close>> {
     let refuse = |error| Some(Close::Unauthenticated(error));
@@ -96,26 +95,21 @@ pub(crate) async fn identify(
 }
 
 /// What ends a connection that cannot be read; none when the client is gone.
-pub(crate) fn read_error(error: &axum::Error) -> Option<Close> {
-    let cause = std::error::Error::source(error)
-        .and_then(|cause| cause.downcast_ref::<tungstenite::Error>())?;
-    match cause {
-        tungstenite::Error::Capacity(_) => Some(Close::MuchTooBig),
-        tungstenite::Error::Utf8(_) => Some(Close::NotText),
-        tungstenite::Error::Protocol(
-            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        ) => None,
-        tungstenite::Error::Protocol(_) => Some(Close::NotFrames),
+pub(crate) fn read_error(error: &ReadError) -> Option<Close> {
+    match error {
+        ReadError::TooBig => Some(Close::MuchTooBig),
+        ReadError::NotText => Some(Close::NotText),
+        ReadError::NotFrames => Some(Close::NotFrames),
         // A stranger's allowance is used up.
-        tungstenite::Error::Io(error) if error.kind() == std::io::ErrorKind::QuotaExceeded => {
+        ReadError::Lost(error) if error.kind() == std::io::ErrorKind::QuotaExceeded => {
             Some(Close::MuchTooBig)
         }
-        _ => None,
+        ReadError::Lost(_) => None,
     }
 }
 
 /// Waits for `auth`. Anything else ends the connection: before the token nobody is served.
-async fn first_frame(shared: &Shared, socket: &mut WebSocket) -> Result<String, Option<Close>> {
+async fn first_frame(shared: &Shared, socket: &mut Socket) -> Result<String, Option<Close>> {
     let timeout = Duration::from_millis(shared.limits.auth_timeout_ms);
     let message =
         tokio::time::timeout(timeout, socket.recv()).await.map_err(|_| Some(Close::AuthTimeout))?;

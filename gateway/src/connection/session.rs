@@ -1,15 +1,16 @@
 //! A welcomed connection: frames in, frames out, heartbeats, deadlines.
 
+mod event;
 mod leaving;
 mod rated;
 mod refusing;
 mod signalling;
 mod writing;
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
 use proto::bus::{self, Frame, frame::Body};
 use proto::error_code::{ErrorCode, Stored};
@@ -25,13 +26,9 @@ use super::unacknowledged::Unacknowledged;
 use super::{handshake, sync};
 use crate::registry::Connection;
 use crate::shared::{Identity, Shared};
+use crate::socket::{Message, Socket};
+use event::{Event, Order};
 use leaving::Leaving;
-
-/// A frame as a message, without copying.
-pub(super) fn text(frame: Bytes) -> Message {
-    // Made by serde_json, here or in a service, so it is UTF-8; anything else is not sent.
-    Message::Text(Utf8Bytes::try_from(frame).unwrap_or_default())
-}
 
 /// Unix seconds in the year 2100.
 const FAR_SECS: u64 = 4_102_444_800;
@@ -50,6 +47,8 @@ pub(super) struct Session {
     pinged_at: Instant,
     joined: Option<ConversationId>,
     leaving: Option<Leaving>,
+    /// When the token ends, by what the wall clock said last.
+    expires_at: Instant,
     /// Until when this connection has used its rate of frames up, in the clock of rates.
     booked_us: u64,
 }
@@ -69,7 +68,7 @@ impl Session {
     ) -> Self {
         let now = Instant::now();
         let is_followed = request.acknowledges && !shared.patience.again_after.is_empty();
-        Self {
+        let mut session = Self {
             shared,
             connection,
             identity: Box::new(identity),
@@ -80,30 +79,42 @@ impl Session {
             pinged_at: now,
             joined: request.conversation_id,
             leaving: None,
+            expires_at: now,
             booked_us: 0,
-        }
+        };
+        session.expires_at = now + session.token_left();
+        session
     }
 
     /// Runs to the reason to close; `None` when the client has gone.
-    pub(super) async fn run(mut self, socket: &mut WebSocket) -> Option<Close> {
+    pub(super) async fn run(mut self, socket: &mut Socket) -> Option<Close> {
         if let Some(id) = self.joined.take() {
             let request = sync::of_conversation(&self.identity.user_id, id);
             if let Step::End(ended) = Box::pin(self.sync(socket, request, None)).await {
                 return ended;
             }
         }
+        if self.shared.shutdown.is_begun()
+            && let Step::End(ended) = self.leave()
+        {
+            return ended;
+        }
+        // One alarm for everything: it is only ever moved when something is due earlier.
+        let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.next_wake()));
+        let mut order = Order::default();
         loop {
-            let wake = self.next_wake();
-            let step = tokio::select! {
-                message = socket.recv() => match message {
-                    Some(Ok(message)) => self.hear(socket, message).await,
-                    Some(Err(error)) => Step::End(handshake::read_error(&error)),
-                    None => Step::End(None),
-                },
-                () = self.connection.outbox.changed() => self.write(socket).await,
-                () = tokio::time::sleep_until(wake) => self.tick(socket).await,
-                () = self.shared.shutdown.begun(), if self.leaving.is_none() => self.leave(),
-                () = self.shared.shutdown.forced() => Step::End(Some(Close::Restarting)),
+            let outbox = &self.connection.outbox;
+            let event = poll_fn(|cx| order.poll(cx, socket, outbox, alarm.as_mut())).await;
+            let step = match event {
+                Event::Heard(Some(Ok(message))) => self.hear(socket, message).await,
+                Event::Heard(Some(Err(error))) => Step::End(handshake::read_error(&error)),
+                Event::Heard(None) => Step::End(None),
+                Event::Changed => self.write(socket).await,
+                Event::Due => {
+                    let step = self.tick(socket).await;
+                    alarm.as_mut().reset(self.next_wake());
+                    step
+                }
             };
             match step {
                 Step::On => {}
@@ -112,6 +123,21 @@ impl Session {
                 }
                 Step::End(ended) => return ended,
             }
+            let wake = self.next_wake();
+            if wake < alarm.deadline() {
+                alarm.as_mut().reset(wake);
+            }
+        }
+    }
+
+    /// The gateway stops, or is to stop at once.
+    fn stop(&mut self) -> Step {
+        if self.shared.shutdown.is_forced() {
+            Step::End(Some(Close::Restarting))
+        } else if self.leaving.is_none() {
+            self.leave()
+        } else {
+            Step::On
         }
     }
 
@@ -130,7 +156,7 @@ impl Session {
         if let Some(due) = self.leaving.and_then(Leaving::due) {
             wake = wake.min(due);
         }
-        wake.min(Instant::now() + self.token_left())
+        wake.min(self.expires_at)
     }
 
     fn token_left(&self) -> Duration {
@@ -140,10 +166,13 @@ impl Session {
         end.duration_since(SystemTime::now()).unwrap_or_default()
     }
 
-    async fn tick(&mut self, socket: &mut WebSocket) -> Step {
-        if self.token_left().is_zero() {
+    async fn tick(&mut self, socket: &mut Socket) -> Step {
+        let token_left = self.token_left();
+        if token_left.is_zero() {
             return Step::End(Some(Close::Unauthenticated(platform::token::TokenError::Expired)));
         }
+        // Anew each time: the wall clock may have been set meanwhile.
+        self.expires_at = Instant::now() + token_left;
         let answer_timeout = Duration::from_millis(self.shared.limits.answer_timeout_ms);
         let overdue = std::time::Instant::now().checked_sub(answer_timeout);
         for request in overdue.map(|before| self.in_flight.take_older(before)).unwrap_or_default() {
@@ -160,8 +189,7 @@ impl Session {
                 return Step::End(Some(Close::Silent));
             }
             self.pinged_at = Instant::now();
-            if let Step::End(ended) = self.deliver(socket, vec![Message::Ping(Bytes::new())]).await
-            {
+            if let Step::End(ended) = self.ping(socket).await {
                 return Step::End(ended);
             }
         }
@@ -175,7 +203,7 @@ impl Session {
     }
 
     /// Takes one message of the client.
-    async fn hear(&mut self, socket: &mut WebSocket, message: Message) -> Step {
+    async fn hear(&mut self, socket: &mut Socket, message: Message) -> Step {
         self.heard_at = Instant::now();
         let limit = self.shared.limits.frame_bytes;
         match message {
@@ -216,7 +244,7 @@ impl Session {
     }
 
     /// Says so, and ends the connection: whoever sends such frames does not know the protocol.
-    async fn too_large(&mut self, socket: &mut WebSocket) -> Step {
+    async fn too_large(&mut self, socket: &mut Socket) -> Step {
         let text = "larger than `limits.frame_bytes` of `welcome`";
         self.refuse(None, None, ErrorCode::TooLarge, text);
         match self.flush_replies(socket).await {
@@ -233,6 +261,7 @@ impl Session {
         }
         let is_exempt = self.identity.is_exempt;
         *self.identity = Identity { is_exempt, ..identity };
+        self.expires_at = Instant::now() + self.token_left();
         let credential = self.identity.credential.clone();
         *self.connection.credential.lock() = credential.clone();
         // Asked again: it may have been revoked before the registry knew it.

@@ -2,15 +2,16 @@
 //! own, so that not all arrive there at once. Those that stay are closed after a while. Until then they
 //! are served as always.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
-use axum::extract::ws::WebSocket;
 use proto::error_code::Stored;
 use proto::frame::server::{Redirect, ServerFrame};
 use tokio::time::Instant;
 
 use super::super::close::Close;
-use super::{Session, Step};
+use super::{Event, Order, Session, Step};
+use crate::socket::Socket;
 
 /// How far a connection is with leaving.
 #[derive(Debug, Clone, Copy)]
@@ -69,21 +70,24 @@ impl Session {
     }
 
     /// The last act: requests under way get their answers. None when the client has gone by itself.
-    pub(super) async fn drain(&mut self, socket: &mut WebSocket) -> Option<Close> {
+    pub(super) async fn drain(&mut self, socket: &mut Socket) -> Option<Close> {
         self.leaving = Some(Leaving::Ending);
         let deadline = Instant::now() + Duration::from_millis(self.shared.limits.answer_timeout_ms);
-        while self.in_flight.len() > 0 {
-            let step = tokio::select! {
-                () = self.connection.outbox.changed() => self.write(socket).await,
-                message = socket.recv() => match message {
-                    Some(Ok(message)) => self.hear(socket, message).await,
-                    Some(Err(_)) | None => Step::End(None),
-                },
-                () = tokio::time::sleep_until(deadline) => break,
-                () = self.shared.shutdown.forced() => break,
+        let mut alarm = std::pin::pin!(tokio::time::sleep_until(deadline));
+        let mut order = Order::default();
+        while self.in_flight.len() > 0 && !self.shared.shutdown.is_forced() {
+            let outbox = &self.connection.outbox;
+            let event = poll_fn(|cx| order.poll(cx, socket, outbox, alarm.as_mut())).await;
+            let step = match event {
+                Event::Changed => self.write(socket).await,
+                Event::Heard(Some(Ok(message))) => self.hear(socket, message).await,
+                Event::Heard(_) => Step::End(None),
+                Event::Due => break,
             };
-            if let Step::End(ended) = step {
-                return ended;
+            match step {
+                // It is the end already.
+                Step::On | Step::End(Some(Close::Restarting)) => {}
+                Step::End(ended) => return ended,
             }
         }
         for request in self.in_flight.take_older(std::time::Instant::now()) {

@@ -1,25 +1,27 @@
 //! The way out of a session: what waits for the socket, pages of a sync, and the last answers.
 
+use std::collections::VecDeque;
+use std::io;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
-use futures_util::SinkExt;
 use proto::chat::sync_event::Event;
 use proto::id::ConversationId;
 
 use super::super::close::Close;
 use super::super::sync;
 use super::super::unacknowledged::Due;
-use super::{Session, Step, text};
+use super::{Session, Step};
+use crate::frame::Frame;
 use crate::outbox::Taken;
+use crate::socket::Socket;
 
 /// How long a page may take that nobody asked for.
 const PAGE: Duration = Duration::from_secs(2);
 
 impl Session {
     /// Writes everything that waits, in one go.
-    pub(super) async fn write(&mut self, socket: &mut WebSocket) -> Step {
-        let Taken { frames, failed, close } = self.connection.outbox.take();
+    pub(super) async fn write(&mut self, socket: &mut Socket) -> Step {
+        let Taken { mut frames, failed, close, is_nudged } = self.connection.outbox.take();
         for failed in failed {
             if let Some(request) = self.in_flight.settle(&failed.client_id) {
                 self.refuse_request(
@@ -31,69 +33,73 @@ impl Session {
         }
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
-        let mut messages = Vec::with_capacity(frames.len());
-        for queued in frames {
-            if !queued.answers.is_empty()
-                && let Some(request) = self.in_flight.settle(&queued.answers)
+        for about in frames.iter().map(Frame::about) {
+            if !about.answers.is_empty()
+                && let Some(request) = self.in_flight.settle(&about.answers)
             {
                 self.shared.metrics.answer_seconds.observe(request.sent_at.elapsed().as_secs_f64());
             }
-            if let (Some((id, seq)), Some(unacknowledged)) =
-                (queued.entry, &mut self.unacknowledged)
+            if let (Some((id, seq)), Some(unacknowledged)) = (about.entry, &mut self.unacknowledged)
             {
                 unacknowledged.pushed(id, seq, now, &self.shared.patience);
             }
-            if !queued.traceparent.is_empty() {
-                spans.push(self.shared.tracer.child("gateway.write", &queued.traceparent));
+            if !about.traceparent.is_empty() {
+                spans.push(self.shared.tracer.child("gateway.write", &about.traceparent));
             }
-            messages.push(text(queued.frame));
         }
-        messages.extend(self.replies.drain(..).map(text));
-        match self.deliver(socket, messages).await {
-            Step::On => close.map_or(Step::On, |close| Step::End(Some(close))),
-            ended @ Step::End(_) => ended,
+        frames.extend(self.replies.drain(..).map(|json| Frame::answer(&json)));
+        match self.deliver(socket, frames).await {
+            Step::On => {}
+            ended @ Step::End(_) => return ended,
         }
+        if let Some(close) = close {
+            return Step::End(Some(close));
+        }
+        if is_nudged { self.stop() } else { Step::On }
     }
 
-    pub(super) async fn flush_replies(&mut self, socket: &mut WebSocket) -> Step {
+    pub(super) async fn flush_replies(&mut self, socket: &mut Socket) -> Step {
         if self.replies.is_empty() {
             return Step::On;
         }
-        let messages = std::mem::take(&mut self.replies).into_iter().map(text).collect();
-        self.deliver(socket, messages).await
+        let replies = std::mem::take(&mut self.replies);
+        let frames = replies.iter().map(|json| Frame::answer(json)).collect();
+        self.deliver(socket, frames).await
     }
 
-    pub(super) async fn deliver(&self, socket: &mut WebSocket, messages: Vec<Message>) -> Step {
-        if messages.is_empty() {
+    pub(super) async fn deliver(&self, socket: &mut Socket, mut frames: VecDeque<Frame>) -> Step {
+        if frames.is_empty() {
             return Step::On;
         }
         let patience = Duration::from_millis(self.shared.limits.register_timeout_ms);
         if !self.shared.pulse.is_fit() && !self.shared.pulse.until_fit(patience).await {
             return Step::End(Some(Close::Restarting));
         }
-        self.shared.metrics.frames_out.inc_by(messages.len() as u64);
-        let write = async {
-            for message in messages {
-                socket.feed(message).await?;
-            }
-            socket.flush().await
-        };
-        match tokio::time::timeout(
-            Duration::from_millis(self.shared.limits.write_timeout_ms),
-            write,
-        )
-        .await
-        {
+        self.shared.metrics.frames_out.inc_by(frames.len() as u64);
+        self.in_time(socket.write(&mut frames)).await
+    }
+
+    pub(super) async fn ping(&self, socket: &mut Socket) -> Step {
+        self.in_time(socket.ping()).await
+    }
+
+    async fn in_time(&self, write: impl Future<Output = io::Result<()>>) -> Step {
+        let patience = Duration::from_millis(self.shared.limits.write_timeout_ms);
+        match tokio::time::timeout(patience, write).await {
             Ok(Ok(())) => Step::On,
             Ok(Err(_)) => Step::End(None),
             Err(_elapsed) => Step::End(Some(Close::TooSlow)),
         }
     }
 
+    async fn deliver_page(&self, socket: &mut Socket, json: &[u8]) -> Step {
+        self.deliver(socket, VecDeque::from([Frame::answer(json)])).await
+    }
+
     /// Fetches what the device lacks and writes it page by page, so that memory holds one page.
     pub(super) async fn sync(
         &mut self,
-        socket: &mut WebSocket,
+        socket: &mut Socket,
         request: proto::chat::SyncRequest,
         reference: Option<String>,
     ) -> Step {
@@ -110,7 +116,7 @@ impl Session {
             match tokio::time::timeout(patience, pages.message()).await {
                 Ok(Ok(Some(event))) => {
                     let Some(frame) = sync::frame(event) else { continue };
-                    if let Step::End(ended) = self.deliver(socket, vec![text(frame)]).await {
+                    if let Step::End(ended) = self.deliver_page(socket, &frame).await {
                         return Step::End(ended);
                     }
                 }
@@ -124,7 +130,7 @@ impl Session {
     }
 
     /// Pushes again what is unacknowledged for too long, from the store.
-    pub(super) async fn redeliver(&mut self, socket: &mut WebSocket) -> Step {
+    pub(super) async fn redeliver(&mut self, socket: &mut Socket) -> Step {
         loop {
             let now = std::time::Instant::now();
             let Some(unacknowledged) = &mut self.unacknowledged else { return Step::On };
@@ -140,7 +146,7 @@ impl Session {
         }
     }
 
-    async fn push_again(&mut self, socket: &mut WebSocket, id: ConversationId, after: u64) -> Step {
+    async fn push_again(&mut self, socket: &mut Socket, id: ConversationId, after: u64) -> Step {
         let request = sync::of_conversation_after(&self.identity.user_id, id, after);
         let mut chat = self.shared.chat.clone();
         let Ok(Ok(pages)) = tokio::time::timeout(PAGE, chat.sync(request)).await else {
@@ -159,7 +165,7 @@ impl Session {
                 Some(Event::Page(_)) => {
                     self.shared.metrics.redelivered.inc();
                     let Some(frame) = sync::frame(event) else { continue };
-                    if let Step::End(ended) = self.deliver(socket, vec![text(frame)]).await {
+                    if let Step::End(ended) = self.deliver_page(socket, &frame).await {
                         return Step::End(ended);
                     }
                 }

@@ -1,0 +1,54 @@
+//! What a session waits for: its client, its outbox, its alarm. Decides only whose turn it is.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::Sleep;
+
+use crate::outbox::Outbox;
+use crate::socket::{Message, ReadError, Socket};
+
+/// What has happened.
+pub(super) enum Event {
+    /// The client said something, or is gone.
+    Heard(Option<Result<Message, ReadError>>),
+    /// There is something to write.
+    Changed,
+    /// Something is due.
+    Due,
+}
+
+/// Reading and writing take turns, so that neither a talkative client nor a busy conversation keeps the
+/// other waiting.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    heard_last: bool,
+}
+
+impl Order {
+    /// The next event. Cancel safe: nothing is taken that is not answered.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &mut Socket,
+        outbox: &Outbox,
+        alarm: Pin<&mut Sleep>,
+    ) -> Poll<Event> {
+        // Before both: neither can hold up what is due.
+        if alarm.poll(cx).is_ready() {
+            return Poll::Ready(Event::Due);
+        }
+        if self.heard_last && outbox.poll_changed(cx).is_ready() {
+            self.heard_last = false;
+            return Poll::Ready(Event::Changed);
+        }
+        if let Poll::Ready(heard) = socket.poll_recv(cx) {
+            self.heard_last = true;
+            return Poll::Ready(Event::Heard(heard));
+        }
+        if outbox.poll_changed(cx).is_ready() {
+            return Poll::Ready(Event::Changed);
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,200 @@
+//! A WebSocket of a client (RFC 6455): messages in, prepared frames out.
+//!
+//! Our own, because it is the hot path: a frame is encoded once for all its sockets and written as it is,
+//! many of them with one call; an idle socket holds no buffer. Knows nothing of sessions.
+
+mod deflate;
+mod header;
+pub(crate) mod opening;
+mod reader;
+pub(crate) mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::accept::stream::Stream;
+use crate::frame::{Encoding, Frame};
+use header::Opcode;
+use reader::Reader;
+pub(crate) use reader::{Message, ReadError};
+
+/// What is read at once, on the stack.
+const READ_BYTES: usize = 8 << 10;
+/// Frames that are written with one call.
+const FRAMES_AT_ONCE: usize = 64;
+
+/// The socket.
+#[derive(Debug)]
+pub(crate) struct Socket<S = Stream> {
+    stream: S,
+    reader: Reader,
+    encoding: Encoding,
+    /// A pong, a ping or a close that goes out before anything else.
+    control: Vec<u8>,
+    /// So many bytes of the first frame under way are written.
+    written: usize,
+    /// The client has said goodbye.
+    is_closed: bool,
+    /// This side has said goodbye.
+    has_closed: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Of a stream after its upgrade; `read` came in behind the request. No message is larger than
+    /// `limit` bytes.
+    pub(crate) fn new(stream: S, read: &[u8], limit: usize, encoding: Encoding) -> Self {
+        let mut reader = Reader::new(limit, encoding.is_deflated);
+        reader.put(read);
+        Self {
+            stream,
+            reader,
+            encoding,
+            control: Vec::new(),
+            written: 0,
+            is_closed: false,
+            has_closed: false,
+        }
+    }
+
+    /// The next message; none once the client has gone. Cancel safe. Pings are answered by themselves.
+    pub(crate) async fn recv(&mut self) -> Option<Result<Message, ReadError>> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// See [`Self::recv`].
+    pub(crate) fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, ReadError>>> {
+        loop {
+            // Before more is read: a flood of pings is held up by its own answers.
+            if let Err(error) = ready!(self.poll_control(cx)) {
+                return Poll::Ready(Some(Err(error.into())));
+            }
+            if self.is_closed {
+                return Poll::Ready(None);
+            }
+            match self.reader.next() {
+                Ok(Some(message)) => {
+                    self.answer(&message);
+                    return Poll::Ready(Some(Ok(message)));
+                }
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+            let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
+            let mut read = ReadBuf::uninit(&mut space);
+            if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
+                return Poll::Ready(Some(Err(error.into())));
+            }
+            if read.filled().is_empty() {
+                return Poll::Ready(None);
+            }
+            self.reader.put(read.filled());
+        }
+    }
+
+    fn answer(&mut self, message: &Message) {
+        match message {
+            Message::Ping(payload) => self.control = wire::control(Opcode::Pong, payload),
+            Message::Close(code) => {
+                self.is_closed = true;
+                if !self.has_closed {
+                    self.control = match code {
+                        Some(code) => wire::close(*code, ""),
+                        None => wire::control(Opcode::Close, &[]),
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes all these frames and takes them away. Dropped half-way, nothing can be written any more.
+    pub(crate) async fn write(&mut self, frames: &mut VecDeque<Frame>) -> io::Result<()> {
+        poll_fn(|cx| self.poll_write(cx, frames)).await
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &mut VecDeque<Frame>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_control(cx))?;
+        while let Some(first) = frames.front() {
+            let rest = &first.wire(self.encoding)[self.written..];
+            let mut count = if frames.len() == 1 {
+                ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?
+            } else {
+                let mut parts = [IoSlice::new(&[]); FRAMES_AT_ONCE];
+                parts[0] = IoSlice::new(rest);
+                for (part, frame) in parts[1..].iter_mut().zip(frames.iter().skip(1)) {
+                    *part = IoSlice::new(frame.wire(self.encoding));
+                }
+                let parts = &parts[..frames.len().min(FRAMES_AT_ONCE)];
+                ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, parts))?
+            };
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            count += self.written;
+            self.written = 0;
+            while let Some(first) = frames.front() {
+                let length = first.wire(self.encoding).len();
+                if count < length {
+                    self.written = count;
+                    break;
+                }
+                count -= length;
+                frames.pop_front();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends a ping.
+    pub(crate) async fn ping(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_control(cx)).await?;
+        self.control = wire::control(Opcode::Ping, &[]);
+        poll_fn(|cx| self.poll_control(cx)).await
+    }
+
+    /// Writes what is left of a control frame: the answer to a close, above all.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_control(cx)).await
+    }
+
+    /// Says goodbye. Does not wait for the other side's.
+    pub(crate) async fn close(&mut self, code: u16, reason: &str) -> io::Result<()> {
+        poll_fn(|cx| self.poll_control(cx)).await?;
+        self.has_closed = true;
+        self.control = wire::close(code, reason);
+        poll_fn(|cx| self.poll_control(cx)).await
+    }
+
+    fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.control.is_empty() {
+            if self.written > 0 {
+                // In the middle of a frame whose rest will never come.
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.control))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => {
+                    self.control.drain(..count);
+                }
+            }
+        }
+        self.control = Vec::new();
+        Poll::Ready(Ok(()))
+    }
+}

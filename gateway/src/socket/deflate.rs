@@ -1,0 +1,180 @@
+//! `permessage-deflate` (RFC 7692) without context takeover, both ways: a message is compressed once for
+//! all its sockets, and no socket keeps a window. What a client sends is inflated up to a limit.
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+/// What is agreed on when a client offers the extension.
+pub(crate) const AGREED: &str =
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+const NAME: &str = "permessage-deflate";
+/// Below it, the head of a compressed block costs more than it saves.
+const WORTH_BYTES: usize = 256;
+/// Ends every message and is not sent (section 7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+/// What is inflated in one go.
+const STEP_BYTES: usize = 4 << 10;
+
+/// What became of a client's message.
+pub(super) enum Inflated {
+    Whole(Vec<u8>),
+    /// It is larger than the limit.
+    TooBig,
+    /// It is not deflated.
+    Broken,
+}
+
+/// Whether one of the offers (the values of `Sec-WebSocket-Extensions`) is one that this side can keep.
+pub(crate) fn is_offered<'a>(mut headers: impl Iterator<Item = &'a str>) -> bool {
+    headers.any(|value| value.split(',').any(is_acceptable))
+}
+
+fn is_acceptable(offer: &str) -> bool {
+    let mut parts = offer.split(';').map(str::trim);
+    if parts.next() != Some(NAME) {
+        return false;
+    }
+    let mut seen = Vec::new();
+    for parameter in parts {
+        let (name, value) = match parameter.split_once('=') {
+            Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
+            None => (parameter, None),
+        };
+        let is_good = match name {
+            "server_no_context_takeover" | "client_no_context_takeover" => value.is_none(),
+            // A window of the client's is whatever it likes.
+            "client_max_window_bits" => value.is_none_or(is_window),
+            // Compressed once for all sockets: only the largest window.
+            "server_max_window_bits" => value == Some("15"),
+            _ => false,
+        };
+        if !is_good || seen.contains(&name) {
+            return false;
+        }
+        seen.push(name);
+    }
+    true
+}
+
+fn is_window(bits: &str) -> bool {
+    bits.parse().is_ok_and(|bits: u8| (8..=15).contains(&bits)) && !bits.starts_with(['0', '+'])
+}
+
+/// Compresses a message; none when that saves nothing.
+pub(super) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
+    if bytes.len() < WORTH_BYTES {
+        return None;
+    }
+    let mut compress = Compress::new(Compression::fast(), false);
+    let mut out = Vec::with_capacity(bytes.len());
+    // No more room than the message has: one that does not fit is not worth it.
+    let status = compress.compress_vec(bytes, &mut out, FlushCompress::Sync).ok()?;
+    let is_whole = status == Status::Ok
+        && compress.total_in() == bytes.len() as u64
+        && out.len() < out.capacity()
+        && out.ends_with(&TAIL);
+    if !is_whole {
+        return None;
+    }
+    out.truncate(out.len() - TAIL.len());
+    Some(out)
+}
+
+/// Inflates a message of a client.
+pub(super) fn inflate(bytes: &[u8], limit: usize) -> Inflated {
+    let mut decompress = Decompress::new(false);
+    let mut out: Vec<u8> = Vec::new();
+    for input in [bytes, &TAIL[..]] {
+        let mut rest = input;
+        loop {
+            out.reserve(STEP_BYTES);
+            let (before_in, before_out) = (decompress.total_in(), out.len());
+            let Ok(status) = decompress.decompress_vec(rest, &mut out, FlushDecompress::Sync)
+            else {
+                return Inflated::Broken;
+            };
+            let taken = (decompress.total_in() - before_in) as usize;
+            rest = &rest[taken..];
+            if out.len() > limit {
+                return Inflated::TooBig;
+            }
+            let has_room = out.len() < out.capacity();
+            match status {
+                // A last block: what follows it belongs to no message.
+                Status::StreamEnd => return Inflated::Whole(out),
+                Status::Ok | Status::BufError => {
+                    if rest.is_empty() && has_room {
+                        break;
+                    }
+                    if taken == 0 && out.len() == before_out && has_room {
+                        return Inflated::Broken;
+                    }
+                }
+            }
+        }
+    }
+    Inflated::Whole(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn offers_that_can_be_kept_are_taken_and_the_others_are_not() {
+        for good in [
+            "permessage-deflate",
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits=10; server_max_window_bits=15",
+            "permessage-deflate; server_max_window_bits=9, permessage-deflate",
+            "x-other, permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        ] {
+            assert!(is_offered([good].into_iter()), "{good}");
+        }
+        for bad in [
+            "",
+            "x-webkit-deflate-frame",
+            "permessage-deflate; server_max_window_bits=9",
+            "permessage-deflate; server_max_window_bits",
+            "permessage-deflate; client_max_window_bits=7",
+            "permessage-deflate; client_max_window_bits=008",
+            "permessage-deflate; client_max_window_bits=10; client_max_window_bits=10",
+            "permessage-deflate; server_no_context_takeover=1",
+            "permessage-deflate; unheard_of",
+        ] {
+            assert!(!is_offered([bad].into_iter()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_found_before_it_fills_the_memory() {
+        let bomb = deflate(&vec![b'a'; 64 << 20]).unwrap();
+        assert!(bomb.len() < 1 << 20);
+        assert!(matches!(inflate(&bomb, 1 << 20), Inflated::TooBig));
+    }
+
+    #[test]
+    fn short_or_random_messages_stay_as_they_are() {
+        assert!(deflate(b"short").is_none());
+        let noise: Vec<u8> = (0..64).flat_map(|_| *uuid::Uuid::new_v4().as_bytes()).collect();
+        assert!(deflate(&noise).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_deflated_inflates_to_itself(text in "[a-e ]{256,9000}") {
+            let deflated = deflate(text.as_bytes()).unwrap();
+            prop_assert!(deflated.len() < text.len());
+            let Inflated::Whole(back) = inflate(&deflated, 9_000) else { panic!("not whole") };
+            prop_assert_eq!(back, text.as_bytes());
+            prop_assert!(matches!(inflate(&deflated, text.len() - 1), Inflated::TooBig));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            if let Inflated::Whole(out) = inflate(&bytes, 10_000) {
+                prop_assert!(out.len() <= 10_000);
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The opening handshake (RFC 6455, section 4.2): what the request must say, and the answer to it.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use sha1::{Digest, Sha1};
+
+use super::{Socket, deflate};
+use crate::accept::stream::Stream;
+use crate::frame::Encoding;
+
+/// Joined to the client's key (section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// A request to become a socket.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    accept: HeaderValue,
+    on_upgrade: OnUpgrade,
+    /// The client offers compression that this side can keep.
+    pub(crate) offers_deflate: bool,
+}
+
+/// Why a request is none, with what to do about it.
+type NotOne = (StatusCode, [(HeaderName, &'static str); 1], &'static str);
+
+impl<State: Send + Sync> FromRequestParts<State> for Opening {
+    type Rejection = NotOne;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, NotOne> {
+        let upgrade = (header::UPGRADE, "websocket");
+        let refuse = |text| (StatusCode::UPGRADE_REQUIRED, [upgrade.clone()], text);
+        let headers = &parts.headers;
+        if parts.method != Method::GET || parts.version < Version::HTTP_11 {
+            return Err(refuse("open a WebSocket with GET over HTTP/1.1"));
+        }
+        if !names(headers, header::CONNECTION, "upgrade")
+            || !names(headers, header::UPGRADE, "websocket")
+        {
+            return Err(refuse("this is a WebSocket endpoint; does a proxy drop `Upgrade`?"));
+        }
+        if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+            let version = [(header::SEC_WEBSOCKET_VERSION, "13")];
+            return Err((StatusCode::BAD_REQUEST, version, "WebSocket version 13 only"));
+        }
+        let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
+            return Err((StatusCode::BAD_REQUEST, [upgrade], "`Sec-WebSocket-Key` is missing"));
+        };
+        let accept = HeaderValue::from_str(&accept_of(key.as_bytes()))
+            .map_err(|_| refuse("no answer to this key"))?;
+        let extensions = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+        let offers_deflate =
+            deflate::is_offered(extensions.iter().filter_map(|value| value.to_str().ok()));
+        let on_upgrade = parts
+            .extensions
+            .remove::<OnUpgrade>()
+            .ok_or_else(|| refuse("this connection cannot be upgraded"))?;
+        Ok(Self { accept, on_upgrade, offers_deflate })
+    }
+}
+
+/// The answer to a client's key (section 4.2.2).
+pub(super) fn accept_of(key: &[u8]) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(GUID);
+    STANDARD.encode(hash.finalize())
+}
+
+/// Whether a header lists a word.
+fn names(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name);
+    let mut words =
+        values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    words.any(|value| value.trim().eq_ignore_ascii_case(word))
+}
+
+/// The first of our subprotocols that the client offers.
+pub(crate) fn subprotocol(headers: &HeaderMap, ours: &[&'static str]) -> Option<&'static str> {
+    ours.iter().copied().find(|name| {
+        let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+        let mut offered = values
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','));
+        offered.any(|offer| offer.trim() == *name)
+    })
+}
+
+/// A request that is granted, waiting for the answer to be out.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    on_upgrade: OnUpgrade,
+    encoding: Encoding,
+    limit: usize,
+}
+
+impl Opening {
+    /// Grants it. No message of the client may be larger than `limit` bytes.
+    pub(crate) fn grant(
+        self,
+        subprotocol: Option<&'static str>,
+        encoding: Encoding,
+        limit: usize,
+    ) -> (Response, Opened) {
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, self.accept);
+        if let Some(name) = subprotocol {
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+        }
+        if encoding.is_deflated {
+            let agreed = HeaderValue::from_static(deflate::AGREED);
+            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, agreed);
+        }
+        (response, Opened { on_upgrade: self.on_upgrade, encoding, limit })
+    }
+}
+
+impl Opened {
+    /// The socket, once the answer is out; none when the connection was lost meanwhile.
+    pub(crate) async fn socket(self) -> Option<Socket> {
+        let upgraded = self.on_upgrade.await.ok()?;
+        // The accept loop serves no other stream.
+        let parts = upgraded.downcast::<TokioIo<Stream>>().ok()?;
+        let stream = parts.io.into_inner();
+        Some(Socket::new(stream, &parts.read_buf, self.limit, self.encoding))
+    }
+}
