@@ -47,9 +47,13 @@ test-web: web $(CHROMIUM)
 	cd web && npm test
 	cd web && TIDINGS_BIN=$$(realpath ../target/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
 
-bench: backends ## the figures of docs/benchmarks.md, measured on this machine
+bench: backends ## the figures of docs/benchmarks.md, beside NATS and two floors; ROWS="w1 idle" only these
 	$(CARGO) build --release --workspace --bins
-	bash deploy/bench.sh
+	$(if $(ROWS),ROWS="$(ROWS)" bash deploy/bench/compared.sh,bash deploy/bench.sh)
+
+bench-large: backends ## 95,000 connections at five gateways for ten minutes under 1,000 messages/s
+	$(CARGO) build --release --workspace --bins
+	bash deploy/bench-large.sh
 
 autobahn: ## the Autobahn WebSocket suite against the socket stack; PYTHON2 names a Python 2.7; writes docs/autobahn.md
 	bash deploy/autobahn.sh
@@ -76,7 +80,7 @@ lint-deploy: $(LINT_VENV)/bin/hadolint
 	@if command -v nginx >/dev/null; then \
 		sed 's/server gateway-[0-9]*:8080/server 127.0.0.1:8080/' deploy/nginx/nginx.conf > target/nginx.conf; \
 		nginx -t -q -c $$(realpath target/nginx.conf); fi
-	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh deploy/bench/*.sh .ci/run; fi
 
 $(LINT_VENV)/bin/hadolint:
 	python3 -m venv $(LINT_VENV)

@@ -6,7 +6,11 @@
 //! A run: [`run`] lays out who talks to whom, starts a thread or more of clients, leads them through
 //! connecting, sending and draining, and hands what they recorded to [`check`].
 //! [`fault_proxy`] stands between any two processes and spoils their connections.
+//!
+//! [`fanout`], [`arrivals`] and [`idle`] only measure, and measure others alike: a [`crowd`] of lean
+//! connections to Tidings, to NATS, or to a [`floor`].
 
+pub mod arrivals;
 mod author;
 pub mod check;
 pub mod check_command;
@@ -14,13 +18,17 @@ mod client;
 mod clock;
 mod connection;
 mod counters;
+pub mod crowd;
 mod cursor;
 mod event;
 mod facts;
+pub mod fanout;
 pub mod fault_proxy;
+pub mod floor;
 mod hear;
 pub mod history;
 mod identity;
+pub mod idle;
 mod load;
 mod measures;
 mod message;

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use fleet::Options;
 use fleet::check_command::CheckOptions;
+use fleet::crowd::costs::Figures;
+use fleet::crowd::error::BenchError;
 use fleet::options::{Command, CommandLine};
 use serde::Serialize;
 
@@ -14,26 +16,47 @@ use serde::Serialize;
 const NO_RUN: u8 = 2;
 
 fn main() -> ExitCode {
+    let tell = |phase: &str| eprintln!("{phase}");
     match CommandLine::parse().command {
+        Command::Fanout(options) => figures(fleet::fanout::run(&options, tell)),
+        Command::Arrivals(options) => figures(fleet::arrivals::run(&options)),
+        Command::Idle(options) => figures(fleet::idle::run(&options, tell)),
+        Command::Floor(options) => {
+            let tell = |address| drop(writeln!(std::io::stdout(), "listening {address}"));
+            match fleet::floor::run(&options, tell) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => no_run(&error),
+            }
+        }
         Command::Run(options) => run(*options),
         Command::Check(options) => check(&options),
         Command::Proxy(options) => match fleet::fault_proxy::command::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("fleet: {error}");
-                ExitCode::from(NO_RUN)
-            }
+            Err(error) => no_run(&error),
         },
     }
+}
+
+/// Prints what a benchmark measured.
+fn figures(measured: Result<Figures, BenchError>) -> ExitCode {
+    match measured {
+        Ok(figures) => {
+            let _ = writeln!(std::io::stdout(), "{figures}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => no_run(&error),
+    }
+}
+
+fn no_run(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("fleet: {error}");
+    ExitCode::from(NO_RUN)
 }
 
 fn check(options: &CheckOptions) -> ExitCode {
     let judgement = match fleet::check_command::run(options) {
         Ok(judgement) => judgement,
-        Err(error) => {
-            eprintln!("fleet: {error}");
-            return ExitCode::from(NO_RUN);
-        }
+        Err(error) => return no_run(&error),
     };
     let _ = writeln!(std::io::stdout(), "{judgement}");
     exit(options.json.as_deref(), &judgement, judgement.exit_code())
@@ -57,10 +80,7 @@ fn run(options: Options) -> ExitCode {
     let json = options.json.clone();
     let report = match fleet::run(options) {
         Ok(report) => report,
-        Err(error) => {
-            eprintln!("fleet: {error}");
-            return ExitCode::from(NO_RUN);
-        }
+        Err(error) => return no_run(&error),
     };
     // A closed pipe is no reason to fail: the exit code still says it.
     let _ = writeln!(std::io::stdout(), "{report}");

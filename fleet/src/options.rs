@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use clap::{Args, FromArgMatches as _, Parser, ValueEnum};
 
+use crate::arrivals::{self, ArrivalsOptions};
 use crate::check_command::{self, CheckOptions};
+use crate::fanout::{self, FanoutOptions};
 use crate::fault_proxy::command::{self, ProxyOptions};
+use crate::floor::{self, FloorOptions};
 use crate::identity::MAX_CLIENTS;
+use crate::idle::{self, IdleOptions};
 use crate::message::{MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES};
 pub use beside::Beside;
 pub(crate) use values::duration as parse_duration;
@@ -37,6 +41,18 @@ pub enum Command {
     /// Stand between clients and servers, and spoil their connections when told to.
     #[command(after_long_help = command::HELP)]
     Proxy(ProxyOptions),
+    /// Measure one publisher and many members: Tidings, NATS or a floor.
+    #[command(after_long_help = fanout::options::HELP)]
+    Fanout(FanoutOptions),
+    /// Measure connections that come in.
+    #[command(after_long_help = arrivals::HELP)]
+    Arrivals(ArrivalsOptions),
+    /// Measure connections that only stay.
+    #[command(after_long_help = idle::HELP)]
+    Idle(IdleOptions),
+    /// Serve the least that could deliver a message, to measure against.
+    #[command(after_long_help = floor::HELP)]
+    Floor(FloorOptions),
 }
 
 const LONG_ABOUT: &str = "\

@@ -76,6 +76,21 @@ impl Plan {
         }
     }
 
+    /// One group of so many, the first of them its maker.
+    pub fn one_group(members: u32, run: Run) -> Self {
+        let users = (0..members).map(|member| run.user(member)).collect();
+        let conversation =
+            Conversation { id: Uuid::nil(), members: (0..members).collect(), is_direct: false };
+        Self {
+            run,
+            users,
+            conversations: vec![conversation],
+            memberships: vec![vec![0]; members as usize],
+            senders: Senders::One,
+            absent: 0,
+        }
+    }
+
     /// Members of every group who never connect.
     pub fn absent_members(&self) -> impl Iterator<Item = UserId> {
         let first = self.users.len() as u32;

@@ -4,7 +4,7 @@ mod broadcasting;
 mod conductor;
 mod ending;
 mod judge;
-mod setup;
+pub(crate) mod setup;
 
 use std::io;
 use std::path::PathBuf;

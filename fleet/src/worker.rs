@@ -175,7 +175,7 @@ async fn sweep(
 
 /// Spreads a round over all clients evenly.
 #[derive(Debug)]
-struct Turns {
+pub(crate) struct Turns {
     count: usize,
     round: Duration,
     /// In clients, with the fraction of one.
@@ -184,12 +184,12 @@ struct Turns {
 }
 
 impl Turns {
-    fn new(count: usize, round: Duration) -> Self {
+    pub(crate) fn new(count: usize, round: Duration) -> Self {
         Self { count, round, owed: 0.0, next: 0 }
     }
 
     /// Who has a turn after `passed`; nobody twice.
-    fn due(&mut self, passed: Duration) -> impl Iterator<Item = usize> + use<> {
+    pub(crate) fn due(&mut self, passed: Duration) -> impl Iterator<Item = usize> + use<> {
         self.owed += self.count as f64 * passed.as_secs_f64() / self.round.as_secs_f64().max(1e-3);
         let turns = (self.owed as usize).min(self.count);
         self.owed = (self.owed - turns as f64).min(self.count as f64);

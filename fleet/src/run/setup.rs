@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::RunError;
 use crate::event::Event;
 use crate::identity::Run;
-use crate::options::{NamedPid, Options, Scenario, Secret};
+use crate::options::{NamedPid, Options, Scenario, Secret, WsUrl};
 use crate::plan::Plan;
 use crate::processes;
 use crate::record::Writer;
@@ -42,9 +42,9 @@ pub(super) async fn prepare(options: Options) -> Result<Setup, RunError> {
     if !missing.is_empty() {
         return Err(RunError::Processes(missing.join(", ")));
     }
-    let secret = secret(&options)?;
+    let secret = secret(options.secret.as_ref(), options.secret_file.as_deref())?;
     let signer = Arc::new(Signer::new(&secret, options.audience.clone(), options.issuer.clone()));
-    let targets = targets(&options).await?;
+    let targets = targets(&options.urls).await?;
     let mut plan = Plan::of(&options, Run::begin());
     if options.scenario == Scenario::Group {
         make_groups(&options, &mut plan, &signer).await?;
@@ -83,8 +83,9 @@ fn begin_history(path: &Path, options: &Options, plan: &Plan) -> Result<Writer, 
     Ok(writer)
 }
 
-fn secret(options: &Options) -> Result<Secret, RunError> {
-    match (&options.secret, &options.secret_file) {
+/// The secret as given, or out of its file.
+pub(crate) fn secret(given: Option<&Secret>, file: Option<&Path>) -> Result<Secret, RunError> {
+    match (given, file) {
         (Some(secret), _) => Ok(secret.clone()),
         (None, Some(path)) => match std::fs::read_to_string(path) {
             Ok(text) if !text.trim_ascii().is_empty() => {
@@ -92,9 +93,9 @@ fn secret(options: &Options) -> Result<Secret, RunError> {
             }
             Ok(_) => {
                 let source = io::Error::new(io::ErrorKind::InvalidData, "the file is empty");
-                Err(RunError::Secret { path: path.clone(), source })
+                Err(RunError::Secret { path: path.to_path_buf(), source })
             }
-            Err(source) => Err(RunError::Secret { path: path.clone(), source }),
+            Err(source) => Err(RunError::Secret { path: path.to_path_buf(), source }),
         },
         (None, None) => {
             let source = io::Error::new(io::ErrorKind::NotFound, "no secret is given");
@@ -103,9 +104,10 @@ fn secret(options: &Options) -> Result<Secret, RunError> {
     }
 }
 
-async fn targets(options: &Options) -> Result<Arc<[Target]>, RunError> {
+/// Where the addresses lead.
+pub(crate) async fn targets(urls: &[WsUrl]) -> Result<Arc<[Target]>, RunError> {
     let mut targets = Vec::new();
-    for url in &options.urls {
+    for url in urls {
         let authority = &url.authority;
         let resolve = |source| RunError::Resolve { authority: authority.clone(), source };
         let mut addresses: Vec<_> =
@@ -121,7 +123,8 @@ async fn targets(options: &Options) -> Result<Arc<[Target]>, RunError> {
     Ok(targets.into())
 }
 
-fn check_file_limit(clients: u32) -> Result<(), RunError> {
+/// There are files enough for so many sockets.
+pub(crate) fn check_file_limit(clients: u32) -> Result<(), RunError> {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let limit = limits
         .lines()

@@ -176,6 +176,11 @@ pub fn write_text(out: &mut Vec<u8>, text: &[u8], mask: [u8; 4]) {
     write_frame(out, TEXT, text, mask);
 }
 
+/// Appends a binary message.
+pub fn write_binary(out: &mut Vec<u8>, bytes: &[u8], mask: [u8; 4]) {
+    write_frame(out, BINARY, bytes, mask);
+}
+
 /// Appends the answer to a ping.
 pub fn write_pong(out: &mut Vec<u8>, payload: &[u8], mask: [u8; 4]) {
     write_frame(out, PONG, payload, mask);

@@ -44,18 +44,23 @@ pub enum HandshakeError {
     NotWebSocket(&'static str),
 }
 
+/// Connects from `source`.
+pub async fn connect(target: &Target, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = if target.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_nodelay(true)?;
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    socket.connect(target.address).await
+}
+
 /// Connects from `source` and upgrades. The bytes behind the answer belong to the first frames.
 pub async fn open(
     target: &Target,
     source: Option<IpAddr>,
     token: &str,
 ) -> Result<(TcpStream, Vec<u8>), HandshakeError> {
-    let socket = if target.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_nodelay(true)?;
-    if let Some(source) = source {
-        socket.bind(SocketAddr::new(source, 0))?;
-    }
-    let mut stream = socket.connect(target.address).await?;
+    let mut stream = connect(target, source).await?;
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\

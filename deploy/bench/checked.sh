@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Every workload once, through the fleet, which checks each message while it measures.
+# Stops by itself after about six minutes. SECONDS_EACH, WINDOW and MEMBERS change it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=deploy/bench/servers.sh
+. deploy/bench/servers.sh
+seconds=${SECONDS_EACH:-15}
+
+fleet() { # TITLE ARGUMENTS...
+    echo
+    echo "== $1"
+    shift
+    "$bin/fleet" run "$@" --duration "${seconds}s" --seed 1 2>/dev/null || echo "exit code $?"
+}
+
+about_this_machine
+start_cluster
+cluster=(--url "ws://${address_of[gateway]}/ws" --secret-file "$work/secret" --server-pids "$cluster_pids")
+
+fleet "cluster, 500 pairs, saturated" "${cluster[@]}" --pairs 500 --window "${WINDOW:-8}" --warmup 5s --verify-history=50
+fleet "cluster, 500 pairs, 1,000 messages/s" "${cluster[@]}" --pairs 500 --rate 1000 --warmup 5s
+fleet "cluster, 10,000 idle connections" "${cluster[@]}" --scenario idle --clients 10000 --ramp 1000/s --sources 127.0.0.2-127.0.0.9
+calls=(--pairs 100 --rate 200 --signals 200 --listeners 4800 --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 5s)
+fleet "cluster, 5,000 connections, messages and call signals, quiet" "${cluster[@]}" "${calls[@]}"
+fleet "the same with 3 broadcasts a second to all 5,000" "${cluster[@]}" "${calls[@]}" --broadcasts 3
+for members in ${MEMBERS:-2 16 256 257 1000 4000 10000}; do
+    # So many messages a second that some 4,000 deliveries come of them, but at least one.
+    rate=$((4000 / members > 0 ? 4000 / members : 1))
+    fleet "cluster, one group, $members members, $rate messages/s" "${cluster[@]}" --scenario group --members "$members" \
+        --senders one --rate "$rate" --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 3s --ack-every-ms 2000
+done
+fleet "cluster, one group, 100,000 members, 4,000 of them online, 1 message/s" "${cluster[@]}" --scenario group \
+    --members 4000 --absent 96000 --senders one --rate 1 --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 3s \
+    --ack-every-ms 2000
+stop_all
+
+start all "$bin/tidings" serve --listen 127.0.0.1:0 --management-listen 127.0.0.1:0 --data "$work/data"
+ready all
+alone=(--url "ws://${address_of[all]}/ws" --secret-file "$work/data/secret" --server-pids "tidings=${pid_of[all]}")
+fleet "all-in-one on SQLite, 500 pairs, saturated" "${alone[@]}" --pairs 500 --window "${WINDOW:-8}" --warmup 5s --verify-history=50
+fleet "all-in-one on SQLite, 500 pairs, 1,000 messages/s" "${alone[@]}" --pairs 500 --rate 1000 --warmup 5s

@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# Sourced by the comparison: figures of all repetitions, and their medians as rows of Markdown.
+
+figures=$work/figures
+
+note() { # ROW LINE: the line that a command of the fleet printed
+    echo "$1 $2" >>"$figures"
+    echo "  $2" >&2
+}
+median() { # ROW TARGET FIELD -> the middle one, or nothing
+    [ -f "$figures" ] || return 0
+    awk -v row="$1" -v target="target=$2" -v field="$3=" '
+        $1 == row && $3 == target {
+            for (i = 4; i <= NF; i++) if (index($i, field) == 1) print substr($i, length(field) + 1)
+        }' "$figures" | sort -g | awk '
+        { all[NR] = $1 }
+        END { if (NR) printf "%.6g", NR % 2 ? all[(NR + 1) / 2] : (all[NR / 2] + all[NR / 2 + 1]) / 2 }'
+}
+ratio() { # A B -> A / B, or nothing
+    [ -n "$1" ] && [ -n "$2" ] || { echo –; return; }
+    awk -v a="$1" -v b="$2" 'BEGIN { if (b + 0 == 0) print "–"; else printf "%.2f", a / b }'
+}
+head_of_table() {
+    echo
+    echo "| workload | figure | Tidings | NATS | axum | TCP | Tidings / NATS | Tidings / axum | Tidings / TCP |"
+    echo "|---|---|---|---|---|---|---|---|---|"
+}
+row() { # ROW WORKLOAD FIGURE FIELD [FIELD OF TIDINGS]
+    local tidings nats axum tcp
+    tidings=$(median "$1" tidings "${5:-$4}")
+    [ -n "$tidings" ] || return 0
+    nats=$(median "$1" nats "$4") axum=$(median "$1" axum "$4") tcp=$(median "$1" tcp "$4")
+    echo "| $2 | $3 | $tidings | ${nats:-–} | ${axum:-–} | ${tcp:-–} |" \
+        "$(ratio "$tidings" "$nats") | $(ratio "$tidings" "$axum") | $(ratio "$tidings" "$tcp") |"
+}
