@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-web chaos chaos-quick chaos-planted bench autobahn fuzz lint lint-rust lint-web lint-deploy web backends up down clean
+.PHONY: help run test test-rust test-web chaos chaos-quick chaos-planted bench bench-large autobahn fuzz lint lint-rust lint-web lint-deploy web backends up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c

@@ -34,7 +34,7 @@ for number in $(seq "$gateways"); do
         --url "ws://${address_of[gateway-$next]:-${address_of[gateway]:-}}/ws" \
         --secret-file "$work/secret" --server-pids "$cluster_pids" --rate $((rate / gateways)) --ramp "$ramp/s" \
         --sources "127.0.$number.2-127.0.$number.9" --connect-timeout 120s --warmup 10s --duration "${seconds}s" \
-        --drain 60s --ack-every-ms 30000 --seed "$number" --quiet --json "$work/fleet-$number.json"
+        --drain 60s --ack-every-ms 2000 --seed "$number" --quiet --json "$work/fleet-$number.json"
     fleets+=("${pid_of[fleet-$number]}")
 done
 sleep $((connections / gateways / ramp + 30))

@@ -29,7 +29,7 @@ trap clean EXIT
 launch() { # LOG COMMAND...: in the background, ended with the script
     local log=$1
     shift
-    : >"$work/$log.out"
+    : >"$work/$log.out" && : >"$work/$log.err"
     "$@" >"$work/$log.out" 2>"$work/$log.err" &
     started+=($!)
     pid_of[$log]=$!
@@ -77,7 +77,7 @@ start_cluster() { # [GATEWAYS]: sets cluster_pids; a gateway alone is called gat
     for number in $(seq "${1:-1}"); do
         service=gateway
         [ "${1:-1}" -eq 1 ] || service=gateway-$number
-        start "$service" "$bin/gateway"
+        TIDINGS_GATEWAY__GATEWAY_ID=gateway-$number start "$service" "$bin/gateway"
         cluster_pids+=,gateway=${pid_of[$service]}
         ready "$service"
     done

@@ -91,11 +91,11 @@ impl Crowd {
             while dials.len() >= pace.parallel.max(1) {
                 let _ = dials.join_next().await;
             }
-            let due = match pace.per_second {
-                Some(rate) => begun + Duration::from_secs_f64(f64::from(at) / rate),
-                None => Instant::now(),
-            };
-            tokio::time::sleep_until(due).await;
+            let mut due = Instant::now();
+            if let Some(rate) = pace.per_second {
+                due = begun + Duration::from_secs_f64(f64::from(at) / rate);
+                tokio::time::sleep_until(due).await;
+            }
             while dials.try_join_next().is_some() {}
             let crowd = Rc::clone(self);
             dials.spawn_local(async move {
