@@ -14,7 +14,7 @@ if [ ! -x "$work/venv/bin/wstest" ]; then
     "$python2" -m virtualenv -q "$work/venv"
     "$work/venv/bin/pip" install -q autobahntestsuite==25.10.1
 fi
-cargo build -q -p gateway --features echo --example echo
+cargo build -q --workspace --features gateway/echo --example echo
 "${CARGO_TARGET_DIR:-target}/debug/examples/echo" "$address" >"$work/echo.log" &
 echo=$!
 trap 'kill $echo' EXIT
