@@ -80,7 +80,7 @@ lint-deploy: $(LINT_VENV)/bin/hadolint
 	@if command -v nginx >/dev/null; then \
 		sed 's/server gateway-[0-9]*:8080/server 127.0.0.1:8080/' deploy/nginx/nginx.conf > target/nginx.conf; \
 		nginx -t -q -c $$(realpath target/nginx.conf); fi
-	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh deploy/bench/*.sh .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x deploy/*.sh deploy/bench/*.sh .ci/run; fi
 
 $(LINT_VENV)/bin/hadolint:
 	python3 -m venv $(LINT_VENV)

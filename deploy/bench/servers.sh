@@ -59,11 +59,13 @@ configure_cluster() {
         export "TIDINGS_${service}__TELEMETRY__LOG_FILTER=warn"
     done
     export TIDINGS_PRESENCE__REDIS__URL=$redis TIDINGS_PRESENCE__REDIS__PREFIX=$name
-    export TIDINGS_CHAT__GRPC_LISTEN=127.9.9.9:7001 TIDINGS_PRESENCE__GRPC_LISTEN=127.9.9.9:7002
-    export TIDINGS_CHAT__PRESENCE_GRPC__URLS=http://127.9.9.9:7002
-    export TIDINGS_PRESENCE__CHAT_GRPC__URLS=http://127.9.9.9:7001
-    export TIDINGS_GATEWAY__CHAT_GRPC__URLS=http://127.9.9.9:7001
-    export TIDINGS_GATEWAY__PRESENCE_GRPC__URLS=http://127.9.9.9:7002
+    # An address of its own, so that two benches can run beside each other.
+    local host=127.9.$(($$ / 250 % 250)).$(($$ % 250 + 1))
+    export TIDINGS_CHAT__GRPC_LISTEN=$host:7001 TIDINGS_PRESENCE__GRPC_LISTEN=$host:7002
+    export TIDINGS_CHAT__PRESENCE_GRPC__URLS=http://$host:7002
+    export TIDINGS_PRESENCE__CHAT_GRPC__URLS=http://$host:7001
+    export TIDINGS_GATEWAY__CHAT_GRPC__URLS=http://$host:7001
+    export TIDINGS_GATEWAY__PRESENCE_GRPC__URLS=http://$host:7002
     # The fleet comes from a handful of addresses and says more than people do.
     export TIDINGS_GATEWAY__ADMISSION__EXEMPT_NETWORKS='["127.0.0.0/8"]'
     export TIDINGS_GATEWAY__AUTH__HS256_SECRET=$secret TIDINGS_GATEWAY__LISTEN=127.0.0.1:0

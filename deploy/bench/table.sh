@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the comparison: figures of all repetitions, and their medians as rows of Markdown.
 
-figures=$work/figures
+figures=${work:?servers.sh comes first}/figures
 
 note() { # ROW LINE: the line that a command of the fleet printed
     echo "$1 $2" >>"$figures"
