@@ -1,12 +1,14 @@
 //! REST under `/api/v1`. Questions go to the services over gRPC; whatever appends to a log takes the
 //! same way over the bus as a frame of a socket does.
 
+mod asker;
 mod broadcast;
 mod command;
 mod conversations;
 mod dead_letters;
 pub(crate) mod error;
 mod explain;
+mod findings;
 mod members;
 mod messages;
 mod sessions;

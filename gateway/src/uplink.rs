@@ -181,6 +181,7 @@ fn sender(frame: &Frame) -> Option<(u64, Bytes)> {
         | Body::Typing(_)
         | Body::Profile(_)
         | Body::Signal(_)
+        | Body::AskPushed(_)
         | Body::SetStatus(_) => return None,
     };
     Some((frame.origin.as_ref()?.connection, client_id.clone()))

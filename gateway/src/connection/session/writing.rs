@@ -13,6 +13,8 @@ use super::super::unacknowledged::Due;
 use super::{Session, Step};
 use crate::frame::Frame;
 use crate::outbox::Taken;
+use crate::registry::Connection;
+use crate::shared::unix_ms;
 use crate::socket::Socket;
 
 /// How long a page may take that nobody asked for.
@@ -33,6 +35,7 @@ impl Session {
         }
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
+        let (mut first, mut further) = (None, Vec::new());
         for about in frames.iter().map(Frame::about) {
             if !about.answers.is_empty()
                 && let Some(request) = self.in_flight.settle(&about.answers)
@@ -43,6 +46,11 @@ impl Session {
             {
                 unacknowledged.pushed(id, seq, now, &self.shared.patience);
             }
+            match (about.entry, &first) {
+                (Some(entry), Some(_)) => further.push(entry),
+                (Some(entry), None) => first = Some(entry),
+                (None, _) => {}
+            }
             if !about.traceparent.is_empty() {
                 spans.push(self.shared.tracer.child("gateway.write", &about.traceparent));
             }
@@ -51,6 +59,11 @@ impl Session {
         match self.deliver(socket, frames).await {
             Step::On => {}
             ended @ Step::End(_) => return ended,
+        }
+        if first.is_some() {
+            let Connection { number, user_id, .. } = &*self.connection;
+            let entries = first.into_iter().chain(further);
+            self.shared.journal.written(*number, user_id, entries, unix_ms());
         }
         if let Some(close) = close {
             return Step::End(Some(close));
