@@ -113,9 +113,7 @@ impl Downlink {
                 continue;
             }
             let dropped = connection.outbox.push(frame.clone(), limits);
-            if dropped > 0 {
-                self.metrics.dropped.inc_by(dropped as u64);
-            }
+            self.metrics.dropped(dropped);
         }
     }
 }

@@ -12,6 +12,7 @@ mod channels;
 pub mod config;
 mod connection;
 mod downlink;
+pub mod dropped;
 #[cfg(feature = "echo")]
 pub mod echo;
 mod frame;
