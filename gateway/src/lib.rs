@@ -11,6 +11,7 @@ mod broadcast;
 mod channels;
 pub mod config;
 mod connection;
+mod doubts;
 mod downlink;
 pub mod dropped;
 #[cfg(feature = "echo")]
@@ -56,6 +57,7 @@ use crate::broadcast::Broadcasts;
 use crate::channels::Channels;
 use crate::config::LimitsConfig;
 use crate::connection::unacknowledged::Patience;
+use crate::doubts::Doubts;
 use crate::downlink::Downlink;
 use crate::heads::{HeadsAsks, HeadsLink, HeadsTeller};
 use crate::inquiry::{Answerer, InquiryLink};
@@ -222,6 +224,8 @@ impl Gateway {
             "downlink",
             downlink(&shared, &adapters, gateway_id, link, &ended).run(channels(&shared)),
         );
+        let registry = Arc::clone(&shared.registry);
+        links.spawn("doubts", Doubts::new(registry, gateway.clone(), ended.clone()).run());
         links.spawn("inquiries", answerer(&shared, &ended).run(inquiries));
         links.spawn("presence link", reporter(&shared, gateway.clone(), &ended).run(events));
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));

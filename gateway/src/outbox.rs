@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -15,13 +16,21 @@ use crate::connection::close::Close;
 use crate::dropped::Dropped;
 use crate::frame::Frame;
 
-/// A request whose publish failed: the connection knows what to repeat in the answer.
+/// Requests that no service answers: the connection knows what to repeat in the answer.
 #[derive(Debug)]
-pub struct Failed {
-    /// The client id.
-    pub client_id: Bytes,
-    /// Whether it may be stored.
-    pub stored: Stored,
+pub enum Failed {
+    /// One whose publish failed.
+    Publish {
+        /// The client id.
+        client_id: Bytes,
+        /// Whether it may be stored.
+        stored: Stored,
+    },
+    /// All that were sent until then: their answers went to a queue that is gone.
+    Lost {
+        /// When it was lost.
+        sent_until: Instant,
+    },
 }
 
 /// Everything there is for a socket at this moment.
@@ -101,7 +110,7 @@ impl Outbox {
         })
     }
 
-    /// Reports a request that was not published.
+    /// Reports requests that no service answers.
     pub fn fail(&self, failed: Failed) {
         self.change(|waiting| (waiting.failed.push(failed), true));
     }

@@ -161,7 +161,7 @@ async fn publish(parts: &UplinkParts, slot: Slot, frames: Vec<Frame>) -> Slot {
         };
         for (number, client_id) in senders {
             if let Some(connection) = parts.registry.get(number) {
-                connection.outbox.fail(Failed { client_id, stored });
+                connection.outbox.fail(Failed::Publish { client_id, stored });
             }
         }
     }

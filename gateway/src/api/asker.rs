@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use proto::bus::{DeviceType, Frame, frame::Body};
@@ -16,6 +17,7 @@ use crate::shared::{Identity, Shared, unix_ms};
 pub(super) struct Asker {
     registry: Arc<Registry>,
     connection: Arc<Connection>,
+    pub(super) entered_at: Instant,
 }
 
 impl Asker {
@@ -33,7 +35,7 @@ impl Asker {
             outbox: Outbox::default(),
         });
         shared.registry.insert(Arc::clone(&connection));
-        Self { registry: Arc::clone(&shared.registry), connection }
+        Self { registry: Arc::clone(&shared.registry), connection, entered_at: Instant::now() }
     }
 
     /// By what an answer finds it.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::asker::Asker;
 use super::error::ApiError;
 use super::shapes::Stored;
+use crate::outbox::Failed;
 use crate::shared::{Identity, Shared};
 
 /// Sends a frame up and waits for `sent` or `error`.
@@ -44,8 +45,14 @@ pub(super) async fn run(
 async fn answer(asker: &Asker, retry_after_ms: u64) -> Result<Stored, ApiError> {
     loop {
         let taken = asker.taken().await;
-        if let Some(failed) = taken.failed.first() {
-            return Err(ApiError::unavailable(Some(failed.stored), retry_after_ms));
+        let failed = taken.failed.iter().find_map(|failed| match failed {
+            Failed::Publish { stored, .. } => Some(*stored),
+            Failed::Lost { sent_until } => {
+                (asker.entered_at <= *sent_until).then_some(StoredWord::Unknown)
+            }
+        });
+        if let Some(stored) = failed {
+            return Err(ApiError::unavailable(Some(stored), retry_after_ms));
         }
         let mut frames = taken.frames.iter();
         if let Some(frame) = frames.find(|frame| frame.about().class == PushClass::Answer) {

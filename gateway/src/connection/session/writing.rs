@@ -25,13 +25,7 @@ impl Session {
     pub(super) async fn write(&mut self, socket: &mut Socket) -> Step {
         let Taken { mut frames, failed, close, is_nudged } = self.connection.outbox.take();
         for failed in failed {
-            if let Some(request) = self.in_flight.settle(&failed.client_id) {
-                self.refuse_request(
-                    &request,
-                    failed.stored,
-                    "the message bus is away; send again with the same client id",
-                );
-            }
+            self.fail(failed);
         }
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
