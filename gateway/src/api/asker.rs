@@ -29,6 +29,8 @@ impl Asker {
             device_id: handshake::device(identity, None),
             device_type: DeviceType::Unspecified,
             connected_at_ms: unix_ms(),
+            ip: None,
+            user_agent: Box::default(),
             is_socket: false,
             gone: AtomicBool::new(false),
             credential: Mutex::new(identity.credential.clone()),
