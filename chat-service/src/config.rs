@@ -92,6 +92,9 @@ pub struct LaneConfig {
     /// Users who are told later how far their conversations have come, because a push did not reach
     /// them; those beyond find out by their own ping.
     pub owed_users: usize,
+    /// Pushes of entries that are remembered in memory, for `tidings explain`, one of each entry and gateway;
+    /// the oldest are forgotten. 0 remembers none.
+    pub journal_entries: usize,
     /// Frames and bodies that are kept when they are put aside; beyond, they are logged and gone. Their
     /// senders are told in both cases.
     pub dead_letters: u64,
@@ -128,6 +131,7 @@ impl Default for LaneConfig {
             receipt_members: 64,
             large_members: 256,
             owed_users: 10_000,
+            journal_entries: 65_536,
             dead_letters: 10_000,
             poison_deaths: 2,
             stale_ms: 10_000,

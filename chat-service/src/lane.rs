@@ -12,7 +12,9 @@ mod cache;
 mod deliver;
 mod ephemeral;
 mod guarded;
+pub mod journal;
 mod message;
+mod noted;
 pub mod owed;
 mod pile;
 mod signal;
@@ -36,6 +38,7 @@ use crate::store::ChatStore;
 pub use append::{Appended, Appender};
 use aside::Aside;
 pub use deliver::Deliverer;
+use journal::Journal;
 use owed::Owed;
 use pile::{Acks, Pile};
 use suspects::{Care, Suspects};
@@ -57,6 +60,8 @@ pub struct LaneParts {
     pub owed: Arc<Owed>,
     /// Where frames go that cannot be worked on.
     pub aside: Arc<Aside>,
+    /// What was pushed where lately.
+    pub journal: Arc<Journal>,
     /// Frames that may have ended a process.
     pub suspects: Arc<Suspects>,
     /// The bounds.

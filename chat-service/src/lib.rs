@@ -33,6 +33,7 @@ use crate::grpc::ChatQueries;
 use crate::grpc::dead_letters::DeadLetterDesk;
 use crate::lane::LaneParts;
 use crate::lane::aside::Aside;
+use crate::lane::journal::Journal;
 use crate::lane::owed::{self, Owed};
 use crate::lane::suspects::Suspects;
 use crate::metrics::ChatMetrics;
@@ -100,6 +101,7 @@ pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> Cha
             metrics,
             tracer: adapters.tracer,
             owed: Arc::new(Owed::new(lanes.owed_users)),
+            journal: Arc::new(Journal::new(lanes.journal_entries)),
             config: Arc::new(lanes),
         },
     }

@@ -6,6 +6,8 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderName, header};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use uuid::Uuid;
 
@@ -36,9 +38,26 @@ impl Client {
         client
     }
 
+    /// The same for a client with a name.
+    pub async fn connect_as(address: &str, token: &str, user_agent: &str) -> Self {
+        let headers = [(header::USER_AGENT, user_agent)];
+        let mut client = Self::open_with(address, &format!("/ws?token={token}"), &headers).await;
+        client.expect("welcome").await;
+        client
+    }
+
     /// Opens a socket on a path and hears nothing yet.
     pub async fn open(address: &str, path: &str) -> Self {
-        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{address}{path}"))
+        Self::open_with(address, path, &[]).await
+    }
+
+    async fn open_with(address: &str, path: &str, headers: &[(HeaderName, &str)]) -> Self {
+        let request = format!("ws://{address}{path}").into_client_request();
+        let mut request = request.unwrap_or_else(|error| panic!("ws://{address}: {error}"));
+        for (name, value) in headers {
+            request.headers_mut().insert(name, value.parse().expect("a header"));
+        }
+        let (socket, _) = tokio_tungstenite::connect_async(request)
             .await
             .unwrap_or_else(|error| panic!("ws://{address}: {error}"));
         Self { socket, acknowledges: true }

@@ -34,14 +34,17 @@ async fn a_session_that_is_ended_closes_on_its_gateway_and_its_token_comes_in_no
     let (here, there) = (cluster.gateway_address(0), cluster.gateway_address(1));
     // Tokens of one second and one user would be the same but for their names.
     let (lost, kept) = (token("ann"), token_with("ann", 3600, &json!({ "jti": "kept" })));
-    let mut lost_phone = Client::connect(there, &lost).await;
+    let mut lost_phone = Client::connect_as(there, &lost, "a phone").await;
     let mut laptop = Client::connect(here, &kept).await;
 
     let (_, listed) = ask(here, reqwest::Method::GET, "/sessions", &kept).await;
     let sessions = listed["sessions"].as_array().expect("a list");
     assert_eq!(sessions.len(), 2, "{listed}");
     let on_the_other = |session: &&Value| session["gateway_id"] == "gateway-1";
-    let id = sessions.iter().find(on_the_other).expect("the phone")["connection_id"].clone();
+    let phone = sessions.iter().find(on_the_other).expect("the phone");
+    assert!(phone["ip"].as_str().is_some_and(|ip| ip.starts_with("127.")), "{phone}");
+    assert_eq!(phone["user_agent"], "a phone");
+    let id = phone["connection_id"].clone();
     let path = format!("/sessions/{}", id.as_str().expect("an id"));
     assert_eq!(ask(here, reqwest::Method::DELETE, &path, &kept).await.0, 204);
 

@@ -1,16 +1,19 @@
 //! REST under `/api/v1`. Questions go to the services over gRPC; whatever appends to a log takes the
 //! same way over the bus as a frame of a socket does.
 
+mod asker;
 mod broadcast;
 mod command;
 mod conversations;
 mod dead_letters;
 pub(crate) mod error;
 mod explain;
+mod findings;
 mod members;
 mod messages;
 mod sessions;
 mod shapes;
+mod slow_body;
 mod users;
 
 use std::time::Duration;
@@ -96,15 +99,15 @@ pub(crate) fn router(shared: Shared) -> Router {
 }
 
 /// Answers like every other error when a request takes too long, which a bare layer would not.
-async fn in_time(
-    State(shared): State<Shared>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+async fn in_time(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let limits = &shared.limits;
-    tokio::time::timeout(Duration::from_millis(limits.request_timeout_ms), next.run(request))
-        .await
-        .map_err(|_elapsed| ApiError::unavailable(None, limits.retry_after_ms))
+    let (request, body) = slow_body::watch(request);
+    let patience = Duration::from_millis(limits.request_timeout_ms);
+    match tokio::time::timeout(patience, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) if body.is_awaited() => slow_body::answer(),
+        Err(_elapsed) => ApiError::unavailable(None, limits.retry_after_ms).into_response(),
+    }
 }
 
 async fn unknown() -> impl IntoResponse {

@@ -82,7 +82,7 @@ impl Broadcasts {
         while let Some(slice) = slices.next() {
             for connection in slice {
                 let dropped = connection.outbox.push(frame.clone(), limits);
-                self.metrics.broadcast_dropped.inc_by(dropped as u64);
+                self.metrics.dropped(dropped);
             }
             if slices.peek().is_some() {
                 tokio::select! {

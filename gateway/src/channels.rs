@@ -109,7 +109,7 @@ impl Channels {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let limits = OutboxLimits::from(&self.limits);
         let dropped = channel.hand_out(self.limits.channel_slice.max(1), limits, &self.registry);
-        self.metrics.dropped.inc_by(dropped as u64);
+        self.metrics.dropped(dropped);
         if channel.is_handed_out() {
             channel.finish();
             self.advance(id);

@@ -138,6 +138,10 @@ pub struct LimitsConfig {
     pub retry_after_ms: u64,
     /// How long a request over REST may take, in milliseconds.
     pub request_timeout_ms: u64,
+    /// Connections and conversations of which it is remembered in memory, for `tidings explain`, which of the
+    /// last 64 entries were written when, in 64 bytes each; those written to longest ago are forgotten. 0
+    /// remembers none.
+    pub journal_writes: usize,
     /// Users whose name was reported lately and is not reported again.
     pub reported_profiles: usize,
     /// Over how long a leaving gateway spreads its `redirect` to the open sockets, in milliseconds. 0:
@@ -183,6 +187,7 @@ impl Default for LimitsConfig {
             frozen_ms: 5_000,
             retry_after_ms: 1_000,
             request_timeout_ms: 15_000,
+            journal_writes: 65_536,
             reported_profiles: 100_000,
             drain_window_ms: 5_000,
             drain_linger_ms: 5_000,

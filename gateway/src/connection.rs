@@ -8,6 +8,7 @@ mod sync;
 pub(crate) mod unacknowledged;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -37,6 +38,10 @@ pub(crate) struct Request {
     pub(crate) acknowledges: bool,
     /// From the path `/ws/{conversation_id}`.
     pub(crate) conversation_id: Option<ConversationId>,
+    /// Where it comes from, as admission found it.
+    pub(crate) ip: IpAddr,
+    /// What the client calls itself.
+    pub(crate) user_agent: Box<str>,
     /// Rates do not apply where it comes from.
     pub(crate) is_exempt: bool,
     /// Of the TCP connection: opened when it is known who is there.
@@ -62,7 +67,7 @@ pub(crate) async fn run(shared: Shared, mut socket: Socket, request: Request) {
 }
 
 /// Everything up to the reason to close; `None` when the client has gone.
-async fn live(shared: &Shared, socket: &mut Socket, request: Request) -> Option<Close> {
+async fn live(shared: &Shared, socket: &mut Socket, mut request: Request) -> Option<Close> {
     let mut identity = match handshake::identify(shared, socket, request.token.as_deref()).await {
         Ok(identity) => identity,
         Err(ended) => return ended,
@@ -81,6 +86,8 @@ async fn live(shared: &Shared, socket: &mut Socket, request: Request) -> Option<
         device_id: handshake::device(&identity, request.device_id.clone()),
         device_type: request.device_type,
         connected_at_ms: unix_ms(),
+        ip: Some(request.ip),
+        user_agent: std::mem::take(&mut request.user_agent),
         is_socket: true,
         gone: AtomicBool::new(false),
         credential: Mutex::new(identity.credential.clone()),

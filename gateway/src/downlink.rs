@@ -8,7 +8,7 @@ use bus::{Bus, PushConsumer};
 use platform::backoff::Backoff;
 use platform::shutdown::Shutdown;
 use prost::Message;
-use proto::bus::{GatewayRef, Push, PushClass};
+use proto::bus::{AskWritten, GatewayRef, Push, PushClass};
 use proto::id::{ConversationId, GatewayId};
 use proto::presence::Revocation;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use crate::channels::Channels;
 use crate::config::LimitsConfig;
 use crate::connection::close::Close;
 use crate::frame::Frame;
+use crate::inquiry::InquiryLink;
 use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::pulse::Pulse;
@@ -28,8 +29,9 @@ pub(crate) struct Downlink {
     pub(crate) gateway_id: GatewayId,
     pub(crate) registry: Arc<Registry>,
     pub(crate) revocations: Arc<Revocations>,
+    pub(crate) inquiries: InquiryLink,
     /// The incarnation that pushes are addressed to; none while there is no queue.
-    pub(crate) gateway: watch::Sender<Option<GatewayRef>>,
+    pub(crate) gateway: Arc<watch::Sender<Option<GatewayRef>>>,
     pub(crate) limits: LimitsConfig,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) pulse: Arc<Pulse>,
@@ -89,6 +91,12 @@ impl Downlink {
             }
             return;
         }
+        if class == PushClass::Inquiry {
+            if let Ok(question) = AskWritten::decode(push.frame) {
+                self.inquiries.ask(question);
+            }
+            return;
+        }
         let entry = ConversationId::from_bytes(&push.conversation_id).ok().map(|id| (id, push.seq));
         if let Some((id, _)) = entry
             && (push.channel.is_some() || channels.is_waiting(id))
@@ -105,9 +113,7 @@ impl Downlink {
                 continue;
             }
             let dropped = connection.outbox.push(frame.clone(), limits);
-            if dropped > 0 {
-                self.metrics.dropped.inc_by(dropped as u64);
-            }
+            self.metrics.dropped(dropped);
         }
     }
 }

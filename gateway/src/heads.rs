@@ -128,6 +128,6 @@ impl HeadsTeller {
         let json = ServerFrame::Pong(pong).to_json();
         let frame = Frame::new(&json, About::class(PushClass::Receipt));
         let dropped = connection.outbox.push(frame, self.limits);
-        self.metrics.dropped.inc_by(dropped as u64);
+        self.metrics.dropped(dropped);
     }
 }

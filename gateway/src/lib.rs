@@ -11,11 +11,15 @@ mod broadcast;
 mod channels;
 pub mod config;
 mod connection;
+mod doubts;
 mod downlink;
+pub mod dropped;
 #[cfg(feature = "echo")]
 pub mod echo;
 mod frame;
 mod heads;
+mod inquiry;
+mod journal;
 pub mod metrics;
 mod outbox;
 mod pages;
@@ -53,8 +57,11 @@ use crate::broadcast::Broadcasts;
 use crate::channels::Channels;
 use crate::config::LimitsConfig;
 use crate::connection::unacknowledged::Patience;
+use crate::doubts::Doubts;
 use crate::downlink::Downlink;
 use crate::heads::{HeadsAsks, HeadsLink, HeadsTeller};
+use crate::inquiry::{Answerer, InquiryLink};
+use crate::journal::Journal;
 use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::presence_link::{PresenceEvents, PresenceLink, Reporter};
@@ -157,6 +164,8 @@ pub fn build(
         dev_signer: adapters.dev_signer.clone(),
         bus: Arc::clone(&adapters.bus),
         registry,
+        journal: Arc::new(Journal::new(limits.journal_writes)),
+        gateway: Arc::new(watch::Sender::new(None)),
         uplink,
         presence_link,
         heads,
@@ -202,7 +211,8 @@ impl Gateway {
         let Self { shared, adapters, gateway_id, listener, frames, events, asks, broker, queue } =
             self;
         let shutdown = shared.shutdown.clone();
-        let (sender, gateway) = watch::channel::<Option<GatewayRef>>(None);
+        let gateway = shared.gateway.subscribe();
+        let (link, inquiries) = InquiryLink::new();
         let edge = Tasks::new();
         // These outlive the sockets and end when all is out.
         let links = Tasks::new();
@@ -212,8 +222,11 @@ impl Gateway {
         links.spawn("broadcasts", broadcasts.run());
         links.spawn(
             "downlink",
-            downlink(&shared, &adapters, gateway_id, sender, &ended).run(channels(&shared)),
+            downlink(&shared, &adapters, gateway_id, link, &ended).run(channels(&shared)),
         );
+        let registry = Arc::clone(&shared.registry);
+        links.spawn("doubts", Doubts::new(registry, gateway.clone(), ended.clone()).run());
+        links.spawn("inquiries", answerer(&shared, &ended).run(inquiries));
         links.spawn("presence link", reporter(&shared, gateway.clone(), &ended).run(events));
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));
         links.spawn("heads", teller(&shared, &ended).run(asks));
@@ -271,7 +284,7 @@ fn downlink(
     shared: &Shared,
     adapters: &Adapters,
     gateway_id: GatewayId,
-    gateway: watch::Sender<Option<GatewayRef>>,
+    inquiries: InquiryLink,
     ended: &Shutdown,
 ) -> Downlink {
     Downlink {
@@ -279,10 +292,21 @@ fn downlink(
         gateway_id,
         registry: Arc::clone(&shared.registry),
         revocations: Arc::clone(&shared.revocations),
-        gateway,
+        inquiries,
+        gateway: Arc::clone(&shared.gateway),
         limits: shared.limits.clone(),
         pulse: Arc::clone(&shared.pulse),
         metrics: shared.metrics.clone(),
+        shutdown: ended.clone(),
+    }
+}
+
+fn answerer(shared: &Shared, ended: &Shutdown) -> Answerer {
+    Answerer {
+        bus: Arc::clone(&shared.bus),
+        gateway_id: shared.gateway_id.clone(),
+        registry: Arc::clone(&shared.registry),
+        journal: Arc::clone(&shared.journal),
         shutdown: ended.clone(),
     }
 }

@@ -9,6 +9,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use proto::error_code::ErrorCode;
 
+use crate::dropped::Dropped;
+
 /// A closed set of words: error codes, close codes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CodeLabel {
@@ -21,6 +23,13 @@ pub struct CodeLabel {
 pub struct LimitLabel {
     /// The name, as in reasons.
     pub limit: &'static str,
+}
+
+/// A kind of frame.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabel {
+    /// The kind.
+    pub kind: &'static str,
 }
 
 /// The gateway's metrics.
@@ -46,8 +55,8 @@ pub struct GatewayMetrics {
     pub publish_seconds: Histogram,
     /// Publishes without a confirm.
     pub publish_failures: Counter,
-    /// Typing and presence frames dropped for slow readers.
-    pub dropped: Counter,
+    /// Frames dropped for slow readers, by kind; what was cleared with a socket (4009) is among them.
+    pub dropped: Family<KindLabel, Counter>,
     /// Questions about the members of large conversations.
     pub channel_asks: Counter,
     /// Entries of large conversations that were left to sync.
@@ -56,8 +65,6 @@ pub struct GatewayMetrics {
     pub broadcasts: Counter,
     /// Repeated broadcasts.
     pub broadcast_repeats: Counter,
-    /// Broadcast frames dropped for slow readers.
-    pub broadcast_dropped: Counter,
     /// Pages pushed again because entries were not acknowledged.
     pub redelivered: Counter,
     /// Seconds from a request to its answer.
@@ -85,12 +92,11 @@ impl GatewayMetrics {
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             publish_seconds: seconds(),
             publish_failures: Counter::default(),
-            dropped: Counter::default(),
+            dropped: Family::default(),
             channel_asks: Counter::default(),
             channel_lost: Counter::default(),
             broadcasts: Counter::default(),
             broadcast_repeats: Counter::default(),
-            broadcast_dropped: Counter::default(),
             redelivered: Counter::default(),
             answer_seconds: seconds(),
             presence_failures: Counter::default(),
@@ -117,7 +123,11 @@ impl GatewayMetrics {
                 "Publishes without a confirm",
                 this.publish_failures.clone(),
             );
-            r.register("outbox_dropped", "Frames dropped for slow readers", this.dropped.clone());
+            r.register(
+                "outbox_dropped",
+                "Frames dropped for slow readers, by kind",
+                this.dropped.clone(),
+            );
             this.register_fan_out(r);
             r.register(
                 "redelivered_pages",
@@ -158,11 +168,13 @@ impl GatewayMetrics {
             "Broadcasts that had come before",
             self.broadcast_repeats.clone(),
         );
-        r.register(
-            "broadcast_dropped",
-            "Broadcast frames dropped for slow readers",
-            self.broadcast_dropped.clone(),
-        );
+    }
+
+    /// Counts what an outbox dropped.
+    pub fn dropped(&self, dropped: Dropped) {
+        for (kind, count) in dropped.by_kind() {
+            self.dropped.get_or_create(&KindLabel { kind }).inc_by(count.into());
+        }
     }
 
     /// Counts a connection that was not let in.

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -12,15 +13,24 @@ use proto::error_code::Stored;
 
 use crate::config::LimitsConfig;
 use crate::connection::close::Close;
+use crate::dropped::Dropped;
 use crate::frame::Frame;
 
-/// A request whose publish failed: the connection knows what to repeat in the answer.
+/// Requests that no service answers: the connection knows what to repeat in the answer.
 #[derive(Debug)]
-pub struct Failed {
-    /// The client id.
-    pub client_id: Bytes,
-    /// Whether it may be stored.
-    pub stored: Stored,
+pub enum Failed {
+    /// One whose publish failed.
+    Publish {
+        /// The client id.
+        client_id: Bytes,
+        /// Whether it may be stored.
+        stored: Stored,
+    },
+    /// All that were sent until then: their answers went to a queue that is gone.
+    Lost {
+        /// When it was lost.
+        sent_until: Instant,
+    },
 }
 
 /// Everything there is for a socket at this moment.
@@ -83,24 +93,24 @@ struct Waiting {
 impl Outbox {
     /// Adds a frame. A full outbox drops what is ephemeral first; when that does not help, the socket
     /// is closed with 4009 and the device comes back by sync. A signal that finds no room is dropped
-    /// itself, and bulk pushes out the oldest bulk. Answers the number of dropped frames.
-    pub fn push(&self, frame: Frame, limits: OutboxLimits) -> usize {
+    /// itself, and bulk pushes out the oldest bulk. Answers what is dropped.
+    pub fn push(&self, frame: Frame, limits: OutboxLimits) -> Dropped {
         self.push_all(std::iter::once(frame), limits)
     }
 
-    /// Adds frames, and wakes the reader once. Answers the number of dropped frames.
-    pub fn push_all(&self, frames: impl Iterator<Item = Frame>, limits: OutboxLimits) -> usize {
+    /// Adds frames, and wakes the reader once. Answers what is dropped.
+    pub fn push_all(&self, frames: impl Iterator<Item = Frame>, limits: OutboxLimits) -> Dropped {
         self.change(|waiting| {
-            let (mut dropped, mut is_changed) = (0, false);
+            let (mut dropped, mut is_changed) = (Dropped::default(), false);
             for frame in frames {
                 is_changed = true;
-                dropped += waiting.push(frame, limits);
+                waiting.push(frame, limits, &mut dropped);
             }
             (dropped, is_changed)
         })
     }
 
-    /// Reports a request that was not published.
+    /// Reports requests that no service answers.
     pub fn fail(&self, failed: Failed) {
         self.change(|waiting| (waiting.failed.push(failed), true));
     }
@@ -181,55 +191,61 @@ impl Outbox {
 }
 
 impl Waiting {
-    fn push(&mut self, frame: Frame, limits: OutboxLimits) -> usize {
+    fn push(&mut self, frame: Frame, limits: OutboxLimits, dropped: &mut Dropped) {
         if self.close.is_some() {
-            return 0;
+            return;
         }
-        if frame.about().class == PushClass::Bulk {
-            return self.push_bulk(frame, limits.bulk);
+        let class = frame.about().class;
+        if class == PushClass::Bulk {
+            return self.push_bulk(frame, limits.bulk, dropped);
         }
-        let mut dropped = 0;
         if self.is_full(&frame, limits) {
-            if frame.about().class == PushClass::Ephemeral {
-                return 1;
+            if class == PushClass::Ephemeral {
+                return dropped.add(class);
             }
-            dropped = self.drop_ephemeral();
+            self.drop_ephemeral(dropped);
             let is_full = self.is_full(&frame, limits);
-            if is_full && frame.about().class == PushClass::Signal {
+            if is_full {
+                dropped.add(class);
+            }
+            if is_full && class == PushClass::Signal {
                 // Nobody can close another's socket by calling.
-                return dropped + 1;
+                return;
             }
             if is_full {
-                self.frames.clear();
-                self.bulk.clear();
+                for frame in self.frames.drain(..).chain(self.bulk.drain(..)) {
+                    dropped.add(frame.about().class);
+                }
+                (self.frames, self.bulk) = (VecDeque::new(), VecDeque::new());
                 self.close = Some(Close::TooSlow);
-                return dropped;
+                return;
             }
         }
         self.bytes += frame.len();
         self.frames.push_back(frame);
-        dropped
     }
 
     fn is_full(&self, next: &Frame, limits: OutboxLimits) -> bool {
         self.frames.len() >= limits.frames || self.bytes + next.len() > limits.bytes.max(next.len())
     }
 
-    fn push_bulk(&mut self, frame: Frame, most: usize) -> usize {
-        let mut dropped = 0;
+    fn push_bulk(&mut self, frame: Frame, most: usize, dropped: &mut Dropped) {
         while self.bulk.len() >= most {
             self.bulk.pop_front();
-            dropped += 1;
+            dropped.add(PushClass::Bulk);
         }
         self.bulk.push_back(frame);
-        dropped
     }
 
-    fn drop_ephemeral(&mut self) -> usize {
-        let before = self.frames.len();
-        self.frames.retain(|frame| frame.about().class != PushClass::Ephemeral);
+    fn drop_ephemeral(&mut self, dropped: &mut Dropped) {
+        self.frames.retain(|frame| {
+            let is_ephemeral = frame.about().class == PushClass::Ephemeral;
+            if is_ephemeral {
+                dropped.add(PushClass::Ephemeral);
+            }
+            !is_ephemeral
+        });
         self.bytes = self.frames.iter().map(Frame::len).sum();
-        before - self.frames.len()
     }
 }
 
@@ -244,18 +260,20 @@ mod tests {
         Frame::new(&vec![b'x'; bytes], About::class(class))
     }
 
+    /// How many of which kind.
+    fn push(outbox: &Outbox, class: PushClass, bytes: usize) -> Vec<(&'static str, u32)> {
+        outbox.push(queued(class, bytes), LIMITS).by_kind().collect()
+    }
+
     #[test]
     fn a_full_outbox_drops_the_ephemeral_and_keeps_the_entries() {
         let outbox = Outbox::default();
-        outbox.push(queued(PushClass::Entry, 10), LIMITS);
-        outbox.push(queued(PushClass::Ephemeral, 10), LIMITS);
-        outbox.push(queued(PushClass::Ephemeral, 10), LIMITS);
-        assert_eq!(
-            outbox.push(queued(PushClass::Ephemeral, 10), LIMITS),
-            1,
-            "it is dropped itself"
-        );
-        assert_eq!(outbox.push(queued(PushClass::Entry, 10), LIMITS), 2);
+        push(&outbox, PushClass::Entry, 10);
+        push(&outbox, PushClass::Ephemeral, 10);
+        push(&outbox, PushClass::Ephemeral, 10);
+        let itself = push(&outbox, PushClass::Ephemeral, 10);
+        assert_eq!(itself, [("ephemeral", 1)]);
+        assert_eq!(push(&outbox, PushClass::Entry, 10), [("ephemeral", 2)]);
         let taken = outbox.take();
         assert_eq!(taken.frames.len(), 2);
         assert!(taken.close.is_none());
@@ -264,9 +282,11 @@ mod tests {
     #[test]
     fn entries_that_find_no_room_close_the_socket_and_hold_no_memory() {
         let outbox = Outbox::default();
-        for _ in 0..3 {
-            outbox.push(queued(PushClass::Entry, 40), LIMITS);
+        for class in [PushClass::Entry, PushClass::Bulk, PushClass::Receipt] {
+            assert_eq!(push(&outbox, class, 40), []);
         }
+        let cleared = push(&outbox, PushClass::Entry, 40);
+        assert_eq!(cleared, [("entry", 2), ("receipt", 1), ("bulk", 1)], "itself among them");
         let taken = outbox.take();
         assert_eq!(taken.close, Some(Close::TooSlow));
         assert!(taken.frames.is_empty());
@@ -275,11 +295,13 @@ mod tests {
     #[test]
     fn a_signal_that_finds_no_room_is_dropped_and_closes_nothing() {
         let outbox = Outbox::default();
-        outbox.push(queued(PushClass::Ephemeral, 10), LIMITS);
-        outbox.push(queued(PushClass::Entry, 10), LIMITS);
-        outbox.push(queued(PushClass::Entry, 10), LIMITS);
-        assert_eq!(outbox.push(queued(PushClass::Signal, 10), LIMITS), 1, "it comes before typing");
-        assert_eq!(outbox.push(queued(PushClass::Signal, 10), LIMITS), 1, "it is dropped itself");
+        push(&outbox, PushClass::Ephemeral, 10);
+        push(&outbox, PushClass::Entry, 10);
+        push(&outbox, PushClass::Entry, 10);
+        let before_typing = push(&outbox, PushClass::Signal, 10);
+        assert_eq!(before_typing, [("ephemeral", 1)]);
+        let itself = push(&outbox, PushClass::Signal, 10);
+        assert_eq!(itself, [("signal", 1)]);
         let taken = outbox.take();
         assert_eq!(taken.frames.len(), 3);
         assert!(taken.close.is_none());
@@ -293,15 +315,15 @@ mod tests {
     fn whatever_comes_later_overtakes_the_bulk_that_waits() {
         let outbox = Outbox::default();
         for _ in 0..6 {
-            outbox.push(queued(PushClass::Bulk, 10), LIMITS);
+            push(&outbox, PushClass::Bulk, 10);
         }
-        outbox.push(queued(PushClass::Entry, 10), LIMITS);
-        outbox.push(queued(PushClass::Signal, 10), LIMITS);
+        push(&outbox, PushClass::Entry, 10);
+        push(&outbox, PushClass::Signal, 10);
         let mut first = vec![PushClass::Entry, PushClass::Signal];
         first.extend([PushClass::Bulk; BULK_AT_ONCE]);
         assert_eq!(classes(&outbox.take()), first);
         // While those were written: it stands before the rest of the bulk.
-        outbox.push(queued(PushClass::Answer, 10), LIMITS);
+        push(&outbox, PushClass::Answer, 10);
         let rest = [PushClass::Answer, PushClass::Bulk, PushClass::Bulk];
         assert_eq!(classes(&outbox.take()), rest);
     }
@@ -310,7 +332,7 @@ mod tests {
     async fn bulk_that_is_left_is_told_again_without_anything_new() {
         let outbox = Outbox::default();
         for _ in 0..=BULK_AT_ONCE {
-            outbox.push(queued(PushClass::Bulk, 10), LIMITS);
+            push(&outbox, PushClass::Bulk, 10);
         }
         outbox.changed().await;
         assert_eq!(outbox.take().frames.len(), BULK_AT_ONCE);
@@ -322,11 +344,11 @@ mod tests {
     fn bulk_takes_no_room_from_entries_and_pushes_out_only_its_oldest() {
         let outbox = Outbox::default();
         for number in 0..20 {
-            let dropped = outbox.push(queued(PushClass::Bulk, number), LIMITS);
-            assert_eq!(dropped, usize::from(number >= LIMITS.bulk));
+            let dropped = push(&outbox, PushClass::Bulk, number);
+            assert_eq!(dropped, [("bulk", 1)][usize::from(number < LIMITS.bulk)..]);
         }
         for _ in 0..3 {
-            assert_eq!(outbox.push(queued(PushClass::Entry, 10), LIMITS), 0);
+            assert_eq!(push(&outbox, PushClass::Entry, 10), []);
         }
         let taken = outbox.take();
         assert!(taken.close.is_none());
@@ -337,7 +359,7 @@ mod tests {
     #[test]
     fn one_frame_larger_than_the_bound_still_goes_out_alone() {
         let outbox = Outbox::default();
-        outbox.push(queued(PushClass::Entry, 1_000), LIMITS);
+        push(&outbox, PushClass::Entry, 1_000);
         assert_eq!(outbox.take().frames.len(), 1);
     }
 }

@@ -295,5 +295,7 @@ fn connected_proto(connection: &Connection) -> Connected {
         device_id: connection.device_id.to_string(),
         device_type: connection.device_type as i32,
         connected_at_ms: connection.connected_at_ms,
+        ip: connection.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        user_agent: connection.user_agent.to_string(),
     }
 }

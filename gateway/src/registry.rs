@@ -1,6 +1,7 @@
 //! The connections of this process, by number. Built by its clients; lost with the process.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -29,6 +30,10 @@ pub struct Connection {
     pub device_type: DeviceType,
     /// When it was made, in Unix milliseconds.
     pub connected_at_ms: u64,
+    /// Where its client is; none for a request over REST.
+    pub ip: Option<IpAddr>,
+    /// What its client calls itself, cut; empty when it says nothing.
+    pub user_agent: Box<str>,
     /// False for a request over REST, which only waits for its answer.
     pub is_socket: bool,
     /// It has left the registry.

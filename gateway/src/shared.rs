@@ -9,17 +9,19 @@ use platform::readiness::Readiness;
 use platform::shutdown::Shutdown;
 use platform::token::{Claims, Signer, TokenError, Verifier};
 use platform::trace::Tracer;
-use proto::bus::{DeviceType, Frame, Origin, frame::Body};
+use proto::bus::{DeviceType, Frame, GatewayRef, Origin, frame::Body};
 use proto::chat::chat_client::ChatClient;
 use proto::chat::dead_letters_client::DeadLettersClient;
 use proto::id::{DeviceId, UserId};
 use proto::presence::presence_client::PresenceClient;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::config::LimitsConfig;
 use crate::connection::unacknowledged::Patience;
 use crate::heads::HeadsLink;
+use crate::journal::Journal;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::PresenceLink;
 use crate::pulse::Pulse;
@@ -45,6 +47,9 @@ pub(crate) struct Parts {
     pub(crate) dev_signer: Option<Arc<Signer>>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) journal: Arc<Journal>,
+    /// The incarnation that pushes are addressed to; none while there is no queue.
+    pub(crate) gateway: Arc<watch::Sender<Option<GatewayRef>>>,
     pub(crate) uplink: Uplink,
     pub(crate) presence_link: PresenceLink,
     pub(crate) heads: HeadsLink,

@@ -161,7 +161,7 @@ async fn publish(parts: &UplinkParts, slot: Slot, frames: Vec<Frame>) -> Slot {
         };
         for (number, client_id) in senders {
             if let Some(connection) = parts.registry.get(number) {
-                connection.outbox.fail(Failed { client_id, stored });
+                connection.outbox.fail(Failed::Publish { client_id, stored });
             }
         }
     }
@@ -181,6 +181,7 @@ fn sender(frame: &Frame) -> Option<(u64, Bytes)> {
         | Body::Typing(_)
         | Body::Profile(_)
         | Body::Signal(_)
+        | Body::AskPushed(_)
         | Body::SetStatus(_) => return None,
     };
     Some((frame.origin.as_ref()?.connection, client_id.clone()))

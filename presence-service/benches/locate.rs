@@ -86,6 +86,8 @@ async fn register(client: &mut PresenceClient<Channel>) -> Duration {
                 device_id: uuid::Uuid::now_v7().to_string(),
                 device_type: 1,
                 connected_at_ms: now,
+                ip: "192.0.2.1".to_owned(),
+                user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101".to_owned(),
             })
             .collect();
         for chunk in connected.chunks(500) {

@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 use crate::announce::Announcements;
 use crate::config::PresenceSettings;
 use crate::domain::account::{HeartbeatOutcome, Tally};
-use crate::domain::registration::{Connected, DeviceType, Disconnected, GatewayEpoch};
+use crate::domain::registration::{Client, Connected, DeviceType, Disconnected, GatewayEpoch};
 use crate::metrics::PresenceMetrics;
 use crate::revocations;
 use crate::store::{PresenceStore, Report, Session, StoreError, UserState};
@@ -129,6 +129,7 @@ fn connected(connected: &proto::presence::Connected) -> Result<Connected, Status
         device_type: DeviceType(u8::try_from(connected.device_type() as i32).unwrap_or_default()),
         connection: connected.connection,
         connected_at_ms: connected.connected_at_ms,
+        client: Client::new(&connected.ip, &connected.user_agent),
     })
 }
 
@@ -284,6 +285,8 @@ fn session(session: Session) -> proto::presence::Session {
         device_id: session.device_id,
         device_type: i32::from(session.device_type),
         connected_at_ms: session.connected_at_ms,
+        ip: session.client.ip.into(),
+        user_agent: session.client.user_agent.into(),
     }
 }
 

@@ -21,7 +21,7 @@
 //!     same time; the refused connection is named and is in no account. A connection that takes the place
 //!     of another, or is part of a full account, is no further one.
 //! 12. When `report` has returned, `gateways` names that gateway in that epoch, until `sweep` ends it.
-//! 13. `sessions` names what `locate` does, for people to read.
+//! 13. `sessions` names what `locate` does, with what each connection came from, for people to read.
 //! 14. What was revoked is in every replica's list until its time is over, and the list's version is
 //!     another after each change.
 
@@ -37,7 +37,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::lease::Terms;
-use crate::domain::registration::{Allowed, Change, Connected, Disconnected, GatewayEpoch, Place};
+use crate::domain::registration::{
+    Allowed, Change, Client, Connected, Disconnected, GatewayEpoch, Place,
+};
 use crate::domain::status::{Chosen, Standing};
 
 /// Why the store did not do it.
@@ -164,6 +166,8 @@ pub struct Session {
     pub device_type: u8,
     /// Since when, by the gateway's clock, in Unix milliseconds.
     pub connected_at_ms: u64,
+    /// What it came from.
+    pub client: Client,
 }
 
 /// Something that is revoked. The store keeps it and does not read it.

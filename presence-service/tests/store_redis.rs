@@ -138,7 +138,7 @@ async fn a_lost_redis_is_found_again_and_reads_do_not_notice_a_broken_connection
 
 #[tokio::test]
 async fn a_spoilt_record_reads_as_nobody_harms_no_other_and_is_mended_by_the_next_write() {
-    use presence_service::domain::registration::{Connected, DeviceType, GatewayEpoch};
+    use presence_service::domain::registration::{Client, Connected, DeviceType, GatewayEpoch};
     use presence_service::store::Report;
     use proto::id::{DeviceId, GatewayId};
 
@@ -151,6 +151,7 @@ async fn a_spoilt_record_reads_as_nobody_harms_no_other_and_is_mended_by_the_nex
         device_type: DeviceType(1),
         connection,
         connected_at_ms: 1,
+        client: Client::default(),
     };
     let gateway = GatewayEpoch { id: GatewayId::parse("g1").unwrap(), epoch: 1 };
     let report = |connected| Report {
@@ -164,5 +165,42 @@ async fn a_spoilt_record_reads_as_nobody_harms_no_other_and_is_mended_by_the_nex
     assert_eq!(store.locate(&users).await.unwrap().device_counts, [0, 1]);
     store.report(&report(vec![opened("ann", 2)])).await.unwrap();
     assert_eq!(store.locate(&users).await.unwrap().device_counts, [1, 1]);
+    keeper.remove().await;
+}
+
+#[tokio::test]
+async fn what_a_connection_came_from_goes_with_it_however_it_ends() {
+    use presence_service::domain::registration::{
+        Client, Connected, DeviceType, Disconnected, GatewayEpoch,
+    };
+    use presence_service::store::Report;
+    use proto::id::{DeviceId, GatewayId};
+
+    let ([store, _], keeper) = fresh().await;
+    let opened = |connection| Connected {
+        user_id: ann(),
+        device_id: DeviceId::parse(&format!("device-{connection}")).unwrap(),
+        device_type: DeviceType(1),
+        connection,
+        connected_at_ms: 1,
+        client: Client::new("192.0.2.1", "a phone"),
+    };
+    let report = |epoch, connected, disconnected| Report {
+        gateway: GatewayEpoch { id: GatewayId::parse("g1").unwrap(), epoch },
+        is_snapshot: false,
+        connected,
+        disconnected,
+    };
+    let is_kept = async || keeper.prefix.keys().await.iter().any(|key| key.ends_with(":clients"));
+    store.report(&report(1, vec![opened(1), opened(2)], vec![])).await.unwrap();
+    assert!(is_kept().await);
+    let closed = Disconnected { user_id: ann(), connection: 1 };
+    store.report(&report(1, vec![], vec![closed])).await.unwrap();
+    // The other one ends with the epoch that named it.
+    store.report(&report(2, vec![], vec![])).await.unwrap();
+    while is_kept().await {
+        store.sweep(100).await.unwrap();
+    }
+    assert!(store.sessions(&ann()).await.unwrap().is_empty());
     keeper.remove().await;
 }

@@ -32,8 +32,20 @@ struct Explanation {
     kind: String,
     stored_at: u64,
     head: u64,
+    pushes: Vec<Push>,
+    pushes_unknown: Option<String>,
+    pushes_since: u64,
     members: Vec<Member>,
     next: String,
+}
+
+#[derive(Deserialize)]
+struct Push {
+    gateway: Option<String>,
+    at: u64,
+    outcome: String,
+    connections: u32,
+    is_answered: bool,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +62,10 @@ struct Member {
 struct Device {
     gateway: String,
     connection_id: String,
+    is_connected: bool,
+    written_after: Option<u64>,
+    written_at: Option<u64>,
+    not_written: Option<String>,
 }
 
 /// The lines to print.
@@ -77,10 +93,66 @@ pub async fn explain(arguments: ExplainArguments, config: &TidingsConfig) -> Res
 fn head(page: &Explanation) -> String {
     let Explanation { conversation_id, seq, id, client_id, sender, kind, head, .. } = page;
     let stored = utc(page.stored_at);
-    format!(
+    let mut text = format!(
         "stored    {stored} at {conversation_id}:{seq} of {head}\n\
          entry     {id} ({kind}) by {sender}, client id {client_id}\n"
-    )
+    );
+    for push in &page.pushes {
+        text += &pushed(push);
+    }
+    if let Some(unknown) = &page.pushes_unknown {
+        text += &format!("pushed    {unknown}");
+        if page.pushes_since > 0 {
+            text += &format!(" (it remembers since {})", utc(page.pushes_since));
+        }
+        text += "\n";
+    }
+    text
+}
+
+fn pushed(push: &Push) -> String {
+    let at = utc(push.at);
+    let Some(gateway) = &push.gateway else {
+        let why = match push.outcome.as_str() {
+            "owed" => "presence did not answer, or it was late; heads are told later",
+            _ => "nobody else was connected",
+        };
+        return format!("pushed    {at} to no gateway: {why}\n");
+    };
+    let whom = match push.connections {
+        0 => "its members there".to_owned(),
+        1 => "1 connection".to_owned(),
+        many => format!("{many} connections"),
+    };
+    let outcome = match push.outcome.as_str() {
+        "confirmed" => "taken by the broker",
+        "gone" => "came back, this gateway was gone; heads are told later",
+        _ => "given up, its queue did not take it; heads are told later",
+    };
+    let silent = if push.is_answered || push.outcome == "gone" {
+        ""
+    } else {
+        "; what it wrote is not remembered: it is gone or does not answer"
+    };
+    format!("pushed    {at} to {gateway} for {whom}: {outcome}{silent}\n")
+}
+
+fn written(device: &Device) -> String {
+    let mut text = format!("; at {} as {}", device.gateway, device.connection_id);
+    if !device.is_connected {
+        text += ", gone since";
+    }
+    match (device.written_after, device.written_at) {
+        (Some(after), Some(at)) if after < at => {
+            text += &format!(", written between {} and {}", utc(after), utc(at));
+        }
+        (_, Some(at)) => text += &format!(", written {}", utc(at)),
+        (_, None) => {}
+    }
+    if let Some(not_written) = &device.not_written {
+        text += &format!(", {not_written}");
+    }
+    text
 }
 
 fn line(page: &Explanation, member: &Member) -> String {
@@ -95,7 +167,7 @@ fn line(page: &Explanation, member: &Member) -> String {
         member.user_id, member.delivered_seq, member.read_seq
     );
     for device in &member.devices {
-        let _ = write!(line, "; at {} as {}", device.gateway, device.connection_id);
+        line += &written(device);
     }
     if let Some(waits_for) = &member.waits_for {
         let _ = write!(line, "; waits for {waits_for}");

@@ -107,6 +107,7 @@ pub fn reference(body: &Body) -> Reference {
         | Body::Typing(_)
         | Body::Profile(_)
         | Body::Signal(_)
+        | Body::AskPushed(_)
         | Body::SetStatus(_) => return Reference::default(),
     };
     Reference { reference: reference.clone(), client_id: client_id.clone() }
@@ -123,6 +124,7 @@ pub fn conversation_bytes(body: &Body) -> bytes::Bytes {
         Body::Rename(b) => b.conversation_id.clone(),
         Body::AdvanceCursor(b) => b.conversation_id.clone(),
         Body::Typing(b) => b.conversation_id.clone(),
+        Body::AskPushed(b) => b.conversation_id.clone(),
         Body::Profile(_) | Body::SetStatus(_) | Body::Signal(_) => bytes::Bytes::new(),
     }
 }
@@ -140,6 +142,7 @@ pub fn parse(origin: &bus::Origin, body: Body) -> Option<Result<Operation, Refus
         | Body::Typing(_)
         | Body::Profile(_)
         | Body::Signal(_)
+        | Body::AskPushed(_)
         | Body::SetStatus(_) => return None,
     };
     Some(parsed)

@@ -32,17 +32,17 @@ pub(super) fn push(outgoing: &Outgoing, connections: Vec<u64>) -> Push {
     }
 }
 
-/// Puts a push into the batch of every gateway that has a socket for it.
+/// Puts a push into the batch of every gateway that has a socket for it. False when there is none.
 pub(super) fn address(
     outgoing: &Outgoing,
     addresses: &Addresses,
     pushes: &mut HashMap<GatewayKey, Vec<Push>>,
-) {
+) -> bool {
     let located = &addresses.located;
     let (except, device_type) = match &outgoing.to {
         To::Connection { gateway, connection, .. } => {
             pushes.entry(key(gateway)).or_default().push(push(outgoing, vec![*connection]));
-            return;
+            return true;
         }
         To::Channel { audience, except: (asking, connection), device_type } => {
             for gateway in &addresses.gateways {
@@ -55,7 +55,7 @@ pub(super) fn address(
                 let push = Push { channel: Some(channel), ..push(outgoing, Vec::new()) };
                 pushes.entry(key(gateway)).or_default().push(push);
             }
-            return;
+            return !addresses.gateways.is_empty();
         }
         To::User(_) => (None, DeviceType::Unspecified),
         To::Members { except, device_type, .. } => (except.as_ref(), *device_type),
@@ -75,11 +75,14 @@ pub(super) fn address(
             }
         }
     }
+    let mut is_anywhere = false;
     for (gateway, connections) in located.gateways.iter().zip(by_gateway) {
         if !connections.is_empty() {
+            is_anywhere = true;
             pushes.entry(key(gateway)).or_default().push(push(outgoing, connections));
         }
     }
+    is_anywhere
 }
 
 fn key(gateway: &GatewayRef) -> GatewayKey {

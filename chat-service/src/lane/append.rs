@@ -264,6 +264,7 @@ fn wanted_device(body: &Body) -> DeviceType {
     }
 }
 
-fn unix_ms() -> u64 {
+/// Now, in Unix milliseconds.
+pub(super) fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::address::{Addresses, GatewayKey, address, push, split};
 use super::append::Appended;
 use super::message::{Outgoing, To};
+use super::noted::{self, Noted};
 use super::owed::LostAnswer;
 use super::{Delivery, LaneParts, guarded, retry_backoff};
 use crate::directory::{DirectoryError, Located};
@@ -37,7 +38,7 @@ pub struct Deliverer {
 
 /// Why not everything reached a gateway.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missed {
+pub(super) enum Missed {
     /// It has no such queue any more.
     Gone,
     /// It did not take it, again and again.
@@ -114,6 +115,7 @@ impl Deliverer {
             // This process stood still, and another one may have pushed later entries meanwhile. Heads
             // are told instead: a device never hears an earlier entry after a later one.
             self.answer(outgoing).await;
+            noted::owed(&self.parts.journal, outgoing);
             let members = outgoing.iter().flat_map(|outgoing| outgoing.to.members());
             return self.owe(members.cloned().collect::<BTreeSet<_>>(), []);
         }
@@ -125,7 +127,10 @@ impl Deliverer {
         }
         let mut look_up = Box::pin(self.locate(appended));
         if let Ok(located) = tokio::time::timeout(ANSWERS_WAIT, &mut look_up).await {
-            self.publish_all(outgoing, &located.unwrap_or_default(), |_| true).await;
+            match located {
+                Some(located) => self.publish_all(outgoing, &located, |_| true).await,
+                None => self.answer(outgoing).await,
+            }
             return;
         }
         self.answer(outgoing).await;
@@ -156,6 +161,7 @@ impl Deliverer {
         }
         let users: Vec<UserId> = users.into_iter().cloned().collect();
         if !self.parts.owed.is_directory_up() {
+            noted::owed(&self.parts.journal, outgoing);
             self.owe(users.into_iter().chain(self.large_members(outgoing)), []);
             return None;
         }
@@ -168,6 +174,7 @@ impl Deliverer {
                 self.parts.metrics.locate_failures.inc();
                 tracing::warn!(%error, users = users.len(), "entries wait until presence is back");
                 self.parts.owed.directory_is_away();
+                noted::owed(&self.parts.journal, outgoing);
                 self.owe(users.into_iter().chain(self.large_members(outgoing)), []);
                 None
             }
@@ -212,12 +219,19 @@ impl Deliverer {
         is_wanted: impl Fn(&To) -> bool,
     ) {
         let mut pushes: HashMap<GatewayKey, Vec<Push>> = HashMap::new();
+        let mut noted = Noted::begin(&self.parts.journal);
         for outgoing in outgoing.iter().filter(|outgoing| is_wanted(&outgoing.to)) {
-            address(outgoing, addresses, &mut pushes);
+            if !address(outgoing, addresses, &mut pushes) {
+                noted.nowhere(outgoing);
+            }
+        }
+        for (gateway, pushes) in &pushes {
+            noted.pushes(gateway, pushes);
         }
         let publishes = pushes.into_iter().map(|(gateway, pushes)| self.publish(gateway, pushes));
         let missed: HashMap<GatewayKey, Missed> =
             futures_util::future::join_all(publishes).await.into_iter().flatten().collect();
+        noted.end(&missed);
         if !missed.is_empty() {
             let wanted = outgoing.iter().filter(|out| is_wanted(&out.to));
             self.owe_missed(wanted, &addresses.located, &missed);

@@ -1,17 +1,18 @@
-//! What a batch holds beside operations: cursors, typing, profiles and signals. Nothing of it is in the log,
-//! and what fails is not tried again here: clients say it again.
+//! What a batch holds beside operations: cursors, typing, profiles, signals and questions of operators. Nothing
+//! of it is in the log, and what fails is not tried again here: clients say it again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proto::bus::{DeviceType, PushClass, frame::Body};
+use prost::Message;
+use proto::bus::{DeviceType, Finding, PushClass, finding, frame::Body};
 use proto::frame::server::{Receipt, ServerFrame, Typing};
 use proto::id::{ConversationId, UserId};
 
 use super::LaneParts;
 use super::cache::Cache;
-use super::message::{Asker, Outgoing, To};
+use super::message::{self, Asker, Outgoing, To};
 use super::signal;
 use crate::domain::entry::{CursorRow, Snapshot, UserRow};
 use crate::domain::plan::Audience;
@@ -26,6 +27,8 @@ pub(super) struct Ephemeral {
     profiles: HashMap<UserId, UserRow>,
     /// In their order.
     signals: Vec<Outgoing>,
+    /// About which entries somebody asks where they were pushed.
+    asked: Vec<(Asker, ConversationId, u64)>,
 }
 
 impl Ephemeral {
@@ -58,6 +61,11 @@ impl Ephemeral {
                 }
             }
             Body::Signal(body) => self.signals.extend(signal::outgoing(asker, body)),
+            Body::AskPushed(ask) => {
+                if let Ok(id) = ConversationId::from_bytes(&ask.conversation_id) {
+                    self.asked.push((asker.clone(), id, ask.seq));
+                }
+            }
             other => return Err(other),
         }
         Ok(())
@@ -72,6 +80,11 @@ impl Ephemeral {
         outgoing: &mut Vec<Outgoing>,
     ) {
         outgoing.extend(self.signals);
+        for (asker, id, seq) in self.asked {
+            let pushed = finding::Finding::Pushed(parts.journal.find(id, seq));
+            let frame = Finding { finding: Some(pushed) }.encode_to_vec();
+            outgoing.push(message::answer(&asker, frame.into()));
+        }
         if !self.profiles.is_empty() {
             let users: Vec<_> = self.profiles.into_values().collect();
             if let Err(error) = parts.store.upsert_users(&users, now_ms).await {

@@ -143,7 +143,8 @@ fn reference(asker: &Asker) -> Option<String> {
     (!asker.reference.reference.is_empty()).then(|| asker.reference.reference.clone())
 }
 
-fn answer(asker: &Asker, frame: Bytes) -> Outgoing {
+/// To the connection that asked.
+pub(super) fn answer(asker: &Asker, frame: Bytes) -> Outgoing {
     Outgoing {
         to: To::Connection {
             gateway: Arc::clone(&asker.gateway),

@@ -83,6 +83,8 @@ fn accept_socket(
         device_type: handshake::device_type(query.device_type.as_deref()),
         acknowledges: query.acks.as_deref() != Some("off"),
         conversation_id,
+        ip: client.address,
+        user_agent: handshake::user_agent(headers),
         is_exempt: client.is_exempt,
         gate: Arc::clone(&peer.gate),
     };

@@ -1,23 +1,19 @@
 //! A request that appends to a log: over the bus like a frame, under a pseudo connection that waits for
 //! its answer.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use proto::bus::{DeviceType, Frame, PushClass, frame::Body};
+use proto::bus::{PushClass, frame::Body};
 use proto::error_code::{ErrorCode, Stored as StoredWord};
 use proto::frame::server::ErrorFrame;
 use proto::id::{ClientId, ConversationId};
 use serde::Deserialize;
 
+use super::asker::Asker;
 use super::error::ApiError;
 use super::shapes::Stored;
-use crate::connection::handshake;
-use crate::outbox::Outbox;
-use crate::registry::{Connection, Registry};
-use crate::shared::{Identity, Shared, unix_ms};
+use crate::outbox::Failed;
+use crate::shared::{Identity, Shared};
 
 /// Sends a frame up and waits for `sent` or `error`.
 pub(super) async fn run(
@@ -31,43 +27,32 @@ pub(super) async fn run(
             .with_outcome(StoredWord::No, None)
             .after(wait)
     })?;
-    let connection = Arc::new(Connection {
-        number: shared.registry.next_number(),
-        user_id: identity.user_id.clone(),
-        device_id: handshake::device(identity, None),
-        device_type: DeviceType::Unspecified,
-        connected_at_ms: unix_ms(),
-        is_socket: false,
-        gone: AtomicBool::new(false),
-        credential: Mutex::new(identity.credential.clone()),
-        outbox: Outbox::default(),
-    });
-    shared.registry.insert(Arc::clone(&connection));
-    let _leave = Leave { registry: Arc::clone(&shared.registry), number: connection.number };
-    shared.report_profile(identity, connection.number);
+    let asker = Asker::enter(shared, identity);
+    shared.report_profile(identity, asker.number());
 
     let span = shared.tracer.root("gateway.receive");
-    let frame = Frame {
-        origin: Some(identity.origin(connection.number, "rest", DeviceType::Unspecified)),
-        traceparent: span.traceparent(),
-        body: Some(body),
-    };
+    let frame = asker.frame(identity, span.traceparent(), body);
     let retry = shared.limits.retry_after_ms;
     if shared.uplink.chat(conversation_id, frame).is_err() {
         return Err(ApiError::unavailable(Some(StoredWord::No), retry));
     }
     let timeout = Duration::from_millis(shared.limits.answer_timeout_ms);
-    tokio::time::timeout(timeout, answer(&connection, retry))
+    tokio::time::timeout(timeout, answer(&asker, retry))
         .await
         .unwrap_or_else(|_| Err(ApiError::unavailable(Some(StoredWord::Unknown), retry)))
 }
 
-async fn answer(connection: &Connection, retry_after_ms: u64) -> Result<Stored, ApiError> {
+async fn answer(asker: &Asker, retry_after_ms: u64) -> Result<Stored, ApiError> {
     loop {
-        connection.outbox.changed().await;
-        let taken = connection.outbox.take();
-        if let Some(failed) = taken.failed.first() {
-            return Err(ApiError::unavailable(Some(failed.stored), retry_after_ms));
+        let taken = asker.taken().await;
+        let failed = taken.failed.iter().find_map(|failed| match failed {
+            Failed::Publish { stored, .. } => Some(*stored),
+            Failed::Lost { sent_until } => {
+                (asker.entered_at <= *sent_until).then_some(StoredWord::Unknown)
+            }
+        });
+        if let Some(stored) = failed {
+            return Err(ApiError::unavailable(Some(stored), retry_after_ms));
         }
         let mut frames = taken.frames.iter();
         if let Some(frame) = frames.find(|frame| frame.about().class == PushClass::Answer) {
@@ -99,16 +84,4 @@ pub(super) fn client_id(given: Option<uuid::Uuid>) -> ClientId {
 /// A conversation id in a path.
 pub(super) fn conversation_id(text: &str) -> Result<ConversationId, ApiError> {
     ConversationId::parse(text).map_err(|_| ApiError::invalid("a conversation id is a UUID"))
-}
-
-/// Takes the pseudo connection out again, also when the caller hangs up.
-struct Leave {
-    registry: Arc<Registry>,
-    number: u64,
-}
-
-impl Drop for Leave {
-    fn drop(&mut self) {
-        self.registry.remove(self.number);
-    }
 }

@@ -1,5 +1,5 @@
-//! What became of a message: stored when, who has it, who is connected where, and what it waits for. For
-//! operators; shows no content.
+//! What became of a message: stored when, pushed where, written when, who has it, and what it waits for. For
+//! operators; shows no content. What is not remembered any more is said to be so.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,15 @@ use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
 use platform::grpc::ask;
-use proto::chat::{ExplainReply, ExplainRequest};
+use proto::bus::{GatewayRef, PushOutcome, WrittenState};
+use proto::chat::{ExplainReply, ExplainRequest, ExplainedMember};
 use proto::id::ConversationId;
 use proto::presence::{LocateReply, LocateRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ErrorBody, Query};
+use super::findings::{self, Findings, Located};
 use crate::shared::{Identity, Shared};
 
 /// Members of one page.
@@ -50,12 +52,36 @@ pub(super) struct Explanation {
     stored_at: u64,
     /// Highest sequence in the log now.
     head: u64,
+    /// To which gateways it was pushed.
+    pushes: Vec<PushExplained>,
+    /// Why it is not known; absent where `pushes` says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pushes_unknown: Option<&'static str>,
+    /// The chat service remembers all that it pushed since then, in Unix milliseconds; 0 when it remembers
+    /// nothing.
+    pushes_since: u64,
     /// False when presence did not answer: nobody's connections are known.
     is_located: bool,
     /// Those who may see it.
     members: Vec<MemberExplained>,
     /// `after` of the next page; empty when this was the last.
     next: String,
+}
+
+/// One push of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PushExplained {
+    /// Where to; absent where it went to no gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<String>,
+    /// In Unix milliseconds.
+    at: u64,
+    /// `confirmed`, `gone`, `given_up`, `nobody`, `owed`.
+    outcome: &'static str,
+    /// Connections that the push named; 0 for a large conversation, whose gateways know their members.
+    connections: u32,
+    /// False when the gateway has none of the answers that it could give: it is gone, or silent.
+    is_answered: bool,
 }
 
 /// One member's side of it.
@@ -69,7 +95,7 @@ pub(super) struct MemberExplained {
     delivered_seq: u64,
     /// All up to here was read.
     read_seq: u64,
-    /// Where the user is connected now.
+    /// Where the user is connected now, and connections that had it written and are gone.
     devices: Vec<DeviceExplained>,
     /// What the delivery waits for; absent when it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,14 +103,25 @@ pub(super) struct MemberExplained {
 }
 
 /// One connection.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeviceExplained {
     /// Which gateway.
     gateway: String,
-    /// Its incarnation.
+    /// Its incarnation; empty for a connection that has gone.
     epoch: String,
     /// The connection, as in `welcome`.
     connection_id: String,
+    /// False when it has gone.
+    is_connected: bool,
+    /// Written to its socket between then
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_after: Option<u64>,
+    /// and then, in Unix milliseconds; absent when it was not, or nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_at: Option<u64>,
+    /// Why there is no such moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_written: Option<&'static str>,
 }
 
 /// What became of a message; for tokens with the role admin.
@@ -109,8 +146,11 @@ pub(super) async fn explain(
         return Err(ApiError::not_found("this user may not see the entry"));
     }
     let user_ids = reply.members.iter().map(|member| member.user_id.clone()).collect();
-    let located = shared.presence.clone().locate(LocateRequest { user_ids }).await;
-    Ok(Json(explained(reply, located.ok().map(tonic::Response::into_inner))))
+    let located = shared.presence.clone().locate(LocateRequest { user_ids }).await.ok();
+    let is_located = located.is_some();
+    let located = connections(&located.map(tonic::Response::into_inner).unwrap_or_default());
+    let findings = findings::gather(&shared, &identity, &reply, &located).await;
+    Ok(Json(explained(reply, is_located, &located, &findings)))
 }
 
 fn place(message: &str) -> Result<ExplainRequest, ApiError> {
@@ -126,72 +166,177 @@ fn place(message: &str) -> Result<ExplainRequest, ApiError> {
     Ok(request)
 }
 
-fn explained(reply: ExplainReply, located: Option<LocateReply>) -> Explanation {
-    let is_located = located.is_some();
-    let mut devices = devices(&reply, &located.unwrap_or_default());
+/// Everybody's connections.
+fn connections(located: &LocateReply) -> Vec<Located> {
+    let counts = located.device_counts.iter().enumerate();
+    let members = counts.flat_map(|(member, count)| std::iter::repeat_n(member, *count as usize));
+    let columns = located.gateway_indexes.iter().zip(&located.connections);
+    let connections = members.zip(columns).filter_map(|(member, (gateway, connection))| {
+        let gateway = located.gateways.get(*gateway as usize)?;
+        let gateway = GatewayRef { id: gateway.id.clone(), epoch: gateway.epoch };
+        Some((member, gateway, *connection))
+    });
+    connections.collect()
+}
+
+fn explained(
+    reply: ExplainReply,
+    is_located: bool,
+    located: &[Located],
+    findings: &Findings,
+) -> Explanation {
     let uuid = |bytes: &[u8]| uuid::Uuid::from_slice(bytes).unwrap_or_default().to_string();
-    let members = reply
-        .members
-        .into_iter()
-        .map(|member| {
-            let devices = devices.remove(&member.user_id).unwrap_or_default();
-            let is_sender = member.user_id == reply.sender_id;
-            let (state, waits_for) = if member.read_seq >= reply.seq {
-                ("read", None)
-            } else if member.delivered_seq >= reply.seq || is_sender {
-                ("acknowledged", None)
-            } else if !is_located {
-                ("unacknowledged", Some("presence does not answer; then as below"))
-            } else if devices.is_empty() {
-                ("offline", Some("a device of this user to connect and sync"))
-            } else {
-                (
-                    "connected",
-                    Some("`delivered` of a device; it is pushed again until it is closed"),
-                )
-            };
-            MemberExplained {
-                user_id: member.user_id,
-                state,
-                delivered_seq: member.delivered_seq,
-                read_seq: member.read_seq,
-                devices,
-                waits_for,
-            }
-        })
-        .collect();
+    let mut devices = devices(&reply, located, findings);
+    let members = reply.members.iter().enumerate().map(|(place, member)| {
+        let devices = devices.remove(&place).unwrap_or_default();
+        explained_member(member, &reply, is_located, devices)
+    });
     Explanation {
         conversation_id: uuid(&reply.conversation_id),
         seq: reply.seq,
         id: uuid(&reply.entry_id),
         client_id: uuid(&reply.client_id),
+        members: members.collect(),
         sender: reply.sender_id,
         kind: reply.kind,
         stored_at: reply.stored_at_ms,
         head: reply.head,
+        pushes: pushes(findings),
+        pushes_unknown: pushes_unknown(findings, reply.stored_at_ms),
+        pushes_since: findings.pushed.as_ref().map_or(0, |pushed| pushed.remembers_since_ms),
         is_located,
-        members,
         next: reply.next,
     }
 }
 
-fn devices(reply: &ExplainReply, located: &LocateReply) -> HashMap<String, Vec<DeviceExplained>> {
-    let mut columns = located.gateway_indexes.iter().zip(&located.connections);
-    let mut devices = HashMap::new();
-    for (member, count) in reply.members.iter().zip(&located.device_counts) {
-        let of_member: Vec<_> = columns
-            .by_ref()
-            .take(*count as usize)
-            .filter_map(|(gateway, connection)| {
-                let gateway = located.gateways.get(*gateway as usize)?;
-                Some(DeviceExplained {
-                    gateway: gateway.id.clone(),
-                    epoch: format!("{:x}", gateway.epoch),
-                    connection_id: format!("{}.{connection:x}", gateway.id),
-                })
-            })
-            .collect();
-        devices.insert(member.user_id.clone(), of_member);
+fn explained_member(
+    member: &ExplainedMember,
+    reply: &ExplainReply,
+    is_located: bool,
+    devices: Vec<DeviceExplained>,
+) -> MemberExplained {
+    let is_sender = member.user_id == reply.sender_id;
+    let (state, waits_for) = if member.read_seq >= reply.seq {
+        ("read", None)
+    } else if member.delivered_seq >= reply.seq || is_sender {
+        ("acknowledged", None)
+    } else if !is_located {
+        ("unacknowledged", Some("presence does not answer; then as below"))
+    } else if devices.iter().all(|device| !device.is_connected) {
+        ("offline", Some("a device of this user to connect and sync"))
+    } else {
+        ("connected", Some("`delivered` of a device; it is pushed again until it is closed"))
+    };
+    MemberExplained {
+        user_id: member.user_id.clone(),
+        state,
+        delivered_seq: member.delivered_seq,
+        read_seq: member.read_seq,
+        devices,
+        waits_for,
+    }
+}
+
+fn pushes(findings: &Findings) -> Vec<PushExplained> {
+    let pushes = findings.pushed.iter().flat_map(|pushed| &pushed.pushes);
+    let explained = pushes.map(|push| {
+        let gateway = push.gateway.as_ref().map(|gateway| gateway.id.clone());
+        PushExplained {
+            is_answered: gateway.as_ref().is_some_and(|id| findings.written.contains_key(id)),
+            gateway,
+            at: push.at_ms,
+            outcome: match push.outcome() {
+                PushOutcome::Confirmed => "confirmed",
+                PushOutcome::Gone => "gone",
+                PushOutcome::GivenUp => "given_up",
+                PushOutcome::Nobody => "nobody",
+                PushOutcome::Owed => "owed",
+                PushOutcome::Unspecified => "",
+            },
+            connections: push.connections,
+        }
+    });
+    explained.collect()
+}
+
+fn pushes_unknown(findings: &Findings, stored_ms: u64) -> Option<&'static str> {
+    let Some(pushed) = &findings.pushed else {
+        return Some(
+            "not remembered: the chat service that works on its partition does not answer",
+        );
+    };
+    if !pushed.pushes.is_empty() {
+        return None;
+    }
+    Some(match pushed.remembers_since_ms {
+        0 => "not remembered: `lanes.journal_entries` is 0",
+        since if stored_ms < since => {
+            "not remembered: the chat service that works on its partition began later, or forgot it"
+        }
+        _ => "not remembered: it is being pushed, or another process pushed it",
+    })
+}
+
+/// What is known of the connections of each member, by the member's place.
+fn devices(
+    reply: &ExplainReply,
+    located: &[Located],
+    findings: &Findings,
+) -> HashMap<usize, Vec<DeviceExplained>> {
+    let mut devices: HashMap<usize, Vec<DeviceExplained>> = HashMap::new();
+    for (member, gateway, number) in located {
+        let answer = findings.written.get(&gateway.id);
+        let written = answer.and_then(|all| all.iter().find(|it| it.connection == *number));
+        let is_sender = reply.members.get(*member).is_some_and(|it| it.user_id == reply.sender_id);
+        let not_written = match (answer, written.map(|it| it.state())) {
+            (_, Some(WrittenState::Written)) => None,
+            (_, Some(WrittenState::NotWritten)) if is_sender => {
+                Some("not as a push: the connection that wrote it got `sent`")
+            }
+            (_, Some(WrittenState::NotWritten)) => {
+                Some("not written as a push; a sync may have brought it")
+            }
+            (_, Some(WrittenState::CameLater)) => {
+                Some("connected after it was stored: its sync brings it")
+            }
+            (_, Some(WrittenState::Forgotten | WrittenState::Unspecified)) => {
+                Some("not remembered: its gateway wrote too much since")
+            }
+            (Some(_), None) => Some("not remembered: this connection has just gone"),
+            (None, None) if findings.gone.contains(&gateway.id) => {
+                Some("not remembered: its gateway is gone")
+            }
+            (None, None) => Some("not remembered: its gateway does not answer"),
+        };
+        let is_written = not_written.is_none();
+        devices.entry(*member).or_default().push(DeviceExplained {
+            gateway: gateway.id.clone(),
+            epoch: format!("{:x}", gateway.epoch),
+            connection_id: connection_id(&gateway.id, *number),
+            is_connected: true,
+            written_after: written.filter(|_| is_written).map(|it| it.after_ms),
+            written_at: written.filter(|_| is_written).map(|it| it.until_ms),
+            not_written,
+        });
+    }
+    for (gateway, written) in &findings.written {
+        let is_known =
+            |number| located.iter().any(|(_, at, it)| *it == number && at.id == *gateway);
+        for it in written.iter().filter(|it| !is_known(it.connection)) {
+            devices.entry(it.user as usize).or_default().push(DeviceExplained {
+                gateway: gateway.clone(),
+                epoch: String::new(),
+                connection_id: connection_id(gateway, it.connection),
+                is_connected: it.is_open,
+                written_after: Some(it.after_ms),
+                written_at: Some(it.until_ms),
+                not_written: None,
+            });
+        }
     }
     devices
+}
+
+fn connection_id(gateway: &str, number: u64) -> String {
+    format!("{gateway}.{number:x}")
 }

@@ -29,6 +29,10 @@ pub(super) struct Session {
     device_type: String,
     /// Since when, in Unix milliseconds.
     connected_at: u64,
+    /// Where from, as the gateway saw it behind the proxies that it trusts.
+    ip: String,
+    /// What the client calls itself, at most 256 bytes of it; empty when it says nothing.
+    user_agent: String,
 }
 
 /// The connected devices of a user.
@@ -176,6 +180,8 @@ fn shown(session: proto::presence::Session) -> Session {
         device_id: session.device_id,
         device_type: if device_type == "unspecified" { String::new() } else { device_type },
         connected_at: session.connected_at_ms,
+        ip: session.ip,
+        user_agent: session.user_agent,
     }
 }
 

@@ -7,6 +7,7 @@ use proto::bus::{DeviceType, Push};
 use proto::id::UserId;
 
 use crate::ask::MembersHere;
+use crate::dropped::Dropped;
 use crate::frame::Frame;
 use crate::outbox::OutboxLimits;
 use crate::registry::{Connection, Registry};
@@ -159,25 +160,25 @@ impl Channel {
         );
     }
 
-    /// Hands what goes out together to the next few members. Answers the number of dropped frames.
+    /// Hands what goes out together to the next few members. Answers what is dropped.
     pub(super) fn hand_out(
         &mut self,
         slice: usize,
         limits: OutboxLimits,
         registry: &Registry,
-    ) -> usize {
-        let Some(first) = self.waiting.front() else { return 0 };
+    ) -> Dropped {
+        let Some(first) = self.waiting.front() else { return Dropped::default() };
         if first.push.channel.is_none() {
             self.place = self.members.len();
             return named(first, limits, registry);
         }
         let until = self.members.len().min(self.place + slice);
-        let mut dropped = 0;
+        let mut dropped = Dropped::default();
         for member in &self.members[self.place..until] {
             let group = self.waiting.iter().take(self.group);
             let wanted = group.filter(|waiting| member.wants(&waiting.push));
             let wanted = wanted.map(|waiting| waiting.frame.clone());
-            dropped += member.connection.outbox.push_all(wanted, limits);
+            dropped.extend(member.connection.outbox.push_all(wanted, limits));
         }
         self.place = until;
         dropped
@@ -219,9 +220,12 @@ impl Member {
     }
 }
 
-/// To the connections that the push itself names. Answers the number of dropped frames.
-fn named(waiting: &Waiting, limits: OutboxLimits, registry: &Registry) -> usize {
+/// To the connections that the push itself names. Answers what is dropped.
+fn named(waiting: &Waiting, limits: OutboxLimits, registry: &Registry) -> Dropped {
     let numbers = waiting.push.connections.iter();
-    let connections = numbers.filter_map(|number| registry.get(*number));
-    connections.map(|connection| connection.outbox.push(waiting.frame.clone(), limits)).sum()
+    let mut dropped = Dropped::default();
+    for connection in numbers.filter_map(|number| registry.get(*number)) {
+        dropped.extend(connection.outbox.push(waiting.frame.clone(), limits));
+    }
+    dropped
 }

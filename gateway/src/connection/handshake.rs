@@ -19,6 +19,9 @@ pub(crate) const SUBPROTOCOL: &str = "tidings.v1";
 /// A token beside it in `Sec-WebSocket-Protocol`, for browsers, which can set no other header.
 const BEARER_PROTOCOL: &str = "bearer.";
 
+/// What is kept of a user agent, in bytes.
+const USER_AGENT_BYTES: usize = 256;
+
 /// Longest first frame: a token of 8 KiB and what is around it.
 pub(crate) const AUTH_FRAME_BYTES: usize = 16 << 10;
 
@@ -54,6 +57,13 @@ pub(crate) fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool
     let authority =
         origin.parse::<Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
     host.is_some() && authority.as_deref() == host
+}
+
+/// What a client calls itself, as far as presence keeps it; empty when it says nothing.
+pub(crate) fn user_agent(headers: &HeaderMap) -> Box<str> {
+    let said = headers.get(header::USER_AGENT).map(|value| value.as_bytes()).unwrap_or_default();
+    let said = String::from_utf8_lossy(said);
+    Box::from(&said[..said.floor_char_boundary(USER_AGENT_BYTES)])
 }
 
 /// Reads a device type; unknown words count as none.

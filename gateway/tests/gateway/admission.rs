@@ -207,7 +207,8 @@ async fn a_slow_body_ends_with_an_answer() {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let answer = rest(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains(r#""stored":"no""#), "{answer}");
     edge.stop().await;
 }
 

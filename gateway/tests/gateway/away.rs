@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::device::Device;
 use crate::edge::{Edge, token, until};
+use crate::sends::sent;
 use crate::services::Mode as ServiceMode;
 use crate::switched_bus::Mode;
 
@@ -79,6 +80,48 @@ async fn a_lost_confirm_is_told_as_unknown_and_never_as_not_stored() {
     let (status, body) = post(&edge, &json!({ "content": { "text": "x" } })).await;
     assert_eq!((status, &body["stored"]), (503, &json!("unknown")), "{body}");
     edge.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_asked_under_a_lost_queue_is_told_as_unknown_soon_after_the_next_one_is_open() {
+    let edge = Edge::with(|limits| limits.answer_timeout_ms = 120_000).await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    ann.send_to("bob", "before").await;
+    let (number, before) = edge.send().await;
+    let (posted, ()) =
+        tokio::join!(async { post(&edge, &json!({ "content": { "text": "x" } })).await }, async {
+            edge.send().await;
+            let snapshots = edge.presence.account().snapshots;
+            edge.bus.switch(Mode::Away);
+            while !edge.readiness().await.contains("answer queue") {
+                tokio::task::yield_now().await;
+            }
+            edge.bus.switch(Mode::Works);
+            until("presence has the account", || edge.presence.account().snapshots > snapshots)
+                .await;
+            ann.send_to("bob", "after").await;
+            let error = heard(&mut ann, "error").await;
+            assert_eq!((&error["ref"], &error["stored"]), (&json!("before"), &json!("unknown")));
+        });
+    assert_eq!((posted.0, &posted.1["stored"]), (503, &json!("unknown")), "{posted:?}");
+    // An answer that was not lost comes all the same, and what was asked later waits for its own.
+    let (_, after) = edge.send().await;
+    for send in [&before, &after] {
+        edge.push_all(vec![sent(number, send)]).await;
+        assert_eq!(heard(&mut ann, "sent").await["ref"], json!(send.r#ref));
+    }
+    edge.stop().await;
+}
+
+/// The next frame of a type; heads are told in between.
+async fn heard(device: &mut Device, kind: &str) -> Value {
+    loop {
+        let frame = device.frame().await;
+        if frame["type"] != "pong" {
+            assert_eq!(frame["type"], kind, "{frame}");
+            return frame;
+        }
+    }
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ async fn entries_and_answers_overtake_broadcasts_at_a_reader_that_is_behind() {
         say(&edge, &admin_token(), &json!({ "content": { "number": number } })).await;
     }
     until("the bulk is in its outbox", || {
-        edge.metric("tidings_gateway_broadcast_dropped_total") == 2
+        edge.metric(r#"tidings_gateway_outbox_dropped_total{kind="bulk"}"#) == 2
     })
     .await;
     for (seq, class) in [(1, PushClass::Entry), (2, PushClass::Answer), (3, PushClass::Signal)] {

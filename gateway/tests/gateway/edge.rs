@@ -215,6 +215,12 @@ impl Edge {
         line.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// What the management port says about readiness.
+    pub async fn readiness(&self) -> String {
+        let url = format!("http://{}/health/ready", self.management);
+        reqwest::get(url).await.unwrap().text().await.unwrap()
+    }
+
     /// The management port's word on readiness.
     pub async fn is_ready(&self) -> bool {
         let url = format!("http://{}/health/ready", self.management);

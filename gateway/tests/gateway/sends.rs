@@ -8,7 +8,7 @@ use crate::device::Device;
 use crate::edge::Edge;
 
 /// The answer of a chat service to a send.
-fn sent(connection: u64, send: &proto::bus::Send) -> Push {
+pub fn sent(connection: u64, send: &proto::bus::Send) -> Push {
     let client_id = uuid::Uuid::from_slice(&send.client_id).unwrap();
     let frame = json!({ "type": "sent", "ref": send.r#ref, "client_id": client_id, "seq": 1 });
     Push {

@@ -165,6 +165,8 @@ impl Presence for FakePresence {
                 device_id: it.device_id.clone(),
                 device_type: it.device_type,
                 connected_at_ms: it.connected_at_ms,
+                ip: it.ip.clone(),
+                user_agent: it.user_agent.clone(),
             })
             .collect();
         Ok(Response::new(SessionsReply { sessions }))

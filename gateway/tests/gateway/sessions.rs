@@ -5,7 +5,7 @@ use std::time::Duration;
 use proto::presence::revocation::What;
 use proto::presence::{Revocation, RevokedUser};
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::device::Device;
 use crate::edge::{Edge, named_token, token, until};
@@ -44,7 +44,10 @@ fn in_an_hour() -> u64 {
 async fn a_user_sees_the_own_sessions_and_ends_one_of_them() {
     let edge = Edge::start().await;
     let (one, two) = (named_token("ann", "t1", &[]), named_token("ann", "t2", &[]));
-    let mut phone = open(&edge, &one, "phone").await;
+    let called = "A phone/1.0 ".repeat(30);
+    let path = format!("/ws?token={one}&device=phone");
+    let mut phone = Device::open(&edge, &path, &[("user-agent", called.as_str())]).await;
+    phone.welcome().await;
     let mut laptop = open(&edge, &two, "laptop").await;
     let (_, told) = ask(&edge, Method::GET, "/sessions", &two).await;
     let sessions = told["sessions"].as_array().unwrap();
@@ -52,6 +55,12 @@ async fn a_user_sees_the_own_sessions_and_ends_one_of_them() {
     let id = format!("gateway-1.{:x}", phone.number);
     let listed = sessions.iter().find(|session| session["connection_id"] == id).unwrap();
     assert_eq!(listed["device_id"], "phone");
+    assert_eq!(
+        (&listed["ip"], &listed["user_agent"]),
+        (&json!("127.0.0.1"), &json!(called[..256]))
+    );
+    let other = sessions.iter().find(|session| session["device_id"] == "laptop").unwrap();
+    assert_eq!(other["user_agent"], "", "it said nothing");
 
     let path = format!("/sessions/{id}");
     let bob = token("bob");

@@ -39,6 +39,8 @@ async fn a_slow_reader_is_closed_with_4009_and_others_are_not_delayed() {
     assert!(slow.expect("entry").await["plug"].is_string());
     let (code, reason) = slow.closed().await;
     assert_eq!((code, reason.as_str()), (4009, "reading too slowly; reconnect and sync"));
+    let dropped = edge.metric(r#"tidings_gateway_outbox_dropped_total{kind="entry"}"#);
+    assert_eq!(dropped, 11, "the ten that waited and the one that found no room");
     quick.is_served().await;
     edge.stop().await;
 }
@@ -72,8 +74,8 @@ async fn typing_and_presence_are_dropped_for_a_slow_reader_before_it_is_closed()
     for seq in 1..=4 {
         edge.push(&[slow.number], PushClass::Entry, entry(seq)).await;
     }
-    until("all typing was dropped", || edge.metric("tidings_gateway_outbox_dropped_total") == 6)
-        .await;
+    let dropped = r#"tidings_gateway_outbox_dropped_total{kind="ephemeral"}"#;
+    until("all typing was dropped", || edge.metric(dropped) == 6).await;
     slow.expect("entry").await;
     for seq in 1..=4 {
         assert_eq!(slow.frame().await["seq"], seq);

@@ -34,6 +34,26 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct DeviceType(pub u8);
 
+/// What a gateway saw of a client, to be shown to people. Nothing is decided by it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Client {
+    /// Its address; empty when unknown.
+    pub ip: Box<str>,
+    /// What it calls itself; empty when it says nothing.
+    pub user_agent: Box<str>,
+}
+
+impl Client {
+    /// Longest of either, in bytes; the rest is cut off.
+    pub const MAX_BYTES: usize = 256;
+
+    /// Bounded.
+    pub fn new(ip: &str, user_agent: &str) -> Self {
+        let cut = |text: &str| Box::from(&text[..text.floor_char_boundary(Self::MAX_BYTES)]);
+        Self { ip: cut(ip), user_agent: cut(user_agent) }
+    }
+}
+
 /// A connection that a gateway opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connected {
@@ -47,6 +67,8 @@ pub struct Connected {
     pub connection: u64,
     /// By the gateway's clock, in Unix milliseconds.
     pub connected_at_ms: u64,
+    /// What it came from.
+    pub client: Client,
 }
 
 /// A connection that a gateway closed.
@@ -73,6 +95,8 @@ pub struct Registration {
     pub device_type: DeviceType,
     /// By the gateway's clock, in Unix milliseconds.
     pub connected_at_ms: u64,
+    /// What it came from.
+    pub client: Client,
 }
 
 impl Registration {
@@ -263,11 +287,20 @@ mod tests {
             device_id: DeviceId::parse(device).unwrap(),
             device_type: DeviceType::default(),
             connected_at_ms: at,
+            client: Client::default(),
         }
     }
 
     fn connections(record: &UserRecord) -> Vec<u64> {
         record.registrations.iter().map(|registration| registration.connection).collect()
+    }
+
+    #[test]
+    fn a_long_user_agent_is_cut_between_two_characters() {
+        let client = Client::new("2001:db8::1", &"ä".repeat(200));
+        assert_eq!((&*client.ip, client.user_agent.len()), ("2001:db8::1", 256));
+        let odd = Client::new("", &format!("x{}", "ä".repeat(200)));
+        assert_eq!(odd.user_agent.len(), 255);
     }
 
     #[test]

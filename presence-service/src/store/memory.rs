@@ -102,6 +102,7 @@ impl State {
             device_id: connected.device_id.clone(),
             device_type: connected.device_type,
             connected_at_ms: connected.connected_at_ms,
+            client: connected.client.clone(),
         };
         let replaced = record.connect(registration, is_anew, allowed)?;
         Some(Change {
@@ -174,6 +175,7 @@ fn session(registration: &Registration) -> Session {
         device_id: registration.device_id.to_string(),
         device_type: registration.device_type.0,
         connected_at_ms: registration.connected_at_ms,
+        client: registration.client.clone(),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use presence_service::domain::account::{HeartbeatOutcome, Tally};
 use presence_service::domain::registration::{
-    Cause, Change, Connected, DeviceType, Disconnected, GatewayEpoch,
+    Cause, Change, Client, Connected, DeviceType, Disconnected, GatewayEpoch,
 };
 use presence_service::domain::status::{Chosen, Standing, Status};
 use presence_service::store::{Choice, LeaseConfig, PresenceStore, Report, StoreError, UserState};
@@ -62,6 +62,7 @@ fn opened(user_id: &str, device: &str, connection: u64) -> Connected {
         device_type: DeviceType(1),
         connection,
         connected_at_ms: now_ms(),
+        client: Client::default(),
     }
 }
 

@@ -165,6 +165,7 @@ pub fn connected(user: &str, device: &str, connection: u64) -> Connected {
         device_id: device.to_owned(),
         device_type: 1,
         connected_at_ms: now.as_millis() as u64,
+        ..Connected::default()
     }
 }
 

@@ -48,6 +48,11 @@ impl Prefix {
         }
     }
 
+    /// Every key that there is.
+    pub async fn keys(&self) -> Vec<String> {
+        keys(&mut connect().await, &self.name).await
+    }
+
     pub async fn remove(self) {
         self.flush().await;
     }

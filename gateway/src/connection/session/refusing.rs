@@ -8,6 +8,7 @@ use proto::id::ClientId;
 
 use super::super::in_flight::Request;
 use super::Session;
+use crate::outbox::Failed;
 
 impl Session {
     pub(super) fn refuse_frame(&mut self, error: FrameError) {
@@ -47,6 +48,24 @@ impl Session {
         text: &str,
     ) {
         self.refuse_until(reference, client_id, code, Stored::No, text);
+    }
+
+    /// Requests that no service answers.
+    pub(super) fn fail(&mut self, failed: Failed) {
+        match failed {
+            Failed::Publish { client_id, stored } => {
+                if let Some(request) = self.in_flight.settle(&client_id) {
+                    let text = "the message bus is away; send again with the same client id";
+                    self.refuse_request(&request, stored, text);
+                }
+            }
+            Failed::Lost { sent_until } => {
+                for request in self.in_flight.take_older(sent_until) {
+                    let text = "the answer was lost; send again with the same client id";
+                    self.refuse_request(&request, Stored::Unknown, text);
+                }
+            }
+        }
     }
 
     /// A request that was taken and is not answered by a service.

@@ -13,6 +13,8 @@ use super::super::unacknowledged::Due;
 use super::{Session, Step};
 use crate::frame::Frame;
 use crate::outbox::Taken;
+use crate::registry::Connection;
+use crate::shared::unix_ms;
 use crate::socket::Socket;
 
 /// How long a page may take that nobody asked for.
@@ -23,16 +25,11 @@ impl Session {
     pub(super) async fn write(&mut self, socket: &mut Socket) -> Step {
         let Taken { mut frames, failed, close, is_nudged } = self.connection.outbox.take();
         for failed in failed {
-            if let Some(request) = self.in_flight.settle(&failed.client_id) {
-                self.refuse_request(
-                    &request,
-                    failed.stored,
-                    "the message bus is away; send again with the same client id",
-                );
-            }
+            self.fail(failed);
         }
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
+        let (mut first, mut further) = (None, Vec::new());
         for about in frames.iter().map(Frame::about) {
             if !about.answers.is_empty()
                 && let Some(request) = self.in_flight.settle(&about.answers)
@@ -43,6 +40,11 @@ impl Session {
             {
                 unacknowledged.pushed(id, seq, now, &self.shared.patience);
             }
+            match (about.entry, &first) {
+                (Some(entry), Some(_)) => further.push(entry),
+                (Some(entry), None) => first = Some(entry),
+                (None, _) => {}
+            }
             if !about.traceparent.is_empty() {
                 spans.push(self.shared.tracer.child("gateway.write", &about.traceparent));
             }
@@ -51,6 +53,11 @@ impl Session {
         match self.deliver(socket, frames).await {
             Step::On => {}
             ended @ Step::End(_) => return ended,
+        }
+        if first.is_some() {
+            let Connection { number, user_id, .. } = &*self.connection;
+            let entries = first.into_iter().chain(further);
+            self.shared.journal.written(*number, user_id, entries, unix_ms());
         }
         if let Some(close) = close {
             return Step::End(Some(close));

@@ -24,6 +24,11 @@ impl Keys {
         key
     }
 
+    /// What a user's connections came from. Beside the record: look-ups of the message path do not read it.
+    pub fn clients(&self, user_id: &UserId) -> String {
+        self.user(user_id) + ":clients"
+    }
+
     /// Every gateway that is known.
     pub fn gateways(&self) -> String {
         format!("{}gateways", self.base)

@@ -1,11 +1,12 @@
 //! What is listed and not looked up: gateways, the sessions of a user, what is revoked.
 
+use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use proto::id::{GatewayId, UserId};
 
 use super::{RedisStore, packed};
-use crate::domain::registration::GatewayEpoch;
+use crate::domain::registration::{Client, GatewayEpoch};
 use crate::store::{Revoked, Session, StoreError};
 
 impl RedisStore {
@@ -38,6 +39,14 @@ impl RedisStore {
     pub(super) async fn list_sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
         let records = self.records(std::slice::from_ref(user_id)).await?;
         let record = records.first().and_then(Option::as_deref).unwrap_or_default();
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("HGETALL").arg(self.keys.clients(user_id));
+        let (clients,): (HashMap<String, String>,) = self.read(&pipeline).await?;
+        let client = |connection: u64| {
+            let text = clients.get(&format!("{connection:016x}"))?;
+            let (ip, user_agent) = text.split_once(' ')?;
+            Some(Client::new(ip, user_agent))
+        };
         Ok(packed::registrations(record)
             .map(|registration| Session {
                 gateway_id: registration.gateway_id.to_owned(),
@@ -45,6 +54,7 @@ impl RedisStore {
                 device_id: registration.device_id.to_owned(),
                 device_type: registration.device_type,
                 connected_at_ms: registration.connected_at_ms,
+                client: client(registration.connection).unwrap_or_default(),
             })
             .collect())
     }

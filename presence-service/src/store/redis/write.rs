@@ -8,7 +8,7 @@ use redis::Pipeline;
 
 use super::{RedisStore, call, packed};
 use crate::domain::registration::{
-    Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Place,
+    Allowed, Cause, Change, Client, Connected, Disconnected, GatewayEpoch, Place,
 };
 use crate::domain::status::Standing;
 use crate::store::{Choice, Report, Reported, StoreError, Swept};
@@ -123,6 +123,10 @@ impl RedisStore {
                 member(&mut pipeline, user_id, *connection);
             }
             pipeline.ignore();
+            for (user_id, connection) in chunk {
+                let field = format!("{connection:016x}");
+                pipeline.cmd("HDEL").arg(self.keys.clients(user_id)).arg(field).ignore();
+            }
         }
         self.write(&pipeline).await
     }
@@ -221,6 +225,15 @@ impl RedisStore {
                 .arg(letter.to_string())
                 .arg(self.leases.last_seen_secs),
         };
+        if let Action::Connect(connected, ..) = action
+            && connected.client != Client::default()
+        {
+            let key = self.keys.clients(user_id);
+            let Client { ip, user_agent } = &connected.client;
+            let field = format!("{:016x}", connected.connection);
+            pipeline.cmd("HSET").arg(&key).arg(field).arg(format!("{ip} {user_agent}")).ignore();
+            pipeline.cmd("EXPIRE").arg(key).arg(self.leases.last_seen_secs).ignore();
+        }
     }
 
     pub(super) async fn sweep_gateways(&self, most: usize) -> Result<Swept, StoreError> {
@@ -281,6 +294,9 @@ impl RedisStore {
         let changes = self.write_users(gateway_id, None, steps).await?.changes;
         let [_, _, superseded] = self.keys.gateway(gateway_id);
         let mut pipeline = redis::pipe();
+        for (_, connection, user_id) in &named {
+            pipeline.cmd("HDEL").arg(self.keys.clients(user_id)).arg(*connection).ignore();
+        }
         pipeline.cmd("SREM").arg(superseded).arg(members).ignore();
         let (): () = self.write(&pipeline).await?;
         Ok(changes)

@@ -1,0 +1,48 @@
+//! What a full outbox dropped, by kind: counted where it happens and told to the metrics in one go.
+
+use proto::bus::PushClass;
+
+/// The kinds, as labels.
+const KINDS: [&str; 7] = ["answer", "entry", "receipt", "ephemeral", "signal", "bulk", "other"];
+
+/// How many frames of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[must_use = "what is dropped is counted"]
+pub struct Dropped([u32; KINDS.len()]);
+
+impl Dropped {
+    /// One more of a kind.
+    pub fn add(&mut self, class: PushClass) {
+        self.0[place(class)] += 1;
+    }
+
+    /// What was dropped besides.
+    pub fn extend(&mut self, others: Self) {
+        for (count, further) in self.0.iter_mut().zip(others.0) {
+            *count += further;
+        }
+    }
+
+    /// True when nothing was.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The kinds of which something was, with how many.
+    pub fn by_kind(self) -> impl Iterator<Item = (&'static str, u32)> {
+        KINDS.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+}
+
+fn place(class: PushClass) -> usize {
+    match class {
+        PushClass::Answer => 0,
+        PushClass::Entry => 1,
+        PushClass::Receipt => 2,
+        PushClass::Ephemeral => 3,
+        PushClass::Signal => 4,
+        PushClass::Bulk => 5,
+        // They carry no frame, or are of a later version.
+        PushClass::Unspecified | PushClass::Replaced | PushClass::Revoked | PushClass::Inquiry => 6,
+    }
+}

@@ -1,0 +1,113 @@
+//! Questions of operators that other gateways pass on: when an entry was written to sockets of this one. In a
+//! task of its own, so that looking for it holds up no push.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bus::Bus;
+use platform::shutdown::Shutdown;
+use prost::Message;
+use proto::bus::{AskWritten, Finding, Push, PushBatch, PushClass, Written, WrittenTo, finding};
+use proto::id::{ConversationId, UserId};
+use tokio::sync::mpsc;
+
+use crate::journal::{Found, Journal, Which};
+use crate::registry::Registry;
+
+/// Questions waiting; further ones get no answer, and the operator asks again.
+const QUEUE: usize = 64;
+
+/// The entrance.
+#[derive(Debug, Clone)]
+pub(crate) struct InquiryLink(mpsc::Sender<AskWritten>);
+
+/// What has come in.
+pub(crate) struct Inquiries(mpsc::Receiver<AskWritten>);
+
+impl InquiryLink {
+    pub(crate) fn new() -> (Self, Inquiries) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), Inquiries(receiver))
+    }
+
+    /// Hands a question on, or drops it where too many wait.
+    pub(crate) fn ask(&self, question: AskWritten) {
+        // The asker says that it has no answer.
+        let _ = self.0.try_send(question);
+    }
+}
+
+/// Answers questions.
+pub(crate) struct Answerer {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) gateway_id: String,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Answerer {
+    /// Answers one after the other until the end.
+    pub(crate) async fn run(self, mut inquiries: Inquiries) {
+        loop {
+            let question = tokio::select! {
+                question = inquiries.0.recv() => question,
+                () = self.shutdown.forced() => return,
+            };
+            let Some(question) = question else { return };
+            let Some((written, asker)) = self.look(&question).zip(question.asker.as_ref()) else {
+                continue;
+            };
+            let finding = Finding { finding: Some(finding::Finding::Written(written)) };
+            let push = Push {
+                connections: vec![question.connection],
+                frame: finding.encode_to_vec().into(),
+                class: PushClass::Answer as i32,
+                ..Push::default()
+            };
+            let batch = PushBatch { pushes: vec![push] };
+            if let Err(error) = self.bus.publish_pushes(asker, batch).await {
+                tracing::debug!(%error, gateway.id = asker.id, "a question is not answered");
+            }
+        }
+    }
+
+    /// Nothing for a question that is malformed.
+    fn look(&self, question: &AskWritten) -> Option<Written> {
+        let which = Which {
+            conversation_id: ConversationId::from_bytes(&question.conversation_id).ok()?,
+            seq: question.seq,
+            stored_ms: question.stored_at_ms,
+        };
+        let users: Vec<UserId> =
+            question.user_ids.iter().map(|id| UserId::parse(id)).collect::<Result<_, _>>().ok()?;
+        let mut connections = Vec::new();
+        let mut seen = HashSet::new();
+        for number in &question.connections {
+            let Some(connection) = self.registry.get(*number) else { continue };
+            let Some(user) = users.iter().position(|user| *user == connection.user_id) else {
+                continue;
+            };
+            let found = self.journal.find(*number, connection.connected_at_ms, which);
+            connections.push(told(*number, user, found, true));
+            seen.insert(*number);
+        }
+        for (number, user, found) in self.journal.of_users(&users, which) {
+            if seen.insert(number) {
+                connections.push(told(number, user, found, self.registry.get(number).is_some()));
+            }
+        }
+        Some(Written { gateway_id: self.gateway_id.clone(), connections })
+    }
+}
+
+fn told(connection: u64, user: usize, found: Found, is_open: bool) -> WrittenTo {
+    WrittenTo {
+        connection,
+        user: user as u32,
+        state: found.state as i32,
+        after_ms: found.between_ms.0,
+        until_ms: found.between_ms.1,
+        is_open,
+    }
+}
