@@ -14,6 +14,7 @@ mod connection;
 mod downlink;
 #[cfg(feature = "echo")]
 pub mod echo;
+mod events;
 mod frame;
 mod heads;
 pub mod metrics;
@@ -27,6 +28,7 @@ mod registry;
 mod revocations;
 mod shared;
 mod socket;
+mod transport;
 mod uplink;
 
 use std::sync::Arc;
@@ -68,6 +70,7 @@ use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
 pub use admission::config::AdmissionConfig;
 pub use admission::network::Network;
 pub use api::openapi;
+pub use connection::quality::NetworkConfig;
 
 /// What the gateway works with; `main` and the all-in-one binary fill it differently.
 pub struct Adapters {
@@ -102,6 +105,8 @@ pub struct Settings {
     pub limits: LimitsConfig,
     /// Who may come in.
     pub admission: AdmissionConfig,
+    /// Clients on weak networks.
+    pub network: NetworkConfig,
     /// Files that this process may open; none when there is no bound.
     pub files: Option<u64>,
 }
@@ -131,7 +136,8 @@ pub fn build(
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> Gateway {
-    let Settings { gateway_id, allowed_origins, leeway_secs, limits, admission, files } = settings;
+    let Settings { gateway_id, allowed_origins, leeway_secs, limits, admission, network, files } =
+        settings;
     let by_files = admission.connections_by_files(files);
     if by_files < limits.connections {
         tracing::warn!(
@@ -176,6 +182,7 @@ pub fn build(
         sockets: TaskTracker::new(),
         profiles: quick_cache::sync::Cache::new(limits.reported_profiles.max(1)),
         patience: patience(&limits),
+        network,
         rates: Rates::new(&admission),
         admission: Admission::new(admission, limits.connections, files),
         limits,

@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use proto::error_code::ErrorCode;
+use proto::frame::server::Quality;
 
 /// A closed set of words: error codes, close codes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -21,6 +22,13 @@ pub struct CodeLabel {
 pub struct LimitLabel {
     /// The name, as in reasons.
     pub limit: &'static str,
+}
+
+/// How good a network is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct QualityLabel {
+    /// The word, as clients are told it.
+    pub quality: &'static str,
 }
 
 /// The gateway's metrics.
@@ -38,6 +46,8 @@ pub struct GatewayMetrics {
     pub errors: Family<CodeLabel, Counter>,
     /// Sockets closed by us, by close code.
     pub closes: Family<CodeLabel, Counter>,
+    /// Profiles that connections were given, by the quality of their network.
+    pub profiles: Family<QualityLabel, Counter>,
     /// Connections that were not let in, by the limit they met.
     pub refused: Family<LimitLabel, Counter>,
     /// Frames of each publish.
@@ -81,6 +91,7 @@ impl GatewayMetrics {
             frames_out: Counter::default(),
             errors: Family::default(),
             closes: Family::default(),
+            profiles: Family::default(),
             refused: Family::default(),
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             publish_seconds: seconds(),
@@ -105,6 +116,7 @@ impl GatewayMetrics {
             r.register("frames_out", "Frames written", this.frames_out.clone());
             r.register("errors", "Errors told, by code", this.errors.clone());
             r.register("closes", "Sockets closed, by code", this.closes.clone());
+            r.register("network_profiles", "Profiles given, by quality", this.profiles.clone());
             r.register("refused", "Connections not let in, by limit", this.refused.clone());
             r.register("uplink_batch_frames", "Frames of each publish", this.batch_frames.clone());
             r.register(
@@ -163,6 +175,16 @@ impl GatewayMetrics {
             "Broadcast frames dropped for slow readers",
             self.broadcast_dropped.clone(),
         );
+    }
+
+    /// Counts a profile that a connection is given.
+    pub fn quality(&self, quality: Quality) {
+        let quality = match quality {
+            Quality::Good => "good",
+            Quality::Fair => "fair",
+            Quality::Poor => "poor",
+        };
+        self.profiles.get_or_create(&QualityLabel { quality }).inc();
     }
 
     /// Counts a connection that was not let in.

@@ -41,6 +41,7 @@ pub(super) async fn run(
         gone: AtomicBool::new(false),
         credential: Mutex::new(identity.credential.clone()),
         outbox: Outbox::default(),
+        inbox: None,
     });
     shared.registry.insert(Arc::clone(&connection));
     let _leave = Leave { registry: Arc::clone(&shared.registry), number: connection.number };
