@@ -20,6 +20,12 @@ cluster=(--url "ws://${address_of[gateway]}/ws" --secret-file "$work/secret" --s
 
 fleet "cluster, 500 pairs, saturated" "${cluster[@]}" --pairs 500 --window "${WINDOW:-8}" --warmup 5s --verify-history=50
 fleet "cluster, 500 pairs, 1,000 messages/s" "${cluster[@]}" --pairs 500 --rate 1000 --warmup 5s
+# One group, so that a push has many sockets: compare the bytes received per delivery, and the gateway's CPU time.
+wire=(--scenario group --members 200 --senders one --rate 50 --warmup 3s --ramp 1000/s --ack-every-ms 2000)
+fleet "cluster, one group of 200, 50 messages/s, JSON" "${cluster[@]}" "${wire[@]}"
+fleet "the same in MessagePack" "${cluster[@]}" "${wire[@]}" --encoding msgpack
+fleet "the same in batches of up to 100 frames or 100 ms" "${cluster[@]}" "${wire[@]}" --batch 100 --batch-ms 100
+fleet "the same in batches, in MessagePack" "${cluster[@]}" "${wire[@]}" --batch 100 --batch-ms 100 --encoding msgpack
 fleet "cluster, 10,000 idle connections" "${cluster[@]}" --scenario idle --clients 10000 --ramp 1000/s --sources 127.0.0.2-127.0.0.9
 calls=(--pairs 100 --rate 200 --signals 200 --listeners 4800 --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 5s)
 fleet "cluster, 5,000 connections, messages and call signals, quiet" "${cluster[@]}" "${calls[@]}"

@@ -14,6 +14,7 @@ mod timing;
 
 use std::task::Waker;
 
+use proto::frame::msgpack;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::cursor::Cursor;
@@ -21,10 +22,14 @@ use crate::hear::{self, Heard};
 use crate::history::{ClientHistory, Observation, Oddity, Outcome, Send, View};
 use crate::identity::MAX_SENDS;
 use crate::message::{self, Canary, Recipient};
+use crate::options::Encoding;
 use crate::scan::Malformed;
 use crate::shared::Shared;
-use crate::ws::codec;
+use crate::ws::codec::MAX_MESSAGE_BYTES;
 use outbox::{Outbox, Pending};
+
+/// What a client wrote, in an entry of a page of a batch.
+const MAX_DEPTH: usize = proto::frame::MAX_DEPTH + 8;
 
 /// How far the connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,14 +228,20 @@ impl Client {
             let mut frame = shared.scratch.borrow_mut();
             frame.clear();
             message::write_send(&mut frame, &plan.run, recipient, canary, shared.options().payload);
-            codec::write_text(&mut self.out, &frame, self.mask);
+            self.say(shared, &frame);
             shared.counters.written.add(1);
         }
     }
 
     /// Hears one message of the server.
-    pub fn hear(&mut self, shared: &Shared, json: &[u8], now_us: u64) {
-        if self.hear_frame(shared, json, now_us).is_err() {
+    pub fn hear(&mut self, shared: &Shared, message: &[u8], now_us: u64) {
+        let heard = match shared.options().wire.encoding {
+            Encoding::Json => self.hear_frame(shared, message, now_us),
+            Encoding::Msgpack => msgpack::to_json(message, MAX_DEPTH, MAX_MESSAGE_BYTES)
+                .map_err(|_| Malformed)
+                .and_then(|json| self.hear_frame(shared, json.as_bytes(), now_us)),
+        };
+        if heard.is_err() {
             self.unreadable_frame(shared, now_us);
             shared.count_error("unreadable frame".to_owned());
         }

@@ -218,6 +218,7 @@ fn poll_write(client: &RefCell<Client>, context: &mut Context<'_>) {
 /// Hears the messages in what the socket gave, and writes the answers in one call.
 fn take(client: &RefCell<Client>, shared: &Shared, reader: &mut Reader, bytes: &[u8]) {
     let now_us = shared.micros(Instant::now());
+    shared.counters.received_bytes.add(bytes.len() as u64);
     let mut client = client.borrow_mut();
     client.heard(now_us);
     let fed = reader.feed(bytes, |message| match message {

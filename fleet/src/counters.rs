@@ -72,6 +72,8 @@ counters! {
     acknowledged,
     /// Entries received by other members than the sender, each once.
     delivered,
+    /// Bytes that came over the sockets, frames of any kind and their heads.
+    received_bytes,
     /// Call signals written.
     signals,
     /// Call signals heard.

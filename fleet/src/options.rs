@@ -2,6 +2,7 @@
 
 mod beside;
 mod values;
+mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::message::{MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES};
 pub use beside::Beside;
 pub(crate) use values::duration as parse_duration;
 pub use values::{NamedPid, Rate, Secret, Sources, WsUrl};
+pub use wire::{Encoding, Wire};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -174,6 +176,9 @@ pub struct Options {
     /// What goes on beside the messages.
     #[command(flatten)]
     pub beside: Beside,
+    /// How it goes over the wire.
+    #[command(flatten)]
+    pub wire: Wire,
     /// New connections a second.
     #[arg(long, default_value = "500/s")]
     pub ramp: Rate,

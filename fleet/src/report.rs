@@ -161,6 +161,9 @@ pub struct Report {
     pub acknowledged_per_second: f64,
     /// Deliveries a second.
     pub delivered_per_second: f64,
+    /// Bytes that came over the sockets in the measured time, per delivery: answers, receipts and heads
+    /// of frames included, TCP and IP not.
+    pub received_bytes_per_delivery: Option<f64>,
     /// From when a send was due to another member's socket.
     pub delivery_ms: Percentiles,
     /// From when a send was due to its acknowledgement.

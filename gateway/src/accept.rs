@@ -3,6 +3,7 @@
 //! Our own loop, because the framework's sets no timeout for slow handshakes, no `TCP_NODELAY`, counts
 //! nothing, and leaves upgraded sockets to themselves.
 
+mod events;
 mod refuse;
 pub(crate) mod stream;
 pub(crate) mod upgrade;
@@ -13,15 +14,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
 use axum::http::Request;
-use axum::routing::get;
+use axum::routing::{get, post};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use platform::shutdown::Tasks;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tower::ServiceExt;
 
 use crate::admission::{Place, Refusal, proxy_protocol};
@@ -38,9 +40,12 @@ const REFUSALS: usize = 32;
 
 /// All routes of the public port.
 pub(crate) fn routes(shared: Shared) -> Router {
+    let posts = DefaultBodyLimit::max(events::body_bytes(&shared));
     Router::new()
         .route("/ws", get(upgrade::upgrade))
         .route("/ws/{conversation_id}", get(upgrade::upgrade_joined))
+        .route("/sse", get(events::open))
+        .route("/sse/{connection_id}", post(events::post).layer(posts))
         .with_state(shared.clone())
         .merge(api::router(shared))
         .fallback(pages::serve)
@@ -52,7 +57,12 @@ pub(crate) struct Peer {
     /// The other end of the connection, or who a load balancer says it is.
     pub(crate) address: IpAddr,
     pub(crate) gate: Arc<Gate>,
+    /// Told when the last answer on the connection is complete but for what the network still holds.
+    over: Arc<Notify>,
 }
+
+/// How long the network may still hold it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What every connection needs.
 #[derive(Clone)]
@@ -115,7 +125,8 @@ impl Door {
         };
         let gate = Gate::new(request);
         let io = TokioIo::new(Stream::new(tcp, Arc::clone(&gate), Some(file)));
-        let peer = Peer { address, gate };
+        let over = Arc::new(Notify::new());
+        let peer = Peer { address, gate, over: Arc::clone(&over) };
         let router = self.router;
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
@@ -128,10 +139,17 @@ impl Door {
         // Hang-ups of clients are no event.
         tokio::select! {
             _ = serving.as_mut() => return,
+            () = over.notified() => {
+                let _ = tokio::time::timeout(LAST_WORDS, serving).await;
+                return;
+            }
             () = shutdown.begun() => serving.as_mut().graceful_shutdown(),
         }
         tokio::select! {
-            _ = serving => {}
+            _ = serving.as_mut() => {}
+            () = over.notified() => {
+                let _ = tokio::time::timeout(LAST_WORDS, serving).await;
+            }
             () = shutdown.forced() => {}
         }
     }

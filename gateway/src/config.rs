@@ -7,6 +7,7 @@ use platform::token::AuthConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::config::AdmissionConfig;
+use crate::connection::quality::NetworkConfig;
 
 /// What the variables of this binary begin with.
 pub const ENV_PREFIX: &str = "TIDINGS_GATEWAY__";
@@ -31,6 +32,8 @@ pub struct GatewayConfig {
     pub limits: LimitsConfig,
     /// Who may come in.
     pub admission: AdmissionConfig,
+    /// Clients on weak networks.
+    pub network: NetworkConfig,
     /// The broker.
     pub amqp: RabbitConfig,
     /// Where the chat service is.
@@ -56,6 +59,7 @@ impl Default for GatewayConfig {
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),
             admission: AdmissionConfig::default(),
+            network: NetworkConfig::default(),
             amqp: RabbitConfig::default(),
             chat_grpc: grpc("http://127.0.0.1:7001"),
             presence_grpc: grpc("http://127.0.0.1:7002"),
@@ -83,6 +87,8 @@ pub struct LimitsConfig {
     pub broadcast_slice: usize,
     /// Between two slices, in milliseconds.
     pub broadcast_pause_ms: u64,
+    /// Frames posted for one event stream that its session has not taken yet; then posts are refused.
+    pub posted_frames: usize,
     /// Requests of one connection that may await their answer.
     pub in_flight: usize,
     /// How long an answer may take before the client is told that the outcome is unknown, in
@@ -161,6 +167,7 @@ impl Default for LimitsConfig {
             broadcast_ids: 10_000,
             broadcast_slice: 64,
             broadcast_pause_ms: 2,
+            posted_frames: 64,
             in_flight: 32,
             answer_timeout_ms: 10_000,
             heartbeat_ms: 30_000,

@@ -1,8 +1,11 @@
 //! One socket's life: handshake, registered, welcome, session, close. One task each, no more.
 
+mod asked;
+mod batching;
 pub mod close;
 pub(crate) mod handshake;
 mod in_flight;
+pub mod quality;
 mod session;
 mod sync;
 pub(crate) mod unacknowledged;
@@ -24,7 +27,9 @@ use crate::frame::Frame;
 use crate::presence_link::Registered;
 use crate::registry::Connection;
 use crate::shared::{Shared, unix_ms};
-use crate::socket::{Message, Socket};
+use crate::socket::Message;
+use crate::transport::Transport;
+pub(crate) use asked::{Asked, ConnectQuery};
 use close::{Close, Limit};
 use session::Session;
 
@@ -42,6 +47,8 @@ pub(crate) struct Request {
     pub(crate) ip: IpAddr,
     /// What the client calls itself.
     pub(crate) user_agent: Box<str>,
+    /// None for nearly everybody.
+    pub(crate) asked: Option<Box<Asked>>,
     /// Rates do not apply where it comes from.
     pub(crate) is_exempt: bool,
     /// Of the TCP connection: opened when it is known who is there.
@@ -49,7 +56,7 @@ pub(crate) struct Request {
 }
 
 /// Runs a socket to its end.
-pub(crate) async fn run(shared: Shared, mut socket: Socket, request: Request) {
+pub(crate) async fn run(shared: Shared, mut socket: Transport, request: Request) {
     shared.metrics.connections.inc();
     let ended = live(&shared, &mut socket, request).await;
     if let Some(close) = ended {
@@ -67,7 +74,7 @@ pub(crate) async fn run(shared: Shared, mut socket: Socket, request: Request) {
 }
 
 /// Everything up to the reason to close; `None` when the client has gone.
-async fn live(shared: &Shared, socket: &mut Socket, mut request: Request) -> Option<Close> {
+async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> Option<Close> {
     let mut identity = match handshake::identify(shared, socket, request.token.as_deref()).await {
         Ok(identity) => identity,
         Err(ended) => return ended,
@@ -92,6 +99,7 @@ async fn live(shared: &Shared, socket: &mut Socket, mut request: Request) -> Opt
         gone: AtomicBool::new(false),
         credential: Mutex::new(identity.credential.clone()),
         outbox: crate::outbox::Outbox::default(),
+        inbox: socket.inbox(),
     });
     // Before the registration: what is pushed from then on finds the socket here.
     shared.registry.insert(Arc::clone(&connection));
@@ -113,7 +121,7 @@ async fn live(shared: &Shared, socket: &mut Socket, mut request: Request) -> Opt
 /// Registers with presence and says welcome.
 async fn register(
     shared: &Shared,
-    socket: &mut Socket,
+    socket: &mut Transport,
     connection: &Arc<Connection>,
 ) -> Result<(), Option<Close>> {
     let timeout = Duration::from_millis(shared.limits.register_timeout_ms);
@@ -152,7 +160,7 @@ async fn register(
 }
 
 /// Says why and waits a moment for the client's own close frame.
-pub(crate) async fn goodbye(socket: &mut Socket, close: &Close) {
+pub(crate) async fn goodbye(socket: &mut Transport, close: &Close) {
     let polite = async {
         if socket.close(close.code(), &close.reason()).await.is_ok() {
             if *close == Close::MuchTooBig {

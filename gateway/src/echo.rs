@@ -20,8 +20,9 @@ use crate::accept::stream::{Gate, Stream};
 use crate::accept::{http, upgrade};
 use crate::connection::{goodbye, handshake};
 use crate::frame::{About, Encoding, Frame};
+use crate::socket::Message;
 use crate::socket::opening::Opening;
-use crate::socket::{Message, Socket};
+use crate::transport::Transport;
 
 /// Largest message: the suite's are of 16 MiB.
 const FRAME_BYTES: usize = 16 << 20;
@@ -32,11 +33,11 @@ const HEAD: Duration = Duration::from_secs(10);
 pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> {
     let sockets = tasks.clone();
     let upgraded = move |opening: Opening| async move {
-        let encoding = Encoding { is_deflated: opening.offers_deflate };
+        let encoding = Encoding { is_deflated: opening.offers_deflate, is_binary: false };
         let (response, opened) = opening.grant(None, encoding, upgrade::longest(FRAME_BYTES));
         sockets.spawn("echo socket", async move {
             if let Some(socket) = opened.socket().await {
-                echo(socket).await;
+                echo(Transport::Socket(socket)).await;
             }
         });
         response
@@ -56,7 +57,7 @@ pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> 
     }
 }
 
-async fn echo(mut socket: Socket) {
+async fn echo(mut socket: Transport) {
     loop {
         let about = About::class(PushClass::Answer);
         let frame = match socket.recv().await {

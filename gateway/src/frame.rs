@@ -5,15 +5,21 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use proto::bus::{Push, PushClass};
+use proto::frame::{batch, msgpack};
 use proto::id::ConversationId;
 
 use crate::socket::wire;
+
+/// Nothing, in MessagePack.
+const NIL: Bytes = Bytes::from_static(b"\xc0");
 
 /// How a socket wants its frames, as it was agreed on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Encoding {
     /// Compressed, where that saves something.
     pub is_deflated: bool,
+    /// As MessagePack in binary messages, not as JSON in text messages.
+    pub is_binary: bool,
 }
 
 /// What the gateway has to know of a frame.
@@ -43,27 +49,66 @@ pub struct Frame(Arc<Prepared>);
 #[derive(Debug)]
 struct Prepared {
     about: About,
-    /// As a text frame of WebSocket, its head included.
-    text: Box<[u8]>,
-    /// Where the JSON begins.
-    json_at: usize,
+    json: Form,
+    /// As MessagePack, once somebody wanted it.
+    packed: OnceLock<Box<Form>>,
+}
+
+/// A frame in one of its forms.
+#[derive(Debug)]
+struct Form {
+    /// As a frame of WebSocket, its head included.
+    wire: Box<[u8]>,
+    /// Where the payload begins.
+    payload_at: usize,
     /// The same compressed, once somebody wanted it; none where that saves nothing.
     deflated: OnceLock<Option<Box<[u8]>>>,
+}
+
+impl Form {
+    fn text(json: &[u8]) -> Self {
+        Self::of(wire::text(json))
+    }
+
+    fn binary(bytes: &[u8]) -> Self {
+        Self::of(wire::binary(bytes))
+    }
+
+    fn of((wire, payload_at): (Box<[u8]>, usize)) -> Self {
+        Self { wire, payload_at, deflated: OnceLock::new() }
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.wire[self.payload_at..]
+    }
 }
 
 impl Frame {
     /// Of JSON. The bytes are copied: a small frame does not keep the batch that it came in.
     pub fn new(json: &[u8], about: About) -> Self {
-        let (text, json_at) = wire::text(json);
-        Self(Arc::new(Prepared { about, text, json_at, deflated: OnceLock::new() }))
+        Self(Arc::new(Prepared { about, json: Form::text(json), packed: OnceLock::new() }))
+    }
+
+    /// Several as one `batch`, for one connection.
+    pub(crate) fn batch<'a>(
+        frames: impl ExactSizeIterator<Item = &'a Self>,
+        encoding: Encoding,
+    ) -> Self {
+        let about = About::class(PushClass::Answer);
+        if !encoding.is_binary {
+            return Self::new(&batch::json(&frames.map(Self::json).collect::<Vec<_>>()), about);
+        }
+        let payloads: Vec<_> = frames.map(|frame| frame.packed().payload()).collect();
+        let packed = Box::new(Form::binary(&batch::msgpack(&payloads)));
+        // Nobody asks for its JSON.
+        Self(Arc::new(Prepared { about, json: Form::text(&[]), packed: OnceLock::from(packed) }))
     }
 
     /// Of bytes that are no JSON.
     #[cfg(feature = "echo")]
     pub fn binary(bytes: &[u8], about: About) -> Self {
-        let (text, json_at) = wire::binary(bytes);
-        let deflated = OnceLock::from(None);
-        Self(Arc::new(Prepared { about, text, json_at, deflated }))
+        let json = Form { deflated: OnceLock::from(None), ..Form::binary(bytes) };
+        Self(Arc::new(Prepared { about, json, packed: OnceLock::new() }))
     }
 
     /// Of JSON that this gateway has to say itself.
@@ -91,21 +136,34 @@ impl Frame {
 
     /// Its JSON.
     pub fn json(&self) -> &[u8] {
-        &self.0.text[self.0.json_at..]
+        self.0.json.payload()
     }
 
     /// Bytes of its JSON.
     pub fn len(&self) -> usize {
-        self.0.text.len() - self.0.json_at
+        self.json().len()
     }
 
     /// The bytes for a socket.
     pub(crate) fn wire(&self, encoding: Encoding) -> &[u8] {
+        let form = if encoding.is_binary { self.packed() } else { &self.0.json };
         if encoding.is_deflated
-            && let Some(deflated) = self.0.deflated.get_or_init(|| wire::deflated(self.json()))
+            && let Some(deflated) =
+                form.deflated.get_or_init(|| wire::deflated(form.payload(), encoding.is_binary))
         {
             return deflated;
         }
-        &self.0.text
+        &form.wire
+    }
+
+    fn packed(&self) -> &Form {
+        self.0.packed.get_or_init(|| {
+            let packed = msgpack::from_json(self.json()).unwrap_or_else(|error| {
+                // A service's fault; nil is the least that keeps the connection.
+                tracing::error!(%error, "a frame that is no JSON");
+                NIL
+            });
+            Box::new(Form::binary(&packed))
+        })
     }
 }

@@ -16,6 +16,7 @@ mod downlink;
 pub mod dropped;
 #[cfg(feature = "echo")]
 pub mod echo;
+mod events;
 mod frame;
 mod heads;
 mod inquiry;
@@ -31,6 +32,7 @@ mod registry;
 mod revocations;
 mod shared;
 mod socket;
+mod transport;
 mod uplink;
 
 use std::sync::Arc;
@@ -75,6 +77,7 @@ use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
 pub use admission::config::AdmissionConfig;
 pub use admission::network::Network;
 pub use api::openapi;
+pub use connection::quality::NetworkConfig;
 
 /// What the gateway works with; `main` and the all-in-one binary fill it differently.
 pub struct Adapters {
@@ -109,6 +112,8 @@ pub struct Settings {
     pub limits: LimitsConfig,
     /// Who may come in.
     pub admission: AdmissionConfig,
+    /// Clients on weak networks.
+    pub network: NetworkConfig,
     /// Files that this process may open; none when there is no bound.
     pub files: Option<u64>,
 }
@@ -138,7 +143,8 @@ pub fn build(
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> Gateway {
-    let Settings { gateway_id, allowed_origins, leeway_secs, limits, admission, files } = settings;
+    let Settings { gateway_id, allowed_origins, leeway_secs, limits, admission, network, files } =
+        settings;
     let by_files = admission.connections_by_files(files);
     if by_files < limits.connections {
         tracing::warn!(
@@ -185,6 +191,7 @@ pub fn build(
         sockets: TaskTracker::new(),
         profiles: quick_cache::sync::Cache::new(limits.reported_profiles.max(1)),
         patience: patience(&limits),
+        network,
         rates: Rates::new(&admission),
         admission: Admission::new(admission, limits.connections, files),
         limits,

@@ -104,6 +104,7 @@ async fn run(config: GatewayConfig) -> Result<()> {
         leeway_secs: config.auth.leeway_secs,
         limits: config.limits,
         admission: config.admission,
+        network: config.network,
         files: platform::files::raise_limit(),
     };
     build(settings, adapters, listener, shutdown.clone()).run().await;

@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use proto::error_code::ErrorCode;
+use proto::frame::server::Quality;
 
 use crate::dropped::Dropped;
 
@@ -32,6 +33,13 @@ pub struct KindLabel {
     pub kind: &'static str,
 }
 
+/// How good a network is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct QualityLabel {
+    /// The word, as clients are told it.
+    pub quality: &'static str,
+}
+
 /// The gateway's metrics.
 #[derive(Debug, Clone)]
 pub struct GatewayMetrics {
@@ -47,6 +55,8 @@ pub struct GatewayMetrics {
     pub errors: Family<CodeLabel, Counter>,
     /// Sockets closed by us, by close code.
     pub closes: Family<CodeLabel, Counter>,
+    /// Profiles that connections were given, by the quality of their network.
+    pub profiles: Family<QualityLabel, Counter>,
     /// Connections that were not let in, by the limit they met.
     pub refused: Family<LimitLabel, Counter>,
     /// Frames of each publish.
@@ -88,6 +98,7 @@ impl GatewayMetrics {
             frames_out: Counter::default(),
             errors: Family::default(),
             closes: Family::default(),
+            profiles: Family::default(),
             refused: Family::default(),
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             publish_seconds: seconds(),
@@ -111,6 +122,7 @@ impl GatewayMetrics {
             r.register("frames_out", "Frames written", this.frames_out.clone());
             r.register("errors", "Errors told, by code", this.errors.clone());
             r.register("closes", "Sockets closed, by code", this.closes.clone());
+            r.register("network_profiles", "Profiles given, by quality", this.profiles.clone());
             r.register("refused", "Connections not let in, by limit", this.refused.clone());
             r.register("uplink_batch_frames", "Frames of each publish", this.batch_frames.clone());
             r.register(
@@ -175,6 +187,16 @@ impl GatewayMetrics {
         for (kind, count) in dropped.by_kind() {
             self.dropped.get_or_create(&KindLabel { kind }).inc_by(count.into());
         }
+    }
+
+    /// Counts a profile that a connection is given.
+    pub fn quality(&self, quality: Quality) {
+        let quality = match quality {
+            Quality::Good => "good",
+            Quality::Fair => "fair",
+            Quality::Poor => "poor",
+        };
+        self.profiles.get_or_create(&QualityLabel { quality }).inc();
     }
 
     /// Counts a connection that was not let in.

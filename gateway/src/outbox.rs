@@ -147,6 +147,13 @@ impl Outbox {
         outcome
     }
 
+    /// How many frames wait, and whether there is something beside them that cannot be held back.
+    pub fn waiting(&self) -> (usize, bool) {
+        let waiting = self.waiting.lock();
+        let is_urgent = waiting.close.is_some() || waiting.is_nudged || !waiting.failed.is_empty();
+        (waiting.frames.len() + waiting.bulk.len(), is_urgent)
+    }
+
     /// Takes everything there is, and of the bulk behind it a few frames; [`Self::changed`] resolves again
     /// when more of that is left.
     pub fn take(&self) -> Taken {

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use proto::bus::DeviceType;
 use proto::id::{DeviceId, UserId};
 
+use crate::events::Inbox;
 use crate::outbox::Outbox;
 use crate::revocations::Credential;
 
@@ -42,6 +43,8 @@ pub struct Connection {
     pub credential: Mutex<Credential>,
     /// What waits for it.
     pub outbox: Outbox,
+    /// Where its client's posts come in; none where it is a socket.
+    pub(crate) inbox: Option<Arc<Inbox>>,
 }
 
 impl Connection {

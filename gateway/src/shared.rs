@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::config::LimitsConfig;
+use crate::connection::quality::NetworkConfig;
 use crate::connection::unacknowledged::Patience;
 use crate::heads::HeadsLink;
 use crate::journal::Journal;
@@ -38,6 +39,7 @@ pub(crate) struct Parts {
     pub(crate) gateway_id: String,
     pub(crate) limits: LimitsConfig,
     pub(crate) admission: Admission,
+    pub(crate) network: NetworkConfig,
     pub(crate) rates: Rates,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) patience: Patience,

@@ -65,12 +65,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// The next message; none once the client has gone. Cancel safe. Pings are answered by themselves.
+    /// How it wants its frames.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// From the next frame on compresses or does not, as far as the extension was agreed on.
+    pub(crate) fn compress(&mut self, wanted: bool) {
+        self.encoding.is_deflated = wanted && self.reader.inflates();
+    }
+
+    /// See [`Self::poll_recv`].
+    #[cfg(test)]
     pub(crate) async fn recv(&mut self) -> Option<Result<Message, ReadError>> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// See [`Self::recv`].
+    /// The next message; none once the client has gone. Cancel safe. Pings are answered by themselves.
     pub(crate) fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
@@ -161,10 +172,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends a ping.
-    pub(crate) async fn ping(&mut self) -> io::Result<()> {
+    /// Sends a ping, whose payload the pong repeats.
+    pub(crate) async fn ping(&mut self, payload: &[u8]) -> io::Result<()> {
         poll_fn(|cx| self.poll_control(cx)).await?;
-        self.control = wire::control(Opcode::Ping, &[]);
+        self.control = wire::control(Opcode::Ping, payload);
         poll_fn(|cx| self.poll_control(cx)).await
     }
 

@@ -1,9 +1,11 @@
-//! The client frames: JSON text, one object a frame, tagged by `type`.
+//! The client frames: JSON text, one object a frame, tagged by `type`; in [`msgpack`] their binary form.
 //!
 //! Decoding is in two steps, head first and then the struct of that type from the same bytes:
 //! serde's tagged enums would buffer the value and cannot hold a `RawValue`.
 
+pub mod batch;
 pub mod client;
+pub mod msgpack;
 pub mod server;
 
 use std::borrow::Cow;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bus::in_process::InProcessConfig;
 use chat_service::config::{LaneConfig, QueryConfig};
 use gateway::config::LimitsConfig;
-use gateway::{AdmissionConfig, Network};
+use gateway::{AdmissionConfig, Network, NetworkConfig};
 use platform::telemetry::TelemetryConfig;
 use platform::token::AuthConfig;
 use presence_service::config::PresenceSettings;
@@ -38,6 +38,8 @@ pub struct TidingsConfig {
     pub limits: LimitsConfig,
     /// Who may come in. This machine's own programs always may.
     pub admission: AdmissionConfig,
+    /// Clients on weak networks.
+    pub network: NetworkConfig,
     /// The queues between the services.
     pub bus: InProcessConfig,
     /// Appending and delivering.
@@ -66,6 +68,7 @@ impl Default for TidingsConfig {
                 exempt_networks: own_machine(),
                 ..AdmissionConfig::default()
             },
+            network: NetworkConfig::default(),
             bus: InProcessConfig::default(),
             // SQLite has one writer: a second lane would only wait for it and sync the disk once more.
             lanes: LaneConfig { lanes: 1, ..LaneConfig::default() },

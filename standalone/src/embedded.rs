@@ -179,6 +179,7 @@ impl House {
             // There is no other gateway to go to: clients wait for this one.
             limits: LimitsConfig { drain_window_ms: 0, ..config.limits.clone() },
             admission: config.admission.clone(),
+            network: config.network.clone(),
             files: platform::files::raise_limit(),
         };
         let gateway = gateway::build(

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Client } from './client';
+import type { Wire } from './events';
 import type { Entry, ServerFrame } from './frames';
 import { digest } from './heads';
 import { Log } from './log';
@@ -36,6 +37,8 @@ class FakeSocket {
   }
 }
 
+class FakeStream extends FakeSocket {}
+
 function memory() {
   const kept = new Map<string, string>();
   return {
@@ -70,7 +73,8 @@ function start(storage = memory()) {
       userId: 'ann',
       deviceId: 'd',
       storage,
-      makeSocket: () => new FakeSocket() as unknown as WebSocket,
+      makeSocket: () => new FakeSocket() as unknown as Wire,
+      makeStream: () => new FakeStream() as unknown as Wire,
       random: () => 0,
     },
     { frame: (frame) => heard.push(frame), state: (state) => states.push(state) },
@@ -307,4 +311,31 @@ test('does not count a conversation that it has left', () => {
   socket.hear({ ...entry(1), kind: 'system', content: left });
   socket.hear({ type: 'pong', heads: 0 });
   expect(socket.said.filter((frame) => frame.type === 'sync').length).toBe(1);
+});
+
+test('where no socket opens twice an event stream is taken, and a socket again when that fails', () => {
+  start();
+  for (const kind of [FakeSocket, FakeSocket, FakeStream, FakeSocket, FakeSocket, FakeStream]) {
+    expect(latest().constructor).toBe(kind);
+    latest().drop();
+    vi.advanceTimersByTime(20_000);
+  }
+});
+
+test('a client whose stream opened stays with streams and says no token on them', () => {
+  const { states } = start();
+  for (let attempt = 0; attempt < 2; attempt++) {
+    latest().drop();
+    vi.advanceTimersByTime(20_000);
+  }
+  const stream = latest();
+  expect(stream).toBeInstanceOf(FakeStream);
+  stream.onopen?.();
+  stream.hear(welcome);
+  expect(states.at(-1)).toBe('online');
+  expect(stream.said.map((frame) => frame.type)).toEqual(['sync']);
+  stream.drop(1012);
+  vi.advanceTimersByTime(20_000);
+  expect(latest()).not.toBe(stream);
+  expect(latest()).toBeInstanceOf(FakeStream);
 });

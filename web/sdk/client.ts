@@ -1,5 +1,6 @@
 // A connection that comes back by itself, a log that is whole, and an outbox that loses nothing.
 
+import { EventWire, type Wire } from './events';
 import type { ErrorFrame, ServerFrame } from './frames';
 import { digest } from './heads';
 import { Log } from './log';
@@ -14,7 +15,8 @@ export interface Options {
   deviceId: string;
   storage: Storage;
   /** For tests. */
-  makeSocket?: (url: string) => WebSocket;
+  makeSocket?: (url: string) => Wire;
+  makeStream?: (query: URLSearchParams) => Wire;
   random?: () => number;
 }
 
@@ -29,6 +31,8 @@ export interface Listener {
   refused?: (operation: Operation, error: ErrorFrame) => void;
 }
 
+/** Proxies that drop the upgrade do so each time. */
+const SOCKETS_BEFORE_A_STREAM = 2;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 const PING_MS = 20_000;
@@ -41,7 +45,9 @@ export class Client {
   readonly logs = new Map<string, Log>();
   readonly outbox: Outbox;
   private epoch: string | undefined;
-  private socket: WebSocket | undefined;
+  private socket: Wire | undefined;
+  /** Attempts in a row whose socket did not open. */
+  private unopened = 0;
   private welcomed = false;
   private syncing = false;
   private syncAgain = false;
@@ -71,17 +77,35 @@ export class Client {
       device: this.options.deviceId,
       device_type: 'web',
     });
-    const make = this.options.makeSocket ?? ((url: string) => new WebSocket(url));
-    const socket = make(`${this.options.url}?${query}`);
+    const isStream = this.unopened >= SOCKETS_BEFORE_A_STREAM;
+    const socket = isStream ? this.stream(query) : this.webSocket(query);
+    let isOpened = false;
     this.socket = socket;
     this.welcomed = false;
     this.redirect = undefined;
     this.unanswered.clear();
-    socket.onopen = () => this.say({ type: 'auth', token: this.options.token });
+    socket.onopen = () => {
+      isOpened = true;
+      // A stream brought its token with its request.
+      if (!isStream) this.say({ type: 'auth', token: this.options.token });
+    };
     socket.onmessage = (event) => this.hear(JSON.parse(String(event.data)));
     socket.onclose = (event) => {
+      // Where nothing opens, the server is away, and a socket is tried again.
+      if (isStream) this.unopened = isOpened ? this.unopened : 0;
+      else this.unopened = isOpened ? 0 : this.unopened + 1;
       if (this.socket === socket) this.closed(event.code, event.reason);
     };
+  }
+
+  private webSocket(query: URLSearchParams): Wire {
+    const url = `${this.options.url}?${query}`;
+    return this.options.makeSocket?.(url) ?? (new WebSocket(url) as unknown as Wire);
+  }
+
+  private stream(query: URLSearchParams): Wire {
+    const { url, token, makeStream } = this.options;
+    return makeStream?.(query) ?? new EventWire(url, query, token);
   }
 
   /** Ends for good. */

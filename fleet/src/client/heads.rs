@@ -7,7 +7,6 @@ use proto::id::ConversationId;
 use super::timing::{BETWEEN_SYNCS, micros};
 use super::{Client, Link};
 use crate::shared::Shared;
-use crate::ws::codec;
 
 impl Client {
     /// The first `ping` of a connection comes at another moment for each client.
@@ -17,10 +16,10 @@ impl Client {
     }
 
     /// Says `ping` once a heartbeat.
-    pub(super) fn ping(&mut self, now_us: u64) {
+    pub(super) fn ping(&mut self, shared: &Shared, now_us: u64) {
         if now_us >= self.next_ping_us {
             self.next_ping_us = now_us + self.heartbeat_us;
-            codec::write_text(&mut self.out, br#"{"type":"ping"}"#, self.mask);
+            self.say(shared, br#"{"type":"ping"}"#);
         }
     }
 

@@ -4,12 +4,13 @@ use std::io;
 use std::task::Waker;
 use std::time::Duration;
 
+use proto::frame::msgpack;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::answers::SYNC_REF;
 use super::{Client, HangUp, Link};
 use crate::hear::Welcome;
-use crate::options::Scenario;
+use crate::options::{Encoding, Scenario};
 use crate::shared::Shared;
 use crate::ws::codec;
 
@@ -80,7 +81,19 @@ impl Client {
         // Cannot fail: the frame has string keys only.
         let body = serde_json::to_string(&frame).unwrap_or_default();
         let text = format!(r#"{{"type":"sync",{}"#, body.get(1..).unwrap_or("}"));
-        codec::write_text(&mut self.out, text.as_bytes(), self.mask);
+        self.say(shared, text.as_bytes());
+    }
+
+    /// Says a frame, in the form that was agreed on.
+    pub(super) fn say(&mut self, shared: &Shared, json: &[u8]) {
+        match shared.options().wire.encoding {
+            Encoding::Json => codec::write_text(&mut self.out, json, self.mask),
+            Encoding::Msgpack => {
+                // Cannot fail: the fleet's own frames are JSON.
+                let packed = msgpack::from_json(json).unwrap_or_default();
+                codec::write_binary(&mut self.out, &packed, self.mask);
+            }
+        }
     }
 
     pub(super) fn synced(&mut self, shared: &Shared, epoch: String, now_us: u64) {

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::{Client, Link};
 use crate::shared::Shared;
-use crate::ws::codec;
 
 impl Client {
     /// A signal to a user is due; without a connection it is dropped, as a caller would.
@@ -22,7 +21,7 @@ impl Client {
             frame,
             r#"{{"type":"signal","to":"{to}","call_id":"{call_id}","kind":"ice","data":{due_us}}}"#
         );
-        codec::write_text(&mut self.out, &frame, self.mask);
+        self.say(shared, &frame);
         shared.counters.signals.add(1);
     }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::{Client, HangUp, Link};
 use crate::event::Doubt;
 use crate::shared::Shared;
-use crate::ws::codec;
 
 /// A hole may close by itself for so long.
 const HOLE: Duration = Duration::from_secs(1);
@@ -41,7 +40,7 @@ impl Client {
             Link::Live => {
                 self.leave_when_answered(now_us);
                 self.ask_for_holes(shared, now_us);
-                self.ping(now_us);
+                self.ping(shared, now_us);
                 self.write_overdue(shared, now_us);
             }
         }
@@ -109,7 +108,7 @@ impl Client {
             frame.clear();
             // Writing to a Vec does not fail.
             let _ = write!(frame, r#"{{"type":"delivered","conversation_id":"{id}","seq":{seq}}}"#);
-            codec::write_text(&mut self.out, &frame, self.mask);
+            self.say(shared, &frame);
         }
         self.flush();
     }

@@ -56,6 +56,9 @@ impl Report {
             let rate = rate.map_or_else(String::new, |rate| format!("{rate:.0}"));
             writeln!(f, "{name:<28}{count:>12}{rate:>14}")?;
         }
+        if let Some(bytes) = self.received_bytes_per_delivery {
+            writeln!(f, "{:<28}{bytes:>12.1}", "bytes received/delivery")?;
+        }
         for (kind, count) in &self.errors {
             writeln!(f, "{kind:<28}{count:>12}")?;
         }

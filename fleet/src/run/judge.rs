@@ -152,6 +152,9 @@ pub(super) fn report(conducted: Conducted) -> Report {
         delivered: totals.delivered,
         acknowledged_per_second: per_second(from, until, |t| t.acknowledged, time),
         delivered_per_second: per_second(from, until, |t| t.delivered, time),
+        received_bytes_per_delivery: (deliveries > 0).then(|| {
+            until.received_bytes.saturating_sub(from.received_bytes) as f64 / deliveries as f64
+        }),
         delivery_ms: Percentiles::from(&measures.delivery),
         acknowledgement_ms: Percentiles::from(&measures.acknowledgement),
         signals: [totals.signals, totals.signals_heard],

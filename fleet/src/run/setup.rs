@@ -44,7 +44,15 @@ pub(super) async fn prepare(options: Options) -> Result<Setup, RunError> {
     }
     let secret = secret(options.secret.as_ref(), options.secret_file.as_deref())?;
     let signer = Arc::new(Signer::new(&secret, options.audience.clone(), options.issuer.clone()));
-    let targets = targets(&options.urls).await?;
+    let targets: Arc<[Target]> = targets(&options.urls)
+        .await?
+        .iter()
+        .map(|target| Target {
+            path: options.wire.path(&target.path),
+            subprotocol: options.wire.subprotocol(),
+            ..target.clone()
+        })
+        .collect();
     let mut plan = Plan::of(&options, Run::begin());
     if options.scenario == Scenario::Group {
         make_groups(&options, &mut plan, &signer).await?;
@@ -118,7 +126,8 @@ pub(crate) async fn targets(urls: &[WsUrl]) -> Result<Arc<[Target]>, RunError> {
             .first()
             .copied()
             .ok_or_else(|| resolve(io::Error::from(io::ErrorKind::NotFound)))?;
-        targets.push(Target { address, authority: authority.clone(), path: url.path.clone() });
+        let (authority, path) = (authority.clone(), url.path.clone());
+        targets.push(Target { address, authority, path, subprotocol: None });
     }
     Ok(targets.into())
 }

@@ -23,6 +23,8 @@ pub struct Target {
     pub authority: String,
     /// Path and query.
     pub path: String,
+    /// Offered, and it must be agreed on.
+    pub subprotocol: Option<&'static str>,
 }
 
 /// Why there is no WebSocket.
@@ -61,11 +63,15 @@ pub async fn open(
     token: &str,
 ) -> Result<(TcpStream, Vec<u8>), HandshakeError> {
     let mut stream = connect(target, source).await?;
+    let protocol = target.subprotocol;
+    let offer = protocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
-         Authorization: Bearer {token}\r\nUser-Agent: fleet\r\n\r\n",
-        target.path, target.authority
+         Authorization: Bearer {token}\r\nUser-Agent: fleet\r\n{}\r\n",
+        target.path,
+        target.authority,
+        offer.unwrap_or_default()
     );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::with_capacity(512);
@@ -74,7 +80,7 @@ pub async fn open(
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         if let Some(end) = memchr::memmem::find(&answer, b"\r\n\r\n") {
-            check(&answer[..end])?;
+            check(&answer[..end], protocol)?;
             return Ok((stream, answer.split_off(end + 4)));
         }
         if answer.len() > MAX_HEAD_BYTES {
@@ -84,7 +90,7 @@ pub async fn open(
 }
 
 /// Judges the head of the answer, without its empty line.
-fn check(head: &[u8]) -> Result<(), HandshakeError> {
+fn check(head: &[u8], protocol: Option<&str>) -> Result<(), HandshakeError> {
     let head = std::str::from_utf8(head)
         .map_err(|_| HandshakeError::NotWebSocket("the answer is not text"))?;
     let mut lines = head.split("\r\n");
@@ -106,6 +112,9 @@ fn check(head: &[u8]) -> Result<(), HandshakeError> {
     if header("sec-websocket-accept") != Some(ACCEPT) {
         return Err(HandshakeError::NotWebSocket("a wrong Sec-WebSocket-Accept"));
     }
+    if header("sec-websocket-protocol") != protocol {
+        return Err(HandshakeError::NotWebSocket("another subprotocol than was offered"));
+    }
     if header("sec-websocket-extensions").is_some() {
         return Err(HandshakeError::NotWebSocket("an extension that was not asked for"));
     }
@@ -121,11 +130,12 @@ mod tests {
         let good = format!(
             "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nSec-Websocket-Accept: {ACCEPT}"
         );
-        assert!(check(good.as_bytes()).is_ok());
+        assert!(check(good.as_bytes(), None).is_ok());
+        assert!(check(good.as_bytes(), Some("other")).is_err());
         let wrong = good.replace("s3pP", "AAAA");
-        assert!(matches!(check(wrong.as_bytes()), Err(HandshakeError::NotWebSocket(_))));
-        assert!(matches!(check(b"SSH-2.0-x"), Err(HandshakeError::NotWebSocket(_))));
-        let busy = check(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7");
+        assert!(matches!(check(wrong.as_bytes(), None), Err(HandshakeError::NotWebSocket(_))));
+        assert!(matches!(check(b"SSH-2.0-x", None), Err(HandshakeError::NotWebSocket(_))));
+        let busy = check(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7", None);
         assert!(matches!(
             busy,
             Err(HandshakeError::Refused { status: 503, retry_after_secs: Some(7) })

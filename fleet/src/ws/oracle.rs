@@ -16,7 +16,12 @@ const MASK: [u8; 4] = [0xA1, 0x00, 0x5C, 0xFF];
 
 fn target(listener: &TcpListener) -> Target {
     let address = listener.local_addr().unwrap();
-    Target { address, authority: address.to_string(), path: "/ws?x=1".to_owned() }
+    Target {
+        address,
+        authority: address.to_string(),
+        path: "/ws?x=1".to_owned(),
+        subprotocol: None,
+    }
 }
 
 /// Sizes at the edges of the three length encodings.

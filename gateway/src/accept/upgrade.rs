@@ -8,50 +8,43 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use proto::error_code::ErrorCode;
 use proto::id::{ConversationId, DeviceId};
-use serde::Deserialize;
 
 use super::Peer;
-use crate::admission::Refusal;
+use crate::admission::{Refusal, SocketSeat};
 use crate::api::error::ApiError;
-use crate::connection::{self, Request, handshake};
+use crate::connection::{self, ConnectQuery, Request, handshake};
 use crate::frame::Encoding;
 use crate::shared::Shared;
 use crate::socket::opening::{self, Opening};
+use crate::transport::Transport;
 
+/// What a client may offer.
+const SUBPROTOCOLS: [&str; 2] = [handshake::SUBPROTOCOL, handshake::MSGPACK_SUBPROTOCOL];
 /// What is read beyond twice the limit of a frame.
 const READ_BEYOND_BYTES: usize = 4 << 10;
 /// What is read of a socket that has not said who it is.
 const STRANGER_BYTES: usize = 2 * handshake::AUTH_FRAME_BYTES;
 
-#[derive(Debug, Deserialize)]
-pub(super) struct UpgradeQuery {
-    token: Option<String>,
-    device: Option<String>,
-    device_type: Option<String>,
-    /// `off`: this device listens only and acknowledges nothing.
-    acks: Option<String>,
-}
-
 pub(super) async fn upgrade(
     State(shared): State<Shared>,
     Extension(peer): Extension<Peer>,
-    Query(query): Query<UpgradeQuery>,
+    Query(query): Query<ConnectQuery>,
     headers: HeaderMap,
     opening: Opening,
 ) -> Response {
-    accept_socket(shared, &peer, query, &headers, opening, None)
+    accept_socket(shared, &peer, &query, &headers, opening, None)
 }
 
 pub(super) async fn upgrade_joined(
     State(shared): State<Shared>,
     Extension(peer): Extension<Peer>,
     Path(conversation_id): Path<String>,
-    Query(query): Query<UpgradeQuery>,
+    Query(query): Query<ConnectQuery>,
     headers: HeaderMap,
     opening: Opening,
 ) -> Response {
     match ConversationId::parse(&conversation_id) {
-        Ok(id) => accept_socket(shared, &peer, query, &headers, opening, Some(id)),
+        Ok(id) => accept_socket(shared, &peer, &query, &headers, opening, Some(id)),
         Err(_) => (StatusCode::NOT_FOUND, "a conversation id is a UUID").into_response(),
     }
 }
@@ -59,50 +52,72 @@ pub(super) async fn upgrade_joined(
 fn accept_socket(
     shared: Shared,
     peer: &Peer,
-    query: UpgradeQuery,
+    query: &ConnectQuery,
     headers: &HeaderMap,
     opening: Opening,
     conversation_id: Option<ConversationId>,
 ) -> Response {
-    if !handshake::is_origin_allowed(headers, &shared.allowed_origins) {
-        return (StatusCode::FORBIDDEN, "pages of this origin may not connect").into_response();
-    }
-    if shared.shutdown.is_begun() {
-        return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], "leaving; connect again")
-            .into_response();
-    }
-    let client = shared.admission.client(peer.address, headers);
-    let seat = match shared.admission.socket(client) {
-        Ok(seat) => seat,
-        Err(refusal) => return refused(&shared, refusal).into_response(),
-    };
-    peer.gate.is_socket();
-    let request = Request {
-        token: handshake::token(query.token.as_deref(), headers),
-        device_id: query.device.and_then(|device| DeviceId::parse(&device).ok()),
-        device_type: handshake::device_type(query.device_type.as_deref()),
-        acknowledges: query.acks.as_deref() != Some("off"),
-        conversation_id,
-        ip: client.address,
-        user_agent: handshake::user_agent(headers),
-        is_exempt: client.is_exempt,
-        gate: Arc::clone(&peer.gate),
+    let (request, seat) = match let_in(&shared, peer, query, headers, conversation_id) {
+        Ok(let_in) => let_in,
+        Err(refusal) => return refusal,
     };
     if request.token.is_none() {
         request.gate.narrow(STRANGER_BYTES);
     }
-    let encoding = Encoding { is_deflated: opening.offers_deflate && shared.limits.compression };
-    let subprotocol = opening::subprotocol(headers, &[handshake::SUBPROTOCOL]);
+    let subprotocol = opening::subprotocol(headers, &SUBPROTOCOLS);
+    let encoding = Encoding {
+        is_deflated: opening.offers_deflate && shared.limits.compression,
+        is_binary: subprotocol == Some(handshake::MSGPACK_SUBPROTOCOL),
+    };
     let limit = longest(shared.limits.frame_bytes);
     let (response, opened) = opening.grant(subprotocol, encoding, limit);
     let sockets = shared.sockets.clone();
     sockets.spawn(async move {
         if let Some(socket) = opened.socket().await {
-            connection::run(shared, socket, request).await;
+            connection::run(shared, Transport::Socket(socket), request).await;
         }
         drop(seat);
     });
     response
+}
+
+/// What a connection needs before anything else: the right page, a gateway that stays, a seat.
+pub(super) fn let_in(
+    shared: &Shared,
+    peer: &Peer,
+    query: &ConnectQuery,
+    headers: &HeaderMap,
+    conversation_id: Option<ConversationId>,
+) -> Result<(Request, SocketSeat), Response> {
+    if !handshake::is_origin_allowed(headers, &shared.allowed_origins) {
+        return Err((StatusCode::FORBIDDEN, "pages of this origin may not connect").into_response());
+    }
+    let asked = query.asked().map_err(|text| (StatusCode::BAD_REQUEST, text).into_response())?;
+    if shared.shutdown.is_begun() {
+        let later = [("retry-after", "1")];
+        let leaving = (StatusCode::SERVICE_UNAVAILABLE, later, "leaving; connect again");
+        return Err(leaving.into_response());
+    }
+    let client = shared.admission.client(peer.address, headers);
+    let seat = shared
+        .admission
+        .socket(client)
+        .map_err(|refusal| refused(shared, refusal).into_response())?;
+    peer.gate.is_socket();
+    let device = query.device.as_deref().and_then(|device| DeviceId::parse(device).ok());
+    let request = Request {
+        token: handshake::token(query.token.as_deref(), headers),
+        device_id: device,
+        device_type: handshake::device_type(query.device_type.as_deref()),
+        acknowledges: query.acks.as_deref() != Some("off"),
+        conversation_id,
+        asked,
+        ip: client.address,
+        user_agent: handshake::user_agent(headers),
+        is_exempt: client.is_exempt,
+        gate: Arc::clone(&peer.gate),
+    };
+    Ok((request, seat))
 }
 
 /// More than the limit is read, so that the session can refuse it and still close in order: bytes left

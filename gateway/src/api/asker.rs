@@ -35,6 +35,7 @@ impl Asker {
             gone: AtomicBool::new(false),
             credential: Mutex::new(identity.credential.clone()),
             outbox: Outbox::default(),
+            inbox: None,
         });
         shared.registry.insert(Arc::clone(&connection));
         Self { registry: Arc::clone(&shared.registry), connection, entered_at: Instant::now() }

@@ -7,15 +7,20 @@ use platform::grpc::ask;
 use platform::token::TokenError;
 use proto::bus::DeviceType;
 use proto::chat::GetConversationRequest;
-use proto::frame::{client::ClientFrame, decode_client};
+use proto::error_code::ErrorCode;
+use proto::frame::{FrameError, client::ClientFrame, decode_client, msgpack};
 use proto::id::{ConversationId, DeviceId};
 
 use super::close::Close;
+use crate::frame::Encoding;
 use crate::shared::{Identity, Shared};
-use crate::socket::{Message, ReadError, Socket};
+use crate::socket::{Message, ReadError};
+use crate::transport::Transport;
 
 /// The subprotocol of this protocol.
 pub(crate) const SUBPROTOCOL: &str = "tidings.v1";
+/// The same with its frames in MessagePack.
+pub(crate) const MSGPACK_SUBPROTOCOL: &str = "tidings.v1.msgpack";
 /// A token beside it in `Sec-WebSocket-Protocol`, for browsers, which can set no other header.
 const BEARER_PROTOCOL: &str = "bearer.";
 
@@ -91,7 +96,7 @@ pub(crate) fn device(identity: &Identity, requested: Option<DeviceId>) -> Device
 /// Finds out who is there, from the request or from a first `auth` frame.
 pub(crate) async fn identify(
     shared: &Shared,
-    socket: &mut Socket,
+    socket: &mut Transport,
     token: Option<&str>,
 ) -> Result<Identity, Option<Close>> {
     let refuse = |error| Some(Close::Unauthenticated(error));
@@ -118,18 +123,38 @@ pub(crate) fn read_error(error: &ReadError) -> Option<Close> {
     }
 }
 
+/// The frame in a message, in the form that was agreed on; in JSON it has at most so many bytes.
+pub(crate) fn decode(
+    message: &Message,
+    encoding: Encoding,
+    most: usize,
+) -> Result<ClientFrame, FrameError> {
+    let message = match (message, encoding.is_binary) {
+        (Message::Text(text), false) => return decode_client(text),
+        (Message::Binary(bytes), true) => return msgpack::decode_client(bytes, most),
+        (_, true) => "frames are binary messages of MessagePack under `tidings.v1.msgpack`",
+        (_, false) => "frames are JSON text; for binary ones offer `tidings.v1.msgpack`",
+    };
+    let message = message.to_owned();
+    Err(FrameError { code: ErrorCode::BadFrame, message, reference: None })
+}
+
 /// Waits for `auth`. Anything else ends the connection: before the token nobody is served.
-async fn first_frame(shared: &Shared, socket: &mut Socket) -> Result<String, Option<Close>> {
+async fn first_frame(shared: &Shared, socket: &mut Transport) -> Result<String, Option<Close>> {
     let timeout = Duration::from_millis(shared.limits.auth_timeout_ms);
     let message =
         tokio::time::timeout(timeout, socket.recv()).await.map_err(|_| Some(Close::AuthTimeout))?;
     match message {
         Some(Ok(Message::Text(text))) if text.len() > AUTH_FRAME_BYTES => Err(Some(Close::TooBig)),
-        Some(Ok(Message::Text(text))) => match decode_client(text.as_str()) {
-            Ok(ClientFrame::Auth(auth)) => Ok(auth.token),
-            _ => Err(Some(Close::Unauthenticated(TokenError::Missing))),
-        },
-        Some(Ok(Message::Binary(_))) => Err(Some(Close::Unauthenticated(TokenError::Missing))),
+        Some(Ok(Message::Binary(bytes))) if bytes.len() > AUTH_FRAME_BYTES => {
+            Err(Some(Close::TooBig))
+        }
+        Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+            match decode(&message, socket.encoding(), AUTH_FRAME_BYTES) {
+                Ok(ClientFrame::Auth(auth)) => Ok(auth.token),
+                _ => Err(Some(Close::Unauthenticated(TokenError::Missing))),
+            }
+        }
         Some(Err(error)) => Err(read_error(&error)),
         _ => Err(None),
     }

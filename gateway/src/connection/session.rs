@@ -4,6 +4,7 @@ mod event;
 mod leaving;
 mod rated;
 mod refusing;
+mod serving;
 mod signalling;
 mod writing;
 
@@ -15,7 +16,6 @@ use bytes::Bytes;
 use proto::bus::{self, Frame, frame::Body};
 use proto::error_code::{ErrorCode, Stored};
 use proto::frame::client::{self, ClientFrame};
-use proto::frame::decode_client;
 use proto::frame::server::{Pong, ServerFrame};
 use proto::id::ConversationId;
 use tokio::time::Instant;
@@ -26,9 +26,11 @@ use super::unacknowledged::Unacknowledged;
 use super::{handshake, sync};
 use crate::registry::Connection;
 use crate::shared::{Identity, Shared};
-use crate::socket::{Message, Socket};
+use crate::socket::Message;
+use crate::transport::Transport;
 use event::{Event, Order};
 use leaving::Leaving;
+use serving::Serving;
 
 /// Unix seconds in the year 2100.
 const FAR_SECS: u64 = 4_102_444_800;
@@ -43,6 +45,8 @@ pub(super) struct Session {
     unacknowledged: Option<Unacknowledged>,
     /// Frames to be written besides those of the outbox.
     replies: Vec<Bytes>,
+    /// None for a client that asked for nothing.
+    serving: Option<Box<Serving>>,
     heard_at: Instant,
     pinged_at: Instant,
     joined: Option<ConversationId>,
@@ -75,6 +79,7 @@ impl Session {
             in_flight: InFlight::default(),
             unacknowledged: is_followed.then(Unacknowledged::default),
             replies: Vec::new(),
+            serving: request.asked.as_deref().map(Serving::new),
             heard_at: now,
             pinged_at: now,
             joined: request.conversation_id,
@@ -87,7 +92,12 @@ impl Session {
     }
 
     /// Runs to the reason to close; `None` when the client has gone.
-    pub(super) async fn run(mut self, socket: &mut Socket) -> Option<Close> {
+    pub(super) async fn run(mut self, socket: &mut Transport) -> Option<Close> {
+        if self.serving.is_some()
+            && let Step::End(ended) = Box::pin(self.begin(socket)).await
+        {
+            return ended;
+        }
         if let Some(id) = self.joined.take() {
             let request = sync::of_conversation(&self.identity.user_id, id);
             if let Step::End(ended) = Box::pin(self.sync(socket, request, None)).await {
@@ -144,7 +154,10 @@ impl Session {
     /// The next moment at which something is due without anybody speaking.
     fn next_wake(&self) -> Instant {
         let limits = &self.shared.limits;
-        let mut wake = self.pinged_at + Duration::from_millis(limits.heartbeat_ms);
+        let mut wake = self.pinged_at + self.heartbeat();
+        if let Some(due) = self.serving.as_ref().and_then(|serving| serving.due()) {
+            wake = wake.min(Instant::from_std(due));
+        }
         if let Some(oldest) = self.in_flight.oldest() {
             wake = wake
                 .min(Instant::from_std(oldest) + Duration::from_millis(limits.answer_timeout_ms));
@@ -166,7 +179,7 @@ impl Session {
         end.duration_since(SystemTime::now()).unwrap_or_default()
     }
 
-    async fn tick(&mut self, socket: &mut Socket) -> Step {
+    async fn tick(&mut self, socket: &mut Transport) -> Step {
         let token_left = self.token_left();
         if token_left.is_zero() {
             return Step::End(Some(Close::Unauthenticated(platform::token::TokenError::Expired)));
@@ -182,16 +195,21 @@ impl Session {
                 "no answer in time; send again with the same client id",
             );
         }
-        let limits = &self.shared.limits;
-        let heartbeat = Duration::from_millis(limits.heartbeat_ms);
+        let heartbeat = self.heartbeat();
         if self.pinged_at.elapsed() >= heartbeat {
-            if self.heard_at.elapsed() >= heartbeat * limits.heartbeat_misses.max(1) {
+            let misses = self.shared.limits.heartbeat_misses.max(1);
+            if self.heard_at.elapsed() >= heartbeat * misses {
                 return Step::End(Some(Close::Silent));
             }
             self.pinged_at = Instant::now();
             if let Step::End(ended) = self.ping(socket).await {
                 return Step::End(ended);
             }
+        }
+        if self.serving.as_mut().is_some_and(|serving| serving.is_due())
+            && let Step::End(ended) = self.write_waiting(socket).await
+        {
+            return Step::End(ended);
         }
         if let Step::End(ended) = self.redeliver(socket).await {
             return Step::End(ended);
@@ -203,15 +221,21 @@ impl Session {
     }
 
     /// Takes one message of the client.
-    async fn hear(&mut self, socket: &mut Socket, message: Message) -> Step {
+    async fn hear(&mut self, socket: &mut Transport, message: Message) -> Step {
         self.heard_at = Instant::now();
         let limit = self.shared.limits.frame_bytes;
         match message {
             Message::Text(text) if text.len() > limit => self.too_large(socket).await,
             Message::Binary(bytes) if bytes.len() > limit => self.too_large(socket).await,
-            Message::Text(text) => {
+            Message::Close(_) => Step::End(None),
+            Message::Ping(_) => Step::On,
+            Message::Pong(payload) if self.serving.is_some() => {
+                Box::pin(self.pong(socket, &payload)).await
+            }
+            Message::Pong(_) => Step::On,
+            message => {
                 self.shared.metrics.frames_in.inc();
-                match decode_client(text.as_str()) {
+                match handshake::decode(&message, socket.encoding(), limit) {
                     frame if self.is_too_much(&frame) => {}
                     Ok(ClientFrame::Sync(frame)) => {
                         let reference = frame.r#ref.clone();
@@ -234,17 +258,11 @@ impl Session {
                 }
                 self.flush_replies(socket).await
             }
-            Message::Binary(_) => {
-                self.refuse(None, None, ErrorCode::BadFrame, "frames are JSON text, not binary");
-                self.flush_replies(socket).await
-            }
-            Message::Close(_) => Step::End(None),
-            Message::Ping(_) | Message::Pong(_) => Step::On,
         }
     }
 
     /// Says so, and ends the connection: whoever sends such frames does not know the protocol.
-    async fn too_large(&mut self, socket: &mut Socket) -> Step {
+    async fn too_large(&mut self, socket: &mut Transport) -> Step {
         let text = "larger than `limits.frame_bytes` of `welcome`";
         self.refuse(None, None, ErrorCode::TooLarge, text);
         match self.flush_replies(socket).await {

@@ -80,16 +80,12 @@ fn names(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     words.any(|value| value.trim().eq_ignore_ascii_case(word))
 }
 
-/// The first of our subprotocols that the client offers.
+/// The first subprotocol that the client offers and that is one of ours: it names the best first.
 pub(crate) fn subprotocol(headers: &HeaderMap, ours: &[&'static str]) -> Option<&'static str> {
-    ours.iter().copied().find(|name| {
-        let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
-        let mut offered = values
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','));
-        offered.any(|offer| offer.trim() == *name)
-    })
+    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let mut offered =
+        values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    offered.find_map(|offer| ours.iter().copied().find(|name| *name == offer.trim()))
 }
 
 /// A request that is granted, waiting for the answer to be out.

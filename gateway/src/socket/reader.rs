@@ -80,6 +80,11 @@ impl Reader {
         Self { under_way: None, limit: u32::try_from(limit).unwrap_or(u32::MAX), inflates }
     }
 
+    /// True when the extension was agreed on.
+    pub(super) fn inflates(&self) -> bool {
+        self.inflates
+    }
+
     /// True when it holds no memory.
     #[cfg(test)]
     pub(super) fn under_way_is_none(&self) -> bool {

@@ -188,7 +188,7 @@ async fn after_a_frame_that_was_cut_off_nothing_else_is_written() {
 async fn a_compressed_frame_is_made_once_and_inflates_to_the_same_text() {
     let json = format!("[{}]", "1234567,".repeat(200));
     let shared = frame(&json);
-    let deflated = Encoding { is_deflated: true };
+    let deflated = Encoding { is_deflated: true, is_binary: false };
     let wire = shared.wire(deflated);
     assert!(wire.len() < json.len() / 4 && wire.len() < shared.wire(Encoding::default()).len());
     assert!(std::ptr::eq(wire, shared.clone().wire(deflated)), "not made again");

@@ -9,7 +9,6 @@ pub(crate) fn text(json: &[u8]) -> (Box<[u8]>, usize) {
 }
 
 /// Other bytes as a binary frame, likewise.
-#[cfg(feature = "echo")]
 pub(crate) fn binary(bytes: &[u8]) -> (Box<[u8]>, usize) {
     prepared(Opcode::Binary, bytes)
 }
@@ -20,10 +19,11 @@ fn prepared(opcode: Opcode, payload: &[u8]) -> (Box<[u8]>, usize) {
     (bytes.into(), at)
 }
 
-/// JSON as a compressed text frame; none where that saves nothing.
-pub(crate) fn deflated(json: &[u8]) -> Option<Box<[u8]>> {
-    let deflated = deflate::deflate(json)?;
-    Some(frame(Opcode::Text, true, &deflated).into())
+/// The payload of a frame as a compressed one; none where that saves nothing.
+pub(crate) fn deflated(payload: &[u8], is_binary: bool) -> Option<Box<[u8]>> {
+    let deflated = deflate::deflate(payload)?;
+    let opcode = if is_binary { Opcode::Binary } else { Opcode::Text };
+    Some(frame(opcode, true, &deflated).into())
 }
 
 /// A control frame; a longer payload than such frames hold is cut off.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bus::{Bus, FrameConsumer, Lane};
 use gateway::config::LimitsConfig;
-use gateway::{Adapters, AdmissionConfig, Settings};
+use gateway::{Adapters, AdmissionConfig, NetworkConfig, Settings};
 use platform::admin::{Admin, AdminHandle};
 use platform::grpc::in_memory;
 use platform::metrics::Metrics;
@@ -65,6 +65,14 @@ impl Edge {
         Self::over(limits, Self::open_to_all(), None).await
     }
 
+    /// Starts with other thoughts of what fits which network.
+    pub async fn start_with_network(change: impl FnOnce(&mut NetworkConfig)) -> Self {
+        let mut network = NetworkConfig::default();
+        change(&mut network);
+        let limits = LimitsConfig { drain_window_ms: 0, ..LimitsConfig::default() };
+        Self::all(limits, Self::open_to_all(), network, None).await
+    }
+
     /// No limits of addresses: all tests share one.
     pub fn open_to_all() -> AdmissionConfig {
         AdmissionConfig {
@@ -85,6 +93,15 @@ impl Edge {
     pub async fn over(
         limits: LimitsConfig,
         admission: AdmissionConfig,
+        files: Option<u64>,
+    ) -> Self {
+        Self::all(limits, admission, NetworkConfig::default(), files).await
+    }
+
+    async fn all(
+        limits: LimitsConfig,
+        admission: AdmissionConfig,
+        network: NetworkConfig,
         files: Option<u64>,
     ) -> Self {
         let (tasks, stopping, services) = (Tasks::new(), Shutdown::new(), Shutdown::new());
@@ -110,6 +127,7 @@ impl Edge {
             leeway_secs: 0,
             limits,
             admission,
+            network,
             files,
         };
         let adapters = Adapters {

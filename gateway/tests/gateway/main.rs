@@ -5,14 +5,18 @@
 
 mod admission;
 mod away;
+mod batches;
 mod broadcasts;
 mod channels;
 mod device;
 mod drain;
 mod edge;
+mod encodings;
+mod event_streams;
 mod frames;
 mod heartbeat;
 mod limits;
+mod networks;
 mod pushes;
 mod rates;
 mod rest;

@@ -20,6 +20,7 @@ pub enum ServerFrame {
     Presence(Presence),
     Synced(Synced),
     Redirect(Redirect),
+    NetworkOptimization(NetworkOptimization),
     Error(ErrorFrame),
 }
 
@@ -255,6 +256,34 @@ pub struct Synced {
 pub struct Redirect {
     /// How long to stay away before that, in milliseconds.
     pub after_ms: u64,
+}
+
+/// `network_optimization`: what fits the network that this connection was measured to have. Told to
+/// clients that asked for it, first after `welcome` and again at every change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkOptimization {
+    /// What the network is like.
+    pub quality: Quality,
+    /// How often the server pings from now on, in milliseconds; the client's own pings go as often.
+    pub heartbeat_ms: u64,
+    /// The most frames in one `batch`; 1: none is made.
+    pub batch: u32,
+    /// Whether frames are compressed, where the upgrade has agreed on it.
+    pub compression: bool,
+    /// How often a client sends again, unanswered, before it tells its user.
+    pub retries: u32,
+}
+
+/// How good a network is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// Answers come at once.
+    Good,
+    /// Answers take long, or some are lost.
+    Fair,
+    /// Answers take very long, or many are lost.
+    Poor,
 }
 
 /// `error`: the answer to what could not be done.

@@ -11,7 +11,7 @@ use chat_service::config::{LaneConfig, QueryConfig};
 use chat_service::store::sqlite::SqliteStore;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use gateway::config::LimitsConfig;
-use gateway::{AdmissionConfig, Settings};
+use gateway::{AdmissionConfig, NetworkConfig, Settings};
 use platform::grpc::{GrpcChannel, Incoming, in_memory};
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
@@ -195,6 +195,7 @@ fn gateway(
             ..LimitsConfig::default()
         },
         admission: AdmissionConfig::default(),
+        network: NetworkConfig::default(),
         files: None,
     };
     let adapters = gateway::Adapters {

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use tokio::time::Sleep;
 
 use crate::outbox::Outbox;
-use crate::socket::{Message, ReadError, Socket};
+use crate::socket::{Message, ReadError};
+use crate::transport::Transport;
 
 /// What has happened.
 pub(super) enum Event {
@@ -30,7 +31,7 @@ impl Order {
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        socket: &mut Socket,
+        socket: &mut Transport,
         outbox: &Outbox,
         alarm: Pin<&mut Sleep>,
     ) -> Poll<Event> {

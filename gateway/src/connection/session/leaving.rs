@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::super::close::Close;
 use super::{Event, Order, Session, Step};
-use crate::socket::Socket;
+use crate::transport::Transport;
 
 /// How far a connection is with leaving.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ impl Session {
     }
 
     /// The last act: requests under way get their answers. None when the client has gone by itself.
-    pub(super) async fn drain(&mut self, socket: &mut Socket) -> Option<Close> {
+    pub(super) async fn drain(&mut self, socket: &mut Transport) -> Option<Close> {
         self.leaving = Some(Leaving::Ending);
         let deadline = Instant::now() + Duration::from_millis(self.shared.limits.answer_timeout_ms);
         let mut alarm = std::pin::pin!(tokio::time::sleep_until(deadline));

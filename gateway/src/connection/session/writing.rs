@@ -10,19 +10,31 @@ use proto::id::ConversationId;
 use super::super::close::Close;
 use super::super::sync;
 use super::super::unacknowledged::Due;
+use super::leaving::Leaving;
 use super::{Session, Step};
 use crate::frame::Frame;
 use crate::outbox::Taken;
 use crate::registry::Connection;
 use crate::shared::unix_ms;
-use crate::socket::Socket;
+use crate::transport::Transport;
 
 /// How long a page may take that nobody asked for.
 const PAGE: Duration = Duration::from_secs(2);
 
 impl Session {
-    /// Writes everything that waits, in one go.
-    pub(super) async fn write(&mut self, socket: &mut Socket) -> Step {
+    /// Writes everything that waits, in one go, or holds it back for a batch.
+    pub(super) async fn write(&mut self, socket: &mut Transport) -> Step {
+        if let Some(serving) = &mut self.serving {
+            let (waiting, is_urgent) = self.connection.outbox.waiting();
+            let is_ending = matches!(self.leaving, Some(Leaving::Ending));
+            if !serving.may_write(waiting, is_urgent || is_ending) {
+                return Step::On;
+            }
+        }
+        self.write_waiting(socket).await
+    }
+
+    pub(super) async fn write_waiting(&mut self, socket: &mut Transport) -> Step {
         let Taken { mut frames, failed, close, is_nudged } = self.connection.outbox.take();
         for failed in failed {
             self.fail(failed);
@@ -65,7 +77,7 @@ impl Session {
         if is_nudged { self.stop() } else { Step::On }
     }
 
-    pub(super) async fn flush_replies(&mut self, socket: &mut Socket) -> Step {
+    pub(super) async fn flush_replies(&mut self, socket: &mut Transport) -> Step {
         if self.replies.is_empty() {
             return Step::On;
         }
@@ -74,7 +86,11 @@ impl Session {
         self.deliver(socket, frames).await
     }
 
-    pub(super) async fn deliver(&self, socket: &mut Socket, mut frames: VecDeque<Frame>) -> Step {
+    pub(super) async fn deliver(
+        &self,
+        socket: &mut Transport,
+        mut frames: VecDeque<Frame>,
+    ) -> Step {
         if frames.is_empty() {
             return Step::On;
         }
@@ -83,15 +99,17 @@ impl Session {
             return Step::End(Some(Close::Restarting));
         }
         self.shared.metrics.frames_out.inc_by(frames.len() as u64);
-        self.in_time(socket.write(&mut frames)).await
-    }
-
-    pub(super) async fn ping(&self, socket: &mut Socket) -> Step {
-        self.in_time(socket.ping()).await
-    }
-
-    async fn in_time(&self, write: impl Future<Output = io::Result<()>>) -> Step {
+        if let Some(serving) = &self.serving {
+            frames = serving.batched(frames, socket.encoding());
+        }
         let patience = Duration::from_millis(self.shared.limits.write_timeout_ms);
+        Self::in_time(patience, socket.write(&mut frames)).await
+    }
+
+    pub(super) async fn in_time(
+        patience: Duration,
+        write: impl Future<Output = io::Result<()>>,
+    ) -> Step {
         match tokio::time::timeout(patience, write).await {
             Ok(Ok(())) => Step::On,
             Ok(Err(_)) => Step::End(None),
@@ -99,14 +117,14 @@ impl Session {
         }
     }
 
-    async fn deliver_page(&self, socket: &mut Socket, json: &[u8]) -> Step {
+    async fn deliver_page(&self, socket: &mut Transport, json: &[u8]) -> Step {
         self.deliver(socket, VecDeque::from([Frame::answer(json)])).await
     }
 
     /// Fetches what the device lacks and writes it page by page, so that memory holds one page.
     pub(super) async fn sync(
         &mut self,
-        socket: &mut Socket,
+        socket: &mut Transport,
         request: proto::chat::SyncRequest,
         reference: Option<String>,
     ) -> Step {
@@ -137,7 +155,7 @@ impl Session {
     }
 
     /// Pushes again what is unacknowledged for too long, from the store.
-    pub(super) async fn redeliver(&mut self, socket: &mut Socket) -> Step {
+    pub(super) async fn redeliver(&mut self, socket: &mut Transport) -> Step {
         loop {
             let now = std::time::Instant::now();
             let Some(unacknowledged) = &mut self.unacknowledged else { return Step::On };
@@ -153,7 +171,7 @@ impl Session {
         }
     }
 
-    async fn push_again(&mut self, socket: &mut Socket, id: ConversationId, after: u64) -> Step {
+    async fn push_again(&mut self, socket: &mut Transport, id: ConversationId, after: u64) -> Step {
         let request = sync::of_conversation_after(&self.identity.user_id, id, after);
         let mut chat = self.shared.chat.clone();
         let Ok(Ok(pages)) = tokio::time::timeout(PAGE, chat.sync(request)).await else {

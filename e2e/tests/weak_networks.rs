@@ -1,0 +1,121 @@
+//! Clients on weak networks, and those that no WebSocket reaches: other forms of the same frames.
+
+use std::time::Duration;
+
+use e2e::client::Client;
+use e2e::cluster::Cluster;
+use e2e::load::Load;
+use e2e::token::token;
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// How long an event may take on a busy machine.
+const EVENT: Duration = Duration::from_secs(20);
+
+/// An event stream of one user at one gateway.
+struct Events {
+    answer: Response,
+    unread: String,
+}
+
+impl Events {
+    async fn open(address: &str, user: &str) -> (Self, String) {
+        let answer = reqwest::get(format!("http://{address}/sse?token={}", token(user))).await;
+        let answer = answer.expect("the gateway answers");
+        assert_eq!(answer.status(), StatusCode::OK);
+        let mut events = Self { answer, unread: String::new() };
+        let welcome = events.expect("welcome").await;
+        (events, welcome["connection_id"].as_str().expect("an id").to_owned())
+    }
+
+    /// Skips to the next frame of a type.
+    async fn expect(&mut self, kind: &str) -> Value {
+        loop {
+            while let Some((event, rest)) = self.unread.split_once("\n\n") {
+                let frame = event.strip_prefix("data: ").map(serde_json::from_str::<Value>);
+                self.unread = rest.to_owned();
+                if let Some(frame) = frame {
+                    let frame = frame.expect("frames are JSON");
+                    if frame["type"] == kind {
+                        return frame;
+                    }
+                }
+            }
+            let piece = tokio::time::timeout(EVENT, self.answer.chunk()).await.expect("in time");
+            let piece = piece.expect("the stream is open").expect("it goes on");
+            self.unread.push_str(std::str::from_utf8(&piece).expect("text"));
+        }
+    }
+}
+
+async fn post(address: &str, id: &str, user: &str, frames: &Value) -> StatusCode {
+    let request = reqwest::Client::new().post(format!("http://{address}/sse/{id}"));
+    let answer = request.bearer_auth(token(user)).body(frames.to_string()).send().await;
+    answer.expect("the gateway answers").status()
+}
+
+#[tokio::test]
+async fn a_client_without_websockets_chats_by_events_and_posts() {
+    let cluster = Cluster::start("events").await;
+    let (here, there) = (cluster.gateway_address(0), cluster.gateway_address(1));
+    let (mut ann, id) = Events::open(here, "ann").await;
+    let mut bob = Client::connect(there, &token("bob")).await;
+
+    let send = json!({"type": "send", "ref": "1", "client_id": Uuid::now_v7(), "to": "bob",
+        "content": {"text": "hello"}});
+    assert_eq!(post(here, &id, "ann", &json!([{"type": "sync"}, send])).await, 202);
+    ann.expect("synced").await;
+    let sent = ann.expect("sent").await;
+    assert_eq!((&sent["ref"], &sent["seq"]), (&json!("1"), &json!(1)));
+    assert_eq!(bob.expect("entry").await["content"]["text"], "hello");
+
+    bob.send_to("ann", "hello yourself").await;
+    let entry = ann.expect("entry").await;
+    assert_eq!(entry["content"]["text"], "hello yourself");
+    let delivered =
+        json!({"type": "delivered", "conversation_id": entry["conversation_id"], "seq": 2});
+    assert_eq!(post(here, &id, "ann", &delivered).await, 202);
+    let is_anns = |receipt: &Value| receipt["user_id"] == "ann" && receipt["delivered_seq"] == 2;
+    bob.expect_where("receipt", is_anns).await;
+
+    // The other gateway has no such stream and says where to look; nobody else posts here.
+    assert_eq!(post(there, &id, "ann", &delivered).await, 421);
+    assert_eq!(post(here, &id, "bob", &delivered).await, 404);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn every_message_arrives_in_whatever_form_and_the_binary_one_takes_fewer_bytes() {
+    let cluster = Cluster::start("forms").await;
+    let gateways = [cluster.gateway_address(0), cluster.gateway_address(1)];
+    let common = ["--scenario", "group", "--members", "20", "--senders", "one", "--rate", "100"];
+    let common = [&common[..], &["--duration", "3s", "--warmup", "1s", "--quiet"]].concat();
+    let mut bytes = Vec::new();
+    for (label, more) in [
+        ("forms-json", &[][..]),
+        ("forms-msgpack", &["--encoding", "msgpack"]),
+        ("forms-batch", &["--batch", "100", "--batch-ms", "50"]),
+        ("forms-both", &["--batch", "100", "--batch-ms", "50", "--encoding", "msgpack"]),
+    ] {
+        let load = Load::start(label, &gateways, &[&common[..], more].concat());
+        let report = load.valid(Duration::from_mins(2)).await;
+        let per_delivery = report["received_bytes_per_delivery"].as_f64();
+        bytes.push(per_delivery.expect("something was delivered"));
+    }
+    let [json, msgpack, batches, both] = bytes[..] else { unreachable!("four runs") };
+    assert!(msgpack < json && both < batches, "{bytes:?}");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_is_told_what_fits_the_network_that_it_is_measured_to_have() {
+    let cluster = Cluster::start("network").await;
+    let path = format!("/ws?token={}&network=auto", token("ann"));
+    let mut ann = Client::open(cluster.gateway_address(0), &path).await;
+    ann.expect("welcome").await;
+    let told = ann.expect("network_optimization").await;
+    assert_eq!((&told["quality"], &told["heartbeat_ms"]), (&json!("good"), &json!(15_000)));
+    assert_eq!((&told["batch"], &told["retries"]), (&json!(10), &json!(2)));
+    cluster.stop().await;
+}

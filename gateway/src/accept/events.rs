@@ -1,0 +1,155 @@
+//! Where a proxy drops the upgrade: `GET /sse` is the same connection as an event stream, and
+//! `POST /sse/{connection_id}` brings the client's frames to it.
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use proto::error_code::ErrorCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Peer;
+use super::upgrade::let_in;
+use crate::api::error::ApiError;
+use crate::connection::{self, ConnectQuery, handshake};
+use crate::events::{self, NotTaken};
+use crate::shared::Shared;
+use crate::transport::Transport;
+
+/// What a body may have beside its frames.
+const AROUND_BYTES: usize = 1 << 10;
+
+/// The largest body of a post.
+pub(super) fn body_bytes(shared: &Shared) -> usize {
+    shared.limits.frame_bytes.saturating_add(AROUND_BYTES)
+}
+
+/// Opens a stream. It needs its token at once: there is no first frame.
+pub(super) async fn open(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    Query(query): Query<ConnectQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let token = handshake::token(query.token.as_deref(), &headers).unwrap_or_default();
+    // First of all: until then it is a request like any other and keeps its seat as one.
+    if let Err(error) = shared.identify(&token) {
+        return ApiError::unauthenticated(&error.to_string()).into_response();
+    }
+    let (request, seat) = match let_in(&shared, &peer, &query, &headers, None) {
+        Ok(let_in) => let_in,
+        Err(refusal) => return refusal,
+    };
+    let limits = &shared.limits;
+    let (stream, body) = events::open(limits.posted_frames, limits.frame_bytes);
+    let sockets = shared.sockets.clone();
+    sockets.spawn(async move {
+        connection::run(shared, Transport::Events(Box::new(stream)), request).await;
+        // Whoever does not read the rest is cut off.
+        peer.over.notify_one();
+        drop(seat);
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store, no-transform"),
+        // Its seat as a request is given back: nothing else comes on this connection.
+        (header::CONNECTION, "close"),
+        // For Nginx: events are not collected.
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, body).into_response()
+}
+
+#[derive(Deserialize)]
+pub(super) struct PostQuery {
+    token: Option<String>,
+}
+
+/// Takes one frame, or an array of them, for a stream of the same user. 202: the session has them, and
+/// answers on the stream.
+pub(super) async fn post(
+    State(shared): State<Shared>,
+    Path(connection_id): Path<String>,
+    Query(query): Query<PostQuery>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match put(&shared, &connection_id, query.token.as_deref(), &headers, body) {
+        Ok(()) => StatusCode::ACCEPTED.into_response(),
+        Err(refusal) => refusal,
+    }
+}
+
+fn put(
+    shared: &Shared,
+    connection_id: &str,
+    token: Option<&str>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(), Response> {
+    let token = handshake::token(token, headers).unwrap_or_default();
+    let identity = shared
+        .identify(&token)
+        .map_err(|error| ApiError::unauthenticated(&error.to_string()).into_response())?;
+    let (gateway, number) = connection_id
+        .rsplit_once('.')
+        .and_then(|(gateway, number)| Some((gateway, u64::from_str_radix(number, 16).ok()?)))
+        .ok_or_else(|| {
+            ApiError::not_found("post to the `connection_id` of `welcome`").into_response()
+        })?;
+    if gateway != shared.gateway_id {
+        let text = "this stream is at another gateway: the balancer must keep a user at one, by the \
+                    parameter `user` for example";
+        let misdirected = StatusCode::MISDIRECTED_REQUEST;
+        return Err((misdirected, ApiError::new(ErrorCode::NotFound, text).body()).into_response());
+    }
+    let connection = shared.registry.get(number);
+    let inbox = connection
+        .as_ref()
+        .filter(|connection| connection.user_id == identity.user_id)
+        .and_then(|connection| connection.inbox.as_ref())
+        .ok_or_else(|| {
+            ApiError::not_found("no such stream of this user: open another").into_response()
+        })?;
+    let frames = frames(shared, body).map_err(IntoResponse::into_response)?;
+    inbox.take(frames).map_err(|refusal| not_taken(shared, &refusal).into_response())
+}
+
+fn frames(shared: &Shared, body: Result<Bytes, BytesRejection>) -> Result<Vec<String>, ApiError> {
+    let too_large =
+        || ApiError::new(ErrorCode::TooLarge, "larger than `limits.frame_bytes` of `welcome`");
+    let body = body.map_err(|_| too_large())?;
+    let text = std::str::from_utf8(&body).map_err(|_| {
+        ApiError::new(ErrorCode::BadFrame, "frames are JSON text, and this is no text")
+    })?;
+    let frames: Vec<String> = if text.trim_ascii_start().starts_with('[') {
+        let frames: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| {
+            ApiError::new(ErrorCode::BadFrame, "a post is one frame or a JSON array of frames")
+        })?;
+        frames.iter().map(|frame| frame.get().to_owned()).collect()
+    } else {
+        vec![text.to_owned()]
+    };
+    if frames.iter().any(|frame| frame.len() > shared.limits.frame_bytes) {
+        return Err(too_large());
+    }
+    Ok(frames)
+}
+
+fn not_taken(shared: &Shared, refusal: &NotTaken) -> ApiError {
+    let later = std::time::Duration::from_millis(shared.limits.retry_after_ms);
+    match refusal {
+        NotTaken::Full => {
+            shared.metrics.refused("posted_frames");
+            let text = "posted_frames: the session has not taken the frames before; none of these";
+            ApiError::new(ErrorCode::RateLimited, text).after(later)
+        }
+        NotTaken::TooMany => {
+            ApiError::new(ErrorCode::TooLarge, "more frames than wait at once; post them in parts")
+        }
+        NotTaken::Ended => ApiError::not_found("this stream has ended: open another"),
+    }
+}

@@ -1,0 +1,93 @@
+//! The ways in which a client is reached: a WebSocket, or an event stream with posts beside it. A session
+//! does not know which it has.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::events::{EventStream, Inbox};
+use crate::frame::{Encoding, Frame};
+use crate::socket::{Message, ReadError, Socket};
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Socket(Socket),
+    /// Boxed: sockets are the many.
+    Events(Box<EventStream>),
+}
+
+impl Transport {
+    /// How the client wants its frames.
+    pub(crate) fn encoding(&self) -> Encoding {
+        match self {
+            Self::Socket(socket) => socket.encoding(),
+            Self::Events(_) => Encoding::default(),
+        }
+    }
+
+    /// From now on compresses or does not, as far as that was agreed on.
+    pub(crate) fn compress(&mut self, wanted: bool) {
+        if let Self::Socket(socket) = self {
+            socket.compress(wanted);
+        }
+    }
+
+    /// Where the client's posts come in; none where it has no need of any.
+    pub(crate) fn inbox(&self) -> Option<Arc<Inbox>> {
+        match self {
+            Self::Socket(_) => None,
+            Self::Events(events) => Some(events.inbox()),
+        }
+    }
+
+    /// The next message; none once the client has gone. Cancel safe.
+    pub(crate) async fn recv(&mut self) -> Option<Result<Message, ReadError>> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// See [`Self::recv`].
+    pub(crate) fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, ReadError>>> {
+        match self {
+            Self::Socket(socket) => socket.poll_recv(cx),
+            Self::Events(events) => events.poll_recv(cx),
+        }
+    }
+
+    /// Writes all these frames and takes them away. Dropped half-way, nothing can be written any more.
+    pub(crate) async fn write(&mut self, frames: &mut VecDeque<Frame>) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.write(frames).await,
+            Self::Events(events) => events.write(frames).await,
+        }
+    }
+
+    /// Sends a heartbeat; a socket's client repeats the payload.
+    pub(crate) async fn ping(&mut self, payload: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.ping(payload).await,
+            Self::Events(events) => events.ping().await,
+        }
+    }
+
+    /// Writes what is left of the last words.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.flush().await,
+            Self::Events(_) => Ok(()),
+        }
+    }
+
+    /// Says goodbye. Does not wait for the other side's.
+    pub(crate) async fn close(&mut self, code: u16, reason: &str) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.close(code, reason).await,
+            Self::Events(events) => events.close(code, reason).await,
+        }
+    }
+}
