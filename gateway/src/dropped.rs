@@ -2,6 +2,8 @@
 
 use proto::bus::PushClass;
 
+use crate::frame::Frame;
+
 /// The kinds, as labels.
 const KINDS: [&str; 7] = ["answer", "entry", "receipt", "ephemeral", "signal", "bulk", "other"];
 
@@ -11,9 +13,9 @@ const KINDS: [&str; 7] = ["answer", "entry", "receipt", "ephemeral", "signal", "
 pub struct Dropped([u32; KINDS.len()]);
 
 impl Dropped {
-    /// One more of a kind.
-    pub fn add(&mut self, class: PushClass) {
-        self.0[place(class)] += 1;
+    /// These, of their kind.
+    pub fn add(&mut self, frame: &Frame) {
+        self.0[place(frame.about().class)] += frame.parts().len() as u32;
     }
 
     /// What was dropped besides.

@@ -49,6 +49,8 @@ pub struct Frame(Arc<Prepared>);
 #[derive(Debug)]
 struct Prepared {
     about: About,
+    /// The frames that this is several of; none for a single one.
+    parts: Vec<Frame>,
     json: Form,
     /// As MessagePack, once somebody wanted it.
     packed: OnceLock<Box<Form>>,
@@ -86,7 +88,7 @@ impl Form {
 impl Frame {
     /// Of JSON. The bytes are copied: a small frame does not keep the batch that it came in.
     pub fn new(json: &[u8], about: About) -> Self {
-        Self(Arc::new(Prepared { about, json: Form::text(json), packed: OnceLock::new() }))
+        Self::of(about, Form::text(json), OnceLock::new())
     }
 
     /// Several as one `batch`, for one connection.
@@ -101,14 +103,14 @@ impl Frame {
         let payloads: Vec<_> = frames.map(|frame| frame.packed().payload()).collect();
         let packed = Box::new(Form::binary(&batch::msgpack(&payloads)));
         // Nobody asks for its JSON.
-        Self(Arc::new(Prepared { about, json: Form::text(&[]), packed: OnceLock::from(packed) }))
+        Self::of(about, Form::text(&[]), OnceLock::from(packed))
     }
 
     /// Of bytes that are no JSON.
     #[cfg(feature = "echo")]
     pub fn binary(bytes: &[u8], about: About) -> Self {
         let json = Form { deflated: OnceLock::from(None), ..Form::binary(bytes) };
-        Self(Arc::new(Prepared { about, json, packed: OnceLock::new() }))
+        Self::of(about, json, OnceLock::new())
     }
 
     /// Of JSON that this gateway has to say itself.
@@ -141,7 +143,24 @@ impl Frame {
 
     /// Bytes of its JSON.
     pub fn len(&self) -> usize {
-        self.json().len()
+        if self.0.parts.is_empty() {
+            return self.json().len();
+        }
+        self.0.parts.iter().map(Self::len).sum()
+    }
+
+    /// Entries of one conversation that go to the same sockets, as one: a socket has one thing to take and
+    /// to write instead of many.
+    pub fn run(parts: Vec<Self>) -> Self {
+        let joined = joined(&parts, Encoding::default());
+        let json = Form { wire: joined, payload_at: 0, deflated: OnceLock::new() };
+        let about = About::class(PushClass::Entry);
+        Self(Arc::new(Prepared { about, parts, json, packed: OnceLock::new() }))
+    }
+
+    /// The single frames of a run; of any other frame, itself.
+    pub fn parts(&self) -> &[Self] {
+        if self.0.parts.is_empty() { std::slice::from_ref(self) } else { &self.0.parts }
     }
 
     /// The bytes for a socket.
@@ -149,15 +168,31 @@ impl Frame {
         let form = if encoding.is_binary { self.packed() } else { &self.0.json };
         if encoding.is_deflated
             && let Some(deflated) =
-                form.deflated.get_or_init(|| wire::deflated(form.payload(), encoding.is_binary))
+                form.deflated.get_or_init(|| self.deflated(form, encoding))
         {
             return deflated;
         }
         &form.wire
     }
 
+    fn deflated(&self, form: &Form, encoding: Encoding) -> Option<Box<[u8]>> {
+        if self.0.parts.is_empty() {
+            return wire::deflated(form.payload(), encoding.is_binary);
+        }
+        Some(joined(&self.0.parts, encoding))
+    }
+
+    fn of(about: About, json: Form, packed: OnceLock<Box<Form>>) -> Self {
+        Self(Arc::new(Prepared { about, parts: Vec::new(), json, packed }))
+    }
+
     fn packed(&self) -> &Form {
         self.0.packed.get_or_init(|| {
+            if !self.0.parts.is_empty() {
+                let encoding = Encoding { is_binary: true, ..Encoding::default() };
+                let wire = joined(&self.0.parts, encoding);
+                return Box::new(Form { wire, payload_at: 0, deflated: OnceLock::new() });
+            }
             let packed = msgpack::from_json(self.json()).unwrap_or_else(|error| {
                 // A service's fault; nil is the least that keeps the connection.
                 tracing::error!(%error, "a frame that is no JSON");
@@ -166,4 +201,10 @@ impl Frame {
             Box::new(Form::binary(&packed))
         })
     }
+}
+
+/// The bytes of several frames, one after the other.
+fn joined(frames: &[Frame], encoding: Encoding) -> Box<[u8]> {
+    let parts: Vec<&[u8]> = frames.iter().map(|frame| frame.wire(encoding)).collect();
+    parts.concat().into()
 }

@@ -70,7 +70,7 @@ impl From<&LimitsConfig> for OutboxLimits {
     }
 }
 
-/// The queue of one socket. Nothing is allocated while it is empty.
+/// The queue of one socket. Nothing is allocated before the first frame.
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: Mutex<Waiting>,
@@ -79,6 +79,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Waiting {
     frames: VecDeque<Frame>,
+    /// How many these are, those of runs counted.
+    count: usize,
     bytes: usize,
     bulk: VecDeque<Frame>,
     failed: Vec<Failed>,
@@ -151,16 +153,21 @@ impl Outbox {
     pub fn waiting(&self) -> (usize, bool) {
         let waiting = self.waiting.lock();
         let is_urgent = waiting.close.is_some() || waiting.is_nudged || !waiting.failed.is_empty();
-        (waiting.frames.len() + waiting.bulk.len(), is_urgent)
+        (waiting.count + waiting.bulk.len(), is_urgent)
     }
 
     /// Takes everything there is, and of the bulk behind it a few frames; [`Self::changed`] resolves again
     /// when more of that is left.
     pub fn take(&self) -> Taken {
+        self.take_for(VecDeque::new())
+    }
+
+    /// The same, and leaves this empty queue to be filled: the memory of the last one is used again.
+    pub fn take_for(&self, empty: VecDeque<Frame>) -> Taken {
         let mut waiting = self.waiting.lock();
-        waiting.bytes = 0;
+        (waiting.count, waiting.bytes) = (0, 0);
         waiting.is_changed = false;
-        let mut frames = std::mem::take(&mut waiting.frames);
+        let mut frames = std::mem::replace(&mut waiting.frames, empty);
         if !waiting.bulk.is_empty() {
             let count = waiting.bulk.len().min(BULK_AT_ONCE);
             frames.extend(waiting.bulk.drain(..count));
@@ -208,12 +215,12 @@ impl Waiting {
         }
         if self.is_full(&frame, limits) {
             if class == PushClass::Ephemeral {
-                return dropped.add(class);
+                return dropped.add(&frame);
             }
             self.drop_ephemeral(dropped);
             let is_full = self.is_full(&frame, limits);
             if is_full {
-                dropped.add(class);
+                dropped.add(&frame);
             }
             if is_full && class == PushClass::Signal {
                 // Nobody can close another's socket by calling.
@@ -221,25 +228,28 @@ impl Waiting {
             }
             if is_full {
                 for frame in self.frames.drain(..).chain(self.bulk.drain(..)) {
-                    dropped.add(frame.about().class);
+                    dropped.add(&frame);
                 }
                 (self.frames, self.bulk) = (VecDeque::new(), VecDeque::new());
+                self.count = 0;
                 self.close = Some(Close::TooSlow);
                 return;
             }
         }
+        self.count += frame.parts().len();
         self.bytes += frame.len();
         self.frames.push_back(frame);
     }
 
     fn is_full(&self, next: &Frame, limits: OutboxLimits) -> bool {
-        self.frames.len() >= limits.frames || self.bytes + next.len() > limits.bytes.max(next.len())
+        self.count >= limits.frames || self.bytes + next.len() > limits.bytes.max(next.len())
     }
 
     fn push_bulk(&mut self, frame: Frame, most: usize, dropped: &mut Dropped) {
         while self.bulk.len() >= most {
-            self.bulk.pop_front();
-            dropped.add(PushClass::Bulk);
+            if let Some(oldest) = self.bulk.pop_front() {
+                dropped.add(&oldest);
+            }
         }
         self.bulk.push_back(frame);
     }
@@ -248,11 +258,12 @@ impl Waiting {
         self.frames.retain(|frame| {
             let is_ephemeral = frame.about().class == PushClass::Ephemeral;
             if is_ephemeral {
-                dropped.add(PushClass::Ephemeral);
+                dropped.add(frame);
             }
             !is_ephemeral
         });
         self.bytes = self.frames.iter().map(Frame::len).sum();
+        self.count = self.frames.iter().map(|frame| frame.parts().len()).sum();
     }
 }
 

@@ -17,7 +17,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -133,6 +133,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Writes all these frames and takes them away. Dropped half-way, nothing can be written any more.
     pub(crate) async fn write(&mut self, frames: &mut VecDeque<Frame>) -> io::Result<()> {
         poll_fn(|cx| self.poll_write(cx, frames)).await
+    }
+
+    /// The same, if it can be done at once. None: the rest is left to [`Self::write`].
+    pub(crate) fn write_now(&mut self, frames: &mut VecDeque<Frame>) -> Option<io::Result<()>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.poll_write(&mut cx, frames) {
+            Poll::Ready(written) => Some(written),
+            Poll::Pending => None,
+        }
     }
 
     fn poll_write(

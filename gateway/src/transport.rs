@@ -67,6 +67,19 @@ impl Transport {
         }
     }
 
+    /// Writes them if that can be done at once. None: the rest is left to [`Self::write`], the same frames.
+    pub(crate) fn write_now(&mut self, frames: &mut VecDeque<Frame>) -> Option<io::Result<()>> {
+        match self {
+            Self::Socket(socket) => socket.write_now(frames),
+            Self::Events(_) => None,
+        }
+    }
+
+    /// Whether several frames may come as one.
+    pub(crate) fn takes_runs(&self) -> bool {
+        matches!(self, Self::Socket(_))
+    }
+
     /// Sends a heartbeat; a socket's client repeats the payload.
     pub(crate) async fn ping(&mut self, payload: &[u8]) -> io::Result<()> {
         match self {

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use proto::bus::{DeviceType, Push};
+use proto::bus::{DeviceType, Push, PushClass};
 use proto::id::UserId;
 
 use crate::ask::MembersHere;
@@ -16,6 +16,8 @@ use crate::registry::{Connection, Registry};
 const MOST_ASKS: u8 = 5;
 /// Pushes handed to a connection in one go.
 const GROUP: usize = 64;
+/// Bytes of what goes to a connection as one.
+const RUN_BYTES: usize = 64 << 10;
 
 /// A push and what had happened when it came.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub(super) struct Channel {
     pub(super) waiting: VecDeque<Waiting>,
     /// How many of them go out together.
     group: usize,
+    /// The same as one, for members who want all of it.
+    run: Option<Run>,
     /// How many members have had them.
     place: usize,
     /// Names the last ask.
@@ -131,6 +135,7 @@ impl Channel {
         };
         let behind = (1..).zip(self.waiting.iter().skip(1)).take(GROUP - 1);
         self.group += behind.take_while(|next| alike(*next)).count();
+        self.run = Run::of(self.waiting.iter().take(self.group));
     }
 
     /// Whom the first push adds, when that is not known yet.
@@ -175,6 +180,10 @@ impl Channel {
         let until = self.members.len().min(self.place + slice);
         let mut dropped = Dropped::default();
         for member in &self.members[self.place..until] {
+            if let Some(run) = self.run.as_ref().filter(|run| run.is_for(member)) {
+                dropped.extend(member.connection.outbox.push(run.frame.clone(), limits));
+                continue;
+            }
             let group = self.waiting.iter().take(self.group);
             let wanted = group.filter(|waiting| member.wants(&waiting.push));
             let wanted = wanted.map(|waiting| waiting.frame.clone());
@@ -204,7 +213,7 @@ impl Channel {
             }
         }
         self.members.retain(|member| !member.connection.is_gone());
-        self.place = 0;
+        (self.place, self.run) = (0, None);
     }
 }
 
@@ -217,6 +226,43 @@ impl Member {
             && (device_type == DeviceType::Unspecified
                 || device_type == self.connection.device_type)
             && !self.connection.is_gone()
+    }
+}
+
+/// Several entries as one frame.
+#[derive(Debug)]
+struct Run {
+    frame: Frame,
+    first_seq: u64,
+    /// Connections that do not want all of it.
+    except: Vec<u64>,
+}
+
+impl Run {
+    /// None where a single frame has something of its own.
+    fn of<'a>(group: impl Iterator<Item = &'a Waiting> + Clone) -> Option<Self> {
+        let is_plain = |waiting: &Waiting| {
+            let about = waiting.push.channel.as_ref();
+            about.is_some_and(|about| about.device_type() == DeviceType::Unspecified)
+                && waiting.push.class() == PushClass::Entry
+                && waiting.push.traceparent.is_empty()
+        };
+        let bytes: usize = group.clone().map(|waiting| waiting.frame.len()).sum();
+        if group.clone().nth(1).is_none() || bytes > RUN_BYTES || !group.clone().all(is_plain) {
+            return None;
+        }
+        let first_seq = group.clone().next()?.push.seq;
+        let abouts = group.clone().filter_map(|waiting| waiting.push.channel.as_ref());
+        let except = abouts.map(|about| about.except).collect();
+        let frame = Frame::run(group.map(|waiting| waiting.frame.clone()).collect());
+        Some(Self { frame, first_seq, except })
+    }
+
+    fn is_for(&self, member: &Member) -> bool {
+        let connection = &member.connection;
+        member.from_seq <= self.first_seq
+            && !self.except.contains(&connection.number)
+            && !connection.is_gone()
     }
 }
 

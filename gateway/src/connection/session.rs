@@ -8,6 +8,7 @@ mod serving;
 mod signalling;
 mod writing;
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -45,6 +46,8 @@ pub(super) struct Session {
     unacknowledged: Option<Unacknowledged>,
     /// Frames to be written besides those of the outbox.
     replies: Vec<Bytes>,
+    /// An empty queue whose memory is used again.
+    spare: VecDeque<crate::frame::Frame>,
     /// None for a client that asked for nothing.
     serving: Option<Box<Serving>>,
     heard_at: Instant,
@@ -79,6 +82,7 @@ impl Session {
             in_flight: InFlight::default(),
             unacknowledged: is_followed.then(Unacknowledged::default),
             replies: Vec::new(),
+            spare: VecDeque::new(),
             serving: request.asked.as_deref().map(Serving::new),
             heard_at: now,
             pinged_at: now,

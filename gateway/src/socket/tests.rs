@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+//! The socket against the library at the other end, and against bytes that no library would send.
 
 use futures_util::{SinkExt, StreamExt};
 use proptest::prelude::*;

@@ -20,6 +20,8 @@ use crate::transport::Transport;
 
 /// How long a page may take that nobody asked for.
 const PAGE: Duration = Duration::from_secs(2);
+/// Room for so many frames is kept for the next ones.
+const SPARE: usize = 8;
 
 impl Session {
     /// Writes everything that waits, in one go, or holds it back for a batch.
@@ -35,14 +37,18 @@ impl Session {
     }
 
     pub(super) async fn write_waiting(&mut self, socket: &mut Transport) -> Step {
-        let Taken { mut frames, failed, close, is_nudged } = self.connection.outbox.take();
+        let empty = std::mem::take(&mut self.spare);
+        let Taken { mut frames, failed, close, is_nudged } = self.connection.outbox.take_for(empty);
+        if self.serving.is_some() || !socket.takes_runs() {
+            frames = frames.iter().flat_map(Frame::parts).cloned().collect();
+        }
         for failed in failed {
             self.fail(failed);
         }
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
         let (mut first, mut further) = (None, Vec::new());
-        for about in frames.iter().map(Frame::about) {
+        for about in frames.iter().flat_map(Frame::parts).map(Frame::about) {
             if !about.answers.is_empty()
                 && let Some(request) = self.in_flight.settle(&about.answers)
             {
@@ -62,9 +68,12 @@ impl Session {
             }
         }
         frames.extend(self.replies.drain(..).map(|json| Frame::answer(&json)));
-        match self.deliver(socket, frames).await {
+        match self.deliver(socket, &mut frames).await {
             Step::On => {}
             ended @ Step::End(_) => return ended,
+        }
+        if frames.capacity() <= SPARE {
+            self.spare = frames;
         }
         if first.is_some() {
             let Connection { number, user_id, .. } = &*self.connection;
@@ -82,14 +91,14 @@ impl Session {
             return Step::On;
         }
         let replies = std::mem::take(&mut self.replies);
-        let frames = replies.iter().map(|json| Frame::answer(json)).collect();
-        self.deliver(socket, frames).await
+        let mut frames = replies.iter().map(|json| Frame::answer(json)).collect();
+        self.deliver(socket, &mut frames).await
     }
 
     pub(super) async fn deliver(
         &self,
         socket: &mut Transport,
-        mut frames: VecDeque<Frame>,
+        frames: &mut VecDeque<Frame>,
     ) -> Step {
         if frames.is_empty() {
             return Step::On;
@@ -98,12 +107,19 @@ impl Session {
         if !self.shared.pulse.is_fit() && !self.shared.pulse.until_fit(patience).await {
             return Step::End(Some(Close::Restarting));
         }
-        self.shared.metrics.frames_out.inc_by(frames.len() as u64);
+        let count: usize = frames.iter().map(|frame| frame.parts().len()).sum();
+        self.shared.metrics.frames_out.inc_by(count as u64);
         if let Some(serving) = &self.serving {
-            frames = serving.batched(frames, socket.encoding());
+            *frames = serving.batched(std::mem::take(frames), socket.encoding());
+        }
+        // Nearly always there is room at once, and no clock needs to be asked.
+        match socket.write_now(frames) {
+            Some(Ok(())) => return Step::On,
+            Some(Err(_)) => return Step::End(None),
+            None => {}
         }
         let patience = Duration::from_millis(self.shared.limits.write_timeout_ms);
-        Self::in_time(patience, socket.write(&mut frames)).await
+        Self::in_time(patience, socket.write(frames)).await
     }
 
     pub(super) async fn in_time(
@@ -118,7 +134,7 @@ impl Session {
     }
 
     async fn deliver_page(&self, socket: &mut Transport, json: &[u8]) -> Step {
-        self.deliver(socket, VecDeque::from([Frame::answer(json)])).await
+        self.deliver(socket, &mut VecDeque::from([Frame::answer(json)])).await
     }
 
     /// Fetches what the device lacks and writes it page by page, so that memory holds one page.
