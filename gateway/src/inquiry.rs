@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::journal::{Found, Journal, Which};
 use crate::registry::Registry;
+use crate::shared::Shared;
 
 /// Questions waiting; further ones get no answer, and the operator asks again.
 const QUEUE: usize = 64;
@@ -39,14 +40,24 @@ impl InquiryLink {
 
 /// Answers questions.
 pub(crate) struct Answerer {
-    pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) gateway_id: String,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) journal: Arc<Journal>,
-    pub(crate) shutdown: Shutdown,
+    bus: Arc<dyn Bus>,
+    gateway_id: String,
+    registry: Arc<Registry>,
+    journal: Arc<Journal>,
+    shutdown: Shutdown,
 }
 
 impl Answerer {
+    pub(crate) fn new(shared: &Shared, ended: &Shutdown) -> Self {
+        Self {
+            bus: Arc::clone(&shared.bus),
+            gateway_id: shared.gateway_id.clone(),
+            registry: Arc::clone(&shared.registry),
+            journal: Arc::clone(&shared.journal),
+            shutdown: ended.clone(),
+        }
+    }
+
     /// Answers one after the other until the end.
     pub(crate) async fn run(self, mut inquiries: Inquiries) {
         loop {

@@ -233,7 +233,7 @@ impl Gateway {
         );
         let registry = Arc::clone(&shared.registry);
         links.spawn("doubts", Doubts::new(registry, gateway.clone(), ended.clone()).run());
-        links.spawn("inquiries", answerer(&shared, &ended).run(inquiries));
+        links.spawn("inquiries", Answerer::new(&shared, &ended).run(inquiries));
         links.spawn("presence link", reporter(&shared, gateway.clone(), &ended).run(events));
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));
         links.spawn("heads", teller(&shared, &ended).run(asks));
@@ -304,16 +304,6 @@ fn downlink(
         limits: shared.limits.clone(),
         pulse: Arc::clone(&shared.pulse),
         metrics: shared.metrics.clone(),
-        shutdown: ended.clone(),
-    }
-}
-
-fn answerer(shared: &Shared, ended: &Shutdown) -> Answerer {
-    Answerer {
-        bus: Arc::clone(&shared.bus),
-        gateway_id: shared.gateway_id.clone(),
-        registry: Arc::clone(&shared.registry),
-        journal: Arc::clone(&shared.journal),
         shutdown: ended.clone(),
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod announce;
+pub mod client;
 pub mod lease;
 pub mod pending;
 pub mod registration;

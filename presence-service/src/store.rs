@@ -36,10 +36,9 @@ use proto::id::{GatewayId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{HeartbeatOutcome, Tally};
+use crate::domain::client::Client;
 use crate::domain::lease::Terms;
-use crate::domain::registration::{
-    Allowed, Change, Client, Connected, Disconnected, GatewayEpoch, Place,
-};
+use crate::domain::registration::{Allowed, Change, Connected, Disconnected, GatewayEpoch, Place};
 use crate::domain::status::{Chosen, Standing};
 
 /// Why the store did not do it.

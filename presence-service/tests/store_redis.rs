@@ -138,7 +138,8 @@ async fn a_lost_redis_is_found_again_and_reads_do_not_notice_a_broken_connection
 
 #[tokio::test]
 async fn a_spoilt_record_reads_as_nobody_harms_no_other_and_is_mended_by_the_next_write() {
-    use presence_service::domain::registration::{Client, Connected, DeviceType, GatewayEpoch};
+    use presence_service::domain::client::Client;
+    use presence_service::domain::registration::{Connected, DeviceType, GatewayEpoch};
     use presence_service::store::Report;
     use proto::id::{DeviceId, GatewayId};
 
@@ -170,8 +171,9 @@ async fn a_spoilt_record_reads_as_nobody_harms_no_other_and_is_mended_by_the_nex
 
 #[tokio::test]
 async fn what_a_connection_came_from_goes_with_it_however_it_ends() {
+    use presence_service::domain::client::Client;
     use presence_service::domain::registration::{
-        Client, Connected, DeviceType, Disconnected, GatewayEpoch,
+        Connected, DeviceType, Disconnected, GatewayEpoch,
     };
     use presence_service::store::Report;
     use proto::id::{DeviceId, GatewayId};

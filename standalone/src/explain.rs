@@ -101,11 +101,12 @@ fn head(page: &Explanation) -> String {
         text += &pushed(push);
     }
     if let Some(unknown) = &page.pushes_unknown {
-        text += &format!("pushed    {unknown}");
-        if page.pushes_since > 0 {
-            text += &format!(" (it remembers since {})", utc(page.pushes_since));
-        }
-        text += "\n";
+        let since = match page.pushes_since {
+            0 => String::new(),
+            since => format!(" (it remembers since {})", utc(since)),
+        };
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "pushed    {unknown}{since}");
     }
     text
 }
@@ -142,15 +143,17 @@ fn written(device: &Device) -> String {
     if !device.is_connected {
         text += ", gone since";
     }
-    match (device.written_after, device.written_at) {
+    let written = match (device.written_after, device.written_at) {
         (Some(after), Some(at)) if after < at => {
-            text += &format!(", written between {} and {}", utc(after), utc(at));
+            format!(", written between {} and {}", utc(after), utc(at))
         }
-        (_, Some(at)) => text += &format!(", written {}", utc(at)),
-        (_, None) => {}
-    }
+        (_, Some(at)) => format!(", written {}", utc(at)),
+        (_, None) => String::new(),
+    };
+    text += &written;
     if let Some(not_written) = &device.not_written {
-        text += &format!(", {not_written}");
+        text += ", ";
+        text += not_written;
     }
     text
 }

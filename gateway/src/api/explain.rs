@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
 use platform::grpc::ask;
-use proto::bus::{GatewayRef, PushOutcome, WrittenState};
+use proto::bus::{GatewayRef, PushOutcome, WrittenState, WrittenTo};
 use proto::chat::{ExplainReply, ExplainRequest, ExplainedMember};
 use proto::id::ConversationId;
 use proto::presence::{LocateReply, LocateRequest};
@@ -288,7 +288,7 @@ fn devices(
         let answer = findings.written.get(&gateway.id);
         let written = answer.and_then(|all| all.iter().find(|it| it.connection == *number));
         let is_sender = reply.members.get(*member).is_some_and(|it| it.user_id == reply.sender_id);
-        let not_written = match (answer, written.map(|it| it.state())) {
+        let not_written = match (answer, written.map(WrittenTo::state)) {
             (_, Some(WrittenState::Written)) => None,
             (_, Some(WrittenState::NotWritten)) if is_sender => {
                 Some("not as a push: the connection that wrote it got `sent`")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use platform::grpc::ask;
 use platform::token::TokenError;
 use proto::bus::DeviceType;
@@ -66,7 +66,7 @@ pub(crate) fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool
 
 /// What a client calls itself, as far as presence keeps it; empty when it says nothing.
 pub(crate) fn user_agent(headers: &HeaderMap) -> Box<str> {
-    let said = headers.get(header::USER_AGENT).map(|value| value.as_bytes()).unwrap_or_default();
+    let said = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
     let said = String::from_utf8_lossy(said);
     Box::from(&said[..said.floor_char_boundary(USER_AGENT_BYTES)])
 }

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use presence_service::domain::account::{HeartbeatOutcome, Tally};
+use presence_service::domain::client::Client;
 use presence_service::domain::registration::{
-    Cause, Change, Client, Connected, DeviceType, Disconnected, GatewayEpoch,
+    Cause, Change, Connected, DeviceType, Disconnected, GatewayEpoch,
 };
 use presence_service::domain::status::{Chosen, Standing, Status};
 use presence_service::store::{Choice, LeaseConfig, PresenceStore, Report, StoreError, UserState};

@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use proto::id::{GatewayId, UserId};
 
 use super::{RedisStore, packed};
-use crate::domain::registration::{Client, GatewayEpoch};
+use crate::domain::client::Client;
+use crate::domain::registration::GatewayEpoch;
 use crate::store::{Revoked, Session, StoreError};
 
 impl RedisStore {

@@ -7,8 +7,9 @@ use proto::id::{GatewayId, UserId};
 use redis::Pipeline;
 
 use super::{RedisStore, call, packed};
+use crate::domain::client::Client;
 use crate::domain::registration::{
-    Allowed, Cause, Change, Client, Connected, Disconnected, GatewayEpoch, Place,
+    Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Place,
 };
 use crate::domain::status::Standing;
 use crate::store::{Choice, Report, Reported, StoreError, Swept};
