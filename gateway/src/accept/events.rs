@@ -41,7 +41,7 @@ pub(super) async fn open(
     }
     let (request, seat) = match let_in(&shared, &peer, &query, &headers, None) {
         Ok(let_in) => let_in,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let limits = &shared.limits;
     let (stream, body) = events::open(limits.posted_frames, limits.frame_bytes);
@@ -77,45 +77,44 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    match put(&shared, &connection_id, query.token.as_deref(), &headers, body) {
+    let (gateway, number) = parts(&connection_id);
+    if gateway.is_some_and(|gateway| gateway != shared.gateway_id) {
+        let text = "this stream is at another gateway: the balancer must keep a user at one, by the \
+                    parameter `user` for example";
+        let refusal = ApiError::new(ErrorCode::NotFound, text).body();
+        return (StatusCode::MISDIRECTED_REQUEST, refusal).into_response();
+    }
+    let token = handshake::token(query.token.as_deref(), &headers).unwrap_or_default();
+    match put(&shared, number, &token, body) {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The gateway and the number in a connection id.
+fn parts(connection_id: &str) -> (Option<&str>, Option<u64>) {
+    match connection_id.rsplit_once('.') {
+        Some((gateway, number)) => (Some(gateway), u64::from_str_radix(number, 16).ok()),
+        None => (None, None),
     }
 }
 
 fn put(
     shared: &Shared,
-    connection_id: &str,
-    token: Option<&str>,
-    headers: &HeaderMap,
+    number: Option<u64>,
+    token: &str,
     body: Result<Bytes, BytesRejection>,
-) -> Result<(), Response> {
-    let token = handshake::token(token, headers).unwrap_or_default();
-    let identity = shared
-        .identify(&token)
-        .map_err(|error| ApiError::unauthenticated(&error.to_string()).into_response())?;
-    let (gateway, number) = connection_id
-        .rsplit_once('.')
-        .and_then(|(gateway, number)| Some((gateway, u64::from_str_radix(number, 16).ok()?)))
-        .ok_or_else(|| {
-            ApiError::not_found("post to the `connection_id` of `welcome`").into_response()
-        })?;
-    if gateway != shared.gateway_id {
-        let text = "this stream is at another gateway: the balancer must keep a user at one, by the \
-                    parameter `user` for example";
-        let misdirected = StatusCode::MISDIRECTED_REQUEST;
-        return Err((misdirected, ApiError::new(ErrorCode::NotFound, text).body()).into_response());
-    }
-    let connection = shared.registry.get(number);
+) -> Result<(), ApiError> {
+    let identity = shared.identify(token);
+    let identity = identity.map_err(|error| ApiError::unauthenticated(&error.to_string()))?;
+    let connection = number.and_then(|number| shared.registry.get(number));
     let inbox = connection
         .as_ref()
         .filter(|connection| connection.user_id == identity.user_id)
         .and_then(|connection| connection.inbox.as_ref())
-        .ok_or_else(|| {
-            ApiError::not_found("no such stream of this user: open another").into_response()
-        })?;
-    let frames = frames(shared, body).map_err(IntoResponse::into_response)?;
-    inbox.take(frames).map_err(|refusal| not_taken(shared, &refusal).into_response())
+        .ok_or_else(|| ApiError::not_found("no such stream of this user: open another"))?;
+    let frames = frames(shared, body)?;
+    inbox.take(frames).map_err(|refusal| not_taken(shared, &refusal))
 }
 
 fn frames(shared: &Shared, body: Result<Bytes, BytesRejection>) -> Result<Vec<String>, ApiError> {

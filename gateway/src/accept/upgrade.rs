@@ -59,7 +59,7 @@ fn accept_socket(
 ) -> Response {
     let (request, seat) = match let_in(&shared, peer, query, headers, conversation_id) {
         Ok(let_in) => let_in,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     if request.token.is_none() {
         request.gate.narrow(STRANGER_BYTES);
@@ -88,21 +88,23 @@ pub(super) fn let_in(
     query: &ConnectQuery,
     headers: &HeaderMap,
     conversation_id: Option<ConversationId>,
-) -> Result<(Request, SocketSeat), Response> {
+) -> Result<(Request, SocketSeat), Box<Response>> {
     if !handshake::is_origin_allowed(headers, &shared.allowed_origins) {
-        return Err((StatusCode::FORBIDDEN, "pages of this origin may not connect").into_response());
+        let refused = (StatusCode::FORBIDDEN, "pages of this origin may not connect");
+        return Err(Box::new(refused.into_response()));
     }
-    let asked = query.asked().map_err(|text| (StatusCode::BAD_REQUEST, text).into_response())?;
+    let asked =
+        query.asked().map_err(|text| Box::new((StatusCode::BAD_REQUEST, text).into_response()))?;
     if shared.shutdown.is_begun() {
         let later = [("retry-after", "1")];
         let leaving = (StatusCode::SERVICE_UNAVAILABLE, later, "leaving; connect again");
-        return Err(leaving.into_response());
+        return Err(Box::new(leaving.into_response()));
     }
     let client = shared.admission.client(peer.address, headers);
     let seat = shared
         .admission
         .socket(client)
-        .map_err(|refusal| refused(shared, refusal).into_response())?;
+        .map_err(|refusal| Box::new(refused(shared, refusal).into_response()))?;
     peer.gate.is_socket();
     let device = query.device.as_deref().and_then(|device| DeviceId::parse(device).ok());
     let request = Request {

@@ -232,11 +232,10 @@ impl Session {
             Message::Text(text) if text.len() > limit => self.too_large(socket).await,
             Message::Binary(bytes) if bytes.len() > limit => self.too_large(socket).await,
             Message::Close(_) => Step::End(None),
-            Message::Ping(_) => Step::On,
             Message::Pong(payload) if self.serving.is_some() => {
                 Box::pin(self.pong(socket, &payload)).await
             }
-            Message::Pong(_) => Step::On,
+            Message::Ping(_) | Message::Pong(_) => Step::On,
             message => {
                 self.shared.metrics.frames_in.inc();
                 match handshake::decode(&message, socket.encoding(), limit) {

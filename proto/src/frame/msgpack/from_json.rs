@@ -90,14 +90,15 @@ impl<'a> Writer<'a> {
             }
         }
         self.at += 1;
+        let behind = head + 1;
         if count < 16 {
             self.packed[head] = markers.0 | count as u8;
         } else if let Ok(count) = u16::try_from(count) {
             self.packed[head] = markers.1;
-            self.packed.splice(head + 1..head + 1, count.to_be_bytes());
+            self.packed.splice(behind..behind, count.to_be_bytes());
         } else {
             self.packed[head] = markers.1 + 1;
-            self.packed.splice(head + 1..head + 1, count.to_be_bytes());
+            self.packed.splice(behind..behind, count.to_be_bytes());
         }
         Some(())
     }
