@@ -167,8 +167,7 @@ impl Frame {
     pub(crate) fn wire(&self, encoding: Encoding) -> &[u8] {
         let form = if encoding.is_binary { self.packed() } else { &self.0.json };
         if encoding.is_deflated
-            && let Some(deflated) =
-                form.deflated.get_or_init(|| self.deflated(form, encoding))
+            && let Some(deflated) = form.deflated.get_or_init(|| self.deflated(form, encoding))
         {
             return deflated;
         }
@@ -207,4 +206,28 @@ impl Frame {
 fn joined(frames: &[Frame], encoding: Encoding) -> Box<[u8]> {
     let parts: Vec<&[u8]> = frames.iter().map(|frame| frame.wire(encoding)).collect();
     parts.concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_its_frames_one_after_the_other_in_every_encoding() {
+        let texts = ["short".to_owned(), "long ".repeat(100), "é".repeat(70_000)];
+        let entry = |text: &String| {
+            let json = serde_json::json!({ "type": "entry", "text": text }).to_string();
+            Frame::new(json.as_bytes(), About::class(PushClass::Entry))
+        };
+        let parts: Vec<Frame> = texts.iter().map(entry).collect();
+        let run = Frame::run(parts.clone());
+        assert_eq!((run.parts().len(), parts[0].parts().len()), (3, 1));
+        assert_eq!(run.len(), parts.iter().map(Frame::len).sum::<usize>());
+        for (is_deflated, is_binary) in [(false, false), (true, false), (false, true), (true, true)]
+        {
+            let encoding = Encoding { is_deflated, is_binary };
+            let single: Vec<&[u8]> = parts.iter().map(|frame| frame.wire(encoding)).collect();
+            assert_eq!(run.wire(encoding), single.concat(), "{encoding:?}");
+        }
+    }
 }

@@ -375,6 +375,18 @@ mod tests {
     }
 
     #[test]
+    fn a_run_takes_the_room_of_its_frames_and_is_dropped_as_so_many() {
+        let outbox = Outbox::default();
+        let run = Frame::run(vec![queued(PushClass::Entry, 10); 2]);
+        assert!(outbox.push(run.clone(), LIMITS).is_none());
+        assert_eq!(outbox.waiting().0, 2);
+        push(&outbox, PushClass::Entry, 10);
+        let dropped: Vec<_> = outbox.push(run, LIMITS).by_kind().collect();
+        assert_eq!(dropped, [("entry", 5)]);
+        assert_eq!(outbox.take().close, Some(Close::TooSlow));
+    }
+
+    #[test]
     fn one_frame_larger_than_the_bound_still_goes_out_alone() {
         let outbox = Outbox::default();
         push(&outbox, PushClass::Entry, 1_000);

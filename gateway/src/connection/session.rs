@@ -4,6 +4,7 @@ mod event;
 mod leaving;
 mod rated;
 mod refusing;
+mod sending;
 mod serving;
 mod signalling;
 mod writing;
@@ -22,7 +23,7 @@ use proto::id::ConversationId;
 use tokio::time::Instant;
 
 use super::close::Close;
-use super::in_flight::{InFlight, Request};
+use super::in_flight::InFlight;
 use super::unacknowledged::Unacknowledged;
 use super::{handshake, sync};
 use crate::registry::Connection;
@@ -345,36 +346,6 @@ impl Session {
         let _ = self.shared.uplink.chat(conversation_id, frame);
     }
 
-    fn send(&mut self, send: client::Send) {
-        let (reference, client_id) = (send.r#ref.clone(), send.client_id);
-        let to = match (&send.conversation_id, &send.to) {
-            (Some(id), None) => *id,
-            (None, Some(user)) => ConversationId::direct(&self.identity.user_id, user),
-            _ => {
-                let text = "give exactly one of `conversation_id` and `to`";
-                return self.refuse(reference, Some(client_id), ErrorCode::Invalid, text);
-            }
-        };
-        if self.is_ending() {
-            return self.refuse_away(reference, Some(client_id));
-        }
-        if self.in_flight.len() >= self.shared.limits.in_flight {
-            let code = ErrorCode::RateLimited;
-            let text = "too much awaits its answer; see `limits.in_flight` of `welcome`";
-            return self.refuse_for_now(reference, Some(client_id), code, text);
-        }
-        let span = self.shared.tracer.root("gateway.receive");
-        let frame = self.frame(Body::Send(send_body(send, to)), span.traceparent());
-        if self.shared.uplink.chat(to, frame).is_err() {
-            return self.refuse_away(reference, Some(client_id));
-        }
-        self.in_flight.add(Request {
-            client_id: client_id.to_bytes(),
-            reference,
-            sent_at: std::time::Instant::now(),
-        });
-    }
-
     fn frame(&self, body: Body, traceparent: String) -> Frame {
         let origin = self.identity.origin(
             self.connection.number,
@@ -382,22 +353,5 @@ impl Session {
             self.connection.device_type,
         );
         Frame { origin: Some(origin), traceparent, body: Some(body) }
-    }
-}
-
-fn send_body(send: client::Send, to: ConversationId) -> bus::Send {
-    let boxed = |raw: Box<serde_json::value::RawValue>| String::from(Box::<str>::from(raw));
-    bus::Send {
-        r#ref: send.r#ref.unwrap_or_default(),
-        client_id: send.client_id.to_bytes(),
-        conversation_id: to.to_bytes(),
-        to: send.to.map(|user| user.to_string()).unwrap_or_default(),
-        kind: send.kind,
-        content: boxed(send.content),
-        reply_to: send.reply_to.unwrap_or(0),
-        mentions: send.mentions.iter().map(ToString::to_string).collect(),
-        important: send.is_important,
-        extra: send.extra.map(boxed).unwrap_or_default(),
-        device_type: handshake::device_type(send.device_type.as_deref()) as i32,
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::device::{Device, Heard};
-use crate::edge::{Edge, until};
+use crate::edge::{Edge, token, until};
 use crate::services::Mode;
 
 const ID: Uuid = Uuid::from_u128(7);
@@ -152,6 +152,30 @@ async fn the_asking_connection_and_other_kinds_of_devices_are_left_out() {
     edge.push_all(vec![push(1, to_phones), push(2, by_ann), plain(3)]).await;
     hears(&mut bob, 2..=3).await;
     hears(&mut ann, [3]).await;
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn entries_that_go_out_together_reach_each_connection_in_the_form_that_it_asked_for() {
+    let edge = Edge::start().await;
+    edge.chat.has_members(0, &[("ann", 1), ("bob", 3), ("cleo", 1), ("dan", 1)]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    let mut cleo = Device::connect(&edge, "cleo").await;
+    let path = format!("/ws?token={}&batch=10&batch_ms=100", token("dan"));
+    let mut dan = Device::open(&edge, &path, &[]).await;
+    dan.welcome().await;
+    let by_cleo = ChannelPush { except: cleo.number, ..ChannelPush::default() };
+    let mut entries: Vec<Push> = (1..=8).map(plain).collect();
+    entries[4].channel = Some(by_cleo);
+    edge.push_all(entries).await;
+    hears(&mut ann, 1..=8).await;
+    // A member since the third, and the one who said the fifth.
+    hears(&mut bob, 3..=8).await;
+    hears(&mut cleo, (1..=8).filter(|seq| *seq != 5)).await;
+    let batch = dan.expect("batch").await;
+    let seqs: Vec<_> = batch["frames"].as_array().unwrap().iter().map(|it| &it["seq"]).collect();
+    assert!(seqs.into_iter().eq(&(1..=8).map(|seq: u64| json!(seq)).collect::<Vec<_>>()));
     edge.stop().await;
 }
 
