@@ -44,7 +44,7 @@ pub struct House {
     ground: Ground,
     to_presence: GrpcChannel,
     /// Each in a runtime of its own, so that it can be cut off as by a crash.
-    chats: Vec<Runtime>,
+    chats: Vec<(Runtime, Shutdown)>,
     /// The gateway and presence.
     stops: [(Tasks, Shutdown); 2],
     folder: tempfile::TempDir,
@@ -122,14 +122,20 @@ impl House {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let tasks = Tasks::new();
         let entered = runtime.enter();
-        tasks.spawn("chat", service.run(calls, Shutdown::new()));
+        let stop = Shutdown::new();
+        tasks.spawn("chat", service.run(calls, stop.clone()));
         drop(entered);
-        self.chats.push(runtime);
+        self.chats.push((runtime, stop));
     }
 
     /// Ends the first chat service without letting it finish, as a crash does.
     pub fn cut_off_first_chat(&mut self) {
-        self.chats.remove(0).shutdown_background();
+        self.chats.remove(0).0.shutdown_background();
+    }
+
+    /// Asks the first chat service to yield what it has: it finishes the batch in hand and leaves.
+    pub fn ask_first_chat_to_yield(&self) {
+        self.chats[0].1.begin();
     }
 
     /// Holds back every commit until it is let go.
@@ -164,7 +170,7 @@ impl House {
             assert_eq!(tasks.join(PATIENCE).await, Ok(()));
             assert_eq!(tasks.panics(), 0);
         }
-        for chat in self.chats {
+        for (chat, _) in self.chats {
             chat.shutdown_background();
         }
         self.ground.bus.close().await;

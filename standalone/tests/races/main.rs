@@ -1,6 +1,7 @@
 //! The hard races in all their orders, by gates and not by luck: a device registers (R) and then syncs (S),
 //! while a message to it is committed (C) and then its user is located (L). In each of the six orders the
-//! message is heard, live or in the sync. And a batch that is cut off between commit and delivery.
+//! message is heard, live or in the sync. A batch that is cut off between commit and delivery; a partition that is
+//! yielded while it has such a batch; a cursor that is committed before or after its user's other device syncs.
 
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
@@ -118,4 +119,79 @@ async fn a_batch_that_is_cut_off_after_its_commit_is_delivered_by_the_next_in_li
     );
     assert_eq!(bob.expect("entry").await["seq"], 1);
     house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_is_yielded_after_the_batch_in_hand_and_what_stood_behind_it_follows() {
+    let mut house = House::about("bob").await;
+    let mut ann = house.connect("ann").await;
+    let mut bob = house.connect("bob").await;
+    house.presence.location.close();
+    ann.write_to("bob", Uuid::now_v7()).await;
+    house.presence.location.arrived(1).await;
+    assert_eq!(ann.expect("sent").await["seq"], 1);
+    ann.write_to("bob", Uuid::now_v7()).await;
+    house.start_another_chat();
+    house.ask_first_chat_to_yield();
+    assert!(bob.is_silent(), "whoever has the second message does not deliver it before the first");
+    house.presence.location.open();
+    assert_eq!(bob.expect("entry").await["seq"], 1);
+    assert_eq!(bob.expect("entry").await["seq"], 2);
+    assert_eq!(ann.expect("sent").await["seq"], 2);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_yield_that_is_cut_off_leaves_all_of_it_to_the_next_in_line_in_its_order() {
+    let mut house = House::about("bob").await;
+    let mut ann = house.connect("ann").await;
+    let mut bob = house.connect("bob").await;
+    house.presence.location.close();
+    ann.write_to("bob", Uuid::now_v7()).await;
+    house.presence.location.arrived(1).await;
+    assert_eq!(ann.expect("sent").await["seq"], 1);
+    ann.write_to("bob", Uuid::now_v7()).await;
+    house.start_another_chat();
+    house.ask_first_chat_to_yield();
+    house.cut_off_first_chat();
+    house.presence.location.arrived(2).await;
+    assert!(bob.is_silent());
+    house.presence.location.open();
+    assert_eq!(bob.expect("entry").await["seq"], 1);
+    assert_eq!(bob.expect("entry").await["seq"], 2);
+    // Each is stored once, whoever says so.
+    let second = ann.expect("sent").await["seq"].as_u64();
+    let last = if second == Some(1) { ann.expect("sent").await["seq"].as_u64() } else { second };
+    assert_eq!(last, Some(2));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_counts_the_same_whether_it_is_committed_before_or_after_a_sync() {
+    for is_held in [false, true] {
+        let house = House::about("bob").await;
+        let mut ann = house.connect("ann").await;
+        let mut bob = house.connect("bob").await;
+        let mut other = house.connect("bob").await;
+        ann.write_to("bob", Uuid::now_v7()).await;
+        let entry = bob.expect("entry").await;
+        let read = |seq: u64| serde_json::json!({ "type": "read", "conversation_id": entry["conversation_id"], "seq": seq });
+        if is_held {
+            let commits = house.hold_commits().await;
+            bob.say(&read(1)).await;
+            assert_eq!(other.sync().await, [1]);
+            commits.let_go().await;
+        } else {
+            bob.say(&read(1)).await;
+        }
+        assert_eq!(ann.expect("receipt").await["read_seq"], 1);
+        assert_eq!(other.sync().await, [1], "a cursor takes no entry away");
+        // What the other device says later of earlier takes nothing back, and nobody is told.
+        other.say(&read(0)).await;
+        ann.write_to("bob", Uuid::now_v7()).await;
+        assert_eq!(other.expect("entry").await["seq"], 2);
+        other.say(&read(2)).await;
+        assert_eq!(ann.expect("receipt").await["read_seq"], 2);
+        house.stop().await;
+    }
 }
