@@ -100,7 +100,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     return Poll::Ready(Some(Ok(message)));
                 }
                 Ok(None) => {}
-                Err(error) => return Poll::Ready(Some(Err(error))),
+                Err(error) => {
+                    // What follows it cannot be understood, a goodbye least of all.
+                    self.is_closed = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
             }
             let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
             let mut read = ReadBuf::uninit(&mut space);

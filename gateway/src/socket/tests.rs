@@ -173,6 +173,19 @@ async fn a_goodbye_has_its_code_and_a_reason_cut_to_fit() {
 }
 
 #[tokio::test]
+async fn after_what_is_against_the_protocol_the_last_word_is_said_and_nothing_is_waited_for() {
+    let (here, mut there) = duplex(100);
+    let mut socket = Socket::new(here, &[], LIMIT, Encoding::default());
+    there.write_all(&masked(0x88, &1005_u16.to_be_bytes())).await.unwrap();
+    assert!(matches!(socket.recv().await, Some(Err(ReadError::NotFrames))));
+    socket.close(1002, "").await.unwrap();
+    assert!(socket.recv().await.is_none());
+    let mut bytes = [0; 4];
+    there.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(bytes, [0x88, 2, 0x03, 0xEA]);
+}
+
+#[tokio::test]
 async fn after_a_frame_that_was_cut_off_nothing_else_is_written() {
     let (mut socket, _client) = pair(10).await;
     let mut frames = VecDeque::from([frame(&"x".repeat(100))]);
