@@ -20,6 +20,8 @@ mod connection;
 mod counters;
 pub mod crowd;
 mod cursor;
+#[cfg(test)]
+mod cuts;
 mod event;
 mod facts;
 pub mod fanout;

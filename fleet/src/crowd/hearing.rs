@@ -237,14 +237,7 @@ mod tests {
         ) {
             let finder = Finder::new(&Run::begin(), 200);
             let stream = stream(kind, &finder, count);
-            let mut chunks = Vec::new();
-            let mut rest = stream.as_slice();
-            for cut in cuts {
-                let (chunk, later) = rest.split_at(cut.min(rest.len()));
-                chunks.push(chunk);
-                rest = later;
-            }
-            chunks.push(rest);
+            let chunks = crate::cuts::cut(&stream, cuts);
             let expected: Vec<u32> = (0..count).collect();
             prop_assert_eq!(numbers(kind, &finder, &chunks), expected);
         }

@@ -155,14 +155,7 @@ mod tests {
                 stream.extend_from_slice(body);
                 stream.extend_from_slice(b"\r\nPING\r\n");
             }
-            let mut chunks = Vec::new();
-            let mut rest = stream.as_slice();
-            for cut in cuts {
-                let (chunk, later) = rest.split_at(cut.min(rest.len()));
-                chunks.push(chunk);
-                rest = later;
-            }
-            chunks.push(rest);
+            let chunks = crate::cuts::cut(&stream, cuts);
             let whole = heard(&[&stream]).unwrap();
             prop_assert_eq!(whole.len(), 1 + 2 * bodies.len());
             prop_assert_eq!(heard(&chunks).unwrap(), whole);

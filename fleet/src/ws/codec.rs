@@ -301,14 +301,7 @@ mod tests {
         ) {
             let stream: Vec<u8> =
                 messages.iter().flat_map(|bytes| server_frame(true, TEXT, bytes)).collect();
-            let mut chunks = Vec::new();
-            let mut rest = stream.as_slice();
-            for cut in cuts {
-                let (chunk, later) = rest.split_at(cut.min(rest.len()));
-                chunks.push(chunk);
-                rest = later;
-            }
-            chunks.push(rest);
+            let chunks = crate::cuts::cut(&stream, cuts);
             prop_assert_eq!(heard(&chunks).unwrap(), messages);
         }
 

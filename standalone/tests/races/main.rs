@@ -8,7 +8,7 @@
 mod gates;
 mod house;
 
-use house::House;
+use house::{Device, House};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,11 +121,11 @@ async fn a_batch_that_is_cut_off_after_its_commit_is_delivered_by_the_next_in_li
     house.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_partition_is_yielded_after_the_batch_in_hand_and_what_stood_behind_it_follows() {
-    let mut house = House::about("bob").await;
+/// Ann and Bob, while the first chat service yields with her first message to him committed and not located,
+/// and a second one behind it. Another chat service stands in line.
+async fn yielding(house: &mut House) -> (Device, Device) {
     let mut ann = house.connect("ann").await;
-    let mut bob = house.connect("bob").await;
+    let bob = house.connect("bob").await;
     house.presence.location.close();
     ann.write_to("bob", Uuid::now_v7()).await;
     house.presence.location.arrived(1).await;
@@ -133,6 +133,13 @@ async fn a_partition_is_yielded_after_the_batch_in_hand_and_what_stood_behind_it
     ann.write_to("bob", Uuid::now_v7()).await;
     house.start_another_chat();
     house.ask_first_chat_to_yield();
+    (ann, bob)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_is_yielded_after_the_batch_in_hand_and_what_stood_behind_it_follows() {
+    let mut house = House::about("bob").await;
+    let (mut ann, mut bob) = yielding(&mut house).await;
     assert!(bob.is_silent(), "whoever has the second message does not deliver it before the first");
     house.presence.location.open();
     assert_eq!(bob.expect("entry").await["seq"], 1);
@@ -144,15 +151,7 @@ async fn a_partition_is_yielded_after_the_batch_in_hand_and_what_stood_behind_it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_yield_that_is_cut_off_leaves_all_of_it_to_the_next_in_line_in_its_order() {
     let mut house = House::about("bob").await;
-    let mut ann = house.connect("ann").await;
-    let mut bob = house.connect("bob").await;
-    house.presence.location.close();
-    ann.write_to("bob", Uuid::now_v7()).await;
-    house.presence.location.arrived(1).await;
-    assert_eq!(ann.expect("sent").await["seq"], 1);
-    ann.write_to("bob", Uuid::now_v7()).await;
-    house.start_another_chat();
-    house.ask_first_chat_to_yield();
+    let (mut ann, mut bob) = yielding(&mut house).await;
     house.cut_off_first_chat();
     house.presence.location.arrived(2).await;
     assert!(bob.is_silent());
