@@ -13,6 +13,7 @@ mod channel;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -73,7 +74,7 @@ impl Channels {
     }
 
     /// Takes a push of a large conversation, or one that stands behind such.
-    pub(crate) fn take(&mut self, id: ConversationId, push: Push) {
+    pub(crate) fn take(&mut self, id: ConversationId, mut push: Push) {
         self.clock += 1;
         let channel = self.channels.entry(id).or_default();
         channel.used_at = self.clock;
@@ -82,6 +83,8 @@ impl Channels {
         }
         let arrivals = self.registry.arrivals();
         let frame = Frame::pushed(&push);
+        // Not twice, and not with all that came in the same batch.
+        push.frame = Bytes::new();
         channel.waiting.push_back(Waiting { push, frame, arrivals, asked: 0 });
         if channel.waiting.len() == 1 {
             self.advance(id);

@@ -22,6 +22,34 @@ pub struct Encoding {
     pub is_binary: bool,
 }
 
+/// Entries of one conversation, one after the other in its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entries {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The seq of the first.
+    pub first: u64,
+    /// The seq of the last.
+    pub last: u64,
+}
+
+impl Entries {
+    /// A single one.
+    pub fn one(conversation_id: ConversationId, seq: u64) -> Self {
+        Self { conversation_id, first: seq, last: seq }
+    }
+
+    /// Takes those that come right behind. False when they do not.
+    pub fn join(&mut self, next: Self) -> bool {
+        let follows = self.conversation_id == next.conversation_id
+            && self.last.checked_add(1) == Some(next.first);
+        if follows {
+            self.last = next.last;
+        }
+        follows
+    }
+}
+
 /// What the gateway has to know of a frame.
 #[derive(Debug)]
 pub struct About {
@@ -29,8 +57,8 @@ pub struct About {
     pub class: PushClass,
     /// The client id of the request that it settles; empty when it settles none.
     pub answers: Bytes,
-    /// The entry that it is, whose delivery is followed.
-    pub entry: Option<(ConversationId, u64)>,
+    /// The entries that it is, whose delivery is followed.
+    pub entries: Option<Entries>,
     /// For its span; empty when not sampled.
     pub traceparent: String,
 }
@@ -38,7 +66,7 @@ pub struct About {
 impl About {
     /// A frame that settles and is followed by nothing.
     pub fn class(class: PushClass) -> Self {
-        Self { class, answers: Bytes::new(), entry: None, traceparent: String::new() }
+        Self { class, answers: Bytes::new(), entries: None, traceparent: String::new() }
     }
 }
 
@@ -51,6 +79,8 @@ struct Prepared {
     about: About,
     /// The frames that this is several of; none for a single one.
     parts: Vec<Frame>,
+    /// Bytes of the JSON of all of it.
+    length: usize,
     json: Form,
     /// As MessagePack, once somebody wanted it.
     packed: OnceLock<Box<Form>>,
@@ -125,7 +155,7 @@ impl Frame {
             class: push.class(),
             // A copy: it must not keep the batch that it came in.
             answers: Bytes::copy_from_slice(&push.answers),
-            entry: entry.map(|id| (id, push.seq)),
+            entries: entry.map(|id| Entries::one(id, push.seq)),
             traceparent: push.traceparent.clone(),
         };
         Self::new(&push.frame, about)
@@ -143,19 +173,21 @@ impl Frame {
 
     /// Bytes of its JSON.
     pub fn len(&self) -> usize {
-        if self.0.parts.is_empty() {
-            return self.json().len();
-        }
-        self.0.parts.iter().map(Self::len).sum()
+        self.0.length
     }
 
-    /// Entries of one conversation that go to the same sockets, as one: a socket has one thing to take and
-    /// to write instead of many.
+    /// Entries of one conversation, one after the other, that go to the same sockets, as one: a socket has
+    /// one thing to look at, to take and to write instead of many.
     pub fn run(parts: Vec<Self>) -> Self {
         let joined = joined(&parts, Encoding::default());
         let json = Form { wire: joined, payload_at: 0, deflated: OnceLock::new() };
-        let about = About::class(PushClass::Entry);
-        Self(Arc::new(Prepared { about, parts, json, packed: OnceLock::new() }))
+        let mut about = About::class(PushClass::Entry);
+        let bounds =
+            parts.first().zip(parts.last()).map(|(first, last)| (first.about(), last.about()));
+        about.entries = bounds
+            .and_then(|(first, last)| Some(Entries { last: last.entries?.last, ..first.entries? }));
+        let length = parts.iter().map(Self::len).sum();
+        Self(Arc::new(Prepared { about, parts, length, json, packed: OnceLock::new() }))
     }
 
     /// The single frames of a run; of any other frame, itself.
@@ -182,7 +214,8 @@ impl Frame {
     }
 
     fn of(about: About, json: Form, packed: OnceLock<Box<Form>>) -> Self {
-        Self(Arc::new(Prepared { about, parts: Vec::new(), json, packed }))
+        let length = json.payload().len();
+        Self(Arc::new(Prepared { about, parts: Vec::new(), length, json, packed }))
     }
 
     fn packed(&self) -> &Form {
@@ -215,13 +248,16 @@ mod tests {
     #[test]
     fn a_run_is_its_frames_one_after_the_other_in_every_encoding() {
         let texts = ["short".to_owned(), "long ".repeat(100), "é".repeat(70_000)];
-        let entry = |text: &String| {
+        let entries = |seq| Entries::one(ConversationId(uuid::Uuid::from_u128(1)), seq);
+        let entry = |(seq, text): (u64, &String)| {
             let json = serde_json::json!({ "type": "entry", "text": text }).to_string();
-            Frame::new(json.as_bytes(), About::class(PushClass::Entry))
+            let about = About { entries: Some(entries(seq)), ..About::class(PushClass::Entry) };
+            Frame::new(json.as_bytes(), about)
         };
-        let parts: Vec<Frame> = texts.iter().map(entry).collect();
+        let parts: Vec<Frame> = (3..).zip(&texts).map(entry).collect();
         let run = Frame::run(parts.clone());
         assert_eq!((run.parts().len(), parts[0].parts().len()), (3, 1));
+        assert_eq!(run.about().entries, Some(Entries { first: 3, last: 5, ..entries(3) }));
         assert_eq!(run.len(), parts.iter().map(Frame::len).sum::<usize>());
         for (is_deflated, is_binary) in [(false, false), (true, false), (false, true), (true, true)]
         {

@@ -9,6 +9,8 @@ use proto::bus::WrittenState;
 use proto::hash::connection_digest;
 use proto::id::{ConversationId, UserId};
 
+use crate::frame::Entries;
+
 /// Locks that share the slots.
 const SHARDS: usize = 64;
 /// Slots that a connection and conversation may be found in.
@@ -76,23 +78,24 @@ impl Journal {
         &self,
         connection: u64,
         user_id: &UserId,
-        entries: impl Iterator<Item = (ConversationId, u64)>,
+        entries: impl Iterator<Item = Entries>,
         now_ms: u64,
     ) {
         let Some(shard) = self.shard(connection) else { return };
         let user = user_hash(user_id);
         let mut shard = shard.lock();
-        for (id, seq) in entries {
-            let conversation = id.0.as_u128();
+        for Entries { conversation_id, first, last } in entries {
+            let conversation = conversation_id.0.as_u128();
             let fresh = Slot {
                 conversation,
                 user,
                 connection,
-                high: seq,
+                high: first,
                 since_ms: now_ms,
                 ..Slot::default()
             };
-            shard.slot(fresh, self.sets).note(seq, now_ms);
+            let slot = shard.slot(fresh, self.sets);
+            (first..=last).for_each(|seq| slot.note(seq, now_ms));
         }
     }
 
@@ -215,6 +218,10 @@ mod tests {
         ConversationId(uuid::Uuid::from_u128(number))
     }
 
+    fn one(conversation: u128, seq: u64) -> impl Iterator<Item = Entries> {
+        std::iter::once(Entries::one(id(conversation), seq))
+    }
+
     fn which(conversation: u128, seq: u64) -> Which {
         Which { conversation_id: id(conversation), seq, stored_ms: 1_000 }
     }
@@ -227,7 +234,7 @@ mod tests {
     fn the_moment_of_the_last_write_is_exact_and_earlier_ones_lie_between() {
         let journal = Journal::new(1_000);
         for (seq, at_ms) in [(3, 1_010), (5, 1_020), (6, 1_030)] {
-            journal.written(7, &user("bob"), [(id(1), seq)].into_iter(), at_ms);
+            journal.written(7, &user("bob"), one(1, seq), at_ms);
         }
         let between = |seq| journal.find(7, 900, which(1, seq)).between_ms;
         assert_eq!([between(6), between(5)], [(1_030, 1_030), (1_010, 1_030)]);
@@ -235,7 +242,7 @@ mod tests {
         assert_eq!(state(&journal, 7, 1, 4), WrittenState::NotWritten);
         assert_eq!(state(&journal, 7, 1, 7), WrittenState::NotWritten);
         assert_eq!(state(&journal, 7, 2, 6), WrittenState::NotWritten, "another conversation");
-        journal.written(7, &user("bob"), [(id(1), 6)].into_iter(), 9_000);
+        journal.written(7, &user("bob"), one(1, 6), 9_000);
         assert_eq!(between(6), (1_030, 1_030), "a repeat is not the first write");
     }
 
@@ -243,11 +250,11 @@ mod tests {
     fn a_hundred_entries_later_it_is_forgotten_and_not_denied() {
         let journal = Journal::new(1_000);
         for seq in 1..=100 {
-            journal.written(7, &user("bob"), [(id(1), seq)].into_iter(), 1_000 + seq);
+            journal.written(7, &user("bob"), one(1, seq), 1_000 + seq);
         }
         assert_eq!(state(&journal, 7, 1, 37), WrittenState::Written);
         assert_eq!(state(&journal, 7, 1, 36), WrittenState::Forgotten);
-        journal.written(7, &user("bob"), [(id(1), 1_000)].into_iter(), 3_000);
+        journal.written(7, &user("bob"), one(1, 1_000), 3_000);
         assert_eq!(state(&journal, 7, 1, 990), WrittenState::NotWritten);
         assert_eq!(state(&journal, 7, 1, 100), WrittenState::Forgotten);
     }
@@ -257,7 +264,7 @@ mod tests {
         let journal = Journal::new(SHARDS * WAYS);
         assert!(journal.shards.iter().all(|shard| shard.lock().slots.is_empty()), "nothing yet");
         for conversation in 1..=10 {
-            let entry = [(id(conversation), 1)].into_iter();
+            let entry = one(conversation, 1);
             journal.written(7, &user("bob"), entry, 1_000 + conversation as u64);
         }
         assert_eq!(journal.shard(7).unwrap().lock().slots.len(), WAYS);
@@ -271,9 +278,9 @@ mod tests {
     #[test]
     fn connections_of_a_user_are_found_after_they_have_gone() {
         let journal = Journal::new(1_000);
-        journal.written(7, &user("bob"), [(id(1), 1)].into_iter(), 1_001);
-        journal.written(8, &user("bob"), [(id(1), 2)].into_iter(), 1_002);
-        journal.written(9, &user("cleo"), [(id(1), 1)].into_iter(), 1_003);
+        journal.written(7, &user("bob"), one(1, 1), 1_001);
+        journal.written(8, &user("bob"), one(1, 2), 1_002);
+        journal.written(9, &user("cleo"), one(1, 1), 1_003);
         let found = journal.of_users(&[user("ann"), user("bob")], which(1, 1));
         assert_eq!(found.iter().map(|it| (it.0, it.1)).collect::<Vec<_>>(), [(7, 1)]);
     }
@@ -283,7 +290,7 @@ mod tests {
         let journal = Journal::new(1_000);
         assert_eq!(journal.find(7, 1_001, which(1, 1)).state, WrittenState::CameLater);
         let off = Journal::new(0);
-        off.written(7, &user("bob"), [(id(1), 1)].into_iter(), 1_001);
+        off.written(7, &user("bob"), one(1, 1), 1_001);
         assert_eq!(state(&off, 7, 1, 1), WrittenState::Forgotten);
         assert_eq!(off.find(7, 1_001, which(1, 1)).state, WrittenState::CameLater);
     }

@@ -22,8 +22,9 @@ const RUN_BYTES: usize = 64 << 10;
 /// A push and what had happened when it came.
 #[derive(Debug)]
 pub(super) struct Waiting {
+    /// Without its frame.
     pub(super) push: Push,
-    /// The same for the sockets.
+    /// For the sockets.
     pub(super) frame: Frame,
     /// Connections that had arrived: those must be known.
     pub(super) arrivals: u64,

@@ -110,7 +110,7 @@ impl Session {
             }
         }
         if self.shared.shutdown.is_begun()
-            && let Step::End(ended) = self.leave()
+            && let Step::End(ended) = self.stop()
         {
             return ended;
         }

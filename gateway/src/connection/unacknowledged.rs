@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use proto::id::ConversationId;
 
+use crate::frame::Entries;
+
 /// When to push again, counted from the first push, and when to give up.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
@@ -43,19 +45,14 @@ struct Waiting {
 }
 
 impl Unacknowledged {
-    /// An entry was written.
-    pub(crate) fn pushed(
-        &mut self,
-        id: ConversationId,
-        seq: u64,
-        now: Instant,
-        patience: &Patience,
-    ) {
+    /// Entries were written.
+    pub(crate) fn pushed(&mut self, entries: Entries, now: Instant, patience: &Patience) {
+        let Entries { conversation_id: id, first, last } = entries;
         if let Some(waiting) = self.0.iter_mut().find(|waiting| waiting.id == id) {
-            waiting.pushed = waiting.pushed.max(seq);
+            waiting.pushed = waiting.pushed.max(last);
         } else if self.0.len() < patience.conversations {
-            let delivered = seq.saturating_sub(1);
-            self.0.push(Waiting { id, delivered, pushed: seq, since: now, tries: 0 });
+            let delivered = first.saturating_sub(1);
+            self.0.push(Waiting { id, delivered, pushed: last, since: now, tries: 0 });
         }
     }
 
@@ -116,8 +113,8 @@ mod tests {
     #[test]
     fn what_is_acknowledged_in_time_is_never_pushed_again_and_leaves_nothing_behind() {
         let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
-        waiting.pushed(id(1), 7, start, &patience());
-        waiting.pushed(id(1), 8, start, &patience());
+        waiting.pushed(Entries::one(id(1), 7), start, &patience());
+        waiting.pushed(Entries::one(id(1), 8), start, &patience());
         waiting.delivered(id(1), 8, start);
         assert_eq!(waiting.next_due(&patience()), None);
         assert_eq!(waiting.0.capacity(), 0);
@@ -126,7 +123,7 @@ mod tests {
     #[test]
     fn silence_is_met_by_three_pushes_and_then_the_end() {
         let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
-        waiting.pushed(id(1), 7, start, &patience());
+        waiting.pushed(Entries::one(id(1), 7), start, &patience());
         let after = |secs| start + Duration::from_secs(secs);
         for secs in [3, 6, 12] {
             assert_eq!(waiting.next_due(&patience()), Some(after(secs)));
@@ -139,8 +136,8 @@ mod tests {
     #[test]
     fn progress_begins_the_patience_anew() {
         let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
-        waiting.pushed(id(1), 7, start, &patience());
-        waiting.pushed(id(1), 9, start, &patience());
+        waiting.pushed(Entries::one(id(1), 7), start, &patience());
+        waiting.pushed(Entries::one(id(1), 9), start, &patience());
         let later = start + Duration::from_secs(3);
         assert_eq!(waiting.take_due(later, &patience()), Some(Due::Again(id(1), 6)));
         waiting.delivered(id(1), 8, later);
@@ -152,10 +149,22 @@ mod tests {
     }
 
     #[test]
+    fn of_entries_that_were_written_together_the_device_is_waited_for_from_the_first_to_the_last() {
+        let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
+        waiting.pushed(Entries { last: 9, ..Entries::one(id(1), 7) }, start, &patience());
+        let after = start + Duration::from_secs(3);
+        assert_eq!(waiting.take_due(after, &patience()), Some(Due::Again(id(1), 6)));
+        waiting.delivered(id(1), 8, after);
+        assert!(waiting.next_due(&patience()).is_some());
+        waiting.delivered(id(1), 9, after);
+        assert_eq!(waiting.next_due(&patience()), None);
+    }
+
+    #[test]
     fn no_more_conversations_are_watched_than_the_bound() {
         let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
         for number in 0..5 {
-            waiting.pushed(id(number), 1, start, &patience());
+            waiting.pushed(Entries::one(id(number), 1), start, &patience());
         }
         assert_eq!(waiting.0.len(), 2);
     }

@@ -48,20 +48,24 @@ impl Session {
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
         let (mut first, mut further) = (None, Vec::new());
-        for about in frames.iter().flat_map(Frame::parts).map(Frame::about) {
+        for about in frames.iter().map(Frame::about) {
             if !about.answers.is_empty()
                 && let Some(request) = self.in_flight.settle(&about.answers)
             {
                 self.shared.metrics.answer_seconds.observe(request.sent_at.elapsed().as_secs_f64());
             }
-            if let (Some((id, seq)), Some(unacknowledged)) = (about.entry, &mut self.unacknowledged)
-            {
-                unacknowledged.pushed(id, seq, now, &self.shared.patience);
-            }
-            match (about.entry, &first) {
-                (Some(entry), Some(_)) => further.push(entry),
-                (Some(entry), None) => first = Some(entry),
-                (None, _) => {}
+            if let Some(entries) = about.entries {
+                if let Some(unacknowledged) = &mut self.unacknowledged {
+                    unacknowledged.pushed(entries, now, &self.shared.patience);
+                }
+                match &mut first {
+                    None => first = Some(entries),
+                    Some(first) => {
+                        if !first.join(entries) {
+                            further.push(entries);
+                        }
+                    }
+                }
             }
             if !about.traceparent.is_empty() {
                 spans.push(self.shared.tracer.child("gateway.write", &about.traceparent));
