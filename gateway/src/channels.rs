@@ -85,7 +85,7 @@ impl Channels {
         let frame = Frame::pushed(&push);
         // Not twice, and not with all that came in the same batch.
         push.frame = Bytes::new();
-        channel.waiting.push_back(Waiting { push, frame, arrivals, asked: 0 });
+        channel.waiting.push_back(Waiting { push, frame, arrivals, asked: 0, left: 0 });
         if channel.waiting.len() == 1 {
             self.advance(id);
         }
@@ -114,7 +114,6 @@ impl Channels {
         let dropped = channel.hand_out(self.limits.channel_slice.max(1), limits, &self.registry);
         self.metrics.dropped(dropped);
         if channel.is_handed_out() {
-            channel.finish();
             self.advance(id);
         } else {
             self.ready.push_back(id);

@@ -189,7 +189,7 @@ impl Default for LimitsConfig {
             channels: 1_000,
             channel_members: 1_000_000,
             channel_pushes: 4_096,
-            channel_slice: 256,
+            channel_slice: 64,
             presence_heartbeat_ms: 3_000,
             frozen_ms: 5_000,
             retry_after_ms: 1_000,

@@ -1,5 +1,8 @@
 //! One large conversation: who of this gateway is in it, and what waits to be handed out.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -14,8 +17,8 @@ use crate::registry::{Connection, Registry};
 
 /// Answers to one push that do not help before it is given up.
 const MOST_ASKS: u8 = 5;
-/// Pushes handed to a connection in one go.
-const GROUP: usize = 64;
+/// Pushes under way at once.
+const UNDER_WAY: usize = 64;
 /// Bytes of what goes to a connection as one.
 const RUN_BYTES: usize = 64 << 10;
 
@@ -29,6 +32,8 @@ pub(super) struct Waiting {
     /// Connections that had arrived: those must be known.
     pub(super) arrivals: u64,
     pub(super) asked: u8,
+    /// Members who have not had it yet, once it is under way.
+    pub(super) left: usize,
 }
 
 /// A local connection of a member.
@@ -49,11 +54,11 @@ pub(super) struct Channel {
     seen: u64,
     /// In the order of the log. The first is being asked about or handed out.
     pub(super) waiting: VecDeque<Waiting>,
-    /// How many of them go out together.
-    group: usize,
+    /// How many of them are under way.
+    under_way: usize,
     /// The same as one, for members who want all of it.
     run: Option<Run>,
-    /// How many members have had them.
+    /// The member whose turn it is next.
     place: usize,
     /// Names the last ask.
     pub(super) asking: u64,
@@ -111,32 +116,45 @@ impl Channel {
         self.seen = seen;
     }
 
-    /// Begins to hand out the first push, and those behind it that need nothing else.
+    /// Begins to hand out the first push.
     pub(super) fn begin(&mut self, registry: &Registry) {
-        self.place = 0;
-        self.group = 1;
         let joined = self.joined_now();
         if let (Some(first), false) = (self.waiting.front(), joined.is_empty()) {
             let seq = first.push.seq;
             self.join(&joined, seq, registry);
         }
+        self.under_way = 1;
+        let members = self.members.len();
+        if self.place >= members {
+            self.place = 0;
+        }
+        if let Some(first) = self.waiting.front_mut() {
+            first.left = if first.push.channel.is_none() { 0 } else { members };
+        }
+    }
+
+    /// Takes up those behind the first that need nothing else, wherever the round is: each goes once
+    /// round from there. So a member gets all it has not had with one write.
+    fn take_up(&mut self) {
         let Some(first) = self.waiting.front() else { return };
         if first.push.channel.as_ref().is_none_or(|about| !about.left.is_empty()) {
             return;
         }
-        let seq = first.push.seq;
-        let alike = |(place, waiting): (u64, &Waiting)| {
-            waiting.push.seq == seq + place
-                && waiting.arrivals <= self.seen
-                && waiting
-                    .push
-                    .channel
-                    .as_ref()
-                    .is_some_and(|about| about.joined.is_empty() && about.left.is_empty())
+        let (seq, seen) = (first.push.seq, self.seen);
+        let is_alike = |place: usize, waiting: &Waiting| {
+            let about = waiting.push.channel.as_ref();
+            waiting.push.seq == seq + place as u64
+                && waiting.arrivals <= seen
+                && about.is_some_and(|about| about.joined.is_empty() && about.left.is_empty())
         };
-        let behind = (1..).zip(self.waiting.iter().skip(1)).take(GROUP - 1);
-        self.group += behind.take_while(|next| alike(*next)).count();
-        self.run = Run::of(self.waiting.iter().take(self.group));
+        while self.under_way < UNDER_WAY
+            && let Some(next) = self.waiting.get_mut(self.under_way)
+            && is_alike(self.under_way, next)
+        {
+            next.left = self.members.len();
+            self.under_way += 1;
+            self.run = None;
+        }
     }
 
     /// Whom the first push adds, when that is not known yet.
@@ -166,55 +184,72 @@ impl Channel {
         );
     }
 
-    /// Hands what goes out together to the next few members. Answers what is dropped.
+    /// Hands what is under way to the next few members. Answers what is dropped.
     pub(super) fn hand_out(
         &mut self,
         slice: usize,
         limits: OutboxLimits,
         registry: &Registry,
     ) -> Dropped {
+        self.take_up();
         let Some(first) = self.waiting.front() else { return Dropped::default() };
-        if first.push.channel.is_none() {
-            self.place = self.members.len();
-            return named(first, limits, registry);
-        }
-        let until = self.members.len().min(self.place + slice);
         let mut dropped = Dropped::default();
-        for member in &self.members[self.place..until] {
+        if first.push.channel.is_none() {
+            dropped = named(first, limits, registry);
+        }
+        // As far as it is the same pushes for everybody.
+        let count = slice.min(first.left).min(self.members.len() - self.place);
+        let group = || self.waiting.iter().take(self.under_way);
+        if self.run.is_none() {
+            self.run = Run::of(group());
+        }
+        for member in &self.members[self.place..self.place + count] {
             if let Some(run) = self.run.as_ref().filter(|run| run.is_for(member)) {
                 dropped.extend(member.connection.outbox.push(run.frame.clone(), limits));
                 continue;
             }
-            let group = self.waiting.iter().take(self.group);
-            let wanted = group.filter(|waiting| member.wants(&waiting.push));
+            let wanted = group().filter(|waiting| member.wants(&waiting.push));
             let wanted = wanted.map(|waiting| waiting.frame.clone());
             dropped.extend(member.connection.outbox.push_all(wanted, limits));
         }
-        self.place = until;
+        self.place += count;
+        if self.place >= self.members.len() {
+            self.place = 0;
+        }
+        for waiting in self.waiting.iter_mut().take(self.under_way) {
+            waiting.left -= count;
+        }
+        self.finish();
         dropped
     }
 
+    /// Nothing is under way.
     pub(super) fn is_handed_out(&self) -> bool {
-        self.place >= self.members.len()
+        self.under_way == 0
     }
 
-    /// What was handed out to all waits no more, and what it changes is changed.
-    pub(super) fn finish(&mut self) {
-        for Waiting { push, .. } in self.waiting.drain(..self.group.min(self.waiting.len())) {
+    /// What all members have had waits no more, and what it changes is changed.
+    fn finish(&mut self) {
+        while self.under_way > 0
+            && let Some(Waiting { push, .. }) = self.waiting.pop_front_if(|first| first.left == 0)
+        {
+            self.under_way -= 1;
+            self.run = None;
             let Some(about) = push.channel else { continue };
             if self.as_of.is_none_or(|as_of| push.seq != as_of + 1) {
                 continue;
             }
             self.as_of = Some(push.seq);
             if !about.left.is_empty() {
-                // One who came back later stays.
+                // It is under way alone. One who came back later stays.
                 self.members.retain(|member| {
                     member.connection.user_id.as_str() != about.left || member.from_seq > push.seq
                 });
             }
         }
-        self.members.retain(|member| !member.connection.is_gone());
-        (self.place, self.run) = (0, None);
+        if self.under_way == 0 {
+            self.members.retain(|member| !member.connection.is_gone());
+        }
     }
 }
 
