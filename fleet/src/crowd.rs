@@ -5,6 +5,7 @@
 //! It counts and times; it does not judge what was promised: that is what [`crate::run`] is for.
 
 pub mod approach;
+pub mod carrier;
 pub mod costs;
 mod dialing;
 pub mod error;
@@ -12,7 +13,9 @@ mod hearing;
 mod listening;
 mod nats;
 pub mod number;
+pub mod posts;
 pub mod speech;
+mod sse;
 pub mod tally;
 pub mod voice;
 
@@ -137,8 +140,9 @@ impl Crowd {
         Ok(voice)
     }
 
-    fn admit(self: &Rc<Self>, dialed: dialing::Dialed) {
-        let member = Rc::new(Member::new(Rc::clone(&dialed.voice)));
+    fn admit(self: &Rc<Self>, mut dialed: dialing::Dialed) {
+        let voice = Rc::clone(&dialed.voice);
+        let member = Rc::new(Member::new(voice, dialed.post_box.take()));
         self.members.borrow_mut().push(Rc::clone(&member));
         let listening = listening::listen(Rc::clone(self), Some(member), dialed);
         let mut listeners = self.listeners.borrow_mut();

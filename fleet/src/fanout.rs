@@ -15,7 +15,7 @@ use crate::crowd::approach::{Approach, Role};
 use crate::crowd::costs::{self, Figures, Watched};
 use crate::crowd::error::BenchError;
 use crate::crowd::tally::Latencies;
-use crate::crowd::{Crowd, Pace};
+use crate::crowd::{Crowd, Pace, posts};
 use crate::measures::Latency;
 pub use options::FanoutOptions;
 
@@ -33,6 +33,7 @@ struct Measured {
     seconds: f64,
     messages: u32,
     deliveries: u64,
+    received_bytes: u64,
     cpu_us: Vec<(String, f64)>,
     latencies: Latencies,
     out_of_turn: u64,
@@ -45,7 +46,12 @@ async fn measure(
     let is_acknowledging = !options.delivered_every.is_zero();
     let mut approach =
         Approach::prepare(&options.server, options.members, options.payload, is_acknowledging)
-            .await?;
+            .await?
+            .carried(options.carrier)?;
+    if is_acknowledging && !options.carrier.hears_json() {
+        let text = "--delivered-every is said in JSON, over the WebSocket that the member hears";
+        return Err(BenchError::Options(text.to_owned()));
+    }
     approach.make_group().await?;
     let crowd = Crowd::new(approach);
     let pace = Pace { parallel: OPENING, per_second: Some(options.ramp.per_second()) };
@@ -56,6 +62,7 @@ async fn measure(
     let measured = tokio::select! {
         biased;
         trouble = crowd.trouble() => Err(trouble),
+        failed = posts::keep(&crowd) => Err(failed),
         measured = lead(&crowd, &publisher, options, &mut tell) => measured,
     };
     crowd.leave();
@@ -80,6 +87,7 @@ async fn lead(
         tokio::time::sleep(options.warmup).await;
         let (before, begun) = (watched.sample(), Instant::now());
         let (delivered, completed) = (crowd.tally.delivered(), crowd.tally.completed());
+        let received = crowd.tally.received_bytes();
         crowd.tally.measure();
         tokio::time::sleep(options.duration).await;
         let (after, seconds) = (watched.sample(), begun.elapsed().as_secs_f64());
@@ -87,6 +95,7 @@ async fn lead(
             seconds,
             messages: crowd.tally.completed() - completed,
             deliveries: crowd.tally.delivered() - delivered,
+            received_bytes: crowd.tally.received_bytes() - received,
             cpu_us: costs::cpu_us(&before, &after),
             latencies: Latencies { each: Latency::new(), last: Latency::new() },
             out_of_turn: 0,
@@ -110,6 +119,7 @@ async fn lead(
 fn figures(options: &FanoutOptions, measured: &Measured) -> Figures {
     let mut figures = Figures::of("fanout");
     figures.add("target", options.server.target.name());
+    figures.add("wire", options.carrier.name());
     figures.add("members", options.members);
     figures.add("load", options.load().name());
     figures.add("payload", options.payload);
@@ -120,6 +130,8 @@ fn figures(options: &FanoutOptions, measured: &Measured) -> Figures {
     figures.add_fraction("messages_per_second", f64::from(measured.messages) / measured.seconds);
     let rate = measured.deliveries as f64 / measured.seconds;
     figures.add("deliveries_per_second", format!("{rate:.0}"));
+    let deliveries = measured.deliveries.max(1) as f64;
+    figures.add_fraction("bytes_per_delivery", measured.received_bytes as f64 / deliveries);
     for (name, latency) in [("each", &measured.latencies.each), ("last", &measured.latencies.last)]
     {
         let histogram = latency.histogram();
@@ -133,6 +145,6 @@ fn figures(options: &FanoutOptions, measured: &Measured) -> Figures {
         }
     }
     figures.add("out_of_turn", measured.out_of_turn);
-    figures.add_costs("cpu_us", &measured.cpu_us, measured.deliveries.max(1) as f64);
+    figures.add_costs("cpu_us", &measured.cpu_us, deliveries);
     figures
 }

@@ -307,7 +307,8 @@ fn sync_page(json: &[u8]) -> Result<SyncPage<'_>, Malformed> {
     })
 }
 
-fn batch(json: &[u8]) -> Result<Elements<'_>, Malformed> {
+/// The frames of a `batch`.
+pub fn batch(json: &[u8]) -> Result<Elements<'_>, Malformed> {
     let mut fields = Fields::of(json)?;
     while let Some((key, value)) = fields.next()? {
         if key == b"frames" {

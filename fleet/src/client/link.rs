@@ -185,7 +185,7 @@ impl Client {
                 codec::write_close(&mut self.out, echo, self.mask);
                 self.hang_up(HangUp::Closed(*code));
             }
-            codec::Message::Pong | codec::Message::Whole(_) => {}
+            codec::Message::Pong | codec::Message::Whole(_) | codec::Message::Deflated(_) => {}
         }
     }
 

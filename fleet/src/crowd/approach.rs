@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::carrier::{self, Carrier, Named, SharedInflater};
 use super::error::BenchError;
 use super::number::Finder;
+use super::posts::Posts;
 pub use super::speech::{Kind, Role};
 use crate::identity::{MAX_CLIENTS, Run};
 use crate::message::{MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES};
@@ -57,7 +59,16 @@ pub struct Approach {
     pub finder: Finder,
     /// Users by number, 0 publishes; and the one group, once it is made.
     pub plan: Plan,
+    /// Inflates what comes compressed.
+    pub inflater: SharedInflater,
+    /// Where no WebSocket carries what members say.
+    pub posts: Posts,
+    /// What carries the members' frames.
+    carrier: Carrier,
+    /// Of the publisher.
     targets: Arc<[Target]>,
+    /// Of the members, by carrier.
+    member_targets: Vec<Target>,
     signer: Option<Arc<Signer>>,
     sources: Option<Sources>,
 }
@@ -97,14 +108,34 @@ impl Approach {
             Kind::Nats | Kind::Tcp | Kind::Axum => None,
         };
         let run = Run::begin();
+        let targets = targets(&urls).await?;
         Ok(Self {
             kind,
             finder: Finder::new(&run, payload_bytes),
             plan: Plan::one_group(connections + 1, run),
-            targets: targets(&urls).await?,
+            inflater: SharedInflater::default(),
+            posts: Posts::new().map_err(io::Error::other)?,
+            carrier: carrier::JSON,
+            member_targets: targets.to_vec(),
+            targets,
             signer,
             sources: options.sources,
         })
+    }
+
+    /// What carries the frames to the members.
+    pub fn carried(mut self, carrier: Carrier) -> Result<Self, BenchError> {
+        if self.kind != Kind::Tidings && carrier.named != Named::Json {
+            return Err(BenchError::Options("--wire is for Tidings only".to_owned()));
+        }
+        self.carrier = carrier;
+        self.member_targets = self.targets.iter().map(|plain| carrier.target(plain)).collect();
+        Ok(self)
+    }
+
+    /// What carries the frames to this one.
+    pub fn carrier(&self, role: Role) -> Carrier {
+        if role == Role::Publisher { carrier::JSON } else { self.carrier }
     }
 
     /// Makes the group that all are members of, where there is such a thing.
@@ -118,8 +149,10 @@ impl Approach {
     }
 
     /// Where a connection goes.
-    pub fn target(&self, number: u32) -> &Target {
-        &self.targets[number as usize % self.targets.len()]
+    pub fn target(&self, number: u32, role: Role) -> &Target {
+        let targets =
+            if role == Role::Publisher { &self.targets[..] } else { &self.member_targets };
+        &targets[number as usize % targets.len()]
     }
 
     /// Where a connection comes from.

@@ -8,7 +8,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
 use super::approach::Approach;
+use super::carrier::Named;
 use super::hearing::{Heard, Hearing, HearingError};
+use super::posts::{Greeting, PostBox, PostError};
 use super::speech::{self, Kind, Role};
 use super::voice::Voice;
 use crate::ws::handshake::{self, HandshakeError};
@@ -28,6 +30,9 @@ pub enum DialError {
     /// The server spoke something else.
     #[error(transparent)]
     Hearing(#[from] HearingError),
+    /// What it said was not taken.
+    #[error(transparent)]
+    Post(#[from] PostError),
     /// The server said no.
     #[error("refused: {0}")]
     Refused(String),
@@ -42,6 +47,8 @@ pub struct Dialed {
     pub(super) reader: OwnedReadHalf,
     pub(super) voice: Rc<Voice>,
     pub(super) hearing: Hearing,
+    /// Beside an event stream.
+    pub(super) post_box: Option<PostBox>,
 }
 
 /// Opens a connection of the run.
@@ -53,12 +60,14 @@ pub async fn dial(approach: &Approach, number: u32, role: Role) -> Result<Dialed
 
 async fn open(approach: &Approach, number: u32, role: Role) -> Result<Dialed, DialError> {
     let kind = approach.kind;
-    let (target, source) = (approach.target(number), approach.source(number));
-    let (stream, early) = match kind {
-        Kind::Tcp => {
+    let carrier = approach.carrier(role);
+    let (target, source) = (approach.target(number, role), approach.source(number));
+    let (stream, early) = match (kind, carrier.named) {
+        (Kind::Tcp, _) => {
             let stream = handshake::connect(target, source).await;
             (stream.map_err(HandshakeError::Io)?, Vec::new())
         }
+        (_, Named::Sse) => handshake::open_stream(target, source, &approach.token(number)?).await?,
         _ => handshake::open(target, source, &approach.token(number)?).await?,
     };
     let (mut reader, writer) = stream.into_split();
@@ -67,7 +76,8 @@ async fn open(approach: &Approach, number: u32, role: Role) -> Result<Dialed, Di
     if !opening.is_empty() {
         voice.say(&opening)?;
     }
-    let mut hearing = Hearing::new(kind);
+    let mut hearing = Hearing::new(kind, carrier.named, Rc::clone(&approach.inflater));
+    let mut post_box = None;
     let mut chunk = [0; 2048];
     let mut heard_bytes = early;
     loop {
@@ -79,14 +89,20 @@ async fn open(approach: &Approach, number: u32, role: Role) -> Result<Dialed, Di
         for answer in events.answers {
             voice.say(&answer)?;
         }
-        if events.is_greeted {
-            match kind.answer(role, number) {
+        let mut is_ready = events.is_done;
+        if let Some(greeting) = events.greeting {
+            match kind.answer(carrier, role, number) {
+                Some(_) if carrier.named == Named::Sse => {
+                    let greeting = Greeting::read(&greeting)?;
+                    let post_box = post_box.insert(PostBox::of(&greeting, target, number));
+                    approach.posts.post(approach, post_box, speech::SYNC).await?;
+                }
                 Some(answer) => voice.say(&answer)?,
-                None => return Ok(Dialed { reader, voice, hearing }),
+                None => is_ready = true,
             }
         }
-        if events.is_done {
-            return Ok(Dialed { reader, voice, hearing });
+        if is_ready {
+            return Ok(Dialed { reader, voice, hearing, post_box });
         }
         let count = reader.read(&mut chunk).await?;
         if count == 0 {
@@ -100,7 +116,7 @@ async fn open(approach: &Approach, number: u32, role: Role) -> Result<Dialed, Di
 /// What one piece of the stream brought.
 #[derive(Default)]
 struct Events {
-    is_greeted: bool,
+    greeting: Option<Vec<u8>>,
     is_done: bool,
     refused: Option<String>,
     answers: Vec<Vec<u8>>,
@@ -109,7 +125,7 @@ struct Events {
 impl Events {
     fn take(&mut self, heard: Heard<'_>) {
         match heard {
-            Heard::Greeting => self.is_greeted = true,
+            Heard::Greeting(frame) => self.greeting = Some(frame.to_vec()),
             Heard::Done => self.is_done = true,
             Heard::Ping(payload) => self.answers.push(speech::pong(payload)),
             Heard::NatsPing => self.answers.push(speech::nats_pong()),

@@ -1,19 +1,26 @@
 //! What a connection hears, out of whatever pieces the socket gives: the same for every server as
 //! far as it goes. It counts messages of the run, and passes over all other frames.
 
+#[cfg(test)]
+mod tests;
+
+use proto::frame::{MAX_DEPTH, msgpack};
 use uuid::Uuid;
 
+use super::carrier::{Named, SharedInflater};
 use super::nats::{self, Operation};
 use super::number::Finder;
 use super::speech::Kind;
+use super::sse;
+use crate::hear;
 use crate::scan::{self, Fields};
-use crate::ws::codec::{Message, ProtocolError, Reader};
+use crate::ws::codec::{MAX_MESSAGE_BYTES, Message, ProtocolError, Reader};
 
 /// One thing heard.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard<'a> {
     /// The server's first word.
-    Greeting,
+    Greeting(&'a [u8]),
     /// What was said after the greeting has been done.
     Done,
     /// A message of the run, by its number.
@@ -41,25 +48,56 @@ pub enum HearingError {
     /// That of the socket.
     #[error(transparent)]
     WebSocket(#[from] ProtocolError),
+    /// That of event streams.
+    #[error(transparent)]
+    Events(#[from] sse::Malformed),
     /// That of NATS.
     #[error(transparent)]
     Nats(#[from] nats::Malformed),
+    /// A batch is none.
+    #[error("a batch: {0}")]
+    Batch(#[from] scan::Malformed),
+    /// A frame is not the MessagePack that was asked for.
+    #[error("a frame: {0}")]
+    Packed(#[from] msgpack::NotFrame),
 }
 
 /// Hears one connection.
 #[derive(Debug)]
 pub struct Hearing {
-    frames: Reader,
-    nats: nats::Parser,
+    stream: Stream,
+    inflater: SharedInflater,
+    frames: Frames,
+}
+
+/// How frames come out of the socket.
+#[derive(Debug)]
+enum Stream {
+    Socket(Reader),
+    Events(sse::Reader),
+}
+
+/// What the frames of a connection are.
+#[derive(Debug)]
+struct Frames {
     kind: Kind,
+    is_packed: bool,
+    nats: nats::Parser,
     /// Where in a frame the last text of the run stood.
     at: u32,
 }
 
 impl Hearing {
-    /// Nothing heard yet.
-    pub fn new(kind: Kind) -> Self {
-        Self { frames: Reader::default(), nats: nats::Parser::default(), kind, at: 0 }
+    /// Nothing heard yet. What is compressed goes through the inflater of all.
+    pub fn new(kind: Kind, carrier: Named, inflater: SharedInflater) -> Self {
+        let stream = match carrier {
+            Named::Sse => Stream::Events(sse::Reader::default()),
+            Named::Deflate => Stream::Socket(Reader::of_deflated()),
+            Named::Json | Named::Msgpack | Named::Batches => Stream::Socket(Reader::default()),
+        };
+        let is_packed = carrier == Named::Msgpack;
+        let frames = Frames { kind, is_packed, nats: nats::Parser::default(), at: 0 };
+        Self { stream, inflater, frames }
     }
 
     /// Takes what the socket gave and tells what is in it, in order.
@@ -69,50 +107,103 @@ impl Hearing {
         finder: &Finder,
         mut hear: impl FnMut(Heard<'_>),
     ) -> Result<(), HearingError> {
-        let Self { frames, nats, kind, at } = self;
-        let mut malformed = None;
-        frames.feed(chunk, |message| match message {
-            Message::Whole(payload) => match kind {
-                Kind::Tidings => tidings(payload, finder, at, &mut hear),
-                Kind::Tcp | Kind::Axum => match finder.find(payload, at) {
-                    Some(number) => hear(Heard::Message(number)),
-                    None => hear(Heard::Greeting),
-                },
-                Kind::Nats => {
-                    let fed = nats.feed(payload, |operation| match operation {
-                        Operation::Message(body) => {
-                            if let Some(number) = finder.find(body, at) {
-                                hear(Heard::Message(number));
-                            }
-                        }
-                        Operation::Info => hear(Heard::Greeting),
-                        Operation::Pong => hear(Heard::Done),
-                        Operation::Ping => hear(Heard::NatsPing),
-                        Operation::Error(why) => {
-                            hear(Heard::Refused(String::from_utf8_lossy(why).into_owned()));
-                        }
-                        Operation::Ok => {}
-                    });
-                    malformed = malformed.or(fed.err());
+        let Self { stream, inflater, frames } = self;
+        let mut wrong = None;
+        match stream {
+            Stream::Socket(reader) => reader.feed(chunk, |message| {
+                let taken = match message {
+                    Message::Whole(payload) => frames.take(payload, finder, &mut hear),
+                    Message::Deflated(payload) => match inflater.borrow_mut().inflate(payload) {
+                        Ok(payload) => frames.take(payload, finder, &mut hear),
+                        Err(error) => Err(error.into()),
+                    },
+                    Message::Ping(payload) => {
+                        hear(Heard::Ping(payload));
+                        Ok(())
+                    }
+                    Message::Pong => Ok(()),
+                    Message::Close(code) => {
+                        hear(Heard::Closed(code));
+                        Ok(())
+                    }
+                };
+                keep_first(&mut wrong, taken);
+            })?,
+            Stream::Events(reader) => reader.feed(chunk, |event| match event {
+                sse::Event::Frame(json) => {
+                    keep_first(&mut wrong, frames.take(json, finder, &mut hear));
                 }
+                sse::Event::Close(why) => {
+                    hear(Heard::Refused(format!("close {}", String::from_utf8_lossy(why))));
+                }
+            })?,
+        }
+        wrong.map_or(Ok(()), Err)
+    }
+}
+
+fn keep_first(wrong: &mut Option<HearingError>, taken: Result<(), HearingError>) {
+    if wrong.is_none() {
+        *wrong = taken.err();
+    }
+}
+
+impl Frames {
+    fn take(
+        &mut self,
+        payload: &[u8],
+        finder: &Finder,
+        hear: &mut impl FnMut(Heard<'_>),
+    ) -> Result<(), HearingError> {
+        let Self { kind, is_packed, nats, at } = self;
+        match kind {
+            Kind::Tidings if *is_packed => packed(payload, finder, at, hear)?,
+            Kind::Tidings => tidings(payload, finder, at, hear)?,
+            Kind::Tcp | Kind::Axum => match finder.find(payload, at) {
+                Some(number) => hear(Heard::Message(number)),
+                None => hear(Heard::Greeting(payload)),
             },
-            Message::Ping(payload) => hear(Heard::Ping(payload)),
-            Message::Pong => {}
-            Message::Close(code) => hear(Heard::Closed(code)),
-        })?;
-        malformed.map_or(Ok(()), |malformed| Err(malformed.into()))
+            Kind::Nats => nats.feed(payload, |operation| match operation {
+                Operation::Message(body) => {
+                    if let Some(number) = finder.find(body, at) {
+                        hear(Heard::Message(number));
+                    }
+                }
+                Operation::Info => hear(Heard::Greeting(b"")),
+                Operation::Pong => hear(Heard::Done),
+                Operation::Ping => hear(Heard::NatsPing),
+                Operation::Error(why) => {
+                    hear(Heard::Refused(String::from_utf8_lossy(why).into_owned()));
+                }
+                Operation::Ok => {}
+            })?,
+        }
+        Ok(())
     }
 }
 
 /// A frame of Tidings. Its type stands first; all but a few are passed over.
-fn tidings(payload: &[u8], finder: &Finder, at: &mut u32, hear: &mut impl FnMut(Heard<'_>)) {
-    let Some(rest) = payload.strip_prefix(br#"{"type":""#) else { return };
+fn tidings(
+    payload: &[u8],
+    finder: &Finder,
+    at: &mut u32,
+    hear: &mut impl FnMut(Heard<'_>),
+) -> Result<(), scan::Malformed> {
+    let Some(rest) = payload.strip_prefix(br#"{"type":""#) else { return Ok(()) };
     if rest.starts_with(br#"entry""#) {
         if let Some(number) = finder.find(payload, at) {
             hear(Heard::Message(number));
         }
+    } else if rest.starts_with(br#"batch""#) {
+        let mut frames = hear::batch(payload)?;
+        while let Some(frame) = frames.next()? {
+            // No frame of a batch is a batch: this goes no deeper.
+            if !frame.starts_with(br#"{"type":"batch""#) {
+                tidings(frame, finder, at, hear)?;
+            }
+        }
     } else if rest.starts_with(br#"welcome""#) {
-        hear(Heard::Greeting);
+        hear(Heard::Greeting(payload));
     } else if rest.starts_with(br#"synced""#) {
         hear(Heard::Done);
     } else if rest.starts_with(br#"sent""#) {
@@ -122,6 +213,30 @@ fn tidings(payload: &[u8], finder: &Finder, at: &mut u32, hear: &mut impl FnMut(
     } else if rest.starts_with(br#"error""#) || rest.starts_with(br#"redirect""#) {
         hear(Heard::Refused(String::from_utf8_lossy(payload).into_owned()));
     }
+    Ok(())
+}
+
+/// A frame of Tidings in MessagePack. Texts stand in it as they do in JSON, so an entry is looked
+/// through as it is; what else comes is rare, and turned into JSON.
+fn packed(
+    payload: &[u8],
+    finder: &Finder,
+    at: &mut u32,
+    hear: &mut impl FnMut(Heard<'_>),
+) -> Result<(), HearingError> {
+    // The head of the map: its length is in the first byte, or in two bytes behind it.
+    let fields = match payload {
+        [0x80..=0x8f, fields @ ..] | [0xde, _, _, fields @ ..] => fields,
+        _ => payload,
+    };
+    if fields.starts_with(b"\xa4type\xa5entry") {
+        if let Some(number) = finder.find(payload, at) {
+            hear(Heard::Message(number));
+        }
+        return Ok(());
+    }
+    let json = msgpack::to_json(payload, 4 * MAX_DEPTH, MAX_MESSAGE_BYTES)?;
+    Ok(tidings(json.as_bytes(), finder, at, hear)?)
 }
 
 fn stored(payload: &[u8]) -> Option<Heard<'static>> {
@@ -135,111 +250,4 @@ fn stored(payload: &[u8]) -> Option<Heard<'static>> {
         }
     }
     Some(Heard::Stored { client_id: client_id?, seq: seq? })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::identity::Run;
-
-    /// A server's frame: not masked.
-    fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(payload.len()).unwrap();
-        let mut frame = vec![0x80 | opcode, 126];
-        frame.extend_from_slice(&length.to_be_bytes());
-        frame.extend_from_slice(payload);
-        frame
-    }
-
-    fn text_of(finder: &Finder, number: u32) -> String {
-        let mut text = Vec::new();
-        finder.write(&mut text, number);
-        String::from_utf8(text).unwrap()
-    }
-
-    /// The stream in which a server of this kind delivers `count` messages among other frames.
-    fn stream(kind: Kind, finder: &Finder, count: u32) -> Vec<u8> {
-        let mut stream = Vec::new();
-        for number in 0..count {
-            let text = text_of(finder, number);
-            match kind {
-                Kind::Tidings => {
-                    let entry = format!(r#"{{"type":"entry","content":{{"text":"{text}"}}}}"#);
-                    stream.extend(frame(1, entry.as_bytes()));
-                    stream.extend(frame(1, br#"{"type":"presence","user_id":"ann"}"#));
-                    let page = format!(r#"{{"type":"sync_page","text":"{text}"}}"#);
-                    stream.extend(frame(1, page.as_bytes()));
-                }
-                Kind::Nats => {
-                    let message = format!("MSG s 1 {}\r\n{text}\r\nPING\r\n", text.len());
-                    // One operation in two frames.
-                    let (one, other) = message.as_bytes().split_at(20);
-                    stream.extend(frame(2, one));
-                    stream.extend(frame(2, other));
-                }
-                Kind::Tcp | Kind::Axum => stream.extend(frame(1, text.as_bytes())),
-            }
-            stream.extend([0x89, 0]);
-        }
-        stream
-    }
-
-    fn numbers(kind: Kind, finder: &Finder, chunks: &[&[u8]]) -> Vec<u32> {
-        let mut hearing = Hearing::new(kind);
-        let mut numbers = Vec::new();
-        for chunk in chunks {
-            let fed = hearing.feed(chunk, finder, |heard| {
-                if let Heard::Message(number) = heard {
-                    numbers.push(number);
-                }
-            });
-            fed.unwrap();
-        }
-        numbers
-    }
-
-    #[test]
-    fn the_frames_that_matter_are_told_apart() {
-        let run = Run::begin();
-        let finder = Finder::new(&run, 200);
-        let client_id = run.client_id(0, 3, 0).0;
-        let sent = format!(r#"{{"type":"sent","client_id":"{client_id}","id":"x","seq":12}}"#);
-        let mut heard = Vec::new();
-        for payload in [
-            br#"{"type":"welcome","heartbeat_ms":1}"#,
-            br#"{"type":"synced","epoch":"e"}"#.as_slice(),
-            sent.as_bytes(),
-            br#"{"type":"error","code":"rate_limited"}"#,
-            br#"{"type":"pong"}"#,
-        ] {
-            let mut hearing = Hearing::new(Kind::Tidings);
-            let fed = hearing.feed(&frame(1, payload), &finder, |one| {
-                heard.push(format!("{one:?}"));
-            });
-            fed.unwrap();
-        }
-        assert_eq!(heard.len(), 4, "{heard:?}");
-        assert_eq!(&heard[..2], ["Greeting", "Done"]);
-        assert!(heard[2].contains("seq: 12") && heard[3].contains("rate_limited"), "{heard:?}");
-        let mut hearing = Hearing::new(Kind::Nats);
-        let fed = hearing.feed(&frame(2, b"nonsense\r\n"), &finder, |_| {});
-        assert!(matches!(fed, Err(HearingError::Nats(_))));
-    }
-
-    proptest! {
-        #[test]
-        fn any_split_of_the_stream_counts_the_same(
-            kind in prop::sample::select(vec![Kind::Tidings, Kind::Nats, Kind::Tcp, Kind::Axum]),
-            count in 0_u32..12,
-            cuts in prop::collection::vec(1_usize..400, 0..60),
-        ) {
-            let finder = Finder::new(&Run::begin(), 200);
-            let stream = stream(kind, &finder, count);
-            let chunks = crate::cuts::cut(&stream, cuts);
-            let expected: Vec<u32> = (0..count).collect();
-            prop_assert_eq!(numbers(kind, &finder, &chunks), expected);
-        }
-    }
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::dialing::Dialed;
 use super::hearing::{Heard, HearingError};
+use super::posts::PostBox;
 use super::voice::Voice;
 use super::{Crowd, speech};
 
@@ -19,6 +20,8 @@ use super::{Crowd, speech};
 pub struct Member {
     /// Speaks for it.
     pub voice: Rc<Voice>,
+    /// Where it posts what it says, when it hears an event stream.
+    pub post_box: Option<PostBox>,
     /// The message it should hear next.
     pub next: Cell<u32>,
     /// It has told the server that it has all below this one.
@@ -27,8 +30,8 @@ pub struct Member {
 
 impl Member {
     /// Has heard nothing yet.
-    pub fn new(voice: Rc<Voice>) -> Self {
-        Self { voice, next: Cell::new(0), told: Cell::new(0) }
+    pub fn new(voice: Rc<Voice>, post_box: Option<PostBox>) -> Self {
+        Self { voice, post_box, next: Cell::new(0), told: Cell::new(0) }
     }
 }
 
@@ -80,6 +83,9 @@ fn take(
     bytes: &[u8],
 ) -> Result<(), End> {
     let now = Instant::now();
+    if member.is_some() {
+        crowd.tally.receive(bytes.len());
+    }
     let mut told = None;
     let mut said = Ok(());
     let Dialed { voice, hearing, .. } = dialed;
@@ -98,7 +104,7 @@ fn take(
         Heard::NatsPing => said = voice.say(&speech::nats_pong()),
         Heard::Refused(why) => told = Some(why),
         Heard::Closed(code) => told = Some(format!("close {code}")),
-        Heard::Greeting | Heard::Done => {}
+        Heard::Greeting(_) | Heard::Done => {}
     })?;
     said?;
     told.map_or(Ok(()), |why| Err(End::Told(why)))

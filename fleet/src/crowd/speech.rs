@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use proto::id::ConversationId;
 use uuid::Uuid;
 
+use super::carrier::Carrier;
 use super::number::Finder;
 use crate::identity::Run;
 use crate::message::{self, Recipient};
@@ -13,6 +14,10 @@ use crate::ws::codec;
 
 /// The subject that everybody subscribes to.
 const SUBJECT: &str = "tidings.bench";
+/// Asks Tidings for what the device lacks.
+pub const SYNC: &[u8] = br#"{"type":"sync"}"#;
+/// A sign of life for Tidings, where the socket has none.
+pub const PING: &[u8] = br#"{"type":"ping"}"#;
 /// Any mask does: no proxy stands between.
 const MASK: [u8; 4] = [0x5A, 0xC3, 0x0F, 0x96];
 
@@ -75,10 +80,10 @@ impl Kind {
     }
 
     /// Said after the greeting; nothing when the connection is ready with that.
-    pub fn answer(self, role: Role, number: u32) -> Option<Vec<u8>> {
+    pub fn answer(self, carrier: Carrier, role: Role, number: u32) -> Option<Vec<u8>> {
         match self {
             Self::Tidings if role == Role::Visitor => None,
-            Self::Tidings => Some(text(br#"{"type":"sync"}"#)),
+            Self::Tidings => Some(carrier.message(SYNC)),
             Self::Nats => {
                 let connect = r#"CONNECT {"verbose":false,"pedantic":false,"lang":"fleet","version":"1","protocol":1}"#;
                 let subscribe = match role {
@@ -146,13 +151,15 @@ pub fn nats_pong() -> Vec<u8> {
     binary(b"PONG\r\n")
 }
 
-fn text(bytes: &[u8]) -> Vec<u8> {
+/// A text message.
+pub fn text(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     codec::write_text(&mut out, bytes, MASK);
     out
 }
 
-fn binary(bytes: &[u8]) -> Vec<u8> {
+/// A binary message.
+pub fn binary(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     codec::write_binary(&mut out, bytes, MASK);
     out

@@ -35,6 +35,7 @@ pub struct Tally {
     /// The number of the first of them.
     first: Cell<u32>,
     delivered: Cell<u64>,
+    received_bytes: Cell<u64>,
     out_of_turn: Cell<u64>,
     /// Place in the log less number, of the messages that are stored.
     base: Cell<Option<u64>>,
@@ -51,6 +52,7 @@ impl Default for Tally {
             flights: RefCell::default(),
             first: Cell::new(0),
             delivered: Cell::new(0),
+            received_bytes: Cell::new(0),
             out_of_turn: Cell::new(0),
             base: Cell::new(None),
             measured_from: Cell::new(None),
@@ -71,6 +73,11 @@ impl Tally {
         let mut flights = self.flights.borrow_mut();
         flights.push_back(Flight { due, heard: 0 });
         self.first.get() + flights.len() as u32 - 1
+    }
+
+    /// The socket of a member gave so many bytes.
+    pub fn receive(&self, bytes: usize) {
+        self.received_bytes.set(self.received_bytes.get() + bytes as u64);
     }
 
     /// A member, whose next message should be `next`, hears one.
@@ -144,6 +151,11 @@ impl Tally {
     /// Messages heard, over all members.
     pub fn delivered(&self) -> u64 {
         self.delivered.get()
+    }
+
+    /// What the members' sockets gave, over all of them.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes.get()
     }
 
     /// Messages that came again, or before an earlier one.

@@ -5,13 +5,15 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::crowd::approach::ServerOptions;
+use crate::crowd::carrier::Carrier;
 use crate::options::{Load, Rate, parse_duration};
 
 /// What the help says beyond the options.
 pub const HELP: &str = "\
 Prints one line of name=value. each_*: from when a message was due to each member's socket; last_*:
 to the last one's. cpu_us.NAME: user and system time of a process per delivery; cpu_us.servers: of
-all of --server-pids; cpu_us.fleet: of the generator.
+all of --server-pids; cpu_us.fleet: of the generator. bytes_per_delivery: what the members' sockets
+gave, heads of frames and heartbeats included, TCP's own not.
 
 Tidings stores and orders each message before it is delivered, NATS and the floors do not. Members
 connect with acks=off, as nothing is acknowledged elsewhere; --delivered-every turns it on.
@@ -28,6 +30,9 @@ pub struct FanoutOptions {
     /// The server.
     #[command(flatten)]
     pub server: ServerOptions,
+    /// How the members' connections carry frames.
+    #[command(flatten)]
+    pub carrier: Carrier,
     /// Members online.
     #[arg(long, default_value_t = 1_000)]
     pub members: u32,

@@ -127,7 +127,7 @@ pub(crate) async fn targets(urls: &[WsUrl]) -> Result<Arc<[Target]>, RunError> {
             .copied()
             .ok_or_else(|| resolve(io::Error::from(io::ErrorKind::NotFound)))?;
         let (authority, path) = (authority.clone(), url.path.clone());
-        targets.push(Target { address, authority, path, subprotocol: None });
+        targets.push(Target { address, authority, path, subprotocol: None, offers_deflate: false });
     }
     Ok(targets.into())
 }

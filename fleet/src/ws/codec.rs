@@ -15,12 +15,16 @@ const BINARY: u8 = 0x2;
 const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
+/// The reserved bit of compression (RFC 7692).
+const DEFLATED: u8 = 0x40;
 
 /// What the server said.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A whole text or binary message. The text is not checked to be UTF-8.
     Whole(&'a [u8]),
+    /// A whole message, compressed: only where that was agreed on.
+    Deflated(&'a [u8]),
     /// Must be answered with the same bytes.
     Ping(&'a [u8]),
     /// An answer to a ping.
@@ -47,10 +51,14 @@ pub enum ProtocolError {
     /// Longer than [`MAX_MESSAGE_BYTES`].
     #[error("a message above {MAX_MESSAGE_BYTES} bytes")]
     TooLong,
+    /// Said to be compressed, and is not.
+    #[error("a message that cannot be inflated")]
+    NotDeflated,
 }
 
 struct Header {
     is_final: bool,
+    is_deflated: bool,
     opcode: u8,
     /// Of the header itself.
     len: usize,
@@ -58,10 +66,13 @@ struct Header {
 }
 
 /// Reads the header at the start of `bytes`; nothing when more bytes are needed.
-fn header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
+fn header(bytes: &[u8], takes_deflated: bool) -> Result<Option<Header>, ProtocolError> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     let opcode = first & 0x0F;
-    if first & 0x70 != 0 || !matches!(opcode, 0..=2 | 8..=10) {
+    let is_deflated = first & 0x70 == DEFLATED;
+    // Only the first frame of a message says that it is compressed.
+    let may_say_so = takes_deflated && matches!(opcode, TEXT | BINARY);
+    if first & 0x70 != 0 && !(is_deflated && may_say_so) || !matches!(opcode, 0..=2 | 8..=10) {
         return Err(ProtocolError::Reserved);
     }
     if second & 0x80 != 0 {
@@ -86,7 +97,7 @@ fn header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
     if payload_len > MAX_MESSAGE_BYTES as u64 {
         return Err(ProtocolError::TooLong);
     }
-    Ok(Some(Header { is_final, opcode, len, payload_len: payload_len as usize }))
+    Ok(Some(Header { is_final, is_deflated, opcode, len, payload_len: payload_len as usize }))
 }
 
 /// Reads the messages of one connection.
@@ -95,10 +106,22 @@ pub struct Reader {
     /// The beginning of a frame whose end has not come.
     unfinished: Vec<u8>,
     /// The fragments of a message so far.
-    fragments: Option<Vec<u8>>,
+    fragments: Option<Fragments>,
+    takes_deflated: bool,
+}
+
+#[derive(Debug)]
+struct Fragments {
+    bytes: Vec<u8>,
+    is_deflated: bool,
 }
 
 impl Reader {
+    /// For a connection on which compression was agreed on.
+    pub fn of_deflated() -> Self {
+        Self { takes_deflated: true, ..Self::default() }
+    }
+
     /// Takes what the socket gave and hands each message to `hear`, in order.
     pub fn feed(
         &mut self,
@@ -127,7 +150,7 @@ impl Reader {
         hear: &mut impl FnMut(Message<'_>),
     ) -> Result<usize, ProtocolError> {
         let mut at = 0;
-        while let Some(header) = header(&bytes[at..])? {
+        while let Some(header) = header(&bytes[at..], self.takes_deflated)? {
             let start = at + header.len;
             let Some(payload) = bytes.get(start..start + header.payload_len) else { break };
             at = start + header.payload_len;
@@ -146,15 +169,18 @@ impl Reader {
             (PING, _) => hear(Message::Ping(payload)),
             (PONG, _) => hear(Message::Pong),
             (CLOSE, _) => hear(Message::Close(close_code(payload))),
-            (TEXT | BINARY, None) if header.is_final => hear(Message::Whole(payload)),
-            (TEXT | BINARY, None) => self.fragments = Some(payload.to_vec()),
-            (CONTINUATION, Some(message)) => {
-                if message.len() + payload.len() > MAX_MESSAGE_BYTES {
+            (TEXT | BINARY, None) if header.is_final => hear(message(payload, header.is_deflated)),
+            (TEXT | BINARY, None) => {
+                let bytes = payload.to_vec();
+                self.fragments = Some(Fragments { bytes, is_deflated: header.is_deflated });
+            }
+            (CONTINUATION, Some(fragments)) => {
+                if fragments.bytes.len() + payload.len() > MAX_MESSAGE_BYTES {
                     return Err(ProtocolError::TooLong);
                 }
-                message.extend_from_slice(payload);
+                fragments.bytes.extend_from_slice(payload);
                 if header.is_final {
-                    hear(Message::Whole(message));
+                    hear(message(&fragments.bytes, fragments.is_deflated));
                     self.fragments = None;
                 }
             }
@@ -162,6 +188,10 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn message(bytes: &[u8], is_deflated: bool) -> Message<'_> {
+    if is_deflated { Message::Deflated(bytes) } else { Message::Whole(bytes) }
 }
 
 fn close_code(payload: &[u8]) -> u16 {
@@ -241,11 +271,15 @@ mod tests {
     }
 
     fn heard(chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, ProtocolError> {
-        let mut reader = Reader::default();
+        heard_by(Reader::default(), chunks)
+    }
+
+    fn heard_by(mut reader: Reader, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, ProtocolError> {
         let mut messages = Vec::new();
         for chunk in chunks {
             reader.feed(chunk, |message| match message {
                 Message::Whole(bytes) => messages.push(bytes.to_vec()),
+                Message::Deflated(bytes) => messages.push([b"deflated ", bytes].concat()),
                 Message::Ping(bytes) => messages.push([b"ping ", bytes].concat()),
                 Message::Pong => messages.push(b"pong".to_vec()),
                 Message::Close(code) => messages.push(format!("close {code}").into_bytes()),
@@ -280,6 +314,30 @@ mod tests {
         ];
         for (bytes, error) in cases {
             assert_eq!(heard(&[bytes]), Err(error), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_frame_says_that_a_message_is_compressed_and_only_where_that_was_agreed_on() {
+        let deflated = |mut frame: Vec<u8>| {
+            frame[0] |= DEFLATED;
+            frame
+        };
+        let whole = deflated(server_frame(true, TEXT, b"one"));
+        assert_eq!(heard(&[&whole]), Err(ProtocolError::Reserved));
+        let stream = [
+            whole,
+            server_frame(true, TEXT, b"two"),
+            deflated(server_frame(false, BINARY, b"thr")),
+            server_frame(true, CONTINUATION, b"ee"),
+        ]
+        .concat();
+        let expected = [b"deflated one".to_vec(), b"two".to_vec(), b"deflated three".to_vec()];
+        assert_eq!(heard_by(Reader::of_deflated(), &[&stream]).unwrap(), expected);
+        for opcode in [CONTINUATION, PING, CLOSE] {
+            let frame = deflated(server_frame(true, opcode, b""));
+            let refused = heard_by(Reader::of_deflated(), &[&frame]);
+            assert_eq!(refused, Err(ProtocolError::Reserved), "{opcode}");
         }
     }
 

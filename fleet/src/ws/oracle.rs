@@ -21,6 +21,7 @@ fn target(listener: &TcpListener) -> Target {
         authority: address.to_string(),
         path: "/ws?x=1".to_owned(),
         subprotocol: None,
+        offers_deflate: false,
     }
 }
 
