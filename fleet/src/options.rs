@@ -197,7 +197,8 @@ pub struct Options {
     /// How long the end may wait for what is under way.
     #[arg(long, default_value = "15s", value_parser = values::duration)]
     pub drain: Duration,
-    /// How long all clients together may take to connect, beyond what the ramp takes.
+    /// How long it may take, beyond what the ramp takes, until one more client is connected and up to
+    /// date.
     #[arg(long, default_value = "30s", value_parser = values::duration)]
     pub connect_timeout: Duration,
     /// Length of each text in bytes.

@@ -61,6 +61,7 @@ pub struct Rest {
     http: reqwest::Client,
     base: String,
     signer: Arc<Signer>,
+    patience: Duration,
     /// Nothing is tried again after this.
     deadline: Instant,
 }
@@ -96,7 +97,12 @@ impl Rest {
     ) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder().timeout(REQUEST).no_proxy().build()?;
         let base = format!("http://{authority}/api/v1");
-        Ok(Self { http, base, signer, deadline: Instant::now() + patience })
+        Ok(Self { http, base, signer, patience, deadline: Instant::now() + patience })
+    }
+
+    /// The same with its patience anew.
+    fn patient(&self) -> Self {
+        Self { deadline: Instant::now() + self.patience, ..self.clone() }
     }
 
     /// Asks until it is answered, refused for good, or too late.
@@ -161,7 +167,8 @@ impl Rest {
         let url = format!("{}/conversations/{}/members", self.base, made.id);
         for members in added.chunks(NAMED) {
             let body = serde_json::json!({ "client_id": Uuid::now_v7(), "members": members });
-            self.ask(creator, &what, || self.http.post(&url).json(&body)).await?;
+            // A group of 100,000 takes a hundred requests, more than one patience on a busy machine.
+            self.patient().ask(creator, &what, || self.http.post(&url).json(&body)).await?;
         }
         Ok(made.id)
     }

@@ -245,26 +245,35 @@ async fn connect(conductor: &mut Conductor) -> Result<Duration, RunError> {
     let clients = u64::from(options.client_count());
     let begun = Instant::now();
     let ramp = Duration::from_secs_f64(clients as f64 / options.ramp.per_second());
-    let patience = ramp + options.connect_timeout;
-    match conductor.wait(begun + patience, |totals| totals.ready == clients).await? {
-        End::Reached => Ok(begun.elapsed()),
-        End::Interrupted => Err(RunError::Interrupted),
-        End::Deadline | End::Full => {
-            let ready = conductor.totals().ready;
-            // The threads know what happened; they end here.
-            let phases = conductor.phases.clone();
-            phases.send_replace(Phase::Stop);
-            let mut happened = BTreeMap::new();
-            for thread in conductor.threads.drain(..) {
-                if let Ok(Ok(harvest)) = thread.join() {
-                    happened.extend(harvest.measures.errors);
-                }
+    let (mut until, mut ready_before) = (begun + ramp + options.connect_timeout, 0);
+    loop {
+        let end = conductor.wait(until, |totals| totals.ready == clients).await?;
+        let ready = conductor.totals().ready;
+        match end {
+            End::Reached => return Ok(begun.elapsed()),
+            End::Interrupted => return Err(RunError::Interrupted),
+            // Slow servers are no dead ones: what a new member of a large group syncs may be large.
+            End::Deadline | End::Full if ready > ready_before => {
+                (until, ready_before) = (Instant::now() + options.connect_timeout, ready);
             }
-            let happened: Vec<String> =
-                happened.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
-            let happened =
-                if happened.is_empty() { "nothing".to_owned() } else { happened.join(", ") };
-            Err(RunError::NotReady { ready, clients, seconds: patience.as_secs(), happened })
+            End::Deadline | End::Full => {
+                let (seconds, happened) = (begun.elapsed().as_secs(), happened(conductor));
+                return Err(RunError::NotReady { ready, clients, seconds, happened });
+            }
         }
     }
+}
+
+/// Ends the threads, which know what happened: errors by kind.
+fn happened(conductor: &mut Conductor) -> String {
+    conductor.phases.send_replace(Phase::Stop);
+    let mut happened = BTreeMap::new();
+    for thread in conductor.threads.drain(..) {
+        if let Ok(Ok(harvest)) = thread.join() {
+            happened.extend(harvest.measures.errors);
+        }
+    }
+    let happened: Vec<String> =
+        happened.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
+    if happened.is_empty() { "nothing".to_owned() } else { happened.join(", ") }
 }

@@ -209,3 +209,13 @@ fn a_server_that_never_answers_is_unknown() {
     assert_eq!((report.verdict, report.exit_code()), (Verdict::Unknown, 2), "{report}");
     assert!(report.findings.unknown_outcomes > 0);
 }
+
+#[test]
+fn slow_servers_are_waited_for_as_long_as_one_client_after_the_other_comes_in() {
+    // Twenty clients, a tenth of a second each: twice what one of them may take.
+    let patience = ["--connect-timeout", "1s"];
+    let load = ["--pairs", "10", "--rate", "100", "--duration", "300ms"];
+    let report = run(Fault::Dawdle, &[&load[..], &patience].concat());
+    assert_eq!(report.verdict, Verdict::Valid, "{report}");
+    assert!(report.connects_per_second <= 10.0, "{report}");
+}

@@ -52,6 +52,8 @@ pub enum Fault {
     Doubt,
     /// Sends are never answered.
     Silence,
+    /// One client at a time is welcomed, and each takes a moment.
+    Dawdle,
 }
 
 /// What all connections share.
@@ -60,6 +62,8 @@ pub struct State {
     fault: Fault,
     logs: Mutex<Logs>,
     sends: AtomicU64,
+    /// Whom `Dawdle` welcomes.
+    door: tokio::sync::Mutex<()>,
 }
 
 impl State {
@@ -91,7 +95,8 @@ impl Server {
             .enable_all()
             .build()
             .expect("a runtime");
-        let state = Arc::new(State { fault, logs: Mutex::default(), sends: AtomicU64::new(0) });
+        let (logs, sends, door) = <_>::default();
+        let state = Arc::new(State { fault, logs, sends, door });
         let router = Router::new()
             .route("/ws", get(socket::upgrade))
             .route("/api/v1/conversations", post(rest::create))

@@ -15,6 +15,8 @@ use super::{Fault, State, bearer};
 
 /// Orders a socket may be behind with.
 const QUEUE: usize = 100_000;
+/// What a client takes that is welcomed by a server that dawdles.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
 
 pub async fn upgrade(
     Shared(state): Shared<Arc<State>>,
@@ -26,6 +28,10 @@ pub async fn upgrade(
 }
 
 async fn serve(mut socket: WebSocket, state: Arc<State>, user: String) {
+    if state.fault == Fault::Dawdle {
+        let _turn = state.door.lock().await;
+        tokio::time::sleep(MOMENT).await;
+    }
     let (orders, mut queue) = mpsc::channel(QUEUE);
     state.logs().sockets.insert(user.clone(), orders.clone());
     let welcome = json!({ "type": "welcome", "connection_id": Uuid::now_v7(), "user_id": user,
