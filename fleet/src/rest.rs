@@ -146,11 +146,8 @@ impl Rest {
         let strange = || RestError::Strange { what: what.clone() };
         let (creator, others) = members.split_first().ok_or_else(strange)?;
         let absent: Vec<UserId> = plan.absent_members().collect();
-        let names: Vec<&str> = others
-            .iter()
-            .map(|member| plan.users[*member as usize].as_str())
-            .chain(absent.iter().map(UserId::as_str))
-            .collect();
+        let others = others.iter().map(|member| plan.users[*member as usize].as_str());
+        let names: Vec<&str> = absent.iter().map(UserId::as_str).chain(others).collect();
         let (named, added) = names.split_at(names.len().min(NAMED));
         // The same for each attempt, so that an answer lost on its way makes no second group.
         let client_id = Uuid::now_v7();

@@ -14,7 +14,6 @@ use crate::check::{self, Policy};
 use crate::history::{ClientHistory, History, Observation};
 use crate::measures::Measures;
 use crate::options::Scenario;
-use crate::plan::NAMED;
 use crate::processes::Usage;
 use crate::report::{Percentiles, Process, Report, per_second};
 use crate::rest::Rest;
@@ -90,9 +89,11 @@ fn gathered(
         ..History::default()
     };
     for (conversation, planned) in (0..).zip(&common.plan.conversations) {
-        for member in planned.members.iter().skip(NAMED) {
+        for member in &planned.members {
             let first = common.plan.first_place(*member, conversation);
-            history.memberships.insert((conversation, *member), (first, u32::MAX));
+            if first > 1 {
+                history.memberships.insert((conversation, *member), (first, u32::MAX));
+            }
         }
     }
     history.clients.resize_with(common.plan.users.len(), ClientHistory::default);
