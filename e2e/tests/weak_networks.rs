@@ -5,7 +5,8 @@ use std::time::Duration;
 use e2e::client::Client;
 use e2e::cluster::Cluster;
 use e2e::load::Load;
-use e2e::token::token;
+use e2e::process::command;
+use e2e::token::{SECRET, token};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -105,6 +106,38 @@ async fn every_message_arrives_in_whatever_form_and_the_binary_one_takes_fewer_b
     }
     let [json, msgpack, batches, both] = bytes[..] else { unreachable!("four runs") };
     assert!(msgpack < json && both < batches, "{bytes:?}");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn whatever_carries_a_message_brings_it_to_each_member_once_and_what_saves_bytes_does() {
+    let settings = [("TIDINGS_GATEWAY__LIMITS__COMPRESSION", "true")];
+    let cluster = Cluster::start_with("wires", &settings).await;
+    let mut bytes = Vec::new();
+    for (wire, more) in [
+        ("json", &["--window", "4"][..]),
+        ("msgpack", &["--window", "4"]),
+        ("deflate", &["--window", "4"]),
+        ("batches", &["--window", "4", "--batch", "4"]),
+        ("sse", &["--window", "4"]),
+    ] {
+        let common = ["fanout", "--target", "tidings", "--secret", SECRET, "--members", "20"];
+        let times = ["--hold", "0s", "--warmup", "500ms", "--duration", "1s", "--wire", wire];
+        let server = ["--server", cluster.gateway_address(0)];
+        let arguments = [&common[..], &times, &server, more].concat();
+        let output = command("fleet", &arguments, &[]).output().await.expect("the fleet runs");
+        assert!(output.status.success(), "{wire}: {}", String::from_utf8_lossy(&output.stderr));
+        let line = String::from_utf8(output.stdout).expect("text");
+        let figure = |name: &str| -> f64 {
+            let mut figures = line.split_ascii_whitespace().filter_map(|word| word.split_once('='));
+            let found = figures.find(|(figure, _)| *figure == name).expect("a figure").1;
+            found.parse().expect("a number")
+        };
+        assert!(figure("deliveries") >= 20.0 && figure("out_of_turn") == 0.0, "{line}");
+        bytes.push(figure("bytes_per_delivery"));
+    }
+    let [json, msgpack, deflate, ..] = bytes[..] else { unreachable!("five runs") };
+    assert!(msgpack < json && deflate < json, "{bytes:?}");
     cluster.stop().await;
 }
 
