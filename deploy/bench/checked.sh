@@ -11,7 +11,8 @@ fleet() { # TITLE ARGUMENTS...
     echo
     echo "== $1"
     shift
-    "$bin/fleet" run "$@" --duration "${seconds}s" --seed 1 2>/dev/null || echo "exit code $?"
+    "$bin/fleet" run "$@" --duration "${seconds}s" --seed 1 2>"$work/fleet.err" ||
+        echo "exit code $?: $(tail -n 1 "$work/fleet.err")"
 }
 
 about_this_machine

@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # Tidings beside NATS and the floors: each workload on each server in turn, REPEAT times (3), then the
 # medians and their ratios as rows of Markdown. Loopback only; stops by itself.
-# ROWS chooses workloads (all: w1 w1acks w16 rate large idle arrivals), SECONDS_EACH how long each is
-# measured (5), MEMBERS how many are online (1000), CONNECTIONS how many are idle (19000).
+# ROWS chooses workloads (all: w1 w1acks w16 rate large wires wires16 idle arrivals), SECONDS_EACH how
+# long each is measured (5), MEMBERS how many are online (1000), PAYLOAD how long a text of `wires` is
+# (200 bytes), CONNECTIONS how many are idle (19000).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=deploy/bench/servers.sh
 . deploy/bench/servers.sh
 # shellcheck source=deploy/bench/table.sh
 . deploy/bench/table.sh
-rows=${ROWS:-w1 w1acks w16 rate large idle arrivals}
+rows=${ROWS:-w1 w1acks w16 rate large wires wires16 idle arrivals}
 seconds=${SECONDS_EACH:-5}
 members=${MEMBERS:-1000}
 large_members=${LARGE_MEMBERS:-10000}
 connections=${CONNECTIONS:-19000}
+wires="json msgpack batches deflate sse"
+payload=${PAYLOAD:-200}
 idle_seconds=${IDLE_SECONDS:-60}
 sources="--sources 127.0.0.2-127.0.0.9"
 
@@ -81,6 +84,22 @@ beside_a_large_channel() {
         [ -z "$nats_server" ] || measure large nats fanout $pace --duration "$((seconds + 5))s"
     done
 }
+# Everything that a client may ask of its connection, on a gateway that compresses for whoever offers it.
+wires_on_one_cluster() {
+    local row wire window
+    TIDINGS_GATEWAY__LIMITS__COMPRESSION=true start_cluster
+    for row in $rows; do
+        case $row in wires) window=1 ;; wires16) window=16 ;; *) continue ;; esac
+        echo "== $row: --members $members --window $window --payload $payload --duration ${seconds}s, $wires" >&2
+        for _ in $(seq "${REPEAT:-3}"); do
+            for wire in $wires; do
+                measure "$row-$wire" tidings fanout --wire "$wire" --members "$members" --window "$window" \
+                    --payload "$payload" --duration "${seconds}s"
+            done
+        done
+    done
+    stop_all
+}
 # A fresh server each time: what a process has had before is not told apart.
 idle_on_fresh_servers() {
     local target
@@ -99,8 +118,10 @@ idle_on_fresh_servers() {
 }
 
 about_this_machine
-start_all
-for row in $rows; do
+# Those that are measured on all servers beside each other.
+shared=$(for row in $rows; do case $row in idle | wires | wires16) ;; *) echo "$row" ;; esac; done)
+[ -z "$shared" ] || start_all
+for row in $shared; do
     case $row in
     w1 | w16) in_turn "$row" "$peers" fanout --members "$members" --window "${row#w}" --duration "${seconds}s" ;;
     w1acks) in_turn w1acks tidings fanout --members "$members" --duration "${seconds}s" --delivered-every 2s ;;
@@ -110,12 +131,15 @@ for row in $rows; do
         in_turn arrivals "$peers" arrivals --connections "${ARRIVALS:-10000}" --parallel 64
         in_turn arriving "$peers" arrivals --connections "$((500 * seconds))" --rate 500
         ;;
-    idle) ;;
     *) echo "ROWS: there is no $row" >&2; exit 2 ;;
     esac
 done
 stop_all
+case " $rows " in *" wires"*) wires_on_one_cluster ;; esac
 case " $rows " in *" idle "*) idle_on_fresh_servers ;; esac
+
+case " $rows " in *" wires"*) table_of_wires ;; esac
+case "$shared $rows " in *" idle "* | [!\ ]*) ;; *) exit 0 ;; esac
 
 head_of_table
 online="$members members online"

@@ -33,3 +33,22 @@ row() { # ROW WORKLOAD FIGURE FIELD [FIELD OF TIDINGS]
     echo "| $2 | $3 | $tidings | ${nats:-–} | ${axum:-–} | ${tcp:-–} |" \
         "$(ratio "$tidings" "$nats") | $(ratio "$tidings" "$axum") | $(ratio "$tidings" "$tcp") |"
 }
+
+# Beside each other: what carries the frames of Tidings to the members.
+table_of_wires() { # of $wires
+    local row wire cpu json
+    echo
+    echo "| $members members online, texts of $payload bytes | wire | bytes per delivery | gateway CPU-µs per delivery |" \
+        "CPU of JSON | deliveries/s | to each socket, p50, ms |"
+    echo "|---|---|---|---|---|---|---|"
+    for row in wires wires16; do
+        json=$(median "$row-json" tidings cpu_us.gateway)
+        for wire in $wires; do
+            cpu=$(median "$row-$wire" tidings cpu_us.gateway)
+            [ -n "$cpu" ] || continue
+            echo "| $(case $row in wires) echo one message at a time ;; *) echo 16 on their way ;; esac) | $wire |" \
+                "$(median "$row-$wire" tidings bytes_per_delivery) | $cpu | $(ratio "$cpu" "$json") |" \
+                "$(median "$row-$wire" tidings deliveries_per_second) | $(median "$row-$wire" tidings each_p50_ms) |"
+        done
+    done
+}
