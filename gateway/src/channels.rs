@@ -21,6 +21,7 @@ use platform::grpc::GrpcChannel;
 use proto::bus::Push;
 use proto::chat::chat_client::ChatClient;
 use proto::id::ConversationId;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::ask::{Answer, ask};
 use crate::config::LimitsConfig;
@@ -29,6 +30,8 @@ use crate::heads::HeadsLink;
 use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::registry::{Connection, Registry};
+use crate::shared::Shared;
+use crate::writers::Writers;
 use channel::{Channel, Need, Waiting};
 
 /// The large conversations that pushes came for lately.
@@ -38,6 +41,7 @@ pub(crate) struct Channels {
     heads: HeadsLink,
     limits: LimitsConfig,
     metrics: GatewayMetrics,
+    writers: Writers,
     channels: HashMap<ConversationId, Channel>,
     /// Those with something to hand out now; each has its turn.
     ready: VecDeque<ConversationId>,
@@ -48,19 +52,15 @@ pub(crate) struct Channels {
 
 impl Channels {
     /// Knows nothing yet.
-    pub(crate) fn new(
-        registry: Arc<Registry>,
-        chat: ChatClient<GrpcChannel>,
-        heads: HeadsLink,
-        limits: LimitsConfig,
-        metrics: GatewayMetrics,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared) -> Self {
+        let limits = shared.limits.clone();
         Self {
-            registry,
-            chat,
-            heads,
+            registry: Arc::clone(&shared.registry),
+            chat: shared.chat.clone(),
+            heads: shared.heads.clone(),
+            metrics: shared.metrics.clone(),
+            writers: Writers::new(shared, limits.channel_writers),
             limits,
-            metrics,
             channels: HashMap::new(),
             ready: VecDeque::new(),
             asks: FuturesUnordered::new(),
@@ -91,28 +91,32 @@ impl Channels {
         }
     }
 
-    /// Takes an answer, or hands out a slice after everybody else had a turn. Pending when there is
-    /// neither. Cancel safe.
+    /// Takes an answer, or hands out a slice when a writer is free. Pending when there is neither. Cancel
+    /// safe.
     pub(crate) async fn turn(&mut self) {
-        let answer = tokio::select! {
+        tokio::select! {
             biased;
-            Some(answer) = self.asks.next(), if !self.asks.is_empty() => Some(answer),
-            () = tokio::task::yield_now(), if !self.ready.is_empty() => None,
+            Some(answer) = self.asks.next(), if !self.asks.is_empty() => self.answered(answer),
+            Some(free) = self.writers.free(), if !self.ready.is_empty() => self.hand_out(free),
             else => std::future::pending().await,
-        };
-        match answer {
-            Some(answer) => self.answered(answer),
-            None => self.hand_out_slice(),
+        }
+    }
+
+    /// Hands out a slice if a writer is free.
+    pub(crate) fn hand_out_slice(&mut self) {
+        if let Some(free) = self.writers.free_now() {
+            self.hand_out(free);
         }
     }
 
     /// Hands out a slice of the channel whose turn it is.
-    pub(crate) fn hand_out_slice(&mut self) {
+    fn hand_out(&mut self, free: OwnedSemaphorePermit) {
         let Some(id) = self.ready.pop_front() else { return };
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let limits = OutboxLimits::from(&self.limits);
-        let dropped = channel.hand_out(self.limits.channel_slice.max(1), limits, &self.registry);
-        self.metrics.dropped(dropped);
+        let slice = channel.hand_out(self.limits.channel_slice.max(1), limits, &self.registry);
+        self.metrics.dropped(slice.dropped);
+        self.writers.write(free, slice.connections);
         if channel.is_handed_out() {
             self.advance(id);
         } else {

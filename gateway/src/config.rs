@@ -135,6 +135,8 @@ pub struct LimitsConfig {
     pub channel_pushes: usize,
     /// Members that an entry is handed to at once; everything else goes on in between.
     pub channel_slice: usize,
+    /// Tasks that write what is handed out, at most. 0: as many as there are cores.
+    pub channel_writers: usize,
     /// How often presence hears of this gateway, in milliseconds.
     pub presence_heartbeat_ms: u64,
     /// A pause of this process after which presence may have given it up, in milliseconds: half of
@@ -190,6 +192,7 @@ impl Default for LimitsConfig {
             channel_members: 1_000_000,
             channel_pushes: 4_096,
             channel_slice: 64,
+            channel_writers: 0,
             presence_heartbeat_ms: 3_000,
             frozen_ms: 5_000,
             retry_after_ms: 1_000,

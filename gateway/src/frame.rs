@@ -50,6 +50,42 @@ impl Entries {
     }
 }
 
+/// Stretches of entries, in the order in which they were written. One alone takes no memory.
+#[derive(Debug, Default)]
+pub struct Stretches {
+    first: Option<Entries>,
+    further: Vec<Entries>,
+}
+
+impl Stretches {
+    /// Adds entries behind those before them.
+    pub fn add(&mut self, next: Entries) {
+        match self.further.last_mut().or(self.first.as_mut()) {
+            None => self.first = Some(next),
+            Some(last) => {
+                if !last.join(next) {
+                    self.further.push(next);
+                }
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.further.len()
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Entries> {
+        self.first.iter().chain(&self.further).copied()
+    }
+}
+
 /// What the gateway has to know of a frame.
 #[derive(Debug)]
 pub struct About {

@@ -21,6 +21,7 @@ mod frame;
 mod heads;
 mod inquiry;
 mod journal;
+mod line;
 pub mod metrics;
 mod outbox;
 mod pages;
@@ -34,6 +35,7 @@ mod shared;
 mod socket;
 mod transport;
 mod uplink;
+mod writers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -229,7 +231,7 @@ impl Gateway {
         links.spawn("broadcasts", broadcasts.run());
         links.spawn(
             "downlink",
-            downlink(&shared, &adapters, gateway_id, link, &ended).run(channels(&shared)),
+            downlink(&shared, &adapters, gateway_id, link, &ended).run(Channels::new(&shared)),
         );
         let registry = Arc::clone(&shared.registry);
         links.spawn("doubts", Doubts::new(registry, gateway.clone(), ended.clone()).run());
@@ -306,16 +308,6 @@ fn downlink(
         metrics: shared.metrics.clone(),
         shutdown: ended.clone(),
     }
-}
-
-fn channels(shared: &Shared) -> Channels {
-    Channels::new(
-        Arc::clone(&shared.registry),
-        shared.chat.clone(),
-        shared.heads.clone(),
-        shared.limits.clone(),
-        shared.metrics.clone(),
-    )
 }
 
 fn broadcasts(

@@ -8,6 +8,7 @@ mod header;
 pub(crate) mod opening;
 mod reader;
 pub(crate) mod wire;
+mod writing;
 
 #[cfg(test)]
 mod tests;
@@ -23,14 +24,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::accept::stream::Stream;
 use crate::frame::{Encoding, Frame};
+use crate::line::Line;
 use header::Opcode;
 use reader::Reader;
 pub(crate) use reader::{Message, ReadError};
+pub(crate) use writing::write_frames;
 
 /// What is read at once, on the stack.
 const READ_BYTES: usize = 8 << 10;
-/// Frames that are written with one call.
-const FRAMES_AT_ONCE: usize = 64;
 
 /// The socket.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(crate) struct Socket<S = Stream> {
     stream: S,
     reader: Reader,
     encoding: Encoding,
-    /// A pong, a ping or a close that goes out before anything else.
+    /// A pong, a ping, a close or the rest of a frame: it goes out before anything else.
     control: Vec<u8>,
     /// So many bytes of the first frame under way are written.
     written: usize,
@@ -154,35 +155,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         frames: &mut VecDeque<Frame>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_control(cx))?;
-        while let Some(first) = frames.front() {
-            let rest = &first.wire(self.encoding)[self.written..];
-            let mut count = if frames.len() == 1 {
-                ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?
-            } else {
-                let mut parts = [IoSlice::new(&[]); FRAMES_AT_ONCE];
-                parts[0] = IoSlice::new(rest);
-                for (part, frame) in parts[1..].iter_mut().zip(frames.iter().skip(1)) {
-                    *part = IoSlice::new(frame.wire(self.encoding));
-                }
-                let parts = &parts[..frames.len().min(FRAMES_AT_ONCE)];
-                ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, parts))?
-            };
-            if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            count += self.written;
-            self.written = 0;
-            while let Some(first) = frames.front() {
-                let length = first.wire(self.encoding).len();
-                if count < length {
-                    self.written = count;
-                    break;
-                }
-                count -= length;
-                frames.pop_front();
-            }
-        }
-        Poll::Ready(Ok(()))
+        let stream = &mut self.stream;
+        let write = |parts: &[IoSlice<'_>]| match parts {
+            [one] => Pin::new(&mut *stream).poll_write(cx, one),
+            many => Pin::new(&mut *stream).poll_write_vectored(cx, many),
+        };
+        write_frames(frames, self.encoding, &mut self.written, write, |_| {})
+    }
+
+    /// True when it has nothing of its own to write and stands between two frames.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.control.is_empty() && self.written == 0
+    }
+
+    /// Others have written a frame in part: this is the rest of it, and goes out before anything else.
+    pub(crate) fn go_on_with(&mut self, rest: Vec<u8>) {
+        debug_assert!(self.is_at_rest(), "it was lent at rest");
+        self.control = rest;
     }
 
     /// Sends a ping, whose payload the pong repeats.
@@ -220,5 +209,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
         self.control = Vec::new();
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Socket {
+    /// Its way out, for others.
+    pub(crate) fn line(&self) -> Line {
+        Line::new(self.stream.out(), self.encoding)
     }
 }

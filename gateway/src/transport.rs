@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use crate::events::{EventStream, Inbox};
 use crate::frame::{Encoding, Frame};
+use crate::line::Line;
 use crate::socket::{Message, ReadError, Socket};
 
 /// One of them.
@@ -72,6 +73,29 @@ impl Transport {
         match self {
             Self::Socket(socket) => socket.write_now(frames),
             Self::Events(_) => None,
+        }
+    }
+
+    /// The way out, for others; none where only the session can write.
+    pub(crate) fn line(&self) -> Option<Line> {
+        match self {
+            Self::Socket(socket) => Some(socket.line()),
+            Self::Events(_) => None,
+        }
+    }
+
+    /// See [`Socket::is_at_rest`].
+    pub(crate) fn is_at_rest(&self) -> bool {
+        match self {
+            Self::Socket(socket) => socket.is_at_rest(),
+            Self::Events(_) => false,
+        }
+    }
+
+    /// See [`Socket::go_on_with`].
+    pub(crate) fn go_on_with(&mut self, rest: Vec<u8>) {
+        if let Self::Socket(socket) = self {
+            socket.go_on_with(rest);
         }
     }
 

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::admission::{AddressSeat, Place};
 
@@ -51,7 +52,9 @@ impl Gate {
 /// The connection.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    tcp: TcpStream,
+    read: OwnedReadHalf,
+    /// Others write, too, while the session of the socket rests.
+    out: Arc<OwnedWriteHalf>,
     gate: Arc<Gate>,
     /// None where files are not counted.
     _file: Option<Place>,
@@ -59,7 +62,13 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, gate: Arc<Gate>, file: Option<Place>) -> Self {
-        Self { tcp, gate, _file: file }
+        let (read, out) = tcp.into_split();
+        Self { read, out: Arc::new(out), gate, _file: file }
+    }
+
+    /// Its way out.
+    pub(crate) fn out(&self) -> Arc<OwnedWriteHalf> {
+        Arc::clone(&self.out)
     }
 }
 
@@ -71,7 +80,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         let allowance = self.gate.allowance.load(Ordering::Relaxed);
         if allowance == ALL {
-            return Pin::new(&mut self.tcp).poll_read(cx, buffer);
+            return Pin::new(&mut self.read).poll_read(cx, buffer);
         }
         if allowance == 0 {
             return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
@@ -79,7 +88,7 @@ impl AsyncRead for Stream {
         let mut bytes = [0; PART_BYTES];
         let most = allowance.min(buffer.remaining()).min(PART_BYTES);
         let mut part = ReadBuf::new(&mut bytes[..most]);
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut part))?;
+        ready!(Pin::new(&mut self.read).poll_read(cx, &mut part))?;
         buffer.put_slice(part.filled());
         let left = allowance - part.filled().len();
         // Opened meanwhile it stays open.
@@ -95,30 +104,50 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        self.poll_out(cx, |out| out.try_write(bytes))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
+        self.poll_out(cx, |out| out.try_write_vectored(parts))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket has no buffer of this process.
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let tcp: &TcpStream = (*self.out).as_ref();
+        Poll::Ready(socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write))
+    }
+}
+
+impl Stream {
+    fn poll_out(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl Fn(&OwnedWriteHalf) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let tcp: &TcpStream = (*self.out).as_ref();
+        loop {
+            match write(&self.out) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(tcp.poll_write_ready(cx))?;
+                }
+                written => return Poll::Ready(written),
+            }
+        }
     }
 }

@@ -184,18 +184,18 @@ impl Channel {
         );
     }
 
-    /// Hands what is under way to the next few members. Answers what is dropped.
+    /// Hands what is under way to the next few members, without waking them.
     pub(super) fn hand_out(
         &mut self,
         slice: usize,
         limits: OutboxLimits,
         registry: &Registry,
-    ) -> Dropped {
+    ) -> Slice {
         self.take_up();
-        let Some(first) = self.waiting.front() else { return Dropped::default() };
-        let mut dropped = Dropped::default();
+        let Some(first) = self.waiting.front() else { return Slice::default() };
+        let mut handed = Slice::default();
         if first.push.channel.is_none() {
-            dropped = named(first, limits, registry);
+            handed = named(first, limits, registry);
         }
         // As far as it is the same pushes for everybody.
         let count = slice.min(first.left).min(self.members.len() - self.place);
@@ -205,12 +205,12 @@ impl Channel {
         }
         for member in &self.members[self.place..self.place + count] {
             if let Some(run) = self.run.as_ref().filter(|run| run.is_for(member)) {
-                dropped.extend(member.connection.outbox.push(run.frame.clone(), limits));
+                handed.add(&member.connection, std::iter::once(run.frame.clone()), limits);
                 continue;
             }
             let wanted = group().filter(|waiting| member.wants(&waiting.push));
             let wanted = wanted.map(|waiting| waiting.frame.clone());
-            dropped.extend(member.connection.outbox.push_all(wanted, limits));
+            handed.add(&member.connection, wanted, limits);
         }
         self.place += count;
         if self.place >= self.members.len() {
@@ -220,7 +220,7 @@ impl Channel {
             waiting.left -= count;
         }
         self.finish();
-        dropped
+        handed
     }
 
     /// Nothing is under way.
@@ -302,12 +302,32 @@ impl Run {
     }
 }
 
-/// To the connections that the push itself names. Answers what is dropped.
-fn named(waiting: &Waiting, limits: OutboxLimits, registry: &Registry) -> Dropped {
-    let numbers = waiting.push.connections.iter();
-    let mut dropped = Dropped::default();
-    for connection in numbers.filter_map(|number| registry.get(*number)) {
-        dropped.extend(connection.outbox.push(waiting.frame.clone(), limits));
+/// What was handed out at once.
+#[derive(Debug, Default)]
+pub(super) struct Slice {
+    /// Whose outboxes have something that they were not woken for.
+    pub(super) connections: Vec<Arc<Connection>>,
+    pub(super) dropped: Dropped,
+}
+
+impl Slice {
+    fn add(
+        &mut self,
+        connection: &Arc<Connection>,
+        frames: impl Iterator<Item = Frame>,
+        limits: OutboxLimits,
+    ) {
+        self.dropped.extend(connection.outbox.push_quietly(frames, limits));
+        self.connections.push(Arc::clone(connection));
     }
-    dropped
+}
+
+/// To the connections that the push itself names.
+fn named(waiting: &Waiting, limits: OutboxLimits, registry: &Registry) -> Slice {
+    let numbers = waiting.push.connections.iter();
+    let mut handed = Slice::default();
+    for connection in numbers.filter_map(|number| registry.get(*number)) {
+        handed.add(&connection, std::iter::once(waiting.frame.clone()), limits);
+    }
+    handed
 }

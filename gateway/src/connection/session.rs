@@ -4,13 +4,13 @@ mod event;
 mod leaving;
 mod rated;
 mod refusing;
+mod resting;
 mod sending;
 mod serving;
 mod signalling;
 mod writing;
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -67,6 +67,13 @@ enum Step {
     End(Option<Close>),
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        // The socket is closed when nobody holds its line any more.
+        self.connection.outbox.connect(None);
+    }
+}
+
 impl Session {
     pub(super) fn new(
         shared: Shared,
@@ -117,9 +124,11 @@ impl Session {
         // One alarm for everything: it is only ever moved when something is due earlier.
         let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.next_wake()));
         let mut order = Order::default();
+        if self.serving.is_none() {
+            self.connection.outbox.connect(socket.line());
+        }
         loop {
-            let outbox = &self.connection.outbox;
-            let event = poll_fn(|cx| order.poll(cx, socket, outbox, alarm.as_mut())).await;
+            let event = self.event(socket, &mut order, alarm.as_mut()).await;
             let step = match event {
                 Event::Heard(Some(Ok(message))) => self.hear(socket, message).await,
                 Event::Heard(Some(Err(error))) => Step::End(handshake::read_error(&error)),

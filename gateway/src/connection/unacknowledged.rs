@@ -75,6 +75,11 @@ impl Unacknowledged {
         }
     }
 
+    /// Nothing is waited for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// When something is due.
     pub(crate) fn next_due(&self, patience: &Patience) -> Option<Instant> {
         self.0.iter().map(|waiting| waiting.due_at(patience)).min()

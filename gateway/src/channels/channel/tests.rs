@@ -152,7 +152,7 @@ impl World {
             }
             self.channel.begin(&self.registry);
         }
-        assert!(self.channel.hand_out(members, LIMITS, &self.registry).is_none());
+        assert!(self.channel.hand_out(members, LIMITS, &self.registry).dropped.is_none());
     }
 
     fn reads(&mut self, place: usize) {

@@ -5,6 +5,8 @@ use std::task::{Context, Poll};
 
 use tokio::time::Sleep;
 
+use super::resting::Absence;
+use crate::line::Lent;
 use crate::outbox::Outbox;
 use crate::socket::{Message, ReadError};
 use crate::transport::Transport;
@@ -27,19 +29,23 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// The next event. Cancel safe: nothing is taken that is not answered.
+    /// The next event. Cancel safe: nothing is taken that is not answered. While nothing happens, the
+    /// line to the socket is lent.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         socket: &mut Transport,
         outbox: &Outbox,
         alarm: Pin<&mut Sleep>,
+        absence: &mut Absence,
     ) -> Poll<Event> {
+        absence.is_over(outbox.take_back(), socket);
         // Before both: neither can hold up what is due.
         if alarm.poll(cx).is_ready() {
             return Poll::Ready(Event::Due);
         }
-        if self.heard_last && outbox.poll_changed(cx).is_ready() {
+        // Not lent yet: the client may have said something.
+        if self.heard_last && outbox.poll_changed(cx, Lent::No).is_ready() {
             self.heard_last = false;
             return Poll::Ready(Event::Changed);
         }
@@ -47,7 +53,7 @@ impl Order {
             self.heard_last = true;
             return Poll::Ready(Event::Heard(heard));
         }
-        if outbox.poll_changed(cx).is_ready() {
+        if outbox.poll_changed(cx, absence.begins(socket)).is_ready() {
             return Poll::Ready(Event::Changed);
         }
         Poll::Pending

@@ -2,7 +2,6 @@
 //! own, so that not all arrive there at once. Those that stay are closed after a while. Until then they
 //! are served as always.
 
-use std::future::poll_fn;
 use std::time::Duration;
 
 use proto::error_code::Stored;
@@ -76,9 +75,7 @@ impl Session {
         let mut alarm = std::pin::pin!(tokio::time::sleep_until(deadline));
         let mut order = Order::default();
         while self.in_flight.len() > 0 && !self.shared.shutdown.is_forced() {
-            let outbox = &self.connection.outbox;
-            let event = poll_fn(|cx| order.poll(cx, socket, outbox, alarm.as_mut())).await;
-            let step = match event {
+            let step = match self.event(socket, &mut order, alarm.as_mut()).await {
                 Event::Changed => self.write(socket).await,
                 Event::Heard(Some(Ok(message))) => self.hear(socket, message).await,
                 Event::Heard(_) => Step::End(None),

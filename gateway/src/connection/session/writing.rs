@@ -12,7 +12,7 @@ use super::super::sync;
 use super::super::unacknowledged::Due;
 use super::leaving::Leaving;
 use super::{Session, Step};
-use crate::frame::Frame;
+use crate::frame::{Frame, Stretches};
 use crate::outbox::Taken;
 use crate::registry::Connection;
 use crate::shared::unix_ms;
@@ -47,7 +47,7 @@ impl Session {
         }
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
-        let (mut first, mut further) = (None, Vec::new());
+        let mut stretches = Stretches::default();
         for about in frames.iter().map(Frame::about) {
             if !about.answers.is_empty()
                 && let Some(request) = self.in_flight.settle(&about.answers)
@@ -58,14 +58,7 @@ impl Session {
                 if let Some(unacknowledged) = &mut self.unacknowledged {
                     unacknowledged.pushed(entries, now, &self.shared.patience);
                 }
-                match &mut first {
-                    None => first = Some(entries),
-                    Some(first) => {
-                        if !first.join(entries) {
-                            further.push(entries);
-                        }
-                    }
-                }
+                stretches.add(entries);
             }
             if !about.traceparent.is_empty() {
                 spans.push(self.shared.tracer.child("gateway.write", &about.traceparent));
@@ -73,16 +66,16 @@ impl Session {
         }
         frames.extend(self.replies.drain(..).map(|json| Frame::answer(&json)));
         match self.deliver(socket, &mut frames).await {
-            Step::On => {}
+            // A reader that is as fast as its conversations would leave nobody else a turn.
+            Step::On => tokio::task::consume_budget().await,
             ended @ Step::End(_) => return ended,
         }
         if frames.capacity() <= SPARE {
             self.spare = frames;
         }
-        if first.is_some() {
+        if !stretches.is_empty() {
             let Connection { number, user_id, .. } = &*self.connection;
-            let entries = first.into_iter().chain(further);
-            self.shared.journal.written(*number, user_id, entries, unix_ms());
+            self.shared.journal.written(*number, user_id, stretches.iter(), unix_ms());
         }
         if let Some(close) = close {
             return Step::End(Some(close));

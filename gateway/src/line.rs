@@ -1,0 +1,149 @@
+//! The way out to a client's socket that others may use while its session rests: what is pushed is
+//! written where it is handed out, and nobody has to be woken for it.
+//!
+//! A session lends its line when it goes to sleep and has it back before it does anything else, so there
+//! is one writer at a time. Writes only what can be written at once; the rest is the session's.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::net::tcp::OwnedWriteHalf;
+
+use crate::frame::{Encoding, Frame, Stretches};
+use crate::socket::write_frames;
+
+/// Stretches of entries that are written before the session is told.
+const STRETCHES: usize = 16;
+
+/// Something that takes bytes now or not at all.
+pub(crate) trait TryWrite: Send + Sync + std::fmt::Debug {
+    /// How many bytes it took; `WouldBlock` when it has no room.
+    fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+impl TryWrite for OwnedWriteHalf {
+    fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match parts {
+            [one] => Self::try_write(self, one),
+            many => self.try_write_vectored(many),
+        }
+    }
+}
+
+/// Whether the line is lent, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lent {
+    /// The session writes itself.
+    No,
+    /// For everything but entries: the session has to know when the first is to be acknowledged.
+    ButEntries,
+    /// For everything; the session is told of entries when it wakes.
+    Told,
+    /// For everything, and nobody has to be told.
+    Untold,
+}
+
+/// The line of one session.
+#[derive(Debug)]
+pub(crate) struct Line {
+    out: Arc<dyn TryWrite>,
+    encoding: Encoding,
+    lent: Lent,
+    used: Used,
+}
+
+/// What was written while the line was lent.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    /// Entries, if the session wanted to be told.
+    pub(crate) entries: Stretches,
+    /// The rest of a frame that is written in part: it has to follow before anything else.
+    pub(crate) rest: Vec<u8>,
+}
+
+/// What was written in one go.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// Frames, those of runs counted.
+    pub(crate) frames: u64,
+    /// The entries among them.
+    pub(crate) entries: Stretches,
+}
+
+impl Line {
+    /// Not lent yet.
+    pub(crate) fn new(out: Arc<dyn TryWrite>, encoding: Encoding) -> Self {
+        Self { out, encoding, lent: Lent::No, used: Used::default() }
+    }
+
+    /// The session rests.
+    pub(crate) fn lend(&mut self, lent: Lent) {
+        self.lent = lent;
+    }
+
+    /// The session is awake. Answers what was written meanwhile.
+    pub(crate) fn take_back(&mut self) -> Used {
+        self.lent = Lent::No;
+        std::mem::take(&mut self.used)
+    }
+
+    /// The session has to go on itself.
+    pub(crate) fn has_rest(&self) -> bool {
+        !self.used.rest.is_empty()
+    }
+
+    /// Writes these frames and takes away what is written. Nothing when it is not lent for that. When it
+    /// has room for no more, the line is the session's again, who has to be woken.
+    pub(crate) fn write(&mut self, frames: &mut VecDeque<Frame>) -> Written {
+        let mut written = Written::default();
+        if !self.is_lent_for(frames) {
+            return written;
+        }
+        let (out, mut begun) = (&self.out, 0);
+        let write = |parts: &[IoSlice<'_>]| match out.try_write(parts) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            written => Poll::Ready(written),
+        };
+        let is_told = self.lent == Lent::Told;
+        let told = &mut self.used.entries;
+        let mut note = |frame: &Frame| {
+            written.frames += frame.parts().len() as u64;
+            let Some(entries) = frame.about().entries else { return };
+            written.entries.add(entries);
+            if is_told {
+                told.add(entries);
+            }
+        };
+        let outcome = write_frames(frames, self.encoding, &mut begun, write, &mut note);
+        if !matches!(outcome, Poll::Ready(Ok(()))) {
+            // Of an error the session learns when it writes what is left.
+            self.lent = Lent::No;
+        }
+        if begun > 0
+            && let Some(first) = frames.pop_front()
+        {
+            note(&first);
+            self.used.rest = first.wire(self.encoding)[begun..].to_vec();
+        }
+        written
+    }
+
+    fn is_lent_for(&self, frames: &VecDeque<Frame>) -> bool {
+        // An answer settles a request and a span is told of its end: both are the session's to do.
+        let is_plain = |frame: &Frame| {
+            frame.about().answers.is_empty() && frame.about().traceparent.is_empty()
+        };
+        let is_lent = match self.lent {
+            Lent::No => false,
+            Lent::ButEntries => frames.iter().all(|frame| frame.about().entries.is_none()),
+            Lent::Told => self.used.entries.len() + frames.len() <= STRETCHES,
+            Lent::Untold => true,
+        };
+        is_lent && frames.iter().all(is_plain)
+    }
+}

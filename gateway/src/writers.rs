@@ -1,0 +1,87 @@
+//! Writes what was handed out to many connections, where their sessions have lent their lines: a few
+//! dozen sockets by one task instead of a wake-up for each.
+//!
+//! As many of these at once as there are permits, and no more is handed out before one is free: so
+//! handing out goes as fast as writing, and what comes meanwhile goes along.
+
+use std::num::NonZero;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use crate::journal::Journal;
+use crate::metrics::GatewayMetrics;
+use crate::pulse::Pulse;
+use crate::registry::Connection;
+use crate::shared::{Shared, unix_ms};
+
+/// The writers of this process.
+pub(crate) struct Writers {
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+    writing: Arc<Writing>,
+}
+
+struct Writing {
+    pulse: Arc<Pulse>,
+    journal: Arc<Journal>,
+    metrics: GatewayMetrics,
+}
+
+impl Writers {
+    /// At most `count` at once; 0: as many as there are cores.
+    pub(crate) fn new(shared: &Shared, count: usize) -> Self {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let count = if count == 0 { cores() } else { count };
+        let writing = Writing {
+            pulse: Arc::clone(&shared.pulse),
+            journal: Arc::clone(&shared.journal),
+            metrics: shared.metrics.clone(),
+        };
+        Self {
+            permits: Arc::new(Semaphore::new(count)),
+            tasks: shared.sockets.clone(),
+            writing: Arc::new(writing),
+        }
+    }
+
+    /// Waits for one who is free. Cancel safe. None never comes: the permits are not closed.
+    pub(crate) async fn free(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
+    /// One who is free now.
+    pub(crate) fn free_now(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+
+    /// Has what waits for these connections written.
+    pub(crate) fn write(&self, free: OwnedSemaphorePermit, connections: Vec<Arc<Connection>>) {
+        let writing = Arc::clone(&self.writing);
+        self.tasks.spawn(async move {
+            writing.all(&connections);
+            drop(free);
+        });
+    }
+}
+
+impl Writing {
+    fn all(&self, connections: &[Arc<Connection>]) {
+        let (mut frames, now_ms) = (0, unix_ms());
+        for connection in connections {
+            if !self.pulse.is_fit() {
+                // It waits until the gateway has begun anew.
+                connection.outbox.wake();
+                continue;
+            }
+            let written = connection.outbox.write();
+            frames += written.frames;
+            if !written.entries.is_empty() {
+                let Connection { number, user_id, .. } = &**connection;
+                self.journal.written(*number, user_id, written.entries.iter(), now_ms);
+            }
+        }
+        self.metrics.frames_out.inc_by(frames);
+    }
+}
