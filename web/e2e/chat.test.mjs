@@ -1,111 +1,16 @@
 // The chat page in a real browser against the real all-in-one binary.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { begin, hasTexts, Stage, texts, until, write } from './stage.mjs';
 
-const BINARY = process.env.TIDINGS_BIN ?? new URL('../../target/debug/tidings', import.meta.url).pathname;
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-let browser;
-let server;
-let folder;
-
-async function serve(listen) {
-  const child = spawn(
-    BINARY,
-    ['serve', '--listen', listen, '--management-listen', '127.0.0.1:0', '--data', join(folder, 'data')],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  for await (const line of createInterface({ input: child.stdout })) {
-    const match = /^listening http=(\S+)/.exec(line);
-    if (match) return { child, address: match[1] };
-  }
-  throw new Error('the server did not start');
-}
-
-async function stop({ child }, signal = 'SIGTERM') {
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  await ended;
-}
-
-before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'tidings-page-'));
-  server = await serve('127.0.0.1:0');
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-});
-
-after(async () => {
-  await browser?.close();
-  if (server) await stop(server);
-  rmSync(folder, { recursive: true, force: true });
-});
-
-async function open(name, options = {}) {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  await page.goto(`http://${server.address}/`);
-  await page.getByTestId('name').fill(name);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByTestId('me').waitFor();
-  await page.getByTestId('banner').waitFor({ state: 'detached' });
-  return page;
-}
-
-async function begin(page, users, title) {
-  await page.getByTestId('new').click();
-  const field = page.getByTestId('with');
-  for (const user of users.slice(0, -1)) {
-    await field.fill(user);
-    await field.press(',');
-  }
-  await field.fill(users.at(-1));
-  if (title) await page.getByTestId('title').fill(title);
-  await page.getByTestId('begin').click();
-  await page.getByTestId('composer').waitFor();
-}
-
-async function write(page, text) {
-  await page.getByTestId('composer').fill(text);
-  await page.getByTestId('composer').press('Enter');
-}
-
-const texts = (page) => page.getByTestId('message').locator('p').allTextContents();
-
-async function until(what, ask) {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const answer = await ask();
-    if (answer === true) return;
-    if (Date.now() > deadline) assert.fail(`${what}; last seen: ${JSON.stringify(answer)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-const hasTexts = (page, expected) => async () => {
-  const seen = await texts(page);
-  return JSON.stringify(seen) === JSON.stringify(expected) || seen;
-};
+const stage = new Stage();
+before(() => stage.begin());
+after(() => stage.end());
 
 test('two people chat, see each other write, read and come and go', async () => {
-  const ann = await open('ann');
-  const bob = await open('bob');
+  const ann = await stage.open('ann');
+  const bob = await stage.open('bob');
   await begin(ann, ['bob']);
   await write(ann, 'hello bob');
   await bob.getByTestId('conversation').waitFor();
@@ -144,7 +49,7 @@ test('two people chat, see each other write, read and come and go', async () => 
 });
 
 test('a group of three hears everything once and in order', async () => {
-  const pages = [await open('gus'), await open('hal'), await open('ida')];
+  const pages = [await stage.open('gus'), await stage.open('hal'), await stage.open('ida')];
   await begin(pages[0], ['hal', 'ida'], 'Crew');
   for (const page of pages.slice(1))
     await page.getByTestId('conversation').filter({ hasText: 'Crew' }).click();
@@ -159,18 +64,18 @@ test('a group of three hears everything once and in order', async () => {
 });
 
 test('nothing is lost or doubled when the server was away', async () => {
-  const ann = await open('kim');
-  const bob = await open('lou');
+  const ann = await stage.open('kim');
+  const bob = await stage.open('lou');
   await begin(ann, ['lou']);
   await write(ann, 'before');
   await bob.getByTestId('conversation').click();
   await until('before', hasTexts(bob, ['before']));
-  const { address } = server;
-  await stop(server, 'SIGKILL');
+  const { address } = stage;
+  await stage.stop('SIGKILL');
   await ann.getByTestId('banner').waitFor();
   await write(ann, 'meanwhile');
   await write(bob, 'me too');
-  server = await serve(address);
+  await stage.serve(address);
   for (const page of [ann, bob]) {
     await until('all three, once', async () => {
       const seen = await texts(page);
@@ -186,7 +91,7 @@ test('nothing is lost or doubled when the server was away', async () => {
 });
 
 test('a phone shows the list or the thread, and long histories scroll back', async () => {
-  const phone = await open('moe', { viewport: { width: 390, height: 780 } });
+  const phone = await stage.open('moe', { viewport: { width: 390, height: 780 } });
   await begin(phone, ['nan']);
   const count = 70;
   for (let i = 0; i < count; i++) await write(phone, `line ${i}`);
@@ -211,7 +116,7 @@ test('a phone shows the list or the thread, and long histories scroll back', asy
 });
 
 test('everything can be done with the keyboard alone', async () => {
-  const page = await open('pam');
+  const page = await stage.open('pam');
   await page.getByTestId('new').focus();
   await page.keyboard.press('Enter');
   await page.locator('#with:focus').waitFor();
@@ -231,7 +136,7 @@ test('everything can be done with the keyboard alone', async () => {
 });
 
 test('a message is text, whatever it says', async () => {
-  const page = await open('rex');
+  const page = await stage.open('rex');
   await begin(page, ['sue']);
   const nasty = '<img src=x onerror="document.title=1"> https://example.org/a?b=c';
   await write(page, nasty);

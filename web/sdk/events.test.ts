@@ -65,13 +65,29 @@ test('the last event says why it ended', async () => {
   expect(wire.readyState).toBe(3);
 });
 
-test('a post that is refused ends the connection', async () => {
-  const { wire, closed, heard, tell, ask } = server([421]);
+test.each([
+  ['that is refused', [404]],
+  ['that comes to other gateways all the time', Array(8).fill(421)],
+])('a post %s ends the connection', async (_, statuses) => {
+  const { wire, closed, heard, tell, ask } = server([...statuses]);
   await vi.waitFor(() => expect(ask).toHaveBeenCalled());
   tell(`data: ${WELCOME}\n\n`);
   await vi.waitFor(() => expect(heard).toHaveLength(1));
   wire.send('{}');
   await vi.waitFor(() => expect(closed).toEqual([{ code: 1006, reason: '' }]));
+  expect(ask).toHaveBeenCalledTimes(1 + statuses.length);
+});
+
+test('a post that came to another gateway is repeated in its place', async () => {
+  const { wire, posted, heard, closed, tell, ask } = server([421, 421, 202, 421, 202]);
+  await vi.waitFor(() => expect(ask).toHaveBeenCalled());
+  tell(`data: ${WELCOME}\n\n`);
+  await vi.waitFor(() => expect(heard).toHaveLength(1));
+  for (const n of [1, 2, 3]) wire.send(JSON.stringify({ n }));
+  await vi.waitFor(() =>
+    expect(posted.flatMap((post) => post.frames)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]),
+  );
+  expect(closed).toEqual([]);
 });
 
 test('a refused token signs out', async () => {

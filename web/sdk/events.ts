@@ -13,6 +13,9 @@ export interface Wire {
 
 /** Frames of one post. */
 const FRAMES_AT_ONCE = 32;
+const MISDIRECTED = 421;
+/** Posts in a row that may come to other gateways: where a balancer goes in turns, the next is the right one. */
+const TURNS = 8;
 const BROKEN = 1006;
 const SIGNED_OUT = 4001;
 
@@ -97,12 +100,16 @@ export class EventWire implements Wire {
     this.posting = true;
     const user = this.query.get('user') ?? '';
     const url = `${this.url}/${this.id}?${new URLSearchParams({ user })}`;
+    let turns = 0;
     while (this.waiting.length > 0 && this.readyState === 1) {
       const frames = this.waiting.slice(0, FRAMES_AT_ONCE);
       const { headers } = this;
       const sent = { method: 'POST', headers, body: `[${frames.join(',')}]` };
       const answer = await this.ask(url, sent).catch(() => undefined);
+      turns = answer?.status === MISDIRECTED ? turns + 1 : 0;
       if (answer?.status === 202) this.waiting.splice(0, frames.length);
+      // Nothing was taken.
+      else if (turns > 0 && turns < TURNS) continue;
       else if (answer?.status === 429) await pause(Number(answer.headers.get('retry-after') ?? 1));
       // Taken or not: what is unanswered is sent again on the next connection.
       else this.end(BROKEN, '');

@@ -1,0 +1,114 @@
+// What the browser tests share: the real all-in-one binary, a real browser, and the page as people use it.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+
+const BINARY = process.env.TIDINGS_BIN ?? new URL('../../target/debug/tidings', import.meta.url).pathname;
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** A server with data of its own, and a browser. */
+export class Stage {
+  #browser;
+  #folder;
+  #child;
+  /** Where the server listens. */
+  address;
+
+  async begin() {
+    this.#folder = mkdtempSync(join(tmpdir(), 'tidings-page-'));
+    await this.serve('127.0.0.1:0');
+    this.#browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  }
+
+  async end() {
+    await this.#browser?.close();
+    if (this.#child) await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async serve(listen) {
+    const data = join(this.#folder, 'data');
+    this.#child = spawn(
+      BINARY,
+      ['serve', '--listen', listen, '--management-listen', '127.0.0.1:0', '--data', data],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    for await (const line of createInterface({ input: this.#child.stdout })) {
+      const match = /^listening http=(\S+)/.exec(line);
+      if (match) {
+        this.address = match[1];
+        return;
+      }
+    }
+    throw new Error('the server did not start');
+  }
+
+  async stop(signal = 'SIGTERM') {
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill(signal);
+    await ended;
+  }
+
+  /** Somebody in a browser profile of their own who has signed in and is connected, at the server or where
+   * `address` leads to it. */
+  async open(name, { address = this.address, ...options } = {}) {
+    const context = await this.#browser.newContext(options);
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    await page.goto(`http://${address}/`);
+    await page.getByTestId('name').fill(name);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByTestId('me').waitFor();
+    await page.getByTestId('banner').waitFor({ state: 'detached' });
+    return page;
+  }
+}
+
+export async function begin(page, users, title) {
+  await page.getByTestId('new').click();
+  const field = page.getByTestId('with');
+  for (const user of users.slice(0, -1)) {
+    await field.fill(user);
+    await field.press(',');
+  }
+  await field.fill(users.at(-1));
+  if (title) await page.getByTestId('title').fill(title);
+  await page.getByTestId('begin').click();
+  await page.getByTestId('composer').waitFor();
+}
+
+export async function write(page, text) {
+  await page.getByTestId('composer').fill(text);
+  await page.getByTestId('composer').press('Enter');
+}
+
+export const texts = (page) => page.getByTestId('message').locator('p').allTextContents();
+
+export async function until(what, ask) {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const answer = await ask();
+    if (answer === true) return;
+    if (Date.now() > deadline) assert.fail(`${what}; last seen: ${JSON.stringify(answer)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export const hasTexts = (page, expected) => async () => {
+  const seen = await texts(page);
+  return JSON.stringify(seen) === JSON.stringify(expected) || seen;
+};
