@@ -1,11 +1,13 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-web chaos chaos-quick chaos-planted bench bench-large autobahn fuzz lint lint-rust lint-web lint-deploy web backends up down clean
+.PHONY: help run test test-rust test-web chaos chaos-quick chaos-planted bench bench-large autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 CARGO ?= cargo
 CHROMIUM ?= /usr/bin/chromium
+# Debian puts Nginx where only root looks.
+export PATH := $(PATH):/usr/sbin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LINT_VENV := target/lint-venv
 # How the tests reach the broker's own command: here, as its owner, or in its container.
@@ -23,7 +25,7 @@ run: ## the all-in-one binary on embedded backends; chat page on http://localhos
 
 test: test-rust test-web ## the whole suite, RabbitMQ, Redis and Postgres included
 
-test-rust: backends web
+test-rust: backends nginx web
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 	@# The same schedule each time: a gate repeats itself, `make chaos` explores.
@@ -104,6 +106,13 @@ $(CHROMIUM):
 
 backends:
 	@bash deploy/backends.sh
+
+nginx:
+	@# Only its binary is wanted, and no server on port 80.
+	@command -v nginx >/dev/null || { echo "the tests of the edge want Nginx"; \
+	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
+	$$sudo apt-get update -q; $$sudo apt-get install -yq --no-install-recommends nginx; \
+	if [ -d /run/systemd/system ]; then $$sudo systemctl disable --now nginx; fi; }
 
 up: ## the cluster by docker compose; http://localhost:8080
 	@[ -n "$${TIDINGS_SECRET:-}" ] || [ -f .env ] || (umask 077; echo "TIDINGS_SECRET=$$(openssl rand -hex 32)" > .env)

@@ -1,13 +1,15 @@
 //! One device on the public protocol, for tests that look at single frames. Load is the fleet's.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderName, header};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use uuid::Uuid;
 
@@ -52,15 +54,30 @@ impl Client {
     }
 
     async fn open_with(address: &str, path: &str, headers: &[(HeaderName, &str)]) -> Self {
-        let request = format!("ws://{address}{path}").into_client_request();
-        let mut request = request.unwrap_or_else(|error| panic!("ws://{address}: {error}"));
-        for (name, value) in headers {
-            request.headers_mut().insert(name, value.parse().expect("a header"));
-        }
-        let (socket, _) = tokio_tungstenite::connect_async(request)
+        let (socket, _) = tokio_tungstenite::connect_async(request(address, path, headers))
             .await
             .unwrap_or_else(|error| panic!("ws://{address}: {error}"));
         Self { socket, acknowledges: true }
+    }
+
+    /// Opens the socket from an address of this machine, without waiting for anything; the status where it
+    /// is refused.
+    pub async fn open_from(
+        source: Ipv4Addr,
+        address: &str,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+    ) -> Result<Self, u16> {
+        let tcp = TcpSocket::new_v4().expect("a socket");
+        tcp.bind((source, 0).into()).expect("all of loopback is this machine");
+        let peer = address.parse().expect("an address and a port");
+        let tcp = tcp.connect(peer).await.unwrap_or_else(|error| panic!("{address}: {error}"));
+        let request = request(address, path, headers);
+        match tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(tcp)).await {
+            Ok((socket, _)) => Ok(Self { socket, acknowledges: true }),
+            Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => panic!("ws://{address}: {error}"),
+        }
     }
 
     /// Sends a frame as JSON text.
@@ -187,4 +204,13 @@ impl Client {
     pub async fn close(mut self) {
         let _ = self.socket.close(None).await;
     }
+}
+
+fn request(address: &str, path: &str, headers: &[(HeaderName, &str)]) -> Request {
+    let request = format!("ws://{address}{path}").into_client_request();
+    let mut request = request.unwrap_or_else(|error| panic!("ws://{address}: {error}"));
+    for (name, value) in headers {
+        request.headers_mut().insert(name, value.parse().expect("a header"));
+    }
+    request
 }

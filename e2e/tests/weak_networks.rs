@@ -4,68 +4,23 @@ use std::time::Duration;
 
 use e2e::client::Client;
 use e2e::cluster::Cluster;
+use e2e::events::{Events, post};
 use e2e::load::Load;
 use e2e::process::command;
 use e2e::token::{SECRET, token};
-use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-/// How long an event may take on a busy machine.
-const EVENT: Duration = Duration::from_secs(20);
-
-/// An event stream of one user at one gateway.
-struct Events {
-    answer: Response,
-    unread: String,
-}
-
-impl Events {
-    async fn open(address: &str, user: &str) -> (Self, String) {
-        let answer = reqwest::get(format!("http://{address}/sse?token={}", token(user))).await;
-        let answer = answer.expect("the gateway answers");
-        assert_eq!(answer.status(), StatusCode::OK);
-        let mut events = Self { answer, unread: String::new() };
-        let welcome = events.expect("welcome").await;
-        (events, welcome["connection_id"].as_str().expect("an id").to_owned())
-    }
-
-    /// Skips to the next frame of a type.
-    async fn expect(&mut self, kind: &str) -> Value {
-        loop {
-            while let Some((event, rest)) = self.unread.split_once("\n\n") {
-                let frame = event.strip_prefix("data: ").map(serde_json::from_str::<Value>);
-                self.unread = rest.to_owned();
-                if let Some(frame) = frame {
-                    let frame = frame.expect("frames are JSON");
-                    if frame["type"] == kind {
-                        return frame;
-                    }
-                }
-            }
-            let piece = tokio::time::timeout(EVENT, self.answer.chunk()).await.expect("in time");
-            let piece = piece.expect("the stream is open").expect("it goes on");
-            self.unread.push_str(std::str::from_utf8(&piece).expect("text"));
-        }
-    }
-}
-
-async fn post(address: &str, id: &str, user: &str, frames: &Value) -> StatusCode {
-    let request = reqwest::Client::new().post(format!("http://{address}/sse/{id}"));
-    let answer = request.bearer_auth(token(user)).body(frames.to_string()).send().await;
-    answer.expect("the gateway answers").status()
-}
 
 #[tokio::test]
 async fn a_client_without_websockets_chats_by_events_and_posts() {
     let cluster = Cluster::start("events").await;
     let (here, there) = (cluster.gateway_address(0), cluster.gateway_address(1));
-    let (mut ann, id) = Events::open(here, "ann").await;
+    let (mut ann, id) = Events::open(here, &token("ann")).await;
     let mut bob = Client::connect(there, &token("bob")).await;
 
     let send = json!({"type": "send", "ref": "1", "client_id": Uuid::now_v7(), "to": "bob",
         "content": {"text": "hello"}});
-    assert_eq!(post(here, &id, "ann", &json!([{"type": "sync"}, send])).await, 202);
+    assert_eq!(post(here, &id, &token("ann"), &json!([{"type": "sync"}, send])).await, 202);
     ann.expect("synced").await;
     let sent = ann.expect("sent").await;
     assert_eq!((&sent["ref"], &sent["seq"]), (&json!("1"), &json!(1)));
@@ -76,13 +31,13 @@ async fn a_client_without_websockets_chats_by_events_and_posts() {
     assert_eq!(entry["content"]["text"], "hello yourself");
     let delivered =
         json!({"type": "delivered", "conversation_id": entry["conversation_id"], "seq": 2});
-    assert_eq!(post(here, &id, "ann", &delivered).await, 202);
+    assert_eq!(post(here, &id, &token("ann"), &delivered).await, 202);
     let is_anns = |receipt: &Value| receipt["user_id"] == "ann" && receipt["delivered_seq"] == 2;
     bob.expect_where("receipt", is_anns).await;
 
     // The other gateway has no such stream and says where to look; nobody else posts here.
-    assert_eq!(post(there, &id, "ann", &delivered).await, 421);
-    assert_eq!(post(here, &id, "bob", &delivered).await, 404);
+    assert_eq!(post(there, &id, &token("ann"), &delivered).await, 421);
+    assert_eq!(post(here, &id, &token("bob"), &delivered).await, 404);
     cluster.stop().await;
 }
 
