@@ -1,6 +1,7 @@
 //! Large conversations: the gateway finds its own members, and they hear what is theirs, in order.
 
 use proto::bus::{ChannelPush, Push, PushClass};
+use proto::chat::SyncPage;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -224,6 +225,49 @@ async fn what_cannot_be_handed_out_is_left_to_the_heads() {
             Heard::Frame(_) | Heard::Ping => {}
             Heard::Closed(code, reason) => panic!("closed {code} {reason}"),
         }
+    }
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn entries_written_while_a_session_sleeps_are_followed_like_all_others() {
+    let edge = Edge::with(|limits| {
+        (limits.redelivery_ms, limits.delivery_timeout_ms) = (vec![200], 60_000);
+    })
+    .await;
+    edge.chat.has_members(2, &[("ann", 1)]);
+    let page = SyncPage {
+        conversation_id: ID.as_bytes().to_vec().into(),
+        entries: vec![r#"{"seq":4}"#.into()],
+        head: 4,
+        ..SyncPage::default()
+    };
+    edge.chat.has(vec![page], 0);
+    let mut ann = Device::connect(&edge, "ann").await;
+    // The first wakes the session, which waits for its acknowledgement and sleeps again.
+    for seq in [3, 4] {
+        edge.push_all(vec![plain(seq)]).await;
+        hears(&mut ann, [seq]).await;
+    }
+    ann.say(&json!({ "type": "delivered", "conversation_id": ID, "seq": 3 })).await;
+    assert_eq!(ann.expect("sync_page").await["entries"][0]["seq"], 4);
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_without_room_gets_every_entry_whole_once_it_reads() {
+    let edge = Edge::with(|limits| limits.outbox_bytes = 64 << 20).await;
+    edge.chat.has_members(2, &[("ann", 1), ("bob", 1)]);
+    let mut slow = Device::connect_narrow(&edge, "ann").await;
+    let mut quick = Device::connect(&edge, "bob").await;
+    for seq in 3..=20 {
+        let frame = json!({ "type": "entry", "seq": seq, "plug": "x".repeat(1 << 20) });
+        edge.push_all(vec![Push { frame: frame.to_string().into(), ..plain(seq) }]).await;
+        hears(&mut quick, [seq]).await;
+    }
+    for seq in 3..=20 {
+        let entry = slow.expect("entry").await;
+        assert_eq!((&entry["seq"], entry["plug"].as_str().unwrap().len()), (&json!(seq), 1 << 20));
     }
     edge.stop().await;
 }
