@@ -148,6 +148,8 @@ impl Default for LaneConfig {
 pub struct QueryConfig {
     /// Entries of one page, at most.
     pub page_entries: u32,
+    /// Bytes of one page, at most; an entry that is larger comes alone.
+    pub page_bytes: usize,
     /// Conversations of one page, at most.
     pub page_conversations: u32,
     /// Entries that a device gets of a conversation it does not know.
@@ -158,6 +160,12 @@ pub struct QueryConfig {
 
 impl Default for QueryConfig {
     fn default() -> Self {
-        Self { page_entries: 200, page_conversations: 100, tail_entries: 50, concurrent_syncs: 64 }
+        Self {
+            page_entries: 200,
+            page_bytes: 1 << 20,
+            page_conversations: 100,
+            tail_entries: 50,
+            concurrent_syncs: 64,
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod convert;
 pub mod dead_letters;
 mod explain;
+mod page;
 mod sync;
 
 use std::collections::HashMap;
@@ -25,7 +26,8 @@ use tonic::{Request, Response, Status};
 
 use crate::config::QueryConfig;
 use crate::store::{ChatStore, ConversationView, ListPlace, Page, StoreError};
-use convert::{conversation_proto, entry_json, member_proto, user_proto};
+use convert::{conversation_proto, member_proto, user_proto};
+use page::first_within;
 
 /// Members shown with a conversation.
 const PREVIEW_MEMBERS: u32 = 8;
@@ -168,7 +170,17 @@ impl Chat for ChatQueries {
             }
             Page::After(_) => stored.last().is_some_and(|last| last.entry.seq < view.head),
         };
-        let entries = stored.into_iter().map(entry_json).collect();
+        let (entries, is_all) = match page {
+            Page::After(_) => first_within(stored.into_iter(), self.config.page_bytes),
+            // Those nearest to what was asked for.
+            Page::Before(_) => {
+                let latest = stored.into_iter().rev();
+                let (mut entries, is_all) = first_within(latest, self.config.page_bytes);
+                entries.reverse();
+                (entries, is_all)
+            }
+        };
+        let more = more || !is_all;
         Ok(Response::new(ReadEntriesReply { entries, head: view.head, more }))
     }
 

@@ -222,3 +222,40 @@ async fn a_loaded_server_loses_doubles_and_reorders_nothing() {
     let report = load.valid(Duration::from_secs(90)).await;
     assert!(report["acknowledged"].as_u64().unwrap() > 500, "{report:#}");
 }
+
+#[tokio::test]
+async fn large_messages_are_synced_in_pages_of_a_bounded_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve("large-pages", folder.path()).await;
+    let (ann_token, bob_token) =
+        (token(folder.path(), "ann").await, token(folder.path(), "bob").await);
+    let mut ann = Client::connect(server.address("http"), &ann_token).await;
+    // As long as a text may be, in characters of four bytes.
+    let text = |number: u64| format!("{number} {}", "\u{1f4ee}".repeat(7_900));
+    for number in 1..=40 {
+        let (client_id, content) = (uuid::Uuid::new_v4(), json!({ "text": text(number) }));
+        ann.say(&json!({
+            "type": "send", "client_id": client_id, "to": "bob", "kind": "text", "content": content,
+        }))
+        .await;
+        assert_eq!(ann.expect("sent").await["seq"], number);
+    }
+    let mut bob = Client::connect(server.address("http"), &bob_token).await;
+    bob.say(&json!({ "type": "sync" })).await;
+    let (mut numbers, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        let page = bob.expect("sync_page").await;
+        sizes.push(page["entries"].to_string().len());
+        for entry in page["entries"].as_array().unwrap() {
+            numbers.push(entry["seq"].as_u64().unwrap());
+            assert_eq!(entry["content"]["text"], text(numbers.len() as u64));
+        }
+        if page["more"] == false {
+            break;
+        }
+    }
+    assert_eq!(numbers, (1..=40).collect::<Vec<u64>>());
+    assert_eq!(sizes.len(), 2);
+    assert!(sizes.iter().all(|size| *size <= (1 << 20) + 1_000), "{sizes:?}");
+    bob.expect("synced").await;
+}

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::convert::entry_json;
+use super::page::within;
 use super::unavailable;
 use crate::config::QueryConfig;
 use crate::store::{ChatStore, Page};
@@ -128,19 +128,23 @@ impl Session {
             let last = stored.last().map_or(after, |stored| stored.entry.seq);
             let head = head.max(last);
             let more = stored.len() == page_entries as usize && last < head;
-            let page = SyncPage {
-                conversation_id: id.to_bytes(),
-                entries: stored.into_iter().map(entry_json).collect(),
-                head,
-                more,
-                reset,
-            };
-            self.send(Event::Page(page)).await?;
+            let mut pages = within(stored, self.config.page_bytes).peekable();
+            loop {
+                let entries = pages.next().unwrap_or_default();
+                let is_last = pages.peek().is_none();
+                let conversation_id = id.to_bytes();
+                let more = more || !is_last;
+                let page = SyncPage { conversation_id, entries, head, more, reset };
+                self.send(Event::Page(page)).await?;
+                reset = false;
+                if is_last {
+                    break;
+                }
+            }
             if !more {
                 return Ok(());
             }
             after = last;
-            reset = false;
         }
     }
 
