@@ -21,7 +21,6 @@ use platform::grpc::GrpcChannel;
 use proto::bus::Push;
 use proto::chat::chat_client::ChatClient;
 use proto::id::ConversationId;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::ask::{Answer, ask};
 use crate::config::LimitsConfig;
@@ -31,7 +30,7 @@ use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::registry::{Connection, Registry};
 use crate::shared::Shared;
-use crate::writers::Writers;
+use crate::writers::{Free, Writers};
 use channel::{Channel, Need, Waiting};
 
 /// The large conversations that pushes came for lately.
@@ -94,23 +93,32 @@ impl Channels {
     /// Takes an answer, or hands out a slice when a writer is free. Pending when there is neither. Cancel
     /// safe.
     pub(crate) async fn turn(&mut self) {
+        let is_burst = self.is_burst();
         tokio::select! {
             biased;
             Some(answer) = self.asks.next(), if !self.asks.is_empty() => self.answered(answer),
-            Some(free) = self.writers.free(), if !self.ready.is_empty() => self.hand_out(free),
+            Some(free) = self.writers.free(is_burst), if !self.ready.is_empty() => {
+                self.hand_out(free);
+            }
             else => std::future::pending().await,
         }
     }
 
+    /// Whether the channel whose turn it is has several entries to hand out.
+    fn is_burst(&self) -> bool {
+        let first = self.ready.front().and_then(|id| self.channels.get(id));
+        first.is_some_and(|channel| channel.waiting.len() > 1)
+    }
+
     /// Hands out a slice if a writer is free.
     pub(crate) fn hand_out_slice(&mut self) {
-        if let Some(free) = self.writers.free_now() {
+        if let Some(free) = self.writers.free_now(self.is_burst()) {
             self.hand_out(free);
         }
     }
 
     /// Hands out a slice of the channel whose turn it is.
-    fn hand_out(&mut self, free: OwnedSemaphorePermit) {
+    fn hand_out(&mut self, free: Free) {
         let Some(id) = self.ready.pop_front() else { return };
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let limits = OutboxLimits::from(&self.limits);

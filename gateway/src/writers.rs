@@ -2,7 +2,8 @@
 //! dozen sockets by one task instead of a wake-up for each.
 //!
 //! As many of these at once as there are permits, and no more is handed out before one is free: so
-//! handing out goes as fast as writing, and what comes meanwhile goes along.
+//! handing out goes as fast as writing, and what comes meanwhile goes along. A single entry may have
+//! them all: somebody waits for it. A burst leaves one core to whatever brings the rest of it.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -19,8 +20,16 @@ use crate::shared::{Shared, unix_ms};
 /// The writers of this process.
 pub(crate) struct Writers {
     permits: Arc<Semaphore>,
+    /// One fewer; bursts want one of these, too.
+    of_bursts: Arc<Semaphore>,
     tasks: TaskTracker,
     writing: Arc<Writing>,
+}
+
+/// One who is free; at work until this is dropped.
+pub(crate) struct Free {
+    _permit: OwnedSemaphorePermit,
+    _of_bursts: Option<OwnedSemaphorePermit>,
 }
 
 struct Writing {
@@ -41,23 +50,36 @@ impl Writers {
         };
         Self {
             permits: Arc::new(Semaphore::new(count)),
+            of_bursts: Arc::new(Semaphore::new((count - 1).max(1))),
             tasks: shared.sockets.clone(),
             writing: Arc::new(writing),
         }
     }
 
     /// Waits for one who is free. Cancel safe. None never comes: the permits are not closed.
-    pub(crate) async fn free(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.permits).acquire_owned().await.ok()
+    pub(crate) async fn free(&self, is_burst: bool) -> Option<Free> {
+        let of_bursts = if is_burst {
+            Some(Arc::clone(&self.of_bursts).acquire_owned().await.ok()?)
+        } else {
+            None
+        };
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        Some(Free { _permit: permit, _of_bursts: of_bursts })
     }
 
     /// One who is free now.
-    pub(crate) fn free_now(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.permits).try_acquire_owned().ok()
+    pub(crate) fn free_now(&self, is_burst: bool) -> Option<Free> {
+        let of_bursts = if is_burst {
+            Some(Arc::clone(&self.of_bursts).try_acquire_owned().ok()?)
+        } else {
+            None
+        };
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        Some(Free { _permit: permit, _of_bursts: of_bursts })
     }
 
     /// Has what waits for these connections written.
-    pub(crate) fn write(&self, free: OwnedSemaphorePermit, connections: Vec<Arc<Connection>>) {
+    pub(crate) fn write(&self, free: Free, connections: Vec<Arc<Connection>>) {
         let writing = Arc::clone(&self.writing);
         self.tasks.spawn(async move {
             writing.all(&connections);
