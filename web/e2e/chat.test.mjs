@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { begin, hasTexts, Stage, texts, until, write } from './stage.mjs';
+import { begin, hasTexts, readsAndAnswers, Stage, texts, until, write } from './stage.mjs';
 
 const stage = new Stage();
 before(() => stage.begin());
@@ -24,18 +24,7 @@ test('two people chat, see each other write, read and come and go', async () => 
   await bob.getByTestId('conversation').click();
   await until('the message is there', hasTexts(bob, ['hello bob']));
   await bob.getByTestId('unread').waitFor({ state: 'detached' });
-  await until('read', async () => {
-    const mark = await ann.getByTestId('mark').textContent();
-    return mark === 'read' || mark;
-  });
-
-  await bob.getByTestId('composer').pressSequentially('hel');
-  await until('ann sees bob writing', async () => {
-    const typing = await ann.getByTestId('typing').textContent();
-    return typing.includes('bob is writing') || typing;
-  });
-  await write(bob, 'hello ann');
-  await until('both messages, in order', hasTexts(ann, ['hello bob', 'hello ann']));
+  await readsAndAnswers(bob, ann);
 
   await ann.reload();
   await ann.getByTestId('conversation').click();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createServer, request } from 'node:http';
 import { after, before, test } from 'node:test';
-import { begin, hasTexts, Stage, until, write } from './stage.mjs';
+import { begin, hasTexts, readsAndAnswers, Stage, until, write } from './stage.mjs';
 
 const stage = new Stage();
 let proxy;
@@ -81,17 +81,7 @@ test('two people chat without any WebSocket, see each other write, read and come
   await write(ann, 'hello bob');
   await bob.getByTestId('conversation').click();
   await until('the message is there', hasTexts(bob, ['hello bob']));
-  await until('read', async () => {
-    const mark = await ann.getByTestId('mark').textContent();
-    return mark === 'read' || mark;
-  });
-  await bob.getByTestId('composer').pressSequentially('hel');
-  await until('ann sees bob writing', async () => {
-    const typing = await ann.getByTestId('typing').textContent();
-    return typing.includes('bob is writing') || typing;
-  });
-  await write(bob, 'hello ann');
-  await until('both messages, in order', hasTexts(ann, ['hello bob', 'hello ann']));
+  await readsAndAnswers(bob, ann);
   const posts = proxy.asked.filter((what) => what === 'POST /sse/…').length;
   assert.ok(posts >= 4, `all of it went up by posts: ${posts}`);
 

@@ -112,3 +112,18 @@ export const hasTexts = (page, expected) => async () => {
   const seen = await texts(page);
   return JSON.stringify(seen) === JSON.stringify(expected) || seen;
 };
+
+/** Bob has ann's "hello bob" before him: she sees that he has read it, that he writes, and his answer. */
+export async function readsAndAnswers(bob, ann) {
+  await until('read', async () => {
+    const mark = await ann.getByTestId('mark').textContent();
+    return mark === 'read' || mark;
+  });
+  await bob.getByTestId('composer').pressSequentially('hel');
+  await until('ann sees bob writing', async () => {
+    const typing = await ann.getByTestId('typing').textContent();
+    return typing.includes('bob is writing') || typing;
+  });
+  await write(bob, 'hello ann');
+  await until('both messages, in order', hasTexts(ann, ['hello bob', 'hello ann']));
+}

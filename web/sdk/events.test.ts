@@ -45,15 +45,21 @@ test('events become messages, however they are cut, and comments none', async ()
   expect(wire.readyState).toBe(1);
 });
 
-test('frames are posted in order, again when there was no room', async () => {
-  const { wire, posted, heard, tell, ask } = server([429, 202]);
-  await vi.waitFor(() => expect(ask).toHaveBeenCalled());
-  tell(`data: ${WELCOME}\n\n`);
-  await vi.waitFor(() => expect(heard).toHaveLength(1));
-  for (const n of [1, 2, 3]) wire.send(JSON.stringify({ n }));
+/** Three frames have gone up, in their order, to a server that answers posts like this. */
+async function threePosted(answers: number[]) {
+  const parts = server(answers);
+  await vi.waitFor(() => expect(parts.ask).toHaveBeenCalled());
+  parts.tell(`data: ${WELCOME}\n\n`);
+  await vi.waitFor(() => expect(parts.heard).toHaveLength(1));
+  for (const n of [1, 2, 3]) parts.wire.send(JSON.stringify({ n }));
   await vi.waitFor(() =>
-    expect(posted.flatMap((post) => post.frames)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]),
+    expect(parts.posted.flatMap((post) => post.frames)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]),
   );
+  return parts;
+}
+
+test('frames are posted in order, again when there was no room', async () => {
+  const { posted } = await threePosted([429, 202]);
   expect(posted[0]?.url).toBe('https://chat.test/sse/gateway-1.5?user=ann');
 });
 
@@ -79,14 +85,7 @@ test.each([
 });
 
 test('a post that came to another gateway is repeated in its place', async () => {
-  const { wire, posted, heard, closed, tell, ask } = server([421, 421, 202, 421, 202]);
-  await vi.waitFor(() => expect(ask).toHaveBeenCalled());
-  tell(`data: ${WELCOME}\n\n`);
-  await vi.waitFor(() => expect(heard).toHaveLength(1));
-  for (const n of [1, 2, 3]) wire.send(JSON.stringify({ n }));
-  await vi.waitFor(() =>
-    expect(posted.flatMap((post) => post.frames)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]),
-  );
+  const { closed } = await threePosted([421, 421, 202, 421, 202]);
   expect(closed).toEqual([]);
 });
 
