@@ -33,6 +33,9 @@ use crate::shared::Shared;
 use crate::writers::{Free, Writers};
 use channel::{Channel, Need, Waiting};
 
+/// Slices of a round that is over so soon that it may have all cores.
+const SHORT_ROUND: usize = 32;
+
 /// The large conversations that pushes came for lately.
 pub(crate) struct Channels {
     registry: Arc<Registry>,
@@ -93,26 +96,27 @@ impl Channels {
     /// Takes an answer, or hands out a slice when a writer is free. Pending when there is neither. Cancel
     /// safe.
     pub(crate) async fn turn(&mut self) {
-        let is_burst = self.is_burst();
+        let is_much = self.is_much();
         tokio::select! {
             biased;
             Some(answer) = self.asks.next(), if !self.asks.is_empty() => self.answered(answer),
-            Some(free) = self.writers.free(is_burst), if !self.ready.is_empty() => {
+            Some(free) = self.writers.free(is_much), if !self.ready.is_empty() => {
                 self.hand_out(free);
             }
             else => std::future::pending().await,
         }
     }
 
-    /// Whether the channel whose turn it is has several entries to hand out.
-    fn is_burst(&self) -> bool {
+    /// Whether the channel whose turn it is has much to hand out: several entries, or a long round.
+    fn is_much(&self) -> bool {
         let first = self.ready.front().and_then(|id| self.channels.get(id));
-        first.is_some_and(|channel| channel.waiting.len() > 1)
+        let short = SHORT_ROUND * self.limits.channel_slice.max(1);
+        first.is_some_and(|channel| channel.waiting.len() > 1 || channel.members.len() > short)
     }
 
     /// Hands out a slice if a writer is free.
     pub(crate) fn hand_out_slice(&mut self) {
-        if let Some(free) = self.writers.free_now(self.is_burst()) {
+        if let Some(free) = self.writers.free_now(self.is_much()) {
             self.hand_out(free);
         }
     }

@@ -135,8 +135,8 @@ pub struct LimitsConfig {
     pub channel_pushes: usize,
     /// Members that an entry is handed to at once; everything else goes on in between.
     pub channel_slice: usize,
-    /// Tasks that write what is handed out, at most; for several entries at once one fewer. 0: as many as
-    /// there are cores.
+    /// Tasks that write what is handed out, at most; one fewer for several entries or thousands of members.
+    /// 0: as many as there are cores.
     pub channel_writers: usize,
     /// How often presence hears of this gateway, in milliseconds.
     pub presence_heartbeat_ms: u64,

@@ -3,7 +3,8 @@
 //!
 //! As many of these at once as there are permits, and no more is handed out before one is free: so
 //! handing out goes as fast as writing, and what comes meanwhile goes along. A single entry may have
-//! them all: somebody waits for it. A burst leaves one core to whatever brings the rest of it.
+//! them all: somebody waits for it. What takes longer leaves one core to whatever else there is: the rest
+//! of a burst, other people's messages.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use crate::shared::{Shared, unix_ms};
 /// The writers of this process.
 pub(crate) struct Writers {
     permits: Arc<Semaphore>,
-    /// One fewer; bursts want one of these, too.
-    of_bursts: Arc<Semaphore>,
+    /// One fewer; what takes longer wants one of these, too.
+    but_one: Arc<Semaphore>,
     tasks: TaskTracker,
     writing: Arc<Writing>,
 }
@@ -29,7 +30,7 @@ pub(crate) struct Writers {
 /// One who is free; at work until this is dropped.
 pub(crate) struct Free {
     _permit: OwnedSemaphorePermit,
-    _of_bursts: Option<OwnedSemaphorePermit>,
+    _but_one: Option<OwnedSemaphorePermit>,
 }
 
 struct Writing {
@@ -50,32 +51,29 @@ impl Writers {
         };
         Self {
             permits: Arc::new(Semaphore::new(count)),
-            of_bursts: Arc::new(Semaphore::new((count - 1).max(1))),
+            but_one: Arc::new(Semaphore::new((count - 1).max(1))),
             tasks: shared.sockets.clone(),
             writing: Arc::new(writing),
         }
     }
 
     /// Waits for one who is free. Cancel safe. None never comes: the permits are not closed.
-    pub(crate) async fn free(&self, is_burst: bool) -> Option<Free> {
-        let of_bursts = if is_burst {
-            Some(Arc::clone(&self.of_bursts).acquire_owned().await.ok()?)
+    pub(crate) async fn free(&self, is_much: bool) -> Option<Free> {
+        let but_one = if is_much {
+            Some(Arc::clone(&self.but_one).acquire_owned().await.ok()?)
         } else {
             None
         };
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
-        Some(Free { _permit: permit, _of_bursts: of_bursts })
+        Some(Free { _permit: permit, _but_one: but_one })
     }
 
     /// One who is free now.
-    pub(crate) fn free_now(&self, is_burst: bool) -> Option<Free> {
-        let of_bursts = if is_burst {
-            Some(Arc::clone(&self.of_bursts).try_acquire_owned().ok()?)
-        } else {
-            None
-        };
+    pub(crate) fn free_now(&self, is_much: bool) -> Option<Free> {
+        let but_one =
+            if is_much { Some(Arc::clone(&self.but_one).try_acquire_owned().ok()?) } else { None };
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        Some(Free { _permit: permit, _of_bursts: of_bursts })
+        Some(Free { _permit: permit, _but_one: but_one })
     }
 
     /// Has what waits for these connections written.
