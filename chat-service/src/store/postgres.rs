@@ -36,6 +36,16 @@ mod dialect {
 
     pub(super) const IN_SECOND_LIST: &str = "= ANY($2)";
 
+    /// No more of each conversation than is wanted in all: to find who is different, this database reads
+    /// everything first, and a conversation may have 100,000 members.
+    pub(super) const CONTACTS: &str = "
+SELECT DISTINCT o.user_id FROM members m
+CROSS JOIN LATERAL (
+    SELECT x.user_id FROM members x
+    WHERE x.tenant = m.tenant AND x.conversation_id = m.conversation_id AND x.user_id <> m.user_id LIMIT $3
+) o
+WHERE m.tenant = $1 AND m.user_id = $2 LIMIT $3";
+
     pub(super) fn id(id: Uuid) -> Uuid {
         id
     }

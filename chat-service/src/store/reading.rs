@@ -60,12 +60,6 @@ SELECT id, name, avatar FROM users
 WHERE tenant = $1 AND (lower(id) LIKE $2 ESCAPE '\' OR lower(name) LIKE $2 ESCAPE '\')
 ORDER BY id LIMIT $3";
 
-/// The newest conversations' members first would need a sort of everything: any of them will do.
-pub(super) const CONTACTS: &str = "
-SELECT DISTINCT o.user_id FROM members m
-JOIN members o ON o.tenant = m.tenant AND o.conversation_id = m.conversation_id AND o.user_id <> m.user_id
-WHERE m.tenant = $1 AND m.user_id = $2 LIMIT $3";
-
 /// A prefix as a LIKE pattern, with its own wildcards made harmless.
 pub(super) fn like_prefix(prefix: &str) -> String {
     let mut pattern = String::with_capacity(prefix.len() + 1);
@@ -292,7 +286,7 @@ macro_rules! query_store {
             }
 
             async fn contacts(&self, user_id: &UserId, limit: u32) -> Result<Vec<UserId>, StoreError> {
-                let rows: Vec<(String,)> = sqlx::query_as(reading::CONTACTS)
+                let rows: Vec<(String,)> = sqlx::query_as(dialect::CONTACTS)
                     .bind(DEFAULT_TENANT)
                     .bind(user_id.as_str())
                     .bind(i64::from(limit))

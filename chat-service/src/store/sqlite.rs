@@ -97,6 +97,12 @@ mod dialect {
 
     pub(super) const IN_SECOND_LIST: &str = "IN (SELECT value FROM json_each($2))";
 
+    /// Read row by row until there are enough.
+    pub(super) const CONTACTS: &str = "
+SELECT DISTINCT o.user_id FROM members m
+JOIN members o ON o.tenant = m.tenant AND o.conversation_id = m.conversation_id AND o.user_id <> m.user_id
+WHERE m.tenant = $1 AND m.user_id = $2 LIMIT $3";
+
     pub(super) fn id(id: Uuid) -> String {
         id.to_string()
     }
