@@ -103,18 +103,10 @@ impl Outbox {
     /// is closed with 4009 and the device comes back by sync. A signal that finds no room is dropped
     /// itself, and bulk pushes out the oldest bulk. Answers what is dropped.
     pub fn push(&self, frame: Frame, limits: OutboxLimits) -> Dropped {
-        self.push_all(std::iter::once(frame), limits)
-    }
-
-    /// Adds frames, and wakes the reader once. Answers what is dropped.
-    pub fn push_all(&self, frames: impl Iterator<Item = Frame>, limits: OutboxLimits) -> Dropped {
         self.change(|waiting| {
-            let (mut dropped, mut is_changed) = (Dropped::default(), false);
-            for frame in frames {
-                is_changed = true;
-                waiting.push(frame, limits, &mut dropped);
-            }
-            (dropped, is_changed)
+            let mut dropped = Dropped::default();
+            waiting.push(frame, limits, &mut dropped);
+            (dropped, true)
         })
     }
 

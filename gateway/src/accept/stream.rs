@@ -130,7 +130,11 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let tcp: &TcpStream = (*self.out).as_ref();
-        Poll::Ready(socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write))
+        match socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write) {
+            // The client was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            ended => Poll::Ready(ended),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ impl Absence {
 }
 
 impl Session {
-    /// Rests until something happens. Cancel safe.
+    /// Rests until something happens. Not cancel safe: what others wrote is told once.
     pub(super) async fn event(
         &mut self,
         socket: &mut Transport,
