@@ -261,12 +261,12 @@ impl Chat for ChatQueries {
     ) -> Result<Response<ContactsReply>, Status> {
         let request = request.into_inner();
         let limit = request.limit.clamp(1, MAX_IDS as u32);
-        let mut lists = Vec::with_capacity(request.user_ids.len());
-        for user_id in users(&request.user_ids)? {
-            let contacts = self.store.contacts(&user_id, limit).await.map_err(unavailable)?;
-            lists
-                .push(ContactList { user_ids: contacts.iter().map(ToString::to_string).collect() });
-        }
+        let users = users(&request.user_ids)?;
+        let contacts = self.store.contacts(&users, limit).await.map_err(unavailable)?;
+        let list = |contacts: Vec<UserId>| ContactList {
+            user_ids: contacts.iter().map(ToString::to_string).collect(),
+        };
+        let lists = contacts.into_iter().map(list).collect();
         Ok(Response::new(ContactsReply { lists }))
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use bus::Bus;
 use bus::rabbitmq::RabbitBus;
 use chat_service::config::{ChatConfig, ENV_PREFIX};
-use chat_service::store::postgres::PostgresStore;
+use chat_service::store::postgres::{PostgresStore, statistics};
 use chat_service::{Adapters, build};
 use clap::{Parser, Subcommand};
 use platform::admin::{self, Admin};
@@ -107,6 +107,8 @@ async fn run(config: ChatConfig) -> Result<()> {
             postgres = config.database.place(),
             "depends on"
         );
+        let period = Duration::from_millis(config.database.statistics_ms.max(100));
+        tasks.spawn("statistics", statistics::keep(store.clone(), period, shutdown.clone()));
         let bus = Arc::new(RabbitBus::start(config.amqp.clone()));
         let adapters = Adapters {
             bus: bus.clone(),
@@ -163,6 +165,9 @@ async fn prepare(
         for setting in settings {
             tracing::warn!(setting, "Postgres may lose what was acknowledged");
         }
+    }
+    if let Ok(true) = store.is_autovacuum_off().await {
+        tracing::warn!("autovacuum of Postgres is off: tables grow by what is dead in them");
     }
     database.up();
     true

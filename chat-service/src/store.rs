@@ -196,8 +196,8 @@ pub trait QueryStore: Send + Sync + 'static {
     /// Users whose id or name begins with a text, without regard to case.
     async fn search_users(&self, prefix: &str, limit: u32) -> Result<Vec<UserRow>, StoreError>;
 
-    /// Who shares a conversation with a user.
-    async fn contacts(&self, user_id: &UserId, limit: u32) -> Result<Vec<UserId>, StoreError>;
+    /// Who shares a conversation with each user: so many of them at most, in the order of the users.
+    async fn contacts(&self, users: &[UserId], limit: u32) -> Result<Vec<Vec<UserId>>, StoreError>;
 
     /// Names the database that cursors belong to.
     async fn epoch(&self) -> Result<String, StoreError>;

@@ -133,3 +133,72 @@ async fn replicas_see_each_other_until_they_leave_or_fall_silent() {
     assert_eq!(ids("one", gone_after).await, ["one", "three"]);
     keeper.remove().await;
 }
+
+/// Rows of `members` that were read and that were changed, of all sessions. Sessions tell it now and then.
+async fn read_and_changed(admin: &mut PgConnection) -> (i64, i64) {
+    sqlx::query_as(
+        "SELECT (COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0))::bigint, n_tup_upd
+         FROM pg_stat_user_tables WHERE relname = 'members'",
+    )
+    .fetch_one(admin)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_table_that_grew_from_nothing_is_not_read_whole_for_a_few_keys() {
+    let (store, keeper) = fresh().await;
+    let ids: Vec<_> = (0..300).map(|_| proto::id::ConversationId::generate()).collect();
+    for id in &ids {
+        store.append(&contract::group(*id, &["ann", "bob"])).await.unwrap();
+    }
+    let cursors = |seq| {
+        let user_id = proto::id::UserId::parse("bob").unwrap();
+        let cursor = move |id: &_| chat_service::domain::entry::CursorRow {
+            conversation_id: *id,
+            user_id: user_id.clone(),
+            delivered_seq: seq,
+            read_seq: 0,
+        };
+        ids.iter().map(cursor).collect::<Vec<_>>()
+    };
+    let mut seq = 1;
+    let mut say_more = async || {
+        let mut batch = chat_service::store::AppendBatch::default();
+        seq += 1;
+        batch.entries.extend(ids.iter().map(|id| contract::entry(*id, seq, "ann")));
+        store.append(&batch).await.unwrap();
+        assert_eq!(store.advance_cursors(&cursors(seq)).await.unwrap().len(), ids.len());
+        assert!(store.load(&ids).await.unwrap().iter().all(Option::is_some));
+    };
+    // After five times on a connection Postgres keeps a plan.
+    for _ in 0..40 {
+        say_more().await;
+    }
+    let base = admin_url();
+    let url = format!("{}/{}", base.rsplit_once('/').unwrap().0, keeper.database);
+    let mut admin = PgConnection::connect(&url).await.unwrap();
+    let grown = "INSERT INTO members (tenant, conversation_id, user_id, role, from_seq, delivered_seq, read_seq)
+        SELECT m.tenant, gen_random_uuid(), 'user-' || n, 1, 1, 0, 0
+        FROM members m, generate_series(1, 200) n WHERE m.user_id = 'ann'";
+    admin.execute(grown).await.unwrap();
+    let is_known =
+        "SELECT n_live_tup > 50000 AND n_mod_since_analyze < 1000 FROM pg_stat_user_tables
+        WHERE relname = 'members'";
+    while !sqlx::query_scalar::<_, bool>(is_known).fetch_one(&mut admin).await.unwrap() {
+        keeper.store.analyze_young_tables().await.unwrap();
+    }
+    let before = read_and_changed(&mut admin).await;
+    let told_of = async |admin: &mut PgConnection| {
+        let now = read_and_changed(admin).await;
+        (now.0 - before.0, now.1 - before.1)
+    };
+    let mut told = (0, 0);
+    while told.1 < 3_000 {
+        say_more().await;
+        told = told_of(&mut admin).await;
+    }
+    assert!(told.0 < told.1 * 20, "{} rows read for {} changed", told.0, told.1);
+    admin.close().await.unwrap();
+    keeper.remove().await;
+}

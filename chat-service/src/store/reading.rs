@@ -285,14 +285,18 @@ macro_rules! query_store {
                 rows.iter().map(|row| user(row, "id", "name", "avatar")).collect()
             }
 
-            async fn contacts(&self, user_id: &UserId, limit: u32) -> Result<Vec<UserId>, StoreError> {
-                let rows: Vec<(String,)> = sqlx::query_as(dialect::CONTACTS)
-                    .bind(DEFAULT_TENANT)
-                    .bind(user_id.as_str())
-                    .bind(i64::from(limit))
-                    .fetch_all(&self.readers)
-                    .await?;
-                rows.iter().map(|(id,)| parse_user(id)).collect()
+            async fn contacts(
+                &self,
+                users: &[UserId],
+                limit: u32,
+            ) -> Result<Vec<Vec<UserId>>, StoreError> {
+                let mut contacts = vec![Vec::new(); users.len()];
+                for (place, id) in dialect::contacts(&self.readers, users, limit).await? {
+                    if let Some(contacts) = contacts.get_mut(place) {
+                        contacts.push(parse_user(&id)?);
+                    }
+                }
+                Ok(contacts)
             }
 
             async fn epoch(&self) -> Result<String, StoreError> {

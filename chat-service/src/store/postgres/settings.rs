@@ -10,6 +10,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::PostgresStore;
 
+/// That of a sequential page is 1.
+const RANDOM_PAGE_COST: &str = "1.1";
 /// A connection that was idle for so long is asked whether it lives before it is used.
 const ASKED_AFTER_IDLE: Duration = Duration::from_millis(500);
 
@@ -36,6 +38,8 @@ pub struct DatabaseConfig {
     pub statement_timeout_ms: u64,
     /// Longest time the server lets a statement wait for a lock, in milliseconds.
     pub lock_timeout_ms: u64,
+    /// How often it is looked whether the planner knows how young tables have grown, in milliseconds.
+    pub statistics_ms: u64,
     /// Bring the tables up to date at start; else only `migrate` does.
     pub migrate_at_start: bool,
 }
@@ -49,6 +53,7 @@ impl Default for DatabaseConfig {
             acquire_timeout_ms: 2_000,
             statement_timeout_ms: 5_000,
             lock_timeout_ms: 3_000,
+            statistics_ms: 5_000,
             migrate_at_start: true,
         }
     }
@@ -81,6 +86,9 @@ impl PostgresStore {
             ("statement_timeout", config.statement_timeout_ms.to_string()),
             ("lock_timeout", config.lock_timeout_ms.to_string()),
             ("idle_in_transaction_session_timeout", config.statement_timeout_ms.to_string()),
+            // Rows are found by key, most of them in memory: the default is that of a spinning disk, with which
+            // a few hundred keys are a reason to read a whole table.
+            ("random_page_cost", RANDOM_PAGE_COST.to_owned()),
         ]);
         let pool = |connections: u32| {
             PgPoolOptions::new()
@@ -123,6 +131,12 @@ impl PostgresStore {
         .fetch_all(&self.readers)
         .await?;
         Ok(rows.into_iter().map(|(name, setting)| format!("{name} = {setting}")).collect())
+    }
+
+    /// Whether nobody takes dead rows away and looks at how tables grow.
+    pub async fn is_autovacuum_off(&self) -> Result<bool, sqlx::Error> {
+        let sql = "SELECT setting = 'off' FROM pg_settings WHERE name = 'autovacuum'";
+        Ok(sqlx::query_scalar(sql).fetch_optional(&self.readers).await?.unwrap_or(false))
     }
 
     /// Closes the pools after what is under way.
