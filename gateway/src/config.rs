@@ -91,11 +91,19 @@ pub struct LimitsConfig {
     pub posted_frames: usize,
     /// Requests of one connection that may await their answer.
     pub in_flight: usize,
+    /// Requests of all connections that may await their answer, at most. How many of those may at a time is found
+    /// out from how long answers take; what comes beyond is refused.
+    pub unanswered: usize,
+    /// An answer that takes longer says that too much is asked for, in milliseconds.
+    pub answer_target_ms: u64,
     /// How long an answer may take before the client is told that the outcome is unknown, in
     /// milliseconds.
     pub answer_timeout_ms: u64,
     /// How often a connection is pinged, in milliseconds.
     pub heartbeat_ms: u64,
+    /// From one look-up of heads for the `ping`s of clients to the next, in milliseconds; those that come
+    /// meanwhile share it.
+    pub heads_apart_ms: u64,
     /// Heartbeats without a sign of life that end a connection.
     pub heartbeat_misses: u32,
     /// How long a connection may stay without a token, in milliseconds.
@@ -145,6 +153,8 @@ pub struct LimitsConfig {
     pub frozen_ms: u64,
     /// What senders are told to wait when a part of the system is away, in milliseconds.
     pub retry_after_ms: u64,
+    /// What senders are told to wait when very much is refused, at most, in milliseconds.
+    pub longest_retry_after_ms: u64,
     /// How long a request over REST may take, in milliseconds.
     pub request_timeout_ms: u64,
     /// Connections and conversations of which it is remembered in memory, for `tidings explain`, which of the
@@ -172,8 +182,11 @@ impl Default for LimitsConfig {
             broadcast_pause_ms: 2,
             posted_frames: 64,
             in_flight: 32,
+            unanswered: 20_000,
+            answer_target_ms: 1_000,
             answer_timeout_ms: 10_000,
             heartbeat_ms: 30_000,
+            heads_apart_ms: 100,
             heartbeat_misses: 3,
             auth_timeout_ms: 5_000,
             register_timeout_ms: 5_000,
@@ -197,6 +210,7 @@ impl Default for LimitsConfig {
             presence_heartbeat_ms: 3_000,
             frozen_ms: 5_000,
             retry_after_ms: 1_000,
+            longest_retry_after_ms: 30_000,
             request_timeout_ms: 15_000,
             journal_writes: 65_536,
             reported_profiles: 100_000,

@@ -2,8 +2,8 @@
 //! have been lost. A device that computes another digest syncs, so the last push of a quiet
 //! conversation is missed for one heartbeat at most.
 //!
-//! Heads are read anew every time, never remembered. One call is under way at a time; who asks
-//! meanwhile shares the next one.
+//! Heads are read anew every time, never remembered. One call is under way at a time, and some time passes
+//! between two; who asks meanwhile shares the next one. A lone ping is answered at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use proto::chat::HeadsRequest;
 use proto::chat::chat_client::ChatClient;
 use proto::frame::server::{Pong, ServerFrame};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::frame::{About, Frame};
 use crate::metrics::GatewayMetrics;
@@ -69,6 +70,8 @@ pub(crate) struct HeadsTeller {
     pub(crate) chat: ChatClient<GrpcChannel>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: OutboxLimits,
+    /// From one call to the next, at least.
+    pub(crate) apart: Duration,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) shutdown: Shutdown,
 }
@@ -76,12 +79,18 @@ pub(crate) struct HeadsTeller {
 impl HeadsTeller {
     /// Answers until the end.
     pub(crate) async fn run(self, mut asks: HeadsAsks) {
+        let mut next_call = Instant::now();
         loop {
             let first = tokio::select! {
                 first = asks.0.recv() => first,
                 () = self.shutdown.forced() => return,
             };
             let Some(first) = first else { return };
+            tokio::select! {
+                () = tokio::time::sleep_until(next_call) => {}
+                () = self.shutdown.forced() => return,
+            }
+            next_call = Instant::now() + self.apart;
             let (mut pings, mut is_everybody) = (Vec::new(), false);
             let mut next = Some(first);
             while let Some(ask) = next {

@@ -34,6 +34,7 @@ mod revocations;
 mod shared;
 mod socket;
 mod transport;
+mod unanswered;
 mod uplink;
 mod writers;
 
@@ -74,6 +75,7 @@ use crate::rates::Rates;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
 use crate::shared::{Parts, Shared};
+use crate::unanswered::Unanswered;
 use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
 
 pub use admission::config::AdmissionConfig;
@@ -164,6 +166,7 @@ pub fn build(
     let revocations =
         Revocations::new(Arc::clone(&registry), gateway_id.to_string(), admission.revocations);
     let shared = Shared::new(Parts {
+        began: tokio::time::Instant::now(),
         revocations: Arc::new(revocations),
         gateway_id: gateway_id.to_string(),
         allowed_origins,
@@ -175,6 +178,7 @@ pub fn build(
         journal: Arc::new(Journal::new(limits.journal_writes)),
         gateway: Arc::new(watch::Sender::new(None)),
         uplink,
+        unanswered: Arc::new(Unanswered::new(&limits, metrics.unanswered_limit.clone())),
         presence_link,
         heads,
         chat: ChatClient::new(adapters.chat.clone())
@@ -331,6 +335,7 @@ fn teller(shared: &Shared, ended: &Shutdown) -> HeadsTeller {
         chat: shared.chat.clone(),
         registry: Arc::clone(&shared.registry),
         limits: OutboxLimits::from(&shared.limits),
+        apart: Duration::from_millis(shared.limits.heads_apart_ms),
         metrics: shared.metrics.clone(),
         shutdown: ended.clone(),
     }
@@ -350,7 +355,7 @@ fn reporter(
         revocations: Arc::clone(&shared.revocations),
         shutdown: ended.clone(),
         pulse: Arc::clone(&shared.pulse),
-        live: std::collections::HashMap::new(),
+        live: presence_link::Live::default(),
         reported: None,
     }
 }

@@ -57,8 +57,10 @@ pub struct GatewayMetrics {
     pub closes: Family<CodeLabel, Counter>,
     /// Profiles that connections were given, by the quality of their network.
     pub profiles: Family<QualityLabel, Counter>,
-    /// Connections that were not let in, by the limit they met.
+    /// Connections and requests that were not let in, by the limit they met.
     pub refused: Family<LimitLabel, Counter>,
+    /// Requests that may await their answer at present.
+    pub unanswered_limit: Gauge,
     /// Frames of each publish.
     pub batch_frames: Histogram,
     /// Seconds until a publish was confirmed.
@@ -100,6 +102,7 @@ impl GatewayMetrics {
             closes: Family::default(),
             profiles: Family::default(),
             refused: Family::default(),
+            unanswered_limit: Gauge::default(),
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             publish_seconds: seconds(),
             publish_failures: Counter::default(),
@@ -123,7 +126,9 @@ impl GatewayMetrics {
             r.register("errors", "Errors told, by code", this.errors.clone());
             r.register("closes", "Sockets closed, by code", this.closes.clone());
             r.register("network_profiles", "Profiles given, by quality", this.profiles.clone());
-            r.register("refused", "Connections not let in, by limit", this.refused.clone());
+            r.register("refused", "Not let in, by the limit that was met", this.refused.clone());
+            let limit = this.unanswered_limit.clone();
+            r.register("unanswered_limit", "Requests that may await their answer", limit);
             r.register("uplink_batch_frames", "Frames of each publish", this.batch_frames.clone());
             r.register(
                 "uplink_publish_seconds",

@@ -4,6 +4,8 @@
 //! One call is under way at a time; what happens meanwhile is the next report. A registration is
 //! answered when presence has it, which is what `welcome` waits for.
 
+mod live;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,6 @@ use platform::backoff::Backoff;
 use platform::grpc::GrpcChannel;
 use platform::shutdown::Shutdown;
 use proto::bus::GatewayRef;
-use proto::hash::connection_digest;
 use proto::presence::presence_client::PresenceClient;
 use proto::presence::{
     Connected, Disconnected, HeartbeatRequest, ReportRequest, RevocationsRequest, RevokeRequest,
@@ -25,6 +26,7 @@ use crate::planted;
 use crate::pulse::Pulse;
 use crate::registry::Connection;
 use crate::revocations::Revocations;
+pub(crate) use live::Live;
 
 /// Connections of one report.
 const REPORT_CONNECTIONS: usize = 500;
@@ -91,8 +93,8 @@ pub(crate) struct Reporter {
     pub(crate) heads: HeadsLink,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) shutdown: Shutdown,
-    /// The connections that presence is to know, by number.
-    pub(crate) live: std::collections::HashMap<u64, Arc<Connection>>,
+    /// The connections that presence is to know.
+    pub(crate) live: Live,
     /// The incarnation of the last full account.
     pub(crate) reported: Option<GatewayRef>,
 }
@@ -164,12 +166,12 @@ impl Reporter {
         while let Some(event) = next {
             match event {
                 Event::Connected(connection, done) => {
-                    self.live.insert(connection.number, Arc::clone(&connection));
+                    self.live.insert(Arc::clone(&connection));
                     connected.push(connected_proto(&connection));
                     waiting.push((connection.number, done));
                 }
                 Event::Disconnected(connection) => {
-                    self.live.remove(&connection.number);
+                    self.live.remove(connection.number);
                     disconnected.push(Disconnected {
                         connection: connection.number,
                         user_id: connection.user_id.to_string(),
@@ -184,7 +186,7 @@ impl Reporter {
         for (number, done) in waiting {
             let is_refused = refused.contains(&number);
             if is_refused {
-                self.live.remove(&number);
+                self.live.remove(number);
             }
             // Whoever gave up waiting has closed its socket and will report that.
             let _ = done.send(if is_refused { Registered::TooMany } else { Registered::Taken });
@@ -200,7 +202,7 @@ impl Reporter {
             return;
         }
         self.metrics.snapshots.inc();
-        let connected = self.live.values().map(|connection| connected_proto(connection)).collect();
+        let connected = self.live.iter().map(|connection| connected_proto(connection)).collect();
         let report =
             ReportRequest { gateway: None, connected, disconnected: Vec::new(), snapshot: true };
         // An account is never refused in part: its connections were admitted before.
@@ -263,16 +265,13 @@ impl Reporter {
     async fn beat(&mut self) -> Option<bool> {
         let present = self.gateway.borrow().clone();
         let Some(gateway) = present.or_else(|| self.reported.clone()) else { return Some(false) };
-        let digest = self.live.values().fold(0, |sum, connection| {
-            sum ^ connection_digest(connection.user_id.as_str(), connection.number)
-        });
         let request = HeartbeatRequest {
             gateway: Some(proto::presence::GatewayRef {
                 id: gateway.id.clone(),
                 epoch: gateway.epoch,
             }),
             connections: self.live.len() as u32,
-            digest,
+            digest: self.live.digest(),
         };
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
             Ok(Ok(reply)) => {

@@ -54,6 +54,28 @@ impl Connection {
     }
 }
 
+#[cfg(test)]
+impl Connection {
+    /// A socket of a user's only device.
+    pub(crate) fn for_test(number: u64, user: &str) -> Arc<Self> {
+        let credential = Credential { token_id: Box::default(), issued_secs: 0, until_ms: 0 };
+        Arc::new(Self {
+            number,
+            user_id: UserId::parse(user).unwrap(),
+            device_id: DeviceId::parse("device").unwrap(),
+            device_type: DeviceType::Unspecified,
+            connected_at_ms: 0,
+            ip: None,
+            user_agent: Box::default(),
+            is_socket: true,
+            gone: AtomicBool::new(false),
+            credential: Mutex::new(credential),
+            outbox: Outbox::default(),
+            inbox: None,
+        })
+    }
+}
+
 /// All connections, sockets and the pseudo connections of REST requests.
 #[derive(Debug)]
 pub struct Registry {

@@ -29,6 +29,7 @@ use crate::pulse::Pulse;
 use crate::rates::Rates;
 use crate::registry::Registry;
 use crate::revocations::{Credential, Revocations};
+use crate::unanswered::Unanswered;
 use crate::uplink::Uplink;
 
 /// Shared by all, cheap to hand on.
@@ -36,6 +37,8 @@ use crate::uplink::Uplink;
 pub(crate) struct Shared(Arc<Parts>);
 
 pub(crate) struct Parts {
+    /// From when moments that connections share are counted.
+    pub(crate) began: tokio::time::Instant,
     pub(crate) gateway_id: String,
     pub(crate) limits: LimitsConfig,
     pub(crate) admission: Admission,
@@ -53,6 +56,7 @@ pub(crate) struct Parts {
     /// The incarnation that pushes are addressed to; none while there is no queue.
     pub(crate) gateway: Arc<watch::Sender<Option<GatewayRef>>>,
     pub(crate) uplink: Uplink,
+    pub(crate) unanswered: Arc<Unanswered>,
     pub(crate) presence_link: PresenceLink,
     pub(crate) heads: HeadsLink,
     pub(crate) chat: ChatClient<GrpcChannel>,

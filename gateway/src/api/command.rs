@@ -1,7 +1,7 @@
 //! A request that appends to a log: over the bus like a frame, under a pseudo connection that waits for
 //! its answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::bus::{PushClass, frame::Body};
 use proto::error_code::{ErrorCode, Stored as StoredWord};
@@ -30,6 +30,10 @@ pub(super) async fn run(
     let asker = Asker::enter(shared, identity);
     shared.report_profile(identity, asker.number());
 
+    let awaiting = shared.unanswered.admit(Instant::now()).map_err(|wait| {
+        shared.metrics.refused("unanswered");
+        ApiError::unavailable(Some(StoredWord::No), wait.as_millis() as u64)
+    })?;
     let span = shared.tracer.root("gateway.receive");
     let frame = asker.frame(identity, span.traceparent(), body);
     let retry = shared.limits.retry_after_ms;
@@ -37,9 +41,13 @@ pub(super) async fn run(
         return Err(ApiError::unavailable(Some(StoredWord::No), retry));
     }
     let timeout = Duration::from_millis(shared.limits.answer_timeout_ms);
-    tokio::time::timeout(timeout, answer(&asker, retry))
+    let answer = tokio::time::timeout(timeout, answer(&asker, retry))
         .await
-        .unwrap_or_else(|_| Err(ApiError::unavailable(Some(StoredWord::Unknown), retry)))
+        .unwrap_or_else(|_| Err(ApiError::unavailable(Some(StoredWord::Unknown), retry)));
+    if answer.is_ok() {
+        awaiting.answered();
+    }
+    answer
 }
 
 async fn answer(asker: &Asker, retry_after_ms: u64) -> Result<Stored, ApiError> {

@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::unanswered::Awaiting;
+
 /// One request under way.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) client_id: Bytes,
     pub(super) reference: Option<String>,
-    pub(super) sent_at: Instant,
+    /// Its place among those of all connections, and when it was sent.
+    pub(super) awaiting: Awaiting,
 }
 
 /// A handful at most: a list is faster than a map, and empty it holds no memory.
@@ -39,12 +42,12 @@ impl InFlight {
 
     /// When the oldest was sent.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.0.first().map(|request| request.sent_at)
+        self.0.first().map(|request| request.awaiting.since())
     }
 
     /// Takes out those sent before a moment.
     pub(super) fn take_older(&mut self, before: Instant) -> Vec<Request> {
-        let count = self.0.iter().take_while(|request| request.sent_at <= before).count();
+        let count = self.0.iter().take_while(|request| request.awaiting.since() <= before).count();
         self.0.drain(..count).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! A welcomed connection: frames in, frames out, heartbeats, deadlines.
 
 mod event;
+mod heartbeat;
 mod leaving;
 mod rated;
 mod refusing;
@@ -168,7 +169,7 @@ impl Session {
     /// The next moment at which something is due without anybody speaking.
     fn next_wake(&self) -> Instant {
         let limits = &self.shared.limits;
-        let mut wake = self.pinged_at + self.heartbeat();
+        let mut wake = self.next_ping();
         if let Some(due) = self.serving.as_ref().and_then(|serving| serving.due()) {
             wake = wake.min(Instant::from_std(due));
         }

@@ -5,7 +5,7 @@ use proto::id::{ConversationId, UserId};
 use serde_json::{Value, json};
 
 use crate::device::Device;
-use crate::edge::Edge;
+use crate::edge::{Edge, until};
 
 /// The answer of a chat service to a send.
 pub fn sent(connection: u64, send: &proto::bus::Send) -> Push {
@@ -69,6 +69,38 @@ async fn sends_beyond_those_in_flight_are_refused_until_an_answer_makes_room() {
     assert_eq!(edge.send().await.1.r#ref, "4");
     // Their last answers are not waited for when they are gone.
     drop((ann, neighbour));
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn what_all_ask_together_beyond_what_may_await_its_answer_is_refused_until_an_answer_makes_room()
+ {
+    let edge = Edge::with(|limits| (limits.unanswered, limits.in_flight) = (64, 64)).await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut cleo = Device::connect(&edge, "cleo").await;
+    for _ in 0..63 {
+        ann.send_to("bob", "many").await;
+        edge.send().await;
+    }
+    cleo.send_to("bob", "last").await;
+    let (_, last) = edge.send().await;
+    let client_id = cleo.send_to("bob", "beyond").await;
+    let error = cleo.expect("error").await;
+    assert_eq!((&error["code"], &error["stored"]), (&json!("unavailable"), &json!("no")));
+    assert_eq!((&error["ref"], &error["client_id"]), (&json!("beyond"), &json!(client_id)));
+    assert!(error["retry_after_ms"].as_u64().unwrap() >= 1_000, "{error}");
+    assert_eq!(edge.metric(r#"tidings_gateway_refused_total{limit="unanswered"}"#), 1);
+
+    edge.push_all(vec![sent(cleo.number, &last)]).await;
+    cleo.expect("sent").await;
+    cleo.send_to("bob", "again").await;
+    assert_eq!(edge.send().await.1.r#ref, "again");
+    // Whoever goes makes room, too.
+    drop(ann);
+    until("ann is gone", || edge.metric("tidings_gateway_connections") == 1).await;
+    cleo.send_to("bob", "more").await;
+    assert_eq!(edge.send().await.1.r#ref, "more");
+    drop(cleo);
     edge.stop().await;
 }
 

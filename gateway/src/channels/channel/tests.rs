@@ -1,18 +1,12 @@
 //! Whatever the slices and whenever pushes come: every member has what is theirs, once and in order.
 
-use std::sync::atomic::AtomicBool;
-
 use bytes::Bytes;
-use parking_lot::Mutex;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proto::bus::ChannelPush;
-use proto::id::DeviceId;
 use uuid::Uuid;
 
 use super::*;
-use crate::outbox::Outbox;
-use crate::revocations::Credential;
 
 const LIMITS: OutboxLimits = OutboxLimits { frames: 10_000, bytes: 1 << 20, bulk: 1 };
 
@@ -49,24 +43,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn connection(registry: &Registry, place: usize) -> Arc<Connection> {
-    let connection = Arc::new(Connection {
-        number: registry.next_number(),
-        user_id: UserId::parse(&format!("user-{place}")).unwrap(),
-        device_id: DeviceId::parse("device").unwrap(),
-        device_type: if place.is_multiple_of(2) { DeviceType::Web } else { DeviceType::Ios },
-        connected_at_ms: 0,
-        ip: None,
-        user_agent: Box::default(),
-        is_socket: true,
-        gone: AtomicBool::new(false),
-        credential: Mutex::new(Credential {
-            token_id: Box::default(),
-            issued_secs: 0,
-            until_ms: 0,
-        }),
-        outbox: Outbox::default(),
-        inbox: None,
-    });
+    let mut connection = Connection::for_test(registry.next_number(), &format!("user-{place}"));
+    if let Some(connection) = Arc::get_mut(&mut connection) {
+        connection.device_type =
+            if place.is_multiple_of(2) { DeviceType::Web } else { DeviceType::Ios };
+    }
     registry.insert(Arc::clone(&connection));
     connection
 }

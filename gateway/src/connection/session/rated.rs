@@ -5,7 +5,7 @@ use std::time::Duration;
 use proto::error_code::{ErrorCode, Stored};
 use proto::frame::FrameError;
 use proto::frame::client::ClientFrame;
-use proto::frame::server::{ErrorFrame, ServerFrame};
+use proto::frame::server::ErrorFrame;
 use proto::id::ClientId;
 
 use super::Session;
@@ -34,16 +34,14 @@ impl Session {
         } else {
             return false;
         };
-        self.shared.metrics.error(ErrorCode::RateLimited);
-        let frame = ErrorFrame {
+        self.tell_error(ErrorFrame {
             r#ref: named.reference,
             client_id: named.client_id,
             code: ErrorCode::RateLimited,
             message: text.to_owned(),
             stored: Stored::No,
             retry_after_ms: Some(wait.as_micros().div_ceil(1_000) as u64),
-        };
-        self.replies.push(ServerFrame::Error(frame).to_json());
+        });
         true
     }
 

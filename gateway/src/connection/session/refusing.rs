@@ -1,6 +1,8 @@
 //! What a client is told when something cannot be done: a code, whether it was stored, when to come again.
 //! Decides nothing.
 
+use std::time::Duration;
+
 use proto::error_code::{ErrorCode, Stored};
 use proto::frame::FrameError;
 use proto::frame::server::{ErrorFrame, ServerFrame};
@@ -22,16 +24,14 @@ impl Session {
         code: ErrorCode,
         text: &str,
     ) {
-        self.shared.metrics.error(code);
-        let frame = ErrorFrame {
+        self.tell_error(ErrorFrame {
             r#ref: reference,
             client_id,
             code,
             message: text.to_owned(),
             stored: Stored::No,
             retry_after_ms: None,
-        };
-        self.replies.push(ServerFrame::Error(frame).to_json());
+        });
     }
 
     /// A part of the system is away: nothing was taken.
@@ -48,6 +48,24 @@ impl Session {
         text: &str,
     ) {
         self.refuse_until(reference, client_id, code, Stored::No, text);
+    }
+
+    /// More is asked for than can be answered in time: nothing was taken.
+    pub(super) fn refuse_busy(
+        &mut self,
+        reference: Option<String>,
+        client_id: ClientId,
+        wait: Duration,
+    ) {
+        self.shared.metrics.refused("unanswered");
+        self.tell_error(ErrorFrame {
+            r#ref: reference,
+            client_id: Some(client_id),
+            code: ErrorCode::Unavailable,
+            message: "more is asked for than can be done; ask again a little later".to_owned(),
+            stored: Stored::No,
+            retry_after_ms: Some(wait.as_millis() as u64),
+        });
     }
 
     /// Requests that no service answers.
@@ -83,15 +101,18 @@ impl Session {
         stored: Stored,
         text: &str,
     ) {
-        self.shared.metrics.error(code);
-        let frame = ErrorFrame {
+        self.tell_error(ErrorFrame {
             r#ref: reference,
             client_id,
             code,
             message: text.to_owned(),
             stored,
             retry_after_ms: Some(self.shared.limits.retry_after_ms),
-        };
+        });
+    }
+
+    pub(super) fn tell_error(&mut self, frame: ErrorFrame) {
+        self.shared.metrics.error(frame.code);
         self.replies.push(ServerFrame::Error(frame).to_json());
     }
 }

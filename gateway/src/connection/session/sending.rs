@@ -1,5 +1,7 @@
 //! `send`: checked here and handed up; its answer is waited for.
 
+use std::time::Instant;
+
 use proto::bus::{self, frame::Body};
 use proto::error_code::ErrorCode;
 use proto::frame::client;
@@ -28,16 +30,16 @@ impl Session {
             let text = "too much awaits its answer; see `limits.in_flight` of `welcome`";
             return self.refuse_for_now(reference, Some(client_id), code, text);
         }
+        let awaiting = match self.shared.unanswered.admit(Instant::now()) {
+            Ok(awaiting) => awaiting,
+            Err(wait) => return self.refuse_busy(reference, client_id, wait),
+        };
         let span = self.shared.tracer.root("gateway.receive");
         let frame = self.frame(Body::Send(send_body(send, to)), span.traceparent());
         if self.shared.uplink.chat(to, frame).is_err() {
             return self.refuse_away(reference, Some(client_id));
         }
-        self.in_flight.add(Request {
-            client_id: client_id.to_bytes(),
-            reference,
-            sent_at: std::time::Instant::now(),
-        });
+        self.in_flight.add(Request { client_id: client_id.to_bytes(), reference, awaiting });
     }
 }
 

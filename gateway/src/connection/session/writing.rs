@@ -52,7 +52,9 @@ impl Session {
             if !about.answers.is_empty()
                 && let Some(request) = self.in_flight.settle(&about.answers)
             {
-                self.shared.metrics.answer_seconds.observe(request.sent_at.elapsed().as_secs_f64());
+                let took = request.awaiting.since().elapsed();
+                self.shared.metrics.answer_seconds.observe(took.as_secs_f64());
+                request.awaiting.answered();
             }
             if let Some(entries) = about.entries {
                 if let Some(unacknowledged) = &mut self.unacknowledged {

@@ -1,0 +1,174 @@
+//! How many requests of all connections may await their answer: as many as are answered in time. What comes
+//! beyond is refused at once, with a moment to come again at. So a demand beyond what the services can do
+//! costs those their time who are refused, and not everybody: without a limit, queues grow until nobody's
+//! answer comes before they ask again. No I/O.
+//!
+//! The limit follows what is seen: a little more with each answer in time while there is use for more, three
+//! tenths less when answers are late (additive increase, multiplicative decrease, as TCP and
+//! <https://github.com/Netflix/concurrency-limits>).
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::config::LimitsConfig;
+
+/// What a late answer leaves of the limit.
+const LESS: f64 = 0.7;
+/// What a limit's worth of answers in time adds.
+const MORE: f64 = 8.0;
+/// So many may always wait: else nobody would find out that things are well again.
+const FEWEST: f64 = 64.0;
+/// Over which it is counted how many are refused.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// The requests that await their answer.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    bounds: Bounds,
+    /// Shows the limit.
+    shown: Gauge,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    most: f64,
+    /// An answer that takes longer is late.
+    target: Duration,
+    retry: Duration,
+    longest_retry: Duration,
+}
+
+#[derive(Debug)]
+struct State {
+    awaiting: usize,
+    limit: f64,
+    /// Not again before those who were there are answered.
+    decreased_at: Option<Instant>,
+    window_began: Option<Instant>,
+    present: Counts,
+    last: Counts,
+}
+
+/// Of one window.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    admitted: f64,
+    refused: f64,
+}
+
+/// One that awaits its answer, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Awaiting {
+    /// None when it has ended.
+    unanswered: Option<Arc<Unanswered>>,
+    since: Instant,
+}
+
+impl Unanswered {
+    pub(crate) fn new(limits: &LimitsConfig, shown: Gauge) -> Self {
+        let most = (limits.unanswered as f64).max(FEWEST);
+        let bounds = Bounds {
+            most,
+            target: Duration::from_millis(limits.answer_target_ms.max(1)),
+            retry: Duration::from_millis(limits.retry_after_ms),
+            longest_retry: Duration::from_millis(
+                limits.longest_retry_after_ms.max(limits.retry_after_ms),
+            ),
+        };
+        let state = State {
+            awaiting: 0,
+            limit: most,
+            decreased_at: None,
+            window_began: None,
+            present: Counts::default(),
+            last: Counts::default(),
+        };
+        shown.set(most as i64);
+        Self { bounds, shown, state: Mutex::new(state) }
+    }
+
+    /// One more, or when it is to come again.
+    pub(crate) fn admit(self: &Arc<Self>, now: Instant) -> Result<Awaiting, Duration> {
+        let mut state = self.state.lock();
+        state.turn(now);
+        if state.awaiting as f64 >= state.limit {
+            state.present.refused += 1.0;
+            return Err(self.bounds.retry_after(state.last, state.present));
+        }
+        state.present.admitted += 1.0;
+        state.awaiting += 1;
+        Ok(Awaiting { unanswered: Some(Arc::clone(self)), since: now })
+    }
+
+    fn ended(&self, since: Instant, is_answered: bool, now: Instant) {
+        let mut state = self.state.lock();
+        let had = state.awaiting;
+        state.awaiting = had.saturating_sub(1);
+        let took = now.saturating_duration_since(since);
+        if took > self.bounds.target {
+            // Those sent before the last decrease say nothing of what came of it.
+            if state.decreased_at.is_none_or(|at| since >= at) {
+                state.limit = (state.limit.min(had as f64) * LESS).max(FEWEST);
+                state.decreased_at = Some(now);
+            }
+        } else if is_answered && had as f64 * 2.0 >= state.limit {
+            state.limit = (state.limit + MORE / state.limit).min(self.bounds.most);
+        } else {
+            return;
+        }
+        self.shown.set(state.limit as i64);
+    }
+}
+
+impl State {
+    fn turn(&mut self, now: Instant) {
+        let age = self.window_began.map(|began| now.saturating_duration_since(began));
+        if age.is_none_or(|age| age >= WINDOW) {
+            // After a quiet time what was before it says nothing.
+            let is_next = age.is_some_and(|age| age < WINDOW * 2);
+            self.last = if is_next { self.present } else { Counts::default() };
+            self.present = Counts::default();
+            self.window_began = Some(now);
+        }
+    }
+}
+
+impl Bounds {
+    /// Longer the more are refused for each that is taken, so that those who come again cost little.
+    fn retry_after(&self, last: Counts, present: Counts) -> Duration {
+        let refused = last.refused + present.refused;
+        let admitted = (last.admitted + present.admitted).max(1.0);
+        self.retry.mul_f64(1.0 + refused / admitted).min(self.longest_retry)
+    }
+}
+
+impl Awaiting {
+    /// When it began.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Its answer is there.
+    pub(crate) fn answered(mut self) {
+        self.end(true, Instant::now());
+    }
+
+    fn end(&mut self, is_answered: bool, now: Instant) {
+        if let Some(unanswered) = self.unanswered.take() {
+            unanswered.ended(self.since, is_answered, now);
+        }
+    }
+}
+
+impl Drop for Awaiting {
+    fn drop(&mut self) {
+        self.end(false, Instant::now());
+    }
+}
