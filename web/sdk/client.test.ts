@@ -63,7 +63,7 @@ function entry(seq: number): Entry {
   };
 }
 
-function start(storage = memory()) {
+function start(storage = memory(), random = () => 0) {
   const heard: ServerFrame[] = [];
   const states: string[] = [];
   const client = new Client(
@@ -75,7 +75,7 @@ function start(storage = memory()) {
       storage,
       makeSocket: () => new FakeSocket() as unknown as Wire,
       makeStream: () => new FakeStream() as unknown as Wire,
-      random: () => 0,
+      random,
     },
     { frame: (frame) => heard.push(frame), state: (state) => states.push(state) },
   );
@@ -185,6 +185,19 @@ test('an unknown outcome is asked for again with the same client id', () => {
     retry_after_ms: 50,
   });
   vi.advanceTimersByTime(60);
+  expect(socket.sends().map((frame) => frame.client_id)).toEqual([client_id, client_id]);
+});
+
+test('many who were refused at once do not come again at once', () => {
+  const { client } = start(undefined, () => 0.5);
+  const socket = online();
+  const client_id = client.send({ conversation_id, content: { text: 'x' } });
+  const message = 'more is asked for than can be done';
+  const refusal = { code: 'unavailable', message, stored: 'no', retry_after_ms: 1_000 } as const;
+  socket.hear({ type: 'error', client_id, ...refusal });
+  vi.advanceTimersByTime(1_200);
+  expect(socket.sends()).toHaveLength(1);
+  vi.advanceTimersByTime(100);
   expect(socket.sends().map((frame) => frame.client_id)).toEqual([client_id, client_id]);
 });
 

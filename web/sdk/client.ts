@@ -300,7 +300,7 @@ export class Client {
     if (!operation) return;
     if (error.code === 'unavailable' || error.code === 'rate_limited') {
       // Unknown or not stored: the same client id makes sending again harmless.
-      this.later(error.retry_after_ms ?? 1_000, () => {
+      this.later(this.returnMs(error.retry_after_ms ?? 1_000), () => {
         if (this.welcomed && this.outbox.all().includes(operation)) this.transmit(operation);
       });
       return;
