@@ -30,7 +30,7 @@ use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::registry::{Connection, Registry};
 use crate::shared::Shared;
-use crate::writers::{Free, Writers};
+use crate::writers::{Free, Round, Writers};
 use channel::{Channel, Need, Waiting};
 
 /// Slices of a round that is over so soon that it may have all cores.
@@ -96,39 +96,43 @@ impl Channels {
     /// Takes an answer, or hands out a slice when a writer is free. Pending when there is neither. Cancel
     /// safe.
     pub(crate) async fn turn(&mut self) {
-        let is_much = self.is_much();
+        let round = self.round();
         tokio::select! {
             biased;
             Some(answer) = self.asks.next(), if !self.asks.is_empty() => self.answered(answer),
-            Some(free) = self.writers.free(is_much), if !self.ready.is_empty() => {
+            Some(free) = self.writers.free(round), if !self.ready.is_empty() => {
                 self.hand_out(free);
             }
             else => std::future::pending().await,
         }
     }
 
-    /// Whether the channel whose turn it is has much to hand out: several entries, or a long round.
-    fn is_much(&self) -> bool {
-        let first = self.ready.front().and_then(|id| self.channels.get(id));
+    /// What the channel whose turn it is has to hand out.
+    fn round(&self) -> Round {
         let short = SHORT_ROUND * self.limits.channel_slice.max(1);
-        first.is_some_and(|channel| channel.waiting.len() > 1 || channel.members.len() > short)
+        match self.ready.front().and_then(|id| self.channels.get(id)) {
+            Some(channel) if channel.members.len() > short => Round::Long,
+            Some(channel) if channel.waiting.len() > 1 => Round::Burst,
+            _ => Round::Short,
+        }
     }
 
     /// Hands out a slice if a writer is free.
     pub(crate) fn hand_out_slice(&mut self) {
-        if let Some(free) = self.writers.free_now(self.is_much()) {
+        if let Some(free) = self.writers.free_now(self.round()) {
             self.hand_out(free);
         }
     }
 
     /// Hands out a slice of the channel whose turn it is.
     fn hand_out(&mut self, free: Free) {
+        let round = self.round();
         let Some(id) = self.ready.pop_front() else { return };
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let limits = OutboxLimits::from(&self.limits);
         let slice = channel.hand_out(self.limits.channel_slice.max(1), limits, &self.registry);
         self.metrics.dropped(slice.dropped);
-        self.writers.write(free, slice.connections);
+        self.writers.write(free, round, slice.connections);
         if channel.is_handed_out() {
             self.advance(id);
         } else {

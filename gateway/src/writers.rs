@@ -4,11 +4,13 @@
 //! As many of these at once as there are permits, and no more is handed out before one is free: so
 //! handing out goes as fast as writing, and what comes meanwhile goes along. A single entry may have
 //! them all: somebody waits for it. What takes longer leaves one core to whatever else there is: the rest
-//! of a burst, other people's messages.
+//! of a burst, other people's messages. And a long round gives way on its own core, too: it is written by
+//! threads that the kernel puts behind all others.
 
 use std::num::NonZero;
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +27,50 @@ pub(crate) struct Writers {
     but_one: Arc<Semaphore>,
     tasks: TaskTracker,
     writing: Arc<Writing>,
+    patient: Patient,
+}
+
+/// How long it takes to write to all who are to have something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// So short that it may have all cores.
+    Short,
+    /// Entries one after the other, to few.
+    Burst,
+    /// To thousands.
+    Long,
+}
+
+/// Threads that give way to others. None where there cannot be any: then all do the same work.
+struct Patient(Option<Runtime>);
+
+impl Patient {
+    /// The kernel gives a thread of this niceness a tenth of what others get, while they want it.
+    const NICENESS: i32 = 10;
+
+    fn new(threads: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("patient-writer")
+            .on_thread_start(|| {
+                // Of this thread alone. Whoever may not give way is as fast as the others.
+                let _ = rustix::process::setpriority_process(None, Self::NICENESS);
+            })
+            .build();
+        if let Err(error) = &runtime {
+            tracing::warn!(%error, "long rounds do not give way to others");
+        }
+        Self(runtime.ok())
+    }
+}
+
+impl Drop for Patient {
+    fn drop(&mut self) {
+        // What is written is done by then: the tasks are joined with those of the sockets.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// One who is free; at work until this is dropped.
@@ -52,24 +98,27 @@ impl Writers {
         Self {
             permits: Arc::new(Semaphore::new(count)),
             but_one: Arc::new(Semaphore::new((count - 1).max(1))),
+            patient: Patient::new((count - 1).max(1)),
             tasks: shared.sockets.clone(),
             writing: Arc::new(writing),
         }
     }
 
     /// Waits for one who is free. Cancel safe. None never comes: the permits are not closed.
-    pub(crate) async fn free(&self, is_much: bool) -> Option<Free> {
-        let but_one = if is_much {
-            Some(Arc::clone(&self.but_one).acquire_owned().await.ok()?)
-        } else {
-            None
+    pub(crate) async fn free(&self, round: Round) -> Option<Free> {
+        let but_one = match round {
+            Round::Short => None,
+            Round::Burst | Round::Long => {
+                Some(Arc::clone(&self.but_one).acquire_owned().await.ok()?)
+            }
         };
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
         Some(Free { _permit: permit, _but_one: but_one })
     }
 
     /// One who is free now.
-    pub(crate) fn free_now(&self, is_much: bool) -> Option<Free> {
+    pub(crate) fn free_now(&self, round: Round) -> Option<Free> {
+        let is_much = round != Round::Short;
         let but_one =
             if is_much { Some(Arc::clone(&self.but_one).try_acquire_owned().ok()?) } else { None };
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
@@ -77,12 +126,16 @@ impl Writers {
     }
 
     /// Has what waits for these connections written.
-    pub(crate) fn write(&self, free: Free, connections: Vec<Arc<Connection>>) {
+    pub(crate) fn write(&self, free: Free, round: Round, connections: Vec<Arc<Connection>>) {
         let writing = Arc::clone(&self.writing);
-        self.tasks.spawn(async move {
+        let write = async move {
             writing.all(&connections);
             drop(free);
-        });
+        };
+        match &self.patient.0 {
+            Some(patient) if round == Round::Long => self.tasks.spawn_on(write, patient.handle()),
+            _ => self.tasks.spawn(write),
+        };
     }
 }
 

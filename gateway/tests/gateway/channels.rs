@@ -67,6 +67,22 @@ async fn members_who_are_here_hear_every_entry_in_order_and_strangers_none() {
 }
 
 #[tokio::test]
+async fn a_long_round_gives_way_to_others_and_reaches_every_member_in_order() {
+    // More slices than a short round has.
+    let edge = Edge::with(|limits| limits.channel_slice = 1).await;
+    edge.chat.has_members(3, &[("ann", 1)]);
+    let mut devices = Vec::new();
+    for _ in 0..40 {
+        devices.push(Device::connect(&edge, "ann").await);
+    }
+    edge.push_all((3..=30).map(plain).collect()).await;
+    for device in &mut devices {
+        hears(device, 3..=30).await;
+    }
+    edge.stop().await;
+}
+
+#[tokio::test]
 async fn a_member_hears_from_the_join_on_and_up_to_the_leave() {
     let edge = Edge::start().await;
     edge.chat.has_members(1, &[("ann", 1)]);
