@@ -65,8 +65,9 @@ async fn run(config: PresenceConfig) -> Result<()> {
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     let place = config.redis.place();
-    let store = RedisStore::start(config.redis, config.leases, &readiness, &tasks, &shutdown)?;
+    // What is wrong with the configuration is said before anybody is connected to.
     let chat = platform::grpc::channel("chat_grpc", &config.chat_grpc, &tasks, &shutdown)?;
+    let store = RedisStore::start(config.redis, config.leases, &readiness, &tasks, &shutdown)?;
     let admin = Admin {
         readiness: readiness.clone(),
         metrics: metrics.clone(),
