@@ -91,8 +91,8 @@ pub struct LimitsConfig {
     pub posted_frames: usize,
     /// Requests of one connection that may await their answer.
     pub in_flight: usize,
-    /// Requests of all connections that may await their answer, at most. How many of those may at a time is found
-    /// out from how long answers take; what comes beyond is refused.
+    /// Requests of all connections that may await their answer, at most, an equal part in each partition. How
+    /// many of those may at a time is found out from how long answers take; what comes beyond is refused.
     pub unanswered: usize,
     /// An answer that takes longer says that too much is asked for, in milliseconds.
     pub answer_target_ms: u64,
@@ -210,7 +210,7 @@ impl Default for LimitsConfig {
             presence_heartbeat_ms: 3_000,
             frozen_ms: 5_000,
             retry_after_ms: 1_000,
-            longest_retry_after_ms: 30_000,
+            longest_retry_after_ms: 5_000,
             request_timeout_ms: 15_000,
             journal_writes: 65_536,
             reported_profiles: 100_000,

@@ -158,10 +158,12 @@ pub fn build(
             "the file limit of this process is below limits.connections: raise it (ulimit -n)"
         );
     }
-    let (uplink, frames) = Uplink::new(adapters.bus.partitions(), &limits);
+    let partitions = adapters.bus.partitions();
+    let (uplink, frames) = Uplink::new(partitions, &limits);
     let (presence_link, events) = PresenceLink::new();
     let (heads, asks) = HeadsLink::new();
     let metrics = GatewayMetrics::new(&adapters.metrics);
+    let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
     let registry = Arc::new(Registry::default());
     let revocations =
         Revocations::new(Arc::clone(&registry), gateway_id.to_string(), admission.revocations);
@@ -178,7 +180,7 @@ pub fn build(
         journal: Arc::new(Journal::new(limits.journal_writes)),
         gateway: Arc::new(watch::Sender::new(None)),
         uplink,
-        unanswered: Arc::new(Unanswered::new(&limits, metrics.unanswered_limit.clone())),
+        unanswered: Arc::new(unanswered),
         presence_link,
         heads,
         chat: ChatClient::new(adapters.chat.clone())

@@ -1,7 +1,8 @@
 //! How many requests of all connections may await their answer: as many as are answered in time. What comes
 //! beyond is refused at once, with a moment to come again at. So a demand beyond what the services can do
 //! costs those their time who are refused, and not everybody: without a limit, queues grow until nobody's
-//! answer comes before they ask again. No I/O.
+//! answer comes before they ask again. Each partition has a limit of its own: one that stands still holds up no
+//! other. No I/O.
 //!
 //! The limit follows what is seen: a little more with each answer in time while there is use for more, three
 //! tenths less when answers are late (additive increase, multiplicative decrease, as TCP and
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
+use proto::id::ConversationId;
+use proto::partition::{self, Partition};
 
 use crate::config::LimitsConfig;
 
@@ -23,7 +26,7 @@ const LESS: f64 = 0.7;
 /// What a limit's worth of answers in time adds.
 const MORE: f64 = 8.0;
 /// So many may always wait: else nobody would find out that things are well again.
-const FEWEST: f64 = 64.0;
+const FEWEST: f64 = 16.0;
 /// Over which it is counted how many are refused.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -33,11 +36,13 @@ pub(crate) struct Unanswered {
     bounds: Bounds,
     /// Shows the limit.
     shown: Gauge,
-    state: Mutex<State>,
+    /// Of each partition.
+    states: Vec<Mutex<State>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
+    /// In a partition.
     most: f64,
     /// An answer that takes longer is late.
     target: Duration,
@@ -68,12 +73,14 @@ struct Counts {
 pub(crate) struct Awaiting {
     /// None when it has ended.
     unanswered: Option<Arc<Unanswered>>,
+    partition: Partition,
     since: Instant,
 }
 
 impl Unanswered {
-    pub(crate) fn new(limits: &LimitsConfig, shown: Gauge) -> Self {
-        let most = (limits.unanswered as f64).max(FEWEST);
+    pub(crate) fn new(limits: &LimitsConfig, partitions: Partition, shown: Gauge) -> Self {
+        let partitions = usize::from(partitions.max(1));
+        let most = (limits.unanswered.div_ceil(partitions) as f64).max(FEWEST);
         let bounds = Bounds {
             most,
             target: Duration::from_millis(limits.answer_target_ms.max(1)),
@@ -82,7 +89,7 @@ impl Unanswered {
                 limits.longest_retry_after_ms.max(limits.retry_after_ms),
             ),
         };
-        let state = State {
+        let state = || State {
             awaiting: 0,
             limit: most,
             decreased_at: None,
@@ -90,13 +97,19 @@ impl Unanswered {
             present: Counts::default(),
             last: Counts::default(),
         };
-        shown.set(most as i64);
-        Self { bounds, shown, state: Mutex::new(state) }
+        shown.set(most as i64 * partitions as i64);
+        let states = (0..partitions).map(|_| Mutex::new(state())).collect();
+        Self { bounds, shown, states }
     }
 
-    /// One more, or when it is to come again.
-    pub(crate) fn admit(self: &Arc<Self>, now: Instant) -> Result<Awaiting, Duration> {
-        let mut state = self.state.lock();
+    /// One more about a conversation, or when it is to come again.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        id: ConversationId,
+        now: Instant,
+    ) -> Result<Awaiting, Duration> {
+        let partition = partition::of_conversation(id, self.states.len() as Partition);
+        let mut state = self.state(partition).lock();
         state.turn(now);
         if state.awaiting as f64 >= state.limit {
             state.present.refused += 1.0;
@@ -104,11 +117,17 @@ impl Unanswered {
         }
         state.present.admitted += 1.0;
         state.awaiting += 1;
-        Ok(Awaiting { unanswered: Some(Arc::clone(self)), since: now })
+        Ok(Awaiting { unanswered: Some(Arc::clone(self)), partition, since: now })
     }
 
-    fn ended(&self, since: Instant, is_answered: bool, now: Instant) {
-        let mut state = self.state.lock();
+    fn state(&self, partition: Partition) -> &Mutex<State> {
+        // Partitions are counted from 0 to below their number.
+        &self.states[usize::from(partition)]
+    }
+
+    fn ended(&self, partition: Partition, since: Instant, is_answered: bool, now: Instant) {
+        let mut state = self.state(partition).lock();
+        let before = state.limit;
         let had = state.awaiting;
         state.awaiting = had.saturating_sub(1);
         let took = now.saturating_duration_since(since);
@@ -120,10 +139,8 @@ impl Unanswered {
             }
         } else if is_answered && had as f64 * 2.0 >= state.limit {
             state.limit = (state.limit + MORE / state.limit).min(self.bounds.most);
-        } else {
-            return;
         }
-        self.shown.set(state.limit as i64);
+        self.shown.inc_by(state.limit as i64 - before as i64);
     }
 }
 
@@ -162,7 +179,7 @@ impl Awaiting {
 
     fn end(&mut self, is_answered: bool, now: Instant) {
         if let Some(unanswered) = self.unanswered.take() {
-            unanswered.ended(self.since, is_answered, now);
+            unanswered.ended(self.partition, self.since, is_answered, now);
         }
     }
 }

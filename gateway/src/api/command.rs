@@ -30,7 +30,7 @@ pub(super) async fn run(
     let asker = Asker::enter(shared, identity);
     shared.report_profile(identity, asker.number());
 
-    let awaiting = shared.unanswered.admit(Instant::now()).map_err(|wait| {
+    let awaiting = shared.unanswered.admit(conversation_id, Instant::now()).map_err(|wait| {
         shared.metrics.refused("unanswered");
         ApiError::unavailable(Some(StoredWord::No), wait.as_millis() as u64)
     })?;

@@ -11,8 +11,10 @@ const TICK: Duration = Duration::from_millis(10);
 
 fn limited(most: usize) -> Arc<Unanswered> {
     let limits = LimitsConfig { unanswered: most, ..LimitsConfig::default() };
-    Arc::new(Unanswered::new(&limits, Gauge::default()))
+    Arc::new(Unanswered::new(&limits, 1, Gauge::default()))
 }
+
+const ID: ConversationId = ConversationId(uuid::Uuid::nil());
 
 /// Answers in the order of asking, a fixed number in a time.
 struct Stage {
@@ -38,7 +40,7 @@ impl Stage {
     }
 
     fn ask(&mut self) {
-        match self.unanswered.admit(self.now) {
+        match self.unanswered.admit(ID, self.now) {
             Ok(awaiting) => self.line.push_back(awaiting),
             Err(wait) => *self.refused.entry(self.now + wait).or_default() += 1,
         }
@@ -105,15 +107,36 @@ fn a_server_that_stands_still_for_a_while_is_soon_asked_as_much_as_before() {
 fn the_more_are_refused_the_later_they_are_to_come_again() {
     let unanswered = limited(64);
     let now = Instant::now();
-    let admitted: Vec<_> = (0..64).map(|_| unanswered.admit(now).unwrap()).collect();
-    let waits: Vec<_> = (0..10_000).map(|_| unanswered.admit(now).unwrap_err()).collect();
+    let admitted: Vec<_> = (0..64).map(|_| unanswered.admit(ID, now).unwrap()).collect();
+    let waits: Vec<_> = (0..10_000).map(|_| unanswered.admit(ID, now).unwrap_err()).collect();
     assert!(waits[0] >= Duration::from_secs(1) && waits[0] < Duration::from_secs(2));
     assert!(waits.is_sorted());
-    assert_eq!(*waits.last().unwrap(), Duration::from_secs(30));
+    assert_eq!(*waits.last().unwrap(), Duration::from_secs(5));
     drop(admitted);
     let later = now + WINDOW * 3;
-    let _again: Vec<_> = (0..64).map(|_| unanswered.admit(later).unwrap()).collect();
-    assert!(unanswered.admit(later).unwrap_err() < Duration::from_secs(2), "long forgotten");
+    let _again: Vec<_> = (0..64).map(|_| unanswered.admit(ID, later).unwrap()).collect();
+    assert!(unanswered.admit(ID, later).unwrap_err() < Duration::from_secs(2), "long forgotten");
+}
+
+#[test]
+fn a_partition_that_stands_still_holds_up_no_other() {
+    let unanswered = Arc::new(Unanswered::new(&LimitsConfig::default(), 16, Gauge::default()));
+    let now = Instant::now();
+    let mut stuck = Vec::new();
+    while let Ok(awaiting) = unanswered.admit(ID, now) {
+        stuck.push(awaiting);
+    }
+    assert_eq!(stuck.len(), 1_250);
+    for mut awaiting in stuck.drain(..) {
+        awaiting.end(false, now + Duration::from_secs(10));
+    }
+    let other = (1..).map(|n| ConversationId(uuid::Uuid::from_u128(n)));
+    let apart = |id: &ConversationId| {
+        partition::of_conversation(*id, 16) != partition::of_conversation(ID, 16)
+    };
+    let other = other.into_iter().find(apart).unwrap();
+    let all: Vec<_> = (0..1_250).map(|_| unanswered.admit(other, now).unwrap()).collect();
+    assert!(unanswered.shown.get() < 20_000 && all.len() == 1_250);
 }
 
 proptest! {
@@ -126,11 +149,11 @@ proptest! {
         for (what, ms) in steps {
             now += Duration::from_millis(ms);
             match what {
-                0 => awaiting.extend(unanswered.admit(now)),
+                0 => awaiting.extend(unanswered.admit(ID, now)),
                 1 => awaiting.pop_front().into_iter().for_each(|mut done| done.end(true, now)),
                 _ => awaiting.pop_back().into_iter().for_each(|mut done| done.end(false, now)),
             }
-            let state = unanswered.state.lock();
+            let state = unanswered.state(0).lock();
             prop_assert_eq!(state.awaiting, awaiting.len());
             prop_assert!((FEWEST..=100.0).contains(&state.limit));
         }

@@ -30,7 +30,7 @@ impl Session {
             let text = "too much awaits its answer; see `limits.in_flight` of `welcome`";
             return self.refuse_for_now(reference, Some(client_id), code, text);
         }
-        let awaiting = match self.shared.unanswered.admit(Instant::now()) {
+        let awaiting = match self.shared.unanswered.admit(to, Instant::now()) {
             Ok(awaiting) => awaiting,
             Err(wait) => return self.refuse_busy(reference, client_id, wait),
         };
