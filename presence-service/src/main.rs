@@ -65,7 +65,8 @@ async fn run(config: PresenceConfig) -> Result<()> {
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     let place = config.redis.place();
-    // What is wrong with the configuration is said before anybody is connected to.
+    // All that is wrong with the configuration is said before anybody is connected to.
+    RedisStore::check(&config.redis)?;
     let chat = platform::grpc::channel("chat_grpc", &config.chat_grpc, &tasks, &shutdown)?;
     let store = RedisStore::start(config.redis, config.leases, &readiness, &tasks, &shutdown)?;
     let admin = Admin {
