@@ -183,7 +183,7 @@ impl Default for LimitsConfig {
             posted_frames: 64,
             in_flight: 32,
             unanswered: 20_000,
-            answer_target_ms: 1_000,
+            answer_target_ms: 5_000,
             answer_timeout_ms: 10_000,
             heartbeat_ms: 30_000,
             heads_apart_ms: 100,

@@ -25,8 +25,8 @@ use crate::config::LimitsConfig;
 const LESS: f64 = 0.7;
 /// What a limit's worth of answers in time adds.
 const MORE: f64 = 8.0;
-/// So many may always wait: else nobody would find out that things are well again.
-const FEWEST: f64 = 16.0;
+/// So many may always wait, unless the configuration says fewer: a pause of some seconds is no overload.
+const FEWEST: f64 = 128.0;
 /// Over which it is counted how many are refused.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -44,6 +44,7 @@ pub(crate) struct Unanswered {
 struct Bounds {
     /// In a partition.
     most: f64,
+    fewest: f64,
     /// An answer that takes longer is late.
     target: Duration,
     retry: Duration,
@@ -80,9 +81,10 @@ pub(crate) struct Awaiting {
 impl Unanswered {
     pub(crate) fn new(limits: &LimitsConfig, partitions: Partition, shown: Gauge) -> Self {
         let partitions = usize::from(partitions.max(1));
-        let most = (limits.unanswered.div_ceil(partitions) as f64).max(FEWEST);
+        let most = limits.unanswered.div_ceil(partitions).max(1) as f64;
         let bounds = Bounds {
             most,
+            fewest: FEWEST.min(most),
             target: Duration::from_millis(limits.answer_target_ms.max(1)),
             retry: Duration::from_millis(limits.retry_after_ms),
             longest_retry: Duration::from_millis(
@@ -134,7 +136,7 @@ impl Unanswered {
         if took > self.bounds.target {
             // Those sent before the last decrease say nothing of what came of it.
             if state.decreased_at.is_none_or(|at| since >= at) {
-                state.limit = (state.limit.min(had as f64) * LESS).max(FEWEST);
+                state.limit = (state.limit.min(had as f64) * LESS).max(self.bounds.fewest);
                 state.decreased_at = Some(now);
             }
         } else if is_answered && had as f64 * 2.0 >= state.limit {

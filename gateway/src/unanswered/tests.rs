@@ -10,7 +10,8 @@ use super::*;
 const TICK: Duration = Duration::from_millis(10);
 
 fn limited(most: usize) -> Arc<Unanswered> {
-    let limits = LimitsConfig { unanswered: most, ..LimitsConfig::default() };
+    let limits =
+        LimitsConfig { unanswered: most, answer_target_ms: 1_000, ..LimitsConfig::default() };
     Arc::new(Unanswered::new(&limits, 1, Gauge::default()))
 }
 
@@ -144,7 +145,7 @@ proptest! {
     fn as_many_await_as_were_let_in_and_are_not_done_and_the_limit_stays_within_its_bounds(
         steps in vec((0..3_u8, 0..3_000_u64), 0..400),
     ) {
-        let unanswered = limited(100);
+        let unanswered = limited(1_000);
         let (mut now, mut awaiting) = (Instant::now(), VecDeque::new());
         for (what, ms) in steps {
             now += Duration::from_millis(ms);
@@ -155,7 +156,7 @@ proptest! {
             }
             let state = unanswered.state(0).lock();
             prop_assert_eq!(state.awaiting, awaiting.len());
-            prop_assert!((FEWEST..=100.0).contains(&state.limit));
+            prop_assert!((FEWEST..=1_000.0).contains(&state.limit));
         }
     }
 }
