@@ -56,6 +56,8 @@ async fn main() -> ExitCode {
 
 async fn run(config: GatewayConfig) -> Result<()> {
     config.amqp.check()?;
+    config.chat_grpc.check("chat_grpc")?;
+    config.presence_grpc.check("presence_grpc")?;
     let gateway_id = GatewayId::parse(&config.gateway_id).context("gateway_id")?;
     let verifier = Arc::new(Verifier::from_config(&config.auth)?);
     let dev_signer = config

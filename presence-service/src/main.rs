@@ -56,6 +56,7 @@ async fn main() -> ExitCode {
 
 async fn run(config: PresenceConfig) -> Result<()> {
     config.amqp.check()?;
+    config.chat_grpc.check("chat_grpc")?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
         .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;
@@ -65,10 +66,8 @@ async fn run(config: PresenceConfig) -> Result<()> {
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     let place = config.redis.place();
-    // All that is wrong with the configuration is said before anybody is connected to.
-    RedisStore::check(&config.redis)?;
-    let chat = platform::grpc::channel("chat_grpc", &config.chat_grpc, &tasks, &shutdown)?;
     let store = RedisStore::start(config.redis, config.leases, &readiness, &tasks, &shutdown)?;
+    let chat = platform::grpc::channel("chat_grpc", &config.chat_grpc, &tasks, &shutdown)?;
     let admin = Admin {
         readiness: readiness.clone(),
         metrics: metrics.clone(),

@@ -61,6 +61,20 @@ pub enum GrpcSetupError {
     },
 }
 
+impl GrpcClientConfig {
+    /// Whether there are addresses, and all are some. Connects to nobody.
+    pub fn check(&self, section: &'static str) -> Result<(), GrpcSetupError> {
+        self.targets(section).map(|_| ())
+    }
+
+    fn targets(&self, section: &'static str) -> Result<Vec<(String, u16)>, GrpcSetupError> {
+        if self.urls.is_empty() {
+            return Err(GrpcSetupError::NoUrl(section));
+        }
+        self.urls.iter().map(|url| target(section, url)).collect()
+    }
+}
+
 /// A channel over everything that serves at the configured addresses. Where nobody does, calls fail
 /// with UNAVAILABLE; it is found when it comes. Call it inside the runtime.
 pub fn channel(
@@ -69,11 +83,7 @@ pub fn channel(
     tasks: &Tasks,
     shutdown: &Shutdown,
 ) -> Result<GrpcChannel, GrpcSetupError> {
-    if config.urls.is_empty() {
-        return Err(GrpcSetupError::NoUrl(section));
-    }
-    let names =
-        config.urls.iter().map(|url| target(section, url)).collect::<Result<Vec<_>, _>>()?;
+    let names = config.targets(section)?;
     let (channel, changes) = Channel::balance_channel::<Peer>(CHANGES);
     let resolver = Resolver::new(section, config.clone(), names, changes);
     let stop = shutdown.clone();

@@ -62,11 +62,6 @@ pub struct RedisStore {
 pub struct RedisSetupError(#[source] RedisError);
 
 impl RedisStore {
-    /// Whether the configured address is one. Connects to nobody.
-    pub fn check(config: &RedisConfig) -> Result<(), RedisSetupError> {
-        redis::Client::open(config.url.as_str()).map(|_| ()).map_err(RedisSetupError)
-    }
-
     /// Begins to connect, and keeps connecting; returns at once.
     pub fn start(
         config: RedisConfig,
