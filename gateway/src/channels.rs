@@ -126,13 +126,12 @@ impl Channels {
 
     /// Hands out a slice of the channel whose turn it is.
     fn hand_out(&mut self, free: Free) {
-        let round = self.round();
         let Some(id) = self.ready.pop_front() else { return };
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let limits = OutboxLimits::from(&self.limits);
         let slice = channel.hand_out(self.limits.channel_slice.max(1), limits, &self.registry);
         self.metrics.dropped(slice.dropped);
-        self.writers.write(free, round, slice.connections);
+        self.writers.write(free, slice.connections);
         if channel.is_handed_out() {
             self.advance(id);
         } else {

@@ -24,6 +24,7 @@ use proto::id::{ConversationId, DeviceId};
 
 use crate::accept::stream::Gate;
 use crate::frame::Frame;
+use crate::journal::UserHash;
 use crate::presence_link::Registered;
 use crate::registry::Connection;
 use crate::shared::{Shared, unix_ms};
@@ -90,6 +91,7 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
     let connection = Arc::new(Connection {
         number: shared.registry.next_number(),
         user_id: identity.user_id.clone(),
+        user_hash: UserHash::of(&identity.user_id),
         device_id: handshake::device(&identity, request.device_id.clone()),
         device_type: request.device_type,
         connected_at_ms: unix_ms(),

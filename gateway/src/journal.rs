@@ -37,7 +37,7 @@ struct Shard {
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     conversation: u128,
-    user: u64,
+    user: UserHash,
     connection: u64,
     /// The highest seq that was written.
     high: u64,
@@ -77,12 +77,11 @@ impl Journal {
     pub(crate) fn written(
         &self,
         connection: u64,
-        user_id: &UserId,
+        user: UserHash,
         entries: impl Iterator<Item = Entries>,
         now_ms: u64,
     ) {
         let Some(shard) = self.shard(connection) else { return };
-        let user = user_hash(user_id);
         let mut shard = shard.lock();
         for Entries { conversation_id, first, last } in entries {
             let conversation = conversation_id.0.as_u128();
@@ -123,7 +122,7 @@ impl Journal {
 
     /// The connections of these users that an entry was surely written to, with the place of the user.
     pub(crate) fn of_users(&self, users: &[UserId], which: Which) -> Vec<(u64, usize, Found)> {
-        let hashes: Vec<u64> = users.iter().map(user_hash).collect();
+        let hashes: Vec<_> = users.iter().map(UserHash::of).collect();
         let conversation = which.conversation_id.0.as_u128();
         let mut found = Vec::new();
         for shard in &self.shards {
@@ -202,8 +201,14 @@ fn set(connection: u64, conversation: u128, sets: usize) -> usize {
 }
 
 /// Names a user in eight bytes. Two users of one hash would be a wrong line for an operator, no more.
-fn user_hash(user_id: &UserId) -> u64 {
-    connection_digest(user_id.as_str(), 0)
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UserHash(u64);
+
+impl UserHash {
+    /// Of this user.
+    pub fn of(user_id: &UserId) -> Self {
+        Self(connection_digest(user_id.as_str(), 0))
+    }
 }
 
 #[cfg(test)]
@@ -212,6 +217,10 @@ mod tests {
 
     fn user(name: &str) -> UserId {
         UserId::parse(name).unwrap()
+    }
+
+    fn hash(name: &str) -> UserHash {
+        UserHash::of(&user(name))
     }
 
     fn id(number: u128) -> ConversationId {
@@ -234,7 +243,7 @@ mod tests {
     fn the_moment_of_the_last_write_is_exact_and_earlier_ones_lie_between() {
         let journal = Journal::new(1_000);
         for (seq, at_ms) in [(3, 1_010), (5, 1_020), (6, 1_030)] {
-            journal.written(7, &user("bob"), one(1, seq), at_ms);
+            journal.written(7, hash("bob"), one(1, seq), at_ms);
         }
         let between = |seq| journal.find(7, 900, which(1, seq)).between_ms;
         assert_eq!([between(6), between(5)], [(1_030, 1_030), (1_010, 1_030)]);
@@ -242,7 +251,7 @@ mod tests {
         assert_eq!(state(&journal, 7, 1, 4), WrittenState::NotWritten);
         assert_eq!(state(&journal, 7, 1, 7), WrittenState::NotWritten);
         assert_eq!(state(&journal, 7, 2, 6), WrittenState::NotWritten, "another conversation");
-        journal.written(7, &user("bob"), one(1, 6), 9_000);
+        journal.written(7, hash("bob"), one(1, 6), 9_000);
         assert_eq!(between(6), (1_030, 1_030), "a repeat is not the first write");
     }
 
@@ -250,11 +259,11 @@ mod tests {
     fn a_hundred_entries_later_it_is_forgotten_and_not_denied() {
         let journal = Journal::new(1_000);
         for seq in 1..=100 {
-            journal.written(7, &user("bob"), one(1, seq), 1_000 + seq);
+            journal.written(7, hash("bob"), one(1, seq), 1_000 + seq);
         }
         assert_eq!(state(&journal, 7, 1, 37), WrittenState::Written);
         assert_eq!(state(&journal, 7, 1, 36), WrittenState::Forgotten);
-        journal.written(7, &user("bob"), one(1, 1_000), 3_000);
+        journal.written(7, hash("bob"), one(1, 1_000), 3_000);
         assert_eq!(state(&journal, 7, 1, 990), WrittenState::NotWritten);
         assert_eq!(state(&journal, 7, 1, 100), WrittenState::Forgotten);
     }
@@ -265,7 +274,7 @@ mod tests {
         assert!(journal.shards.iter().all(|shard| shard.lock().slots.is_empty()), "nothing yet");
         for conversation in 1..=10 {
             let entry = one(conversation, 1);
-            journal.written(7, &user("bob"), entry, 1_000 + conversation as u64);
+            journal.written(7, hash("bob"), entry, 1_000 + conversation as u64);
         }
         assert_eq!(journal.shard(7).unwrap().lock().slots.len(), WAYS);
         assert_eq!(state(&journal, 7, 10, 1), WrittenState::Written);
@@ -278,9 +287,9 @@ mod tests {
     #[test]
     fn connections_of_a_user_are_found_after_they_have_gone() {
         let journal = Journal::new(1_000);
-        journal.written(7, &user("bob"), one(1, 1), 1_001);
-        journal.written(8, &user("bob"), one(1, 2), 1_002);
-        journal.written(9, &user("cleo"), one(1, 1), 1_003);
+        journal.written(7, hash("bob"), one(1, 1), 1_001);
+        journal.written(8, hash("bob"), one(1, 2), 1_002);
+        journal.written(9, hash("cleo"), one(1, 1), 1_003);
         let found = journal.of_users(&[user("ann"), user("bob")], which(1, 1));
         assert_eq!(found.iter().map(|it| (it.0, it.1)).collect::<Vec<_>>(), [(7, 1)]);
     }
@@ -290,7 +299,7 @@ mod tests {
         let journal = Journal::new(1_000);
         assert_eq!(journal.find(7, 1_001, which(1, 1)).state, WrittenState::CameLater);
         let off = Journal::new(0);
-        off.written(7, &user("bob"), one(1, 1), 1_001);
+        off.written(7, hash("bob"), one(1, 1), 1_001);
         assert_eq!(state(&off, 7, 1, 1), WrittenState::Forgotten);
         assert_eq!(off.find(7, 1_001, which(1, 1)).state, WrittenState::CameLater);
     }

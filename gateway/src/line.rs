@@ -12,6 +12,8 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::Poll;
 
+use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
+use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::frame::{Encoding, Frame, Stretches};
@@ -26,12 +28,17 @@ pub(crate) trait TryWrite: Send + Sync + std::fmt::Debug {
     fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
 }
 
+/// Without asking the runtime first whether there is room: what it knows lies far away. Where there is
+/// none, the session asks it.
 impl TryWrite for OwnedWriteHalf {
     fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        match parts {
-            [one] => Self::try_write(self, one),
-            many => self.try_write_vectored(many),
-        }
+        let (tcp, flags): (&TcpStream, _) =
+            (self.as_ref(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        let sent = match parts {
+            [one] => send(tcp, one, flags),
+            many => sendmsg(tcp, many, &mut SendAncillaryBuffer::default(), flags),
+        };
+        Ok(sent?)
     }
 }
 

@@ -10,6 +10,7 @@ use proto::bus::DeviceType;
 use proto::id::{DeviceId, UserId};
 
 use crate::events::Inbox;
+use crate::journal::UserHash;
 use crate::outbox::Outbox;
 use crate::revocations::Credential;
 
@@ -25,6 +26,8 @@ pub struct Connection {
     pub number: u64,
     /// Whose it is.
     pub user_id: UserId,
+    /// The same for the journal, which would have to look far for it at each write.
+    pub user_hash: UserHash,
     /// Its device.
     pub device_id: DeviceId,
     /// What the device is.
@@ -61,6 +64,7 @@ impl Connection {
         let credential = Credential { token_id: Box::default(), issued_secs: 0, until_ms: 0 };
         Arc::new(Self {
             number,
+            user_hash: UserHash::of(&UserId::parse(user).unwrap()),
             user_id: UserId::parse(user).unwrap(),
             device_id: DeviceId::parse("device").unwrap(),
             device_type: DeviceType::Unspecified,

@@ -73,8 +73,15 @@ impl Drop for Patient {
     }
 }
 
-/// One who is free; at work until this is dropped.
+impl Round {
+    fn leaves_a_core(self) -> bool {
+        self != Self::Short
+    }
+}
+
+/// One who is free for a round; at work until this is dropped.
 pub(crate) struct Free {
+    round: Round,
     _permit: OwnedSemaphorePermit,
     _but_one: Option<OwnedSemaphorePermit>,
 }
@@ -106,34 +113,36 @@ impl Writers {
 
     /// Waits for one who is free. Cancel safe. None never comes: the permits are not closed.
     pub(crate) async fn free(&self, round: Round) -> Option<Free> {
-        let but_one = match round {
-            Round::Short => None,
-            Round::Burst | Round::Long => {
-                Some(Arc::clone(&self.but_one).acquire_owned().await.ok()?)
-            }
+        let but_one = if round.leaves_a_core() {
+            Some(Arc::clone(&self.but_one).acquire_owned().await.ok()?)
+        } else {
+            None
         };
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
-        Some(Free { _permit: permit, _but_one: but_one })
+        Some(Free { round, _permit: permit, _but_one: but_one })
     }
 
     /// One who is free now.
     pub(crate) fn free_now(&self, round: Round) -> Option<Free> {
-        let is_much = round != Round::Short;
-        let but_one =
-            if is_much { Some(Arc::clone(&self.but_one).try_acquire_owned().ok()?) } else { None };
+        let but_one = if round.leaves_a_core() {
+            Some(Arc::clone(&self.but_one).try_acquire_owned().ok()?)
+        } else {
+            None
+        };
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        Some(Free { _permit: permit, _but_one: but_one })
+        Some(Free { round, _permit: permit, _but_one: but_one })
     }
 
     /// Has what waits for these connections written.
-    pub(crate) fn write(&self, free: Free, round: Round, connections: Vec<Arc<Connection>>) {
+    pub(crate) fn write(&self, free: Free, connections: Vec<Arc<Connection>>) {
+        let is_long = free.round == Round::Long;
         let writing = Arc::clone(&self.writing);
         let write = async move {
             writing.all(&connections);
             drop(free);
         };
         match &self.patient.0 {
-            Some(patient) if round == Round::Long => self.tasks.spawn_on(write, patient.handle()),
+            Some(patient) if is_long => self.tasks.spawn_on(write, patient.handle()),
             _ => self.tasks.spawn(write),
         };
     }
@@ -151,8 +160,8 @@ impl Writing {
             let written = connection.outbox.write();
             frames += written.frames;
             if !written.entries.is_empty() {
-                let Connection { number, user_id, .. } = &**connection;
-                self.journal.written(*number, user_id, written.entries.iter(), now_ms);
+                let Connection { number, user_hash, .. } = **connection;
+                self.journal.written(number, user_hash, written.entries.iter(), now_ms);
             }
         }
         self.metrics.frames_out.inc_by(frames);

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use proto::bus::{DeviceType, Frame, frame::Body};
 
 use crate::connection::handshake;
+use crate::journal::UserHash;
 use crate::outbox::{Outbox, Taken};
 use crate::registry::{Connection, Registry};
 use crate::shared::{Identity, Shared, unix_ms};
@@ -26,6 +27,7 @@ impl Asker {
         let connection = Arc::new(Connection {
             number: shared.registry.next_number(),
             user_id: identity.user_id.clone(),
+            user_hash: UserHash::of(&identity.user_id),
             device_id: handshake::device(identity, None),
             device_type: DeviceType::Unspecified,
             connected_at_ms: unix_ms(),

@@ -76,8 +76,8 @@ impl Session {
             self.spare = frames;
         }
         if !stretches.is_empty() {
-            let Connection { number, user_id, .. } = &*self.connection;
-            self.shared.journal.written(*number, user_id, stretches.iter(), unix_ms());
+            let Connection { number, user_hash, .. } = *self.connection;
+            self.shared.journal.written(number, user_hash, stretches.iter(), unix_ms());
         }
         if let Some(close) = close {
             return Step::End(Some(close));
