@@ -1,19 +1,11 @@
 #!/usr/bin/env bash
 # Every workload once, through the fleet, which checks each message while it measures.
-# Stops by itself after about six minutes. SECONDS_EACH, WINDOW and MEMBERS change it.
+# Stops by itself after about four minutes. SECONDS_EACH and WINDOW change it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=deploy/bench/servers.sh
 . deploy/bench/servers.sh
 seconds=${SECONDS_EACH:-15}
-
-fleet() { # TITLE ARGUMENTS...
-    echo
-    echo "== $1"
-    shift
-    "$bin/fleet" run "$@" --duration "${seconds}s" --seed 1 2>"$work/fleet.err" ||
-        echo "exit code $?: $(tail -n 1 "$work/fleet.err")"
-}
 
 about_this_machine
 start_cluster
@@ -31,15 +23,6 @@ fleet "cluster, 10,000 idle connections" "${cluster[@]}" --scenario idle --clien
 calls=(--pairs 100 --rate 200 --signals 200 --listeners 4800 --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 5s)
 fleet "cluster, 5,000 connections, messages and call signals, quiet" "${cluster[@]}" "${calls[@]}"
 fleet "the same with 3 broadcasts a second to all 5,000" "${cluster[@]}" "${calls[@]}" --broadcasts 3
-for members in ${MEMBERS:-2 16 256 257 1000 4000 10000}; do
-    # So many messages a second that some 4,000 deliveries come of them, but at least one.
-    rate=$((4000 / members > 0 ? 4000 / members : 1))
-    fleet "cluster, one group, $members members, $rate messages/s" "${cluster[@]}" --scenario group --members "$members" \
-        --senders one --rate "$rate" --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 3s --ack-every-ms 2000
-done
-fleet "cluster, one group, 100,000 members, 4,000 of them online, 1 message/s" "${cluster[@]}" --scenario group \
-    --members 4000 --absent 96000 --senders one --rate 1 --ramp 1000/s --sources 127.0.0.2-127.0.0.9 --warmup 3s \
-    --ack-every-ms 2000
 stop_all
 
 start all "$bin/tidings" serve --listen 127.0.0.1:0 --management-listen 127.0.0.1:0 --data "$work/data"

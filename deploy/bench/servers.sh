@@ -125,6 +125,15 @@ towards() { # TARGET
 }
 printf '%s' "$secret" >"$work/secret"
 
+fleet() { # TITLE ARGUMENTS...: a checked run of `seconds`
+    echo
+    echo "== $1"
+    shift
+    # shellcheck disable=SC2154
+    "$bin/fleet" run --duration "${seconds}s" --seed 1 "$@" 2>"$work/fleet.err" ||
+        echo "exit code $?: $(tail -n 1 "$work/fleet.err")"
+}
+
 about_this_machine() {
     echo "machine: $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)"
     echo "commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"

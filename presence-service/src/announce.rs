@@ -28,6 +28,9 @@ use crate::domain::registration::{Change, Place};
 use crate::metrics::{AnnouncementOutcome, PresenceMetrics};
 use crate::store::PresenceStore;
 
+/// The longest pause between two batches.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
 /// Takes changes without ever waiting for anybody. Clones share what waits.
 #[derive(Debug, Clone)]
 pub struct Announcements(Arc<Waiting>);
@@ -132,24 +135,33 @@ impl Announcer {
                 () = self.announcements.due() => {}
                 () = ended.cancelled() => {}
             }
-            while self.step().await {}
+            loop {
+                let began = Instant::now();
+                let taken = self.step().await;
+                if taken == 0 {
+                    break;
+                }
+                let pause = pause(began.elapsed(), taken, self.settings.announce_batch);
+                let _ = tokio::time::timeout(pause, ended.cancelled()).await;
+            }
         }
         self.announcements.0.queues.lock().changes.release_held();
-        while self.step().await {}
+        while self.step().await > 0 {}
     }
 
-    /// Tells one batch. False when nothing was due.
-    async fn step(&self) -> bool {
+    /// Tells one batch. Answers how many of a kind it was at most; 0 when nothing was due.
+    async fn step(&self) -> usize {
         let (batch, replaced) = self.announcements.take(self.settings.announce_batch);
-        if batch.is_empty() && replaced.is_empty() {
-            return false;
+        let taken = batch.len().max(replaced.len());
+        if taken == 0 {
+            return 0;
         }
         self.close(replaced).await;
         let batch = self.still_true(batch).await;
         if !batch.is_empty() {
             self.tell(&batch).await;
         }
-        true
+        taken
     }
 
     /// Has gateways close connections whose device has connected again elsewhere.
@@ -250,5 +262,24 @@ impl Announcer {
             tracing::debug!(gateway.id = gateway_id, %error, "presence is not told to a gateway");
             self.metrics.push_failures.inc();
         }
+    }
+}
+
+/// After a batch that was full there is more to tell: half of the time is left to those who use the same
+/// services for messages. Thousands who leave at once would slow everybody down.
+fn pause(took: Duration, taken: usize, batch: usize) -> Duration {
+    if taken < batch { Duration::ZERO } else { took.min(LONGEST_PAUSE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_time_is_left_to_others_while_there_is_more_than_a_batch_to_tell() {
+        let took = Duration::from_millis(30);
+        assert_eq!(pause(took, 127, 128), Duration::ZERO, "all was told");
+        assert_eq!(pause(took, 128, 128), took);
+        assert_eq!(pause(Duration::from_secs(9), 128, 128), LONGEST_PAUSE);
     }
 }
