@@ -118,7 +118,7 @@ impl Default for LaneConfig {
         Self {
             lanes: 2,
             batch_frames: 512,
-            prefetch: 32,
+            prefetch: 128,
             append_deadline_ms: 3_000,
             retry_after_ms: 1_000,
             cached_conversations: 20_000,
