@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use chat_service::domain::entry::{ConversationKind, EntryRow, Role, Snapshot, StoredOperation};
 use chat_service::domain::operation::{Action, Message, Operation};
-use chat_service::domain::plan::{Conversations, Earlier, Outcome, plan};
+use chat_service::domain::plan::{Conversations, Earlier, MOST_NAMED, Outcome, plan};
 use proptest::prelude::*;
 use proto::id::{ClientId, ConversationId, EntryId, UserId};
 
@@ -224,4 +224,24 @@ proptest! {
             prop_assert_eq!(owners, usize::from(!members.is_empty()));
         }
     }
+}
+
+#[test]
+fn an_entry_names_some_of_thousands_who_are_added_and_counts_all_of_them() {
+    let mut log = Log::begun();
+    let users: Vec<_> = (0..500).map(|n| UserId::parse(&format!("user-{n:03}")).unwrap()).collect();
+    let action = Action::Add { users: users.clone(), role: Role::Member };
+    log.apply(&[Operation {
+        actor: user(0),
+        reference: String::new(),
+        client_id: client_id(1),
+        conversation_id: conversation(0),
+        digest: digest(0, &action),
+        action,
+    }]);
+    let entry = &log.entries[&conversation(0)][1];
+    let content: serde_json::Value = serde_json::from_str(&entry.content).unwrap();
+    assert_eq!(content["count"], 500);
+    assert_eq!(content["members"], serde_json::json!(users[..MOST_NAMED]));
+    assert!(users.iter().all(|user| log.snapshot(conversation(0)).members.contains_key(user)));
 }

@@ -14,12 +14,15 @@ export function clock(timestamp: number): string {
 export function describe(entry: Entry, nameOf: (user: string) => string): string {
   const who = nameOf(entry.sender.id);
   const content = entry.content ?? {};
-  const names = (users: string[] = []) => users.map(nameOf).join(', ');
+  const names = (users: string[] = [], count = users.length) => {
+    const others = count - users.length;
+    return users.map(nameOf).join(', ') + (others > 0 ? ` and ${others} more` : '');
+  };
   switch (content.event) {
     case 'created':
       return `${who} made “${content.title || 'this conversation'}”`;
     case 'members_added':
-      return `${who} added ${names(content.members)}`;
+      return `${who} added ${names(content.members, content.count)}`;
     case 'member_removed':
       return `${who} removed ${nameOf(content.member)}`;
     case 'member_left':

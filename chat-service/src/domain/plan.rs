@@ -21,6 +21,9 @@ use super::operation::{Action, Message, Operation};
 pub use rows::role_name;
 use rows::{member_row, message_row, row_of, system_row};
 
+/// Members that an entry names when more are added at once; it counts all of them.
+pub const MOST_NAMED: usize = 32;
+
 /// What the conversations of a batch are before it; `None` where there is none.
 pub type Conversations = HashMap<ConversationId, Option<Snapshot>>;
 /// What was stored before under the batch's client ids.
@@ -246,7 +249,7 @@ impl Planner<'_> {
         }
         let owner = (kind == ConversationKind::Group).then_some(&operation.actor);
         self.begin(id, kind, title, members, owner);
-        let content = json!({ "event": "created", "title": title, "members": members });
+        let content = json!({ "event": "created", "title": title, "members": named(members), "count": members.len() });
         Ok(system_row(operation, content.to_string()))
     }
 
@@ -300,7 +303,12 @@ impl Planner<'_> {
         for user in &new {
             self.plan.members.insert((id, user.clone()), Some(member_row(id, user, member)));
         }
-        let content = json!({ "event": "members_added", "members": new, "role": role_name(role) });
+        let content = json!({
+            "event": "members_added",
+            "members": named(&new),
+            "count": new.len(),
+            "role": role_name(role),
+        });
         Ok(system_row(operation, content.to_string()))
     }
 
@@ -357,6 +365,11 @@ impl Planner<'_> {
         self.plan.conversations.insert(id, row);
         Ok(system_row(operation, json!({ "event": "renamed", "title": title }).to_string()))
     }
+}
+
+/// Those whom an entry names: everybody who comes later reads it, and whoever wants all asks for the members.
+fn named(members: &[UserId]) -> &[UserId] {
+    &members[..members.len().min(MOST_NAMED)]
 }
 
 /// Whom the entry at `seq` adds.
