@@ -133,6 +133,8 @@ pub struct LimitsConfig {
     pub uplink_window: usize,
     /// Frames of one publish.
     pub uplink_batch_frames: usize,
+    /// How long a `delivered` may wait for others of its partition, in milliseconds; 0: it leaves at once.
+    pub delivered_apart_ms: u64,
     /// Batches of pushes taken from the bus and not handed out yet.
     pub downlink_prefetch: u16,
     /// Large conversations whose members here are remembered; those used longest ago are forgotten.
@@ -201,6 +203,7 @@ impl Default for LimitsConfig {
             uplink_frames: 20_000,
             uplink_window: 4,
             uplink_batch_frames: 512,
+            delivered_apart_ms: 100,
             downlink_prefetch: 64,
             channels: 1_000,
             channel_members: 1_000_000,

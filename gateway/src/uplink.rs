@@ -1,7 +1,8 @@
 //! Frames up to the services. A bounded number of publishes awaits its confirm, at most one for each
-//! partition; what arrives meanwhile is the next batch. A lone frame leaves at once.
+//! partition; what arrives meanwhile is the next batch. A lone frame leaves at once, if anybody waits for it.
 
-use std::collections::VecDeque;
+mod waiting;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ use crate::config::LimitsConfig;
 use crate::metrics::GatewayMetrics;
 use crate::outbox::Failed;
 use crate::registry::Registry;
+use waiting::Waiting;
 
 /// The entrance.
 #[derive(Debug, Clone)]
@@ -83,56 +85,40 @@ pub(crate) struct UplinkParts {
     pub(crate) metrics: GatewayMetrics,
 }
 
-/// What waits for one partition.
-#[derive(Default)]
-struct Waiting {
-    frames: VecDeque<Frame>,
-    is_publishing: bool,
-}
-
 /// Publishes until the entrance is gone and everything is out.
 pub(crate) async fn run(parts: UplinkParts, mut frames: UplinkFrames) {
-    let partitions = usize::from(parts.bus.partitions());
-    let place = |slot: Slot| {
-        usize::from(slot.partition) + if slot.lane == Lane::Chat { 0 } else { partitions }
-    };
-    let mut waiting: Vec<Waiting> = (0..partitions * 2).map(|_| Waiting::default()).collect();
-    // Slots with frames and no publish under way, the one that has waited longest first.
-    let mut ready: VecDeque<Slot> = VecDeque::new();
+    let mut waiting = Waiting::new(usize::from(parts.bus.partitions()), &parts.limits);
+    let most = parts.limits.uplink_frames;
     let mut publishing = FuturesUnordered::new();
-    let (mut held, mut is_open) = (0_usize, true);
-    while is_open || held > 0 || !publishing.is_empty() {
+    let mut is_open = true;
+    while is_open || waiting.held() > 0 || !publishing.is_empty() {
+        let due = waiting.due();
         tokio::select! {
-            received = frames.0.recv(), if is_open && held < parts.limits.uplink_frames => {
-                let mut next = received;
+            received = frames.0.recv(), if is_open && waiting.held() < most => {
+                let (mut next, now) = (received, Instant::now());
                 is_open = next.is_some();
                 while let Some((slot, frame)) = next {
-                    let slot_waiting = &mut waiting[place(slot)];
-                    if slot_waiting.frames.is_empty() && !slot_waiting.is_publishing {
-                        ready.push_back(slot);
-                    }
-                    slot_waiting.frames.push_back(frame);
-                    held += 1;
-                    next = if held < parts.limits.uplink_frames { frames.0.try_recv().ok() } else { None };
+                    waiting.add(slot, frame, now);
+                    next = if waiting.held() < most { frames.0.try_recv().ok() } else { None };
                 }
             }
-            Some(slot) = publishing.next() => {
-                let slot_waiting = &mut waiting[place(slot)];
-                slot_waiting.is_publishing = false;
-                if !slot_waiting.frames.is_empty() {
-                    ready.push_back(slot);
-                }
-            }
+            Some(slot) = publishing.next() => waiting.published(slot, Instant::now()),
+            () = until(due), if due.is_some() => waiting.hurry(),
+        }
+        if !is_open {
+            waiting.hurry();
         }
         while publishing.len() < parts.limits.uplink_window.max(1) {
-            let Some(slot) = ready.pop_front() else { break };
-            let slot_waiting = &mut waiting[place(slot)];
-            let count = slot_waiting.frames.len().min(parts.limits.uplink_batch_frames.max(1));
-            let batch: Vec<Frame> = slot_waiting.frames.drain(..count).collect();
-            slot_waiting.is_publishing = true;
-            held -= count;
+            let Some((slot, batch)) = waiting.next() else { break };
             publishing.push(publish(&parts, slot, batch));
         }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 
