@@ -3,8 +3,9 @@
 
 mod waiting;
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bus::{Bus, Lane, PublishError};
 use bytes::Bytes;
@@ -87,12 +88,17 @@ pub(crate) struct UplinkParts {
 
 /// Publishes until the entrance is gone and everything is out.
 pub(crate) async fn run(parts: UplinkParts, mut frames: UplinkFrames) {
-    let mut waiting = Waiting::new(usize::from(parts.bus.partitions()), &parts.limits);
+    let mut waiting = Waiting::new(parts.bus.partitions(), &parts.limits);
     let most = parts.limits.uplink_frames;
     let mut publishing = FuturesUnordered::new();
+    // One for all rounds: it is moved when another moment is due.
+    let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
     let mut is_open = true;
     while is_open || waiting.held() > 0 || !publishing.is_empty() {
-        let due = waiting.due();
+        let due = waiting.due().map(tokio::time::Instant::from_std);
+        if let Some(due) = due.filter(|due| *due != alarm.deadline()) {
+            alarm.as_mut().reset(due);
+        }
         tokio::select! {
             received = frames.0.recv(), if is_open && waiting.held() < most => {
                 let (mut next, now) = (received, Instant::now());
@@ -103,7 +109,7 @@ pub(crate) async fn run(parts: UplinkParts, mut frames: UplinkFrames) {
                 }
             }
             Some(slot) = publishing.next() => waiting.published(slot, Instant::now()),
-            () = until(due), if due.is_some() => waiting.hurry(),
+            () = &mut alarm, if due.is_some() => waiting.hurry(),
         }
         if !is_open {
             waiting.hurry();
@@ -112,13 +118,6 @@ pub(crate) async fn run(parts: UplinkParts, mut frames: UplinkFrames) {
             let Some((slot, batch)) = waiting.next() else { break };
             publishing.push(publish(&parts, slot, batch));
         }
-    }
-}
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
-        None => std::future::pending().await,
     }
 }
 

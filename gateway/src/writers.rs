@@ -41,6 +41,12 @@ pub(crate) enum Round {
     Long,
 }
 
+impl Round {
+    fn leaves_a_core(self) -> bool {
+        self != Self::Short
+    }
+}
+
 /// Threads that give way to others. None where there cannot be any: then all do the same work.
 struct Patient(Option<Runtime>);
 
@@ -70,12 +76,6 @@ impl Drop for Patient {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-impl Round {
-    fn leaves_a_core(self) -> bool {
-        self != Self::Short
     }
 }
 

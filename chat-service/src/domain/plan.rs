@@ -249,7 +249,9 @@ impl Planner<'_> {
         }
         let owner = (kind == ConversationKind::Group).then_some(&operation.actor);
         self.begin(id, kind, title, members, owner);
-        let content = json!({ "event": "created", "title": title, "members": named(members), "count": members.len() });
+        let (named, count) = (named(members), members.len());
+        let content =
+            json!({ "event": "created", "title": title, "members": named, "count": count });
         Ok(system_row(operation, content.to_string()))
     }
 

@@ -9,14 +9,18 @@ use std::time::{Duration, Instant};
 
 use bus::Lane;
 use proto::bus::{Frame, frame::Body};
+use proto::partition::Partition;
 
 use super::Slot;
 use crate::config::LimitsConfig;
 
+/// As their queues are ordered.
+const LANES: [Lane; 2] = [Lane::Chat, Lane::Presence];
+
 /// The queues of all partitions of both lanes.
 pub(super) struct Waiting {
     queues: Vec<Queue>,
-    partitions: usize,
+    partitions: Partition,
     /// Those to be published from, the one that has waited longest first.
     ready: VecDeque<Slot>,
     held: usize,
@@ -43,9 +47,9 @@ enum State {
 }
 
 impl Waiting {
-    pub(super) fn new(partitions: usize, limits: &LimitsConfig) -> Self {
+    pub(super) fn new(partitions: Partition, limits: &LimitsConfig) -> Self {
         Self {
-            queues: (0..partitions * 2).map(|_| Queue::default()).collect(),
+            queues: (0..usize::from(partitions) * LANES.len()).map(|_| Queue::default()).collect(),
             partitions,
             ready: VecDeque::new(),
             held: 0,
@@ -82,12 +86,15 @@ impl Waiting {
     /// Everything that waits is ready.
     pub(super) fn hurry(&mut self) {
         self.due = None;
-        for place in 0..self.queues.len() {
-            let queue = &mut self.queues[place];
-            // One that is being published may be due once more, a bit later.
-            if queue.state == State::Resting && !queue.frames.is_empty() {
-                queue.state = State::Ready;
-                self.ready.push_back(slot(place, self.partitions));
+        for lane in LANES {
+            for partition in 0..self.partitions {
+                let slot = Slot { lane, partition };
+                let queue = self.queue(slot);
+                // One that is being published may be due once more, a bit later.
+                if queue.state == State::Resting && !queue.frames.is_empty() {
+                    queue.state = State::Ready;
+                    self.ready.push_back(slot);
+                }
             }
         }
     }
@@ -120,17 +127,9 @@ impl Waiting {
     }
 
     fn queue(&mut self, slot: Slot) -> &mut Queue {
-        let place =
-            usize::from(slot.partition) + if slot.lane == Lane::Chat { 0 } else { self.partitions };
-        &mut self.queues[place]
+        let before = if slot.lane == Lane::Chat { 0 } else { self.partitions };
+        &mut self.queues[usize::from(before) + usize::from(slot.partition)]
     }
-}
-
-/// The slot of a queue.
-fn slot(place: usize, partitions: usize) -> Slot {
-    let lane = if place < partitions { Lane::Chat } else { Lane::Presence };
-    // Partitions are counted in this type.
-    Slot { lane, partition: (place % partitions) as u16 }
 }
 
 /// Nobody waits for it.
