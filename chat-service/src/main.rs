@@ -18,6 +18,7 @@ use platform::config::Source;
 use platform::grpc::Incoming;
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
+use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
 
 /// Conversations, their logs, and the delivery of what was appended.
@@ -98,7 +99,8 @@ async fn run(config: ChatConfig) -> Result<()> {
         instance: grpc.local_addr()?.to_string(),
     };
     let admin = admin::start(management, admin)?;
-    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+    let reload = Reload::new();
+    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
     println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
 
     if prepare(&config, &store, &readiness, &shutdown).await {

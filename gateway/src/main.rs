@@ -15,8 +15,9 @@ use platform::admin::{self, Admin};
 use platform::config::Source;
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
+use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
-use platform::token::{Signer, Verifier};
+use platform::token::{self, Signer, Verifier};
 use proto::id::GatewayId;
 
 /// The edge: WebSockets, REST and the chat page.
@@ -85,7 +86,9 @@ async fn run(config: GatewayConfig) -> Result<()> {
         instance: config.gateway_id.clone(),
     };
     let admin = admin::start(management, admin)?;
-    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+    let reload = Reload::new();
+    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
+    token::rotate(Arc::clone(&verifier), dev_signer.clone(), &metrics, &reload, &tasks, &shutdown);
     println!("listening http={} management={}", listener.local_addr()?, admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), "depends on");
 

@@ -12,6 +12,7 @@ pub mod grpc;
 pub mod metrics;
 pub mod rate_limit;
 pub mod readiness;
+pub mod reload;
 pub mod secret;
 pub mod shutdown;
 pub mod telemetry;

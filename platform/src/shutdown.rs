@@ -1,5 +1,7 @@
 //! Stopping in two steps: first everything finishes what it has, then what is left is cut off.
 
+mod hangup;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -13,6 +15,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::reload::Reload;
+use hangup::{Hangup, Wish};
 
 /// Tells every part when to finish and when to give up. Handed around, never global.
 #[derive(Debug, Clone, Default)]
@@ -58,11 +63,12 @@ impl Shutdown {
         self.forced.is_cancelled()
     }
 
-    /// Begins at SIGTERM or SIGINT; forces at a second signal or after `grace`. From the return of this
-    /// call on no signal ends the process unasked; call it inside the runtime.
-    pub fn on_signals(&self, tasks: &Tasks, grace: Duration) {
+    /// Begins at SIGTERM or SIGINT, or when the terminal goes away; forces at a second signal or after
+    /// `grace`. Any other SIGHUP asks for files to be read again. From the return of this call on no
+    /// signal ends the process unasked; call it inside the runtime.
+    pub fn on_signals(&self, tasks: &Tasks, grace: Duration, reload: &Reload) {
         let shutdown = self.clone();
-        let mut signals = Signals::watch();
+        let mut signals = Signals::watch(reload.clone());
         tasks.spawn("signals", async move {
             tokio::select! {
                 signal = signals.next() => tracing::info!(signal, "stopping; a second signal forces"),
@@ -92,25 +98,44 @@ impl Shutdown {
 /// Signals closer together than this are one: nobody presses a key twice that fast.
 const SAME_WISH: Duration = Duration::from_millis(200);
 
-/// SIGTERM and SIGINT, watched from the moment this is made.
-struct Signals(Option<(Signal, Signal)>);
+/// SIGTERM, SIGINT and SIGHUP, watched from the moment this is made.
+struct Signals {
+    watched: Option<[Signal; 3]>,
+    hangup: Hangup,
+    reload: Reload,
+}
 
 impl Signals {
-    fn watch() -> Self {
-        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(term), Ok(int)) => Self(Some((term, int))),
-            (Err(error), _) | (_, Err(error)) => {
-                tracing::error!(%error, "signals cannot be watched; they end the process at once");
-                Self(None)
-            }
-        }
+    fn watch(reload: Reload) -> Self {
+        let hangup = Hangup::look();
+        let watch = || -> std::io::Result<[Signal; 3]> {
+            Ok([
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::hangup())?,
+            ])
+        };
+        let watched = watch().inspect_err(|error| {
+            tracing::error!(%error, "signals cannot be watched; they end the process at once");
+        });
+        Self { watched: watched.ok(), hangup, reload }
     }
 
+    /// The next one that asks for a stop.
     async fn next(&mut self) -> &'static str {
-        let Some((term, int)) = &mut self.0 else { return std::future::pending().await };
-        tokio::select! {
-            _ = term.recv() => "SIGTERM",
-            _ = int.recv() => "SIGINT",
+        let Some([term, int, hup]) = &mut self.watched else { return std::future::pending().await };
+        loop {
+            tokio::select! {
+                _ = term.recv() => return "SIGTERM",
+                _ = int.recv() => return "SIGINT",
+                _ = hup.recv() => match self.hangup.wish() {
+                    Wish::Stop => return "SIGHUP",
+                    Wish::Reload => {
+                        tracing::info!("SIGHUP: keys and certificates are read again");
+                        self.reload.ask();
+                    }
+                }
+            }
         }
     }
 }
@@ -244,7 +269,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_grace_time_ends_by_force() {
         let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
-        shutdown.on_signals(&tasks, Duration::from_secs(20));
+        shutdown.on_signals(&tasks, Duration::from_secs(20), &Reload::new());
         let stubborn = shutdown.clone();
         tasks.spawn("stubborn", async move { stubborn.forced().await });
         shutdown.begin();

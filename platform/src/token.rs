@@ -4,6 +4,8 @@
 //! key and a key address in the header are refused. Must not know what a user may do.
 
 mod keys;
+mod ring;
+mod rotation;
 mod sign;
 mod verify;
 
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
+pub use ring::Reread;
+pub use rotation::rotate;
 pub use sign::{NewToken, SignError, Signer};
 pub use verify::Verifier;
 
@@ -22,7 +26,8 @@ pub use verify::Verifier;
 pub struct AuthConfig {
     /// Shared secret for HS256; at least 16 bytes.
     pub hs256_secret: Secret,
-    /// File with the shared secret; spaces around it are ignored.
+    /// File with the shared secret, or with several, one a line: the first signs, all verify. Spaces around
+    /// them are ignored. This file and the next two are read again within 10 s of a change, and at SIGHUP.
     pub hs256_secret_file: Option<PathBuf>,
     /// File with a PEM public key: Ed25519 (EdDSA), P-256 (ES256) or RSA (RS256).
     pub public_key_file: Option<PathBuf>,
@@ -78,6 +83,9 @@ pub struct Claims {
     /// When the token was issued, in Unix seconds.
     #[serde(default)]
     pub iat: Option<u64>,
+    /// Who made the token.
+    #[serde(default)]
+    pub iss: Option<String>,
 }
 
 /// Why a token is refused. The text is the close reason: short, and nothing of the token in it.
@@ -101,6 +109,9 @@ pub enum TokenError {
     /// Its time has not come.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// It says that it was made later than now.
+    #[error("the token was issued in the future: check the clock of its issuer")]
+    IssuedInFuture,
     /// It is meant for somebody else.
     #[error("the token is for another audience")]
     WrongAudience,

@@ -5,6 +5,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
 
 fn send(signal: &str) {
@@ -13,9 +14,14 @@ fn send(signal: &str) {
 }
 
 #[tokio::test]
-async fn the_first_signal_begins_its_echo_does_nothing_and_a_second_one_forces() {
-    let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
-    shutdown.on_signals(&tasks, Duration::from_mins(1));
+async fn sighup_reads_files_again_and_of_the_others_the_first_begins_and_a_second_one_forces() {
+    let (tasks, shutdown, reload) = (Tasks::new(), Shutdown::new(), Reload::new());
+    shutdown.on_signals(&tasks, Duration::from_mins(1), &reload);
+    let mut moments = reload.moments();
+    send("-HUP");
+    // Far sooner than unasked.
+    tokio::time::timeout(Duration::from_secs(5), moments.next()).await.unwrap();
+    assert!(!shutdown.is_begun(), "nothing stops by that");
     // The task has not been polled yet: the signal must be caught all the same.
     send("-TERM");
     tokio::time::timeout(Duration::from_secs(10), shutdown.begun()).await.unwrap();

@@ -218,6 +218,14 @@ fn a_key_of_a_set_is_found_by_its_exact_id() {
 }
 
 #[test]
+fn a_token_that_was_issued_in_the_future_is_refused_beyond_the_leeway() {
+    let issued = |secs: u64| verify(&config(), &signed(&with("iat", json!(secs))));
+    assert_eq!(issued(1_800_000_005).as_deref(), Ok("ann"), "clocks differ by so much");
+    assert_eq!(issued(1_800_000_006), Err(TokenError::IssuedInFuture));
+    assert_eq!(issued(1_831_536_000), Err(TokenError::IssuedInFuture), "a year ahead");
+}
+
+#[test]
 fn a_signature_by_another_secret_or_of_other_claims_is_wrong() {
     let other = encode(
         &Header::default(),

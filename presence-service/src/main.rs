@@ -14,6 +14,7 @@ use platform::config::Source;
 use platform::grpc::Incoming;
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
+use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
 use presence_service::config::{ENV_PREFIX, PresenceConfig};
 use presence_service::store::redis::RedisStore;
@@ -75,7 +76,8 @@ async fn run(config: PresenceConfig) -> Result<()> {
         instance: grpc.local_addr()?.to_string(),
     };
     let admin = admin::start(management, admin)?;
-    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+    let reload = Reload::new();
+    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
     println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), redis = place, "depends on");
 

@@ -16,9 +16,10 @@ use platform::admin::{self, Admin};
 use platform::grpc::{Incoming, in_memory};
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
+use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::telemetry::Telemetry;
-use platform::token::{Signer, Verifier};
+use platform::token::{self, Signer, Verifier};
 use presence_service::PresenceService;
 use presence_service::store::memory::MemoryStore;
 use proto::id::GatewayId;
@@ -64,7 +65,8 @@ pub async fn serve(config: TidingsConfig, dev_tokens: Option<bool>) -> Result<En
     let store = SqliteStore::open(&file).await.with_context(|| file.display().to_string())?;
 
     let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
-    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms));
+    let reload = Reload::new();
+    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
     let ground = Ground {
         bus: Arc::new(InProcessBus::new(config.bus.clone())),
         store,
@@ -72,6 +74,14 @@ pub async fn serve(config: TidingsConfig, dev_tokens: Option<bool>) -> Result<En
         readiness: Readiness::new(),
         telemetry,
     };
+    token::rotate(
+        Arc::clone(&verifier),
+        signer.clone(),
+        &ground.metrics,
+        &reload,
+        &tasks,
+        &shutdown,
+    );
     let admin = admin::start(
         management,
         Admin {

@@ -14,7 +14,13 @@ const MIN_SECRET_BYTES: usize = 16;
 /// A point of P-256 as it stands in a key: a byte that says uncompressed, then x and y.
 const P256_POINT_BYTES: usize = 65;
 
+/// Configuration keys of files with keys.
+pub(super) const SECRET_FILE: &str = "hs256_secret_file";
+pub(super) const PUBLIC_KEY_FILE: &str = "public_key_file";
+pub(super) const KEY_SET_FILE: &str = "jwks_file";
+
 /// One key.
+#[derive(Clone)]
 pub(super) struct Key {
     /// From a key set: the token must name it.
     pub(super) id: Option<String>,
@@ -23,21 +29,7 @@ pub(super) struct Key {
     pub(super) verifying: DecodingKey,
 }
 
-/// Every key that the configuration names.
-pub(super) fn configured(config: &AuthConfig) -> Result<Vec<Key>, TokenSetupError> {
-    let mut keys: Vec<Key> = secrets(config)?.iter().map(|secret| shared(secret)).collect();
-    if let Some(path) = &config.public_key_file {
-        let pem = read("public_key_file", path)?;
-        keys.push(public(&pem).map_err(|reason| bad("public_key_file", path, reason))?);
-    }
-    if let Some(path) = &config.jwks_file {
-        let json = read("jwks_file", path)?;
-        keys.extend(set(&json).map_err(|reason| bad("jwks_file", path, &reason))?);
-    }
-    if keys.is_empty() { Err(TokenSetupError::NoKey) } else { Ok(keys) }
-}
-
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TokenSetupError> {
+pub(super) fn read_file(key: &'static str, path: &Path) -> Result<Vec<u8>, TokenSetupError> {
     std::fs::read(path).map_err(|source| TokenSetupError::Unreadable {
         key,
         path: path.to_owned(),
@@ -49,28 +41,69 @@ fn bad(key: &'static str, path: &Path, reason: &str) -> TokenSetupError {
     TokenSetupError::BadKey { key, reason: format!("{}: {reason}", path.display()) }
 }
 
-/// The shared secrets, each long enough.
-pub(super) fn secrets(config: &AuthConfig) -> Result<Vec<Vec<u8>>, TokenSetupError> {
-    let mut secrets = Vec::new();
-    if !config.hs256_secret.is_empty() {
-        let secret = config.hs256_secret.expose().as_bytes().to_vec();
-        secrets.push(("hs256_secret", String::new(), secret));
-    }
-    if let Some(path) = &config.hs256_secret_file {
-        let text = read("hs256_secret_file", path)?;
-        let place = format!("{}: ", path.display());
-        secrets.push(("hs256_secret_file", place, text.trim_ascii().to_vec()));
-    }
-    let long_enough = |(key, place, secret): (&'static str, String, Vec<u8>)| {
-        if secret.len() < MIN_SECRET_BYTES {
-            let reason = format!(
-                "{place}a secret needs at least {MIN_SECRET_BYTES} bytes; 32 random ones are good"
-            );
-            return Err(TokenSetupError::BadKey { key, reason });
+/// The keys of a file, as the configuration key that names it says.
+pub(super) fn of_file(
+    key: &'static str,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Vec<Key>, TokenSetupError> {
+    match key {
+        SECRET_FILE => {
+            let secrets = secrets_in(bytes);
+            long_enough(key, &format!("{}: ", path.display()), &secrets)?;
+            Ok(secrets.into_iter().map(shared).collect())
         }
-        Ok(secret)
-    };
-    secrets.into_iter().map(long_enough).collect()
+        PUBLIC_KEY_FILE => {
+            public(bytes).map(|key| vec![key]).map_err(|reason| bad(key, path, reason))
+        }
+        _ => set(bytes).map_err(|reason| bad(key, path, &reason)),
+    }
+}
+
+/// The shared secrets, each long enough; the first one signs.
+pub(super) fn secrets(config: &AuthConfig) -> Result<Vec<Vec<u8>>, TokenSetupError> {
+    let mut secrets: Vec<Vec<u8>> = inline(config)?.map(<[u8]>::to_vec).into_iter().collect();
+    if let Some(path) = &config.hs256_secret_file {
+        let bytes = read_file(SECRET_FILE, path)?;
+        let found = secrets_in(&bytes);
+        long_enough(SECRET_FILE, &format!("{}: ", path.display()), &found)?;
+        secrets.extend(found.into_iter().map(<[u8]>::to_vec));
+    }
+    Ok(secrets)
+}
+
+/// The secret that stands in the configuration itself.
+fn inline(config: &AuthConfig) -> Result<Option<&[u8]>, TokenSetupError> {
+    let secret = config.hs256_secret.expose().as_bytes();
+    if secret.is_empty() {
+        return Ok(None);
+    }
+    long_enough("hs256_secret", "", &[secret])?;
+    Ok(Some(secret))
+}
+
+/// The key of the secret that stands in the configuration itself.
+pub(super) fn inline_key(config: &AuthConfig) -> Result<Option<Key>, TokenSetupError> {
+    Ok(inline(config)?.map(shared))
+}
+
+/// Of a text each line is a secret, so that the one before stays good while it is replaced. What is no
+/// text is one secret as a whole.
+fn secrets_in(bytes: &[u8]) -> Vec<&[u8]> {
+    if std::str::from_utf8(bytes).is_err() {
+        return vec![bytes.trim_ascii()];
+    }
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+fn long_enough(key: &'static str, place: &str, secrets: &[&[u8]]) -> Result<(), TokenSetupError> {
+    if !secrets.is_empty() && secrets.iter().all(|secret| secret.len() >= MIN_SECRET_BYTES) {
+        return Ok(());
+    }
+    let reason =
+        format!("{place}a secret needs at least {MIN_SECRET_BYTES} bytes; 32 random ones are good");
+    Err(TokenSetupError::BadKey { key, reason })
 }
 
 fn shared(secret: &[u8]) -> Key {

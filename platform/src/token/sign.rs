@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{EncodingKey, Header, encode};
+use parking_lot::RwLock;
 use serde::Serialize;
 
 use super::{AuthConfig, TokenSetupError, keys};
@@ -37,7 +38,9 @@ pub struct SignError(#[from] jsonwebtoken::errors::Error);
 
 /// Signs tokens with a shared secret.
 pub struct Signer {
-    key: EncodingKey,
+    key: RwLock<EncodingKey>,
+    /// Where the secret is read again from.
+    config: Option<AuthConfig>,
     audience: Option<String>,
     issuer: Option<String>,
 }
@@ -51,18 +54,26 @@ impl std::fmt::Debug for Signer {
 impl Signer {
     /// Signs with HS256, whatever the length of the secret.
     pub fn hs256(secret: &Secret, audience: Option<String>, issuer: Option<String>) -> Self {
-        Self { key: EncodingKey::from_secret(secret.expose().as_bytes()), audience, issuer }
+        let key = RwLock::new(EncodingKey::from_secret(secret.expose().as_bytes()));
+        Self { key, config: None, audience, issuer }
     }
 
     /// Signs what a [`super::Verifier`] of the same configuration takes.
     pub fn from_config(config: &AuthConfig) -> Result<Self, TokenSetupError> {
-        let secrets = keys::secrets(config)?;
-        let secret = secrets.first().ok_or(TokenSetupError::NoSecret)?;
         Ok(Self {
-            key: EncodingKey::from_secret(secret),
+            key: RwLock::new(signing_key(config)?),
+            config: Some(config.clone()),
             audience: config.audience.clone(),
             issuer: config.issuer.clone(),
         })
+    }
+
+    /// Reads the secret again; it stays as it was when that fails.
+    pub fn reread(&self) -> Result<(), TokenSetupError> {
+        if let Some(config) = &self.config {
+            *self.key.write() = signing_key(config)?;
+        }
+        Ok(())
     }
 
     /// A token that begins now. The second part is when it ends, in Unix seconds.
@@ -82,6 +93,13 @@ impl Signer {
         let exp = iat.saturating_add(token.ttl.as_secs());
         let body =
             Body { token, iat, exp, aud: self.audience.as_deref(), iss: self.issuer.as_deref() };
-        Ok((encode(&Header::default(), &body, &self.key)?, exp))
+        Ok((encode(&Header::default(), &body, &self.key.read())?, exp))
     }
+}
+
+/// The first secret.
+fn signing_key(config: &AuthConfig) -> Result<EncodingKey, TokenSetupError> {
+    let secrets = keys::secrets(config)?;
+    let secret = secrets.first().ok_or(TokenSetupError::NoSecret)?;
+    Ok(EncodingKey::from_secret(secret))
 }

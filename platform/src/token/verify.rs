@@ -1,12 +1,15 @@
 //! Verification: which key may have made a token, and whether it did.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
+use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 
-use super::keys::{self, Key};
+use super::keys::Key;
+use super::ring::{Reread, Ring};
 use super::{AuthConfig, Claims, TokenError, TokenSetupError};
 
 /// Longest token in bytes that is looked at.
@@ -14,7 +17,8 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Verifies tokens with the configured keys.
 pub struct Verifier {
-    keys: Vec<Key>,
+    keys: RwLock<Arc<[Key]>>,
+    ring: Mutex<Ring>,
     audience: Option<String>,
     issuer: Option<String>,
     leeway_secs: u64,
@@ -22,19 +26,31 @@ pub struct Verifier {
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier").field("keys", &self.keys.len()).finish_non_exhaustive()
+        f.debug_struct("Verifier").field("keys", &self.keys.read().len()).finish_non_exhaustive()
     }
 }
 
 impl Verifier {
     /// Reads the configured keys.
     pub fn from_config(config: &AuthConfig) -> Result<Self, TokenSetupError> {
+        let ring = Ring::read(config)?;
         Ok(Self {
-            keys: keys::configured(config)?,
+            keys: RwLock::new(ring.keys()),
+            ring: Mutex::new(ring),
             audience: config.audience.clone(),
             issuer: config.issuer.clone(),
             leeway_secs: config.leeway_secs,
         })
+    }
+
+    /// Reads the key files again. What is not usable any more stays as it was.
+    pub fn reread(&self) -> Reread {
+        let mut ring = self.ring.lock();
+        let reread = ring.reread();
+        if !reread.changed.is_empty() {
+            *self.keys.write() = ring.keys();
+        }
+        reread
     }
 
     /// Verifies a token at a moment.
@@ -56,7 +72,8 @@ impl Verifier {
             return Err(TokenError::AlgorithmNotAllowed);
         }
         let mut refusal = TokenError::AlgorithmNotAllowed;
-        let candidates = self.keys.iter().filter(|key| {
+        let keys = Arc::clone(&self.keys.read());
+        let candidates = keys.iter().filter(|key| {
             key.algorithm == header.alg && (key.id.is_none() || key.id == header.kid)
         });
         for key in candidates {
@@ -97,12 +114,19 @@ impl Verifier {
         if let Some(issued) = claims.get("iat").filter(|value| !value.is_null()) {
             claims["iat"] = Value::from(seconds(issued).ok_or(TokenError::Malformed)?);
         }
+        if issuer.as_ref().is_some_and(|issuer| !issuer.is_string()) {
+            claims["iss"] = Value::Null;
+        }
         let claims: Claims = serde_json::from_value(claims).map_err(|_| TokenError::Malformed)?;
         if expires.saturating_add(self.leeway_secs) <= now_secs {
             return Err(TokenError::Expired);
         }
         if not_before > now_secs.saturating_add(self.leeway_secs) {
             return Err(TokenError::NotYetValid);
+        }
+        // It would outlive the end of all that were issued up to now.
+        if claims.iat.is_some_and(|issued| issued > now_secs.saturating_add(self.leeway_secs)) {
+            return Err(TokenError::IssuedInFuture);
         }
         // A token made for somebody else is not for us, even when we name no audience ourselves.
         let audience_fits = match (&self.audience, &audience) {

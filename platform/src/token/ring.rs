@@ -1,0 +1,82 @@
+//! All keys of a verifier, and the files they come from: read again, each by itself, and kept as they were
+//! when that fails.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::keys::{self, KEY_SET_FILE, Key, PUBLIC_KEY_FILE, SECRET_FILE};
+use super::{AuthConfig, TokenSetupError};
+
+/// A file with keys.
+struct KeyFile {
+    /// The configuration key that names it.
+    key: &'static str,
+    path: PathBuf,
+    /// What stood there when it was read last.
+    bytes: Vec<u8>,
+    keys: Vec<Key>,
+}
+
+/// Everything that the configuration names.
+pub(super) struct Ring {
+    inline: Option<Key>,
+    files: Vec<KeyFile>,
+}
+
+/// What reading the files again did.
+#[derive(Debug, Default)]
+pub struct Reread {
+    /// Files with other keys than before.
+    pub changed: Vec<&'static str>,
+    /// Files that are not usable now; their last good keys stay.
+    pub failed: Vec<TokenSetupError>,
+}
+
+impl Ring {
+    /// Reads everything.
+    pub(super) fn read(config: &AuthConfig) -> Result<Self, TokenSetupError> {
+        let named = [
+            (SECRET_FILE, &config.hs256_secret_file),
+            (PUBLIC_KEY_FILE, &config.public_key_file),
+            (KEY_SET_FILE, &config.jwks_file),
+        ];
+        let mut ring = Self { inline: keys::inline_key(config)?, files: Vec::new() };
+        for (key, path) in named {
+            if let Some(path) = path {
+                let bytes = keys::read_file(key, path)?;
+                let keys = keys::of_file(key, path, &bytes)?;
+                ring.files.push(KeyFile { key, path: path.clone(), bytes, keys });
+            }
+        }
+        if ring.keys().is_empty() { Err(TokenSetupError::NoKey) } else { Ok(ring) }
+    }
+
+    /// All keys.
+    pub(super) fn keys(&self) -> Arc<[Key]> {
+        self.inline.iter().chain(self.files.iter().flat_map(|file| &file.keys)).cloned().collect()
+    }
+
+    /// Reads the files again.
+    pub(super) fn reread(&mut self) -> Reread {
+        let mut reread = Reread::default();
+        for file in &mut self.files {
+            let read = keys::read_file(file.key, &file.path);
+            let read = read.and_then(|bytes| {
+                if bytes == file.bytes {
+                    return Ok(None);
+                }
+                let keys = keys::of_file(file.key, &file.path, &bytes)?;
+                Ok(Some((bytes, keys)))
+            });
+            match read {
+                Ok(None) => {}
+                Ok(Some((bytes, keys))) => {
+                    (file.bytes, file.keys) = (bytes, keys);
+                    reread.changed.push(file.key);
+                }
+                Err(error) => reread.failed.push(error),
+            }
+        }
+        reread
+    }
+}
