@@ -4,6 +4,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "protos/tidings/bus/v1/bus.proto",
         "protos/tidings/chat/v1/chat.proto",
+        "protos/tidings/chat/v1/chosen.proto",
         "protos/tidings/chat/v1/dead_letters.proto",
         "protos/tidings/presence/v1/presence.proto",
     ];

@@ -1,5 +1,7 @@
 //! Questions of the gateways, answered from the store. Everybody sees only their own conversations.
 
+pub mod chosen;
+mod contacts;
 mod convert;
 pub mod dead_letters;
 mod explain;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use futures_util::Stream;
 use proto::chat::chat_server::Chat;
 use proto::chat::{
-    ContactList, ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
+    ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
     GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
     ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
     MembersAmongReply, MembersAmongRequest, ReadEntriesReply, ReadEntriesRequest,
@@ -259,15 +261,7 @@ impl Chat for ChatQueries {
         &self,
         request: Request<ContactsRequest>,
     ) -> Result<Response<ContactsReply>, Status> {
-        let request = request.into_inner();
-        let limit = request.limit.clamp(1, MAX_IDS as u32);
-        let users = users(&request.user_ids)?;
-        let contacts = self.store.contacts(&users, limit).await.map_err(unavailable)?;
-        let list = |contacts: Vec<UserId>| ContactList {
-            user_ids: contacts.iter().map(ToString::to_string).collect(),
-        };
-        let lists = contacts.into_iter().map(list).collect();
-        Ok(Response::new(ContactsReply { lists }))
+        self.contacts_of(request.into_inner()).await.map(Response::new)
     }
 }
 

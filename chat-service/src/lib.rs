@@ -24,12 +24,14 @@ use platform::readiness::{Dependency, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
 use platform::trace::Tracer;
 use proto::chat::chat_server::ChatServer;
+use proto::chat::chosen_statuses_server::ChosenStatusesServer;
 use proto::chat::dead_letters_server::DeadLettersServer;
 use tonic::service::Routes;
 
 use crate::config::{LaneConfig, QueryConfig};
 use crate::directory::GrpcDirectory;
 use crate::grpc::ChatQueries;
+use crate::grpc::chosen::ChosenDesk;
 use crate::grpc::dead_letters::DeadLetterDesk;
 use crate::lane::LaneParts;
 use crate::lane::aside::Aside;
@@ -123,7 +125,8 @@ impl ChatService {
         let desk = DeadLetterDesk::new(Arc::clone(&self.parts.store), Arc::clone(&self.parts.bus));
         let server = ChatServer::new(self.queries).max_encoding_message_size(MAX_MESSAGE_BYTES);
         let desk = DeadLettersServer::new(desk).max_encoding_message_size(MAX_MESSAGE_BYTES);
-        let routes = Routes::new(server).add_service(desk);
+        let chosen = ChosenStatusesServer::new(ChosenDesk::new(Arc::clone(&self.parts.store)));
+        let routes = Routes::new(server).add_service(desk).add_service(chosen);
         if let Err(error) = platform::grpc::serve(routes, incoming, shutdown.clone()).await {
             tracing::error!(%error, "gRPC ended");
             shutdown.begin();

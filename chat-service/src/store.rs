@@ -12,6 +12,8 @@
 //! 7. The epoch belongs to the database and survives restarts.
 
 pub mod among;
+pub mod chosen;
+pub mod contacts;
 pub mod dead;
 mod finding;
 pub mod postgres;
@@ -28,6 +30,8 @@ use crate::domain::entry::{
     StoredOperation, UserRow,
 };
 use among::AmongStore;
+use chosen::ChosenStore;
+use contacts::ContactStore;
 use dead::DeadStore;
 use replicas::ReplicaStore;
 use uuid::Uuid;
@@ -196,14 +200,17 @@ pub trait QueryStore: Send + Sync + 'static {
     /// Users whose id or name begins with a text, without regard to case.
     async fn search_users(&self, prefix: &str, limit: u32) -> Result<Vec<UserRow>, StoreError>;
 
-    /// Who shares a conversation with each user: so many of them at most, in the order of the users.
-    async fn contacts(&self, users: &[UserId], limit: u32) -> Result<Vec<Vec<UserId>>, StoreError>;
-
     /// Names the database that cursors belong to.
     async fn epoch(&self) -> Result<String, StoreError>;
 }
 
 /// All sides: what an adapter provides.
-pub trait ChatStore: LogStore + QueryStore + AmongStore + ReplicaStore + DeadStore {}
+pub trait ChatStore:
+    LogStore + QueryStore + AmongStore + ContactStore + ChosenStore + ReplicaStore + DeadStore
+{
+}
 
-impl<T: LogStore + QueryStore + AmongStore + ReplicaStore + DeadStore> ChatStore for T {}
+impl<T> ChatStore for T where
+    T: LogStore + QueryStore + AmongStore + ContactStore + ChosenStore + ReplicaStore + DeadStore
+{
+}

@@ -1,21 +1,22 @@
 //! Tells those who may know about changes, apart from everything that anybody waits for.
 //!
 //! Registering only notes a change, in memory and without waiting. One task takes what has piled up,
-//! asks the chat service who may know, looks those up and hands each gateway one batch. What cannot be
-//! told is dropped and counted: presence may be wrong for a moment, the next change or question mends it.
+//! asks the chat service who may know, looks those up and hands each gateway one batch; who has many
+//! contacts is told to them in several steps. What cannot be told now is told later. Dropped, and counted,
+//! is only what finds no room: presence is wrong for these users until their next change.
 
 mod compose;
+mod rounds;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::Bus;
+use bus::{Bus, PublishError};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use platform::grpc::GrpcChannel;
 use proto::bus::{GatewayRef, Push, PushBatch, PushClass};
-use proto::chat::ContactsRequest;
 use proto::chat::chat_client::ChatClient;
 use proto::id::UserId;
 use tokio::sync::Notify;
@@ -88,6 +89,18 @@ impl Announcements {
         self.0.noted.notify_one();
     }
 
+    /// Takes back what could not be told, to be told later.
+    fn put_back(&self, told: Vec<Announcement>, why: AnnouncementOutcome) {
+        self.0.metrics.announced(why, told.len());
+        let now_ms = self.now_ms();
+        let mut queues = self.0.queues.lock();
+        let put_back = told.into_iter().map(|told| queues.changes.put_back(told, now_ms));
+        let dropped = put_back.filter(|added| *added == Added::Dropped).count();
+        self.0.metrics.waiting.set(queues.changes.len() as i64);
+        drop(queues);
+        self.0.metrics.announced(AnnouncementOutcome::Dropped, dropped);
+    }
+
     fn now_ms(&self) -> u64 {
         self.0.since.elapsed().as_millis() as u64
     }
@@ -125,15 +138,17 @@ pub struct Announcer {
     pub(crate) chat: ChatClient<GrpcChannel>,
     pub(crate) settings: PresenceSettings,
     pub(crate) metrics: PresenceMetrics,
+    /// Nothing is noted any more.
+    pub(crate) ended: CancellationToken,
 }
 
 impl Announcer {
     /// Runs until nothing can be noted any more; then tells what waits, without waiting for returns.
-    pub async fn run(self, ended: CancellationToken) {
-        while !ended.is_cancelled() {
+    pub async fn run(self) {
+        while !self.ended.is_cancelled() {
             tokio::select! {
                 () = self.announcements.due() => {}
-                () = ended.cancelled() => {}
+                () = self.ended.cancelled() => {}
             }
             loop {
                 let began = Instant::now();
@@ -141,8 +156,9 @@ impl Announcer {
                 if taken == 0 {
                     break;
                 }
-                let pause = pause(began.elapsed(), taken, self.settings.announce_batch);
-                let _ = tokio::time::timeout(pause, ended.cancelled()).await;
+                if taken >= self.settings.announce_batch {
+                    self.pause(began).await;
+                }
             }
         }
         self.announcements.0.queues.lock().changes.release_held();
@@ -159,7 +175,7 @@ impl Announcer {
         self.close(replaced).await;
         let batch = self.still_true(batch).await;
         if !batch.is_empty() {
-            self.tell(&batch).await;
+            self.tell(batch).await;
         }
         taken
     }
@@ -191,8 +207,8 @@ impl Announcer {
         let states = match self.store.states(&gone).await {
             Ok(states) => states,
             Err(error) => {
-                tracing::debug!(%error, users = batch.len(), "changes are not told");
-                self.metrics.announced(AnnouncementOutcome::WithoutPlaces, batch.len());
+                tracing::debug!(%error, users = batch.len(), "changes are told later");
+                self.announcements.put_back(batch, AnnouncementOutcome::WithoutPlaces);
                 return Vec::new();
             }
         };
@@ -206,80 +222,25 @@ impl Announcer {
         batch.into_iter().filter(|told| !back.contains(&told.user_id)).collect()
     }
 
-    async fn tell(&self, batch: &[Announcement]) {
-        let contacts = match self.contacts(batch).await {
-            Ok(contacts) => contacts,
-            Err(error) => {
-                tracing::debug!(error, users = batch.len(), "changes are told to own devices only");
-                self.metrics.announced(AnnouncementOutcome::WithoutContacts, batch.len());
-                vec![Vec::new(); batch.len()]
-            }
-        };
-        let listeners = compose::listeners(batch, &contacts);
-        let located = match self.store.locate(&listeners).await {
-            Ok(located) => located,
-            Err(error) => {
-                tracing::debug!(%error, users = batch.len(), "changes are not told");
-                self.metrics.announced(AnnouncementOutcome::WithoutPlaces, batch.len());
-                return;
-            }
-        };
-        self.publish(compose::pushes(batch, &contacts, &listeners, &located)).await;
-        self.metrics.announced(AnnouncementOutcome::Told, batch.len());
+    /// Where there is more to tell, half of the time is left to those who use the same services for
+    /// messages: thousands who leave at once, or one who has thousands of contacts, would slow all down.
+    async fn pause(&self, began: Instant) {
+        let pause = began.elapsed().min(LONGEST_PAUSE);
+        let _ = tokio::time::timeout(pause, self.ended.cancelled()).await;
     }
 
-    /// Of each user, those who share a conversation.
-    async fn contacts(&self, batch: &[Announcement]) -> Result<Vec<Vec<UserId>>, String> {
-        let mut request = tonic::Request::new(ContactsRequest {
-            user_ids: batch.iter().map(|told| told.user_id.to_string()).collect(),
-            limit: self.settings.contacts,
-        });
-        let timeout = Duration::from_millis(self.settings.contacts_timeout_ms);
-        request.set_timeout(timeout);
-        let mut chat = self.chat.clone();
-        let reply = tokio::time::timeout(timeout, chat.contacts(request))
-            .await
-            .map_err(|_| format!("chat did not answer within {timeout:?}"))?
-            .map_err(|status| status.to_string())?;
-        let mut lists = reply.into_inner().lists;
-        lists.resize_with(batch.len(), Default::default);
-        let most = self.settings.contacts as usize;
-        Ok(lists
-            .into_iter()
-            .map(|list| {
-                list.user_ids.iter().take(most).filter_map(|id| UserId::parse(id).ok()).collect()
-            })
-            .collect())
-    }
-
-    /// One batch a gateway, never twice: a gateway that is gone or full misses it.
-    async fn publish(&self, batches: Vec<(GatewayRef, Vec<Push>)>) {
+    /// One batch a gateway. A gateway that is gone or full misses it; false when the bus is away.
+    async fn publish(&self, batches: Vec<(GatewayRef, Vec<Push>)>) -> bool {
         let published = join_all(batches.into_iter().map(|(gateway, pushes)| async move {
             let published = self.bus.publish_pushes(&gateway, PushBatch { pushes }).await;
             published.map_err(|error| (gateway.id, error))
         }));
+        let mut is_there = true;
         for (gateway_id, error) in published.await.into_iter().filter_map(Result::err) {
             tracing::debug!(gateway.id = gateway_id, %error, "presence is not told to a gateway");
             self.metrics.push_failures.inc();
+            is_there &= !matches!(error, PublishError::Unavailable(_) | PublishError::Unknown(_));
         }
-    }
-}
-
-/// After a batch that was full there is more to tell: half of the time is left to those who use the same
-/// services for messages. Thousands who leave at once would slow everybody down.
-fn pause(took: Duration, taken: usize, batch: usize) -> Duration {
-    if taken < batch { Duration::ZERO } else { took.min(LONGEST_PAUSE) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn half_of_the_time_is_left_to_others_while_there_is_more_than_a_batch_to_tell() {
-        let took = Duration::from_millis(30);
-        assert_eq!(pause(took, 127, 128), Duration::ZERO, "all was told");
-        assert_eq!(pause(took, 128, 128), took);
-        assert_eq!(pause(Duration::from_secs(9), 128, 128), LONGEST_PAUSE);
+        is_there
     }
 }

@@ -71,8 +71,11 @@ pub struct PresenceSettings {
     pub announcements: usize,
     /// Users whose changes are told at once.
     pub announce_batch: usize,
-    /// Users who are told of one user's change, at most.
+    /// Contacts that are asked for, located and told in one step, of all users of a batch together. Who
+    /// has more is told to the rest in the next steps.
     pub contacts: u32,
+    /// Members of a conversation who are told of each other's presence; in a larger one nobody is.
+    pub group_members: u32,
     /// How long the question for contacts may take, in milliseconds.
     pub contacts_timeout_ms: u64,
     /// Batches of `status` frames of one partition that are not acknowledged.
@@ -94,7 +97,8 @@ impl Default for PresenceSettings {
             offline_grace_ms: 2_000,
             announcements: 50_000,
             announce_batch: 128,
-            contacts: 256,
+            contacts: 32_768,
+            group_members: 512,
             contacts_timeout_ms: 2_000,
             prefetch: 16,
             retry_after_ms: 1_000,

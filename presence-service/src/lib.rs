@@ -105,6 +105,7 @@ pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService 
             chat: ChatClient::new(chat).max_decoding_message_size(MAX_MESSAGE_BYTES),
             settings,
             metrics,
+            ended: CancellationToken::new(),
         },
         broker: readiness.dependency("rabbitmq"),
         bus,
@@ -116,8 +117,8 @@ impl PresenceService {
     /// what they changed is told.
     pub async fn run(self, incoming: Incoming, shutdown: Shutdown) {
         let (tasks, telling) = (Tasks::new(), Tasks::new());
-        let ended = CancellationToken::new();
-        telling.spawn("announce", self.announcer.run(ended.clone()));
+        let ended = self.announcer.ended.clone();
+        telling.spawn("announce", self.announcer.run());
         self.intake.start(&tasks, &shutdown);
         tasks.spawn("sweep", self.sweeper.run(shutdown.clone()));
         tasks.spawn("broker watch", watch_bus(self.bus, self.broker, shutdown.clone()));

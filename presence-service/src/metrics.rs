@@ -16,10 +16,12 @@ pub enum AnnouncementOutcome {
     Suppressed,
     /// Too many were waiting.
     Dropped,
-    /// The chat service did not say who may know.
+    /// The chat service did not say who may know: told later.
     WithoutContacts,
-    /// The store did not say where those are.
+    /// The store did not say where those are: told later.
     WithoutPlaces,
+    /// The bus did not take it: told later.
+    WithoutBus,
 }
 
 /// Label set of changes.
@@ -52,6 +54,8 @@ pub struct PresenceMetrics {
     pub locate_seconds: Histogram,
     /// Changes by what became of them.
     pub announcements: Family<AnnouncementLabel, Counter>,
+    /// Conversations whose members were not told of a change, because they are too many.
+    pub large_groups: Counter,
     /// Users whose change waits to be told.
     pub waiting: Gauge,
     /// Batches of pushes that a gateway did not get: it is gone or full.
@@ -76,6 +80,7 @@ impl PresenceMetrics {
             locate_users: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
             locate_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 15)),
             announcements: Family::default(),
+            large_groups: Counter::default(),
             waiting: Gauge::default(),
             push_failures: Counter::default(),
             refused_calls: Counter::default(),
@@ -109,6 +114,11 @@ impl PresenceMetrics {
             r.register("locate_users", "Users of each look-up", this.locate_users.clone());
             r.register("locate_seconds", "Seconds of each look-up", this.locate_seconds.clone());
             r.register("announcements", "Changes by outcome", this.announcements.clone());
+            r.register(
+                "large_groups_not_told",
+                "Conversations whose members are too many to be told of a change",
+                this.large_groups.clone(),
+            );
             r.register("announcements_waiting", "Users to be announced", this.waiting.clone());
             r.register(
                 "push_failures",

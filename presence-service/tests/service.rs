@@ -5,6 +5,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use platform::readiness::Readiness;
@@ -12,7 +13,7 @@ use platform::shutdown::{Shutdown, Tasks};
 use presence_service::store::LeaseConfig;
 use presence_service::store::redis::{RedisConfig, RedisStore};
 use proto::bus::PushClass;
-use support::house::{GRACE, House, LEASE, connected};
+use support::house::{CONTACTS, GRACE, House, LEASE, connected};
 use support::redis_keys::{Prefix, redis_url};
 use tonic::Code;
 
@@ -296,9 +297,9 @@ async fn a_device_that_connects_elsewhere_has_its_older_connection_closed() {
 }
 
 #[tokio::test]
-async fn without_the_chat_service_presence_works_and_only_contacts_hear_nothing() {
+async fn without_the_chat_service_presence_works_and_contacts_hear_of_it_later() {
     let house = House::start(FRIENDS);
-    house.stop_chat();
+    house.chat.is_away.store(true, Ordering::Relaxed);
     let mut gateway = house.gateway("g1").await;
     gateway.open("bob", "phone", 1).await;
     gateway.open("ann", "phone", 2).await;
@@ -312,6 +313,53 @@ async fn without_the_chat_service_presence_works_and_only_contacts_hear_nothing(
     gateway.open("ann", "laptop", 3).await;
     let (connections, frame) = gateway.told_one().await;
     assert_eq!((connections, &frame["event"]), (vec![2], &"device_connected".into()));
+    house.chat.is_away.store(false, Ordering::Relaxed);
+    let told = gateway.told_until_quiet(GRACE * 4).await;
+    let mut heard: Vec<_> = told
+        .iter()
+        .flat_map(|(at, frame)| at.iter().map(|at| (*at, &frame["user_id"], &frame["event"])))
+        .collect();
+    heard.sort_by_key(|it| it.0);
+    let online = "user_online".into();
+    assert_eq!(
+        heard,
+        [(1, &"ann".into(), &online), (2, &"bob".into(), &online), (3, &"bob".into(), &online)],
+        "what could not be told is told when the chat service is back"
+    );
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn all_contacts_are_told_however_many_there_are_in_bounded_steps() {
+    let names: Vec<&'static str> =
+        (0..1_050).map(|number| &*format!("friend-{number:04}").leak()).collect();
+    let crowd: &'static [&'static str] = names.clone().leak();
+    let house = House::start(&[("crowd-ann", crowd)]);
+    let (mut g1, mut g2) = (house.gateway("g1").await, house.gateway("g2").await);
+    for (gateway, names) in [(&mut g1, &names[..500]), (&mut g2, &names[500..])] {
+        let open = |(number, name): (u64, &&'static str)| connected(name, "phone", number);
+        gateway.report((1..).zip(names).map(open).collect(), vec![], false).await.unwrap();
+    }
+    support::eventually("all is told of the friends", || async {
+        let told = house.counted("tidings_presence_announcements_total{outcome=\"Told\"}");
+        if told >= 1_050 { Ok(()) } else { Err(told) }
+    })
+    .await;
+    let before = house.chat.contact_calls.load(Ordering::Relaxed);
+    g1.open("crowd-ann", "phone", 10_000).await;
+    let mut told = Vec::new();
+    for gateway in [&mut g1, &mut g2] {
+        for (connections, frame) in gateway.told_until_quiet(GRACE).await {
+            assert!(connections.len() <= CONTACTS as usize, "a step is bounded");
+            assert_eq!(frame["event"], "user_online");
+            told.push(connections.len());
+        }
+    }
+    assert_eq!(told.iter().sum::<usize>(), 1_050, "each is told once");
+    let calls = house.chat.contact_calls.load(Ordering::Relaxed) - before;
+    assert_eq!(calls, 1_050_usize.div_ceil(CONTACTS as usize));
+    let large = house.counted("tidings_presence_large_groups_not_told_total");
+    assert_eq!(large, 1, "what is not told is counted");
     house.stop().await;
 }
 

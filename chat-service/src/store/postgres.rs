@@ -5,6 +5,8 @@
 
 mod among;
 mod append;
+mod chosen;
+mod contacts;
 mod replicas;
 mod settings;
 pub mod statistics;
@@ -32,42 +34,10 @@ pub struct PostgresStore {
 
 /// How ids and lists are handed over.
 mod dialect {
-    use proto::id::{DEFAULT_TENANT, UserId};
     use sqlx::Row;
-    use sqlx::postgres::PgPool;
     use uuid::Uuid;
 
     pub(super) const IN_SECOND_LIST: &str = "= ANY($2)";
-
-    /// No more of each conversation than is wanted in all: to find who is different, this database reads
-    /// everything first, and a conversation may have 100,000 members.
-    const CONTACTS: &str = "
-SELECT u.place, c.user_id FROM unnest($2::text[]) WITH ORDINALITY AS u (id, place)
-CROSS JOIN LATERAL (
-    SELECT DISTINCT o.user_id FROM members m
-    CROSS JOIN LATERAL (
-        SELECT x.user_id FROM members x
-        WHERE x.tenant = $1 AND x.conversation_id = m.conversation_id AND x.user_id <> u.id LIMIT $3
-    ) o
-    WHERE m.tenant = $1 AND m.user_id = u.id LIMIT $3
-) c";
-
-    /// Pairs of a user's place and a contact.
-    pub(super) async fn contacts(
-        readers: &PgPool,
-        users: &[UserId],
-        limit: u32,
-    ) -> Result<Vec<(usize, String)>, sqlx::Error> {
-        let rows: Vec<(i64, String)> = sqlx::query_as(CONTACTS)
-            .bind(DEFAULT_TENANT)
-            .bind(texts(users.iter().map(UserId::as_str)))
-            .bind(i64::from(limit))
-            .fetch_all(readers)
-            .await?;
-        // Counted from 1.
-        let place = |place: i64| usize::try_from(place - 1).unwrap_or(usize::MAX);
-        Ok(rows.into_iter().map(|(user, contact)| (place(user), contact)).collect())
-    }
 
     pub(super) fn id(id: Uuid) -> Uuid {
         id

@@ -285,20 +285,6 @@ macro_rules! query_store {
                 rows.iter().map(|row| user(row, "id", "name", "avatar")).collect()
             }
 
-            async fn contacts(
-                &self,
-                users: &[UserId],
-                limit: u32,
-            ) -> Result<Vec<Vec<UserId>>, StoreError> {
-                let mut contacts = vec![Vec::new(); users.len()];
-                for (place, id) in dialect::contacts(&self.readers, users, limit).await? {
-                    if let Some(contacts) = contacts.get_mut(place) {
-                        contacts.push(parse_user(&id)?);
-                    }
-                }
-                Ok(contacts)
-            }
-
             async fn epoch(&self) -> Result<String, StoreError> {
                 let sql = "SELECT CAST(epoch AS text) FROM store_epoch";
                 Ok(sqlx::query_scalar(sql).fetch_one(&self.readers).await?)

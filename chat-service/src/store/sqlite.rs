@@ -2,6 +2,8 @@
 
 mod among;
 mod append;
+mod chosen;
+mod contacts;
 mod replicas;
 mod rows;
 
@@ -92,37 +94,10 @@ impl SqliteStore {
 
 /// How ids and lists are handed over.
 mod dialect {
-    use proto::id::{DEFAULT_TENANT, UserId};
     use sqlx::Row;
-    use sqlx::sqlite::SqlitePool;
     use uuid::Uuid;
 
     pub(super) const IN_SECOND_LIST: &str = "IN (SELECT value FROM json_each($2))";
-
-    /// Read row by row until there are enough.
-    const CONTACTS: &str = "
-SELECT DISTINCT o.user_id FROM members m
-JOIN members o ON o.tenant = m.tenant AND o.conversation_id = m.conversation_id AND o.user_id <> m.user_id
-WHERE m.tenant = $1 AND m.user_id = $2 LIMIT $3";
-
-    /// Pairs of a user's place and a contact. There is no round trip that one statement for all would save.
-    pub(super) async fn contacts(
-        readers: &SqlitePool,
-        users: &[UserId],
-        limit: u32,
-    ) -> Result<Vec<(usize, String)>, sqlx::Error> {
-        let mut contacts = Vec::new();
-        for (place, user) in users.iter().enumerate() {
-            let ids: Vec<String> = sqlx::query_scalar(CONTACTS)
-                .bind(DEFAULT_TENANT)
-                .bind(user.as_str())
-                .bind(i64::from(limit))
-                .fetch_all(readers)
-                .await?;
-            contacts.extend(ids.into_iter().map(|id| (place, id)));
-        }
-        Ok(contacts)
-    }
 
     pub(super) fn id(id: Uuid) -> String {
         id.to_string()

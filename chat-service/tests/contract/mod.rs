@@ -4,6 +4,8 @@
 
 mod among;
 mod appending;
+mod chosen;
+mod contacts;
 mod dead;
 mod digests;
 mod membership;
@@ -16,6 +18,11 @@ pub use appending::{
     batches_of_every_size_are_stored_whole, cursors_moved_by_many_at_once_end_at_the_highest,
     pages_beyond_the_ends_are_empty_and_none_shows_what_came_before_a_member,
     sixty_four_writers_of_one_conversation_leave_no_gap_and_readers_see_none,
+};
+pub use chosen::what_was_chosen_last_is_read;
+pub use contacts::{
+    a_walk_of_contacts_names_each_once_whatever_the_page_and_partners_first,
+    members_of_large_groups_are_counted_and_not_named,
 };
 pub use dead::{
     a_full_table_takes_no_new_letter_and_counts_those_it_has,
@@ -311,22 +318,6 @@ pub async fn users_are_found_by_the_beginning_of_id_or_name(store: Store) {
     assert_eq!(store.users(&[user("zora"), user("nobody")]).await.unwrap().len(), 1);
 }
 
-pub async fn contacts_are_those_who_share_a_conversation(store: Store) {
-    let name = |place: u8| format!("contact-{place}-{}", std::process::id());
-    let (one, two, three) = (name(1), name(2), name(3));
-    store.append(&group(ConversationId::generate(), &[&one, &two])).await.unwrap();
-    store.append(&group(ConversationId::generate(), &[&one, &two, &three])).await.unwrap();
-    let asked = [user(&three), user("contact-of-nobody"), user(&one)];
-    let mut contacts = store.contacts(&asked, 10).await.unwrap();
-    for contacts in &mut contacts {
-        contacts.sort();
-    }
-    let of_three = vec![user(&one), user(&two)];
-    assert_eq!(contacts, [of_three, Vec::new(), vec![user(&two), user(&three)]]);
-    let fewer = store.contacts(&asked, 1).await.unwrap();
-    assert_eq!(fewer.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 1]);
-}
-
 pub async fn the_epoch_stays(store: Store) {
     let epoch = store.epoch().await.unwrap();
     assert!(epoch.len() >= 32);
@@ -354,7 +345,9 @@ macro_rules! chat_store_contract {
             cursors_only_grow_and_stay_below_the_head,
             pages_go_both_ways_and_lists_are_ordered_by_activity,
             users_are_found_by_the_beginning_of_id_or_name,
-            contacts_are_those_who_share_a_conversation,
+            a_walk_of_contacts_names_each_once_whatever_the_page_and_partners_first,
+            members_of_large_groups_are_counted_and_not_named,
+            what_was_chosen_last_is_read,
             the_epoch_stays,
             digests_of_heads_cover_just_the_conversations_of_each_user,
             a_replica_that_beats_is_listed_as_just_heard,

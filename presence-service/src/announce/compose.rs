@@ -10,15 +10,33 @@ use crate::domain::announce::{Event, for_contacts, for_own_devices};
 use crate::domain::pending::Announcement;
 use crate::store::Located;
 
+/// One user's change and those who are told of it now.
+pub struct Telling<'a> {
+    /// The change.
+    pub told: &'a Announcement,
+    /// Who shares a conversation with the user.
+    pub contacts: &'a [UserId],
+}
+
+impl Telling<'_> {
+    fn for_own_devices(&self) -> Option<Event> {
+        for_own_devices(self.told.own_before, self.told.after)
+    }
+
+    fn for_contacts(&self) -> Option<Event> {
+        for_contacts(self.told.before, self.told.after)
+    }
+}
+
 /// Everybody who may have to be told something, each once.
-pub fn listeners(batch: &[Announcement], contacts: &[Vec<UserId>]) -> Vec<UserId> {
+pub fn listeners(tellings: &[Telling<'_>]) -> Vec<UserId> {
     let mut listeners = BTreeSet::new();
-    for (told, contacts) in batch.iter().zip(contacts) {
-        if for_own_devices(told.before, told.after).is_some() {
-            listeners.insert(&told.user_id);
+    for telling in tellings {
+        if telling.for_own_devices().is_some() {
+            listeners.insert(&telling.told.user_id);
         }
-        if for_contacts(told.before, told.after).is_some() {
-            listeners.extend(contacts);
+        if telling.for_contacts().is_some() {
+            listeners.extend(telling.contacts);
         }
     }
     listeners.into_iter().cloned().collect()
@@ -26,19 +44,19 @@ pub fn listeners(batch: &[Announcement], contacts: &[Vec<UserId>]) -> Vec<UserId
 
 /// The pushes of each gateway that has somebody to tell.
 pub fn pushes(
-    batch: &[Announcement],
-    contacts: &[Vec<UserId>],
+    tellings: &[Telling<'_>],
     listeners: &[UserId],
     located: &Located,
 ) -> Vec<(GatewayRef, Vec<Push>)> {
     let places = Places::new(listeners, located);
     let mut pushes: Vec<Vec<Push>> = vec![Vec::new(); located.gateways.len()];
-    for (told, contacts) in batch.iter().zip(contacts) {
-        if let Some(event) = for_contacts(told.before, told.after) {
+    for telling in tellings {
+        let Telling { told, contacts } = telling;
+        if let Some(event) = telling.for_contacts() {
             let others = contacts.iter().filter(|contact| **contact != told.user_id);
             places.add(&mut pushes, others, told, &frame_for_contacts(told, event), |_, _| true);
         }
-        if let Some(event) = for_own_devices(told.before, told.after) {
+        if let Some(event) = telling.for_own_devices() {
             let is_other = |gateway: &(String, u64), connection| {
                 told.by.as_ref().is_none_or(|by| {
                     by.connection != connection
@@ -162,14 +180,16 @@ mod tests {
             after: standing(after),
             last_seen_ms: 77,
             by: by.map(|connection| Place { gateway, connection }),
+            own_before: standing(before),
+            is_partly_told: false,
         }
     }
 
     /// ann: 1 and 2 at g1; bob: 3 at g1, 4 at g2; cid is nowhere.
-    fn composed(told: Announcement) -> Vec<(String, Vec<u64>, Value)> {
-        let batch = [told];
-        let contacts = [vec![user("bob"), user("cid")]];
-        let listeners = listeners(&batch, &contacts);
+    fn composed(told: &Announcement) -> Vec<(String, Vec<u64>, Value)> {
+        let contacts = [user("bob"), user("cid")];
+        let tellings = [Telling { told, contacts: &contacts }];
+        let listeners = listeners(&tellings);
         let mut located = Located::default();
         for listener in &listeners {
             let places: &[(&str, u64)] = match listener.as_str() {
@@ -182,7 +202,7 @@ mod tests {
             }
             located.end_user();
         }
-        let mut all: Vec<_> = pushes(&batch, &contacts, &listeners, &located)
+        let mut all: Vec<_> = pushes(&tellings, &listeners, &located)
             .into_iter()
             .flat_map(|(gateway, pushes)| {
                 pushes.into_iter().map(move |push| {
@@ -198,7 +218,7 @@ mod tests {
 
     #[test]
     fn each_gateway_gets_one_push_for_the_contacts_it_has() {
-        let all = composed(told((0, Chosen::Online), (1, Chosen::Online), Some(1)));
+        let all = composed(&told((0, Chosen::Online), (1, Chosen::Online), Some(1)));
         let places: Vec<_> = all.iter().map(|(gateway, at, _)| (gateway.as_str(), &**at)).collect();
         assert_eq!(places, [("g1", &[3][..]), ("g2", &[4][..])]);
         assert_eq!(all[0].2["event"], "user_online");
@@ -208,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_user_s_other_devices_are_told_but_not_the_one_that_did_it() {
-        let all = composed(told((1, Chosen::Online), (2, Chosen::Online), Some(2)));
+        let all = composed(&told((1, Chosen::Online), (2, Chosen::Online), Some(2)));
         let own: Vec<_> = all.iter().filter(|(_, at, _)| at == &[1]).collect();
         assert_eq!(own.len(), 1);
         assert_eq!(own[0].2["event"], "device_connected");
@@ -217,7 +237,7 @@ mod tests {
 
     #[test]
     fn contacts_see_the_invisible_as_offline_and_own_devices_see_the_choice() {
-        let all = composed(told((2, Chosen::Online), (2, Chosen::Invisible), Some(2)));
+        let all = composed(&told((2, Chosen::Online), (2, Chosen::Invisible), Some(2)));
         let frame = |connection| &all.iter().find(|(_, at, _)| at == &[connection]).unwrap().2;
         assert_eq!(frame(3)["status"], "offline");
         assert_eq!((&frame(3)["event"], &frame(3)["devices"]), (&"user_offline".into(), &0.into()));

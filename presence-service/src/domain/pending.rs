@@ -10,7 +10,7 @@ use proto::id::UserId;
 
 use super::announce::{Timing, timing};
 use super::registration::{Change, Place};
-use super::status::Standing;
+use super::status::{Chosen, Standing};
 
 /// What is to be told of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub struct Announcement {
     pub last_seen_ms: u64,
     /// Is not told itself.
     pub by: Option<Place>,
+    /// What own devices believe.
+    pub own_before: Standing,
+    /// Some of the others may know it already, and some not.
+    pub is_partly_told: bool,
 }
 
 /// What became of a change.
@@ -44,8 +48,30 @@ struct Entry {
     after: Standing,
     last_seen_ms: u64,
     by: Option<Place>,
+    own_before: Standing,
+    is_partly_told: bool,
     /// Set while it waits for the grace time.
     due_ms: Option<u64>,
+}
+
+/// What could not be told is told again after so long, or after the grace time where that is longer.
+const AGAIN: Duration = Duration::from_millis(500);
+
+impl Entry {
+    /// Whether nothing is left to tell. Where some know of a change that is undone and some never heard of
+    /// it, all are told what is true.
+    fn is_back(&mut self) -> bool {
+        if self.before != self.after {
+            return false;
+        }
+        if self.is_partly_told {
+            self.before.devices = u32::from(!self.after.is_visible());
+            if self.before.chosen == Chosen::Invisible {
+                self.before.chosen = Chosen::Online;
+            }
+        }
+        self.before == self.after
+    }
 }
 
 /// The waiting changes. The time is any clock that does not go back.
@@ -94,14 +120,18 @@ impl Pending {
             let due_ms = (timing == Timing::AfterGrace).then(|| self.due_ms(now_ms));
             let Change { before, after, last_seen_ms, by, .. } = change;
             self.queue(&user_id, due_ms);
-            self.users.insert(user_id, Entry { before, after, last_seen_ms, by, due_ms });
+            let (own_before, is_partly_told) = (before, false);
+            let entry =
+                Entry { before, after, last_seen_ms, by, own_before, is_partly_told, due_ms };
+            self.users.insert(user_id, entry);
             return Added::Taken;
         };
+        let is_own_told = entry.own_before == entry.after;
         entry.after = change.after;
         entry.last_seen_ms = change.last_seen_ms;
         // Two connections did it: then both are told.
-        entry.by = if entry.by == change.by { change.by } else { None };
-        if entry.before == entry.after {
+        entry.by = if is_own_told || entry.by == change.by { change.by } else { None };
+        if entry.is_back() {
             self.users.remove(&user_id);
             return Added::Suppressed;
         }
@@ -115,6 +145,31 @@ impl Pending {
             entry.due_ms = due_ms;
             self.queue(&user_id, due_ms);
         }
+        Added::Taken
+    }
+
+    /// Takes back what could not be told to everybody, to be told later and with what changed meanwhile.
+    pub fn put_back(&mut self, told: Announcement, now_ms: u64) -> Added {
+        let due_ms = now_ms + self.grace.max(AGAIN).as_millis() as u64;
+        if let Some(entry) = self.users.get_mut(&told.user_id) {
+            entry.before = told.before;
+            entry.own_before = told.own_before;
+            entry.is_partly_told |= told.is_partly_told;
+            if entry.is_back() {
+                self.users.remove(&told.user_id);
+                return Added::Suppressed;
+            }
+            return Added::Taken;
+        }
+        if self.users.len() >= self.bound {
+            return Added::Dropped;
+        }
+        let Announcement { user_id, before, after, last_seen_ms, by, own_before, is_partly_told } =
+            told;
+        self.queue(&user_id, Some(due_ms));
+        let due_ms = Some(due_ms);
+        let entry = Entry { before, after, last_seen_ms, by, own_before, is_partly_told, due_ms };
+        self.users.insert(user_id, entry);
         Added::Taken
     }
 
@@ -160,9 +215,18 @@ impl Pending {
             if self.users.get(&user_id).is_none_or(|entry| entry.due_ms.is_some()) {
                 continue;
             }
-            if let Some(Entry { before, after, last_seen_ms, by, .. }) = self.users.remove(&user_id)
-            {
-                taken.push(Announcement { user_id, before, after, last_seen_ms, by });
+            if let Some(entry) = self.users.remove(&user_id) {
+                let Entry { before, after, last_seen_ms, by, own_before, is_partly_told, .. } =
+                    entry;
+                taken.push(Announcement {
+                    user_id,
+                    before,
+                    after,
+                    last_seen_ms,
+                    by,
+                    own_before,
+                    is_partly_told,
+                });
             }
         }
         taken
@@ -291,5 +355,31 @@ mod tests {
         pending.add(left("bob", 1), 0);
         pending.release_held();
         assert_eq!(taken(&mut pending, 0), [("bob".to_owned(), 1, 0)]);
+    }
+
+    #[test]
+    fn what_is_put_back_is_told_later_with_what_changed_meanwhile() {
+        let mut pending = Pending::new(GRACE, 10);
+        pending.add(came("ann", 0), 0);
+        let told = pending.take(0, 10).remove(0);
+        pending.put_back(told.clone(), 0);
+        assert_eq!(taken(&mut pending, 2_000), [("ann".to_owned(), 0, 1)]);
+        pending.add(came("ann", 1), 3_000);
+        assert_eq!(pending.put_back(told.clone(), 3_000), Added::Taken);
+        assert_eq!(taken(&mut pending, 3_000), [("ann".to_owned(), 0, 2)]);
+        pending.put_back(told, 4_000);
+        assert_eq!(pending.add(left("ann", 1), 4_001), Added::Suppressed, "nobody heard of it");
+        assert!(taken(&mut pending, 100_000).is_empty());
+    }
+
+    #[test]
+    fn what_some_heard_and_some_did_not_is_told_to_all_when_it_is_undone() {
+        let mut pending = Pending::new(GRACE, 10);
+        pending.add(came("ann", 0), 0);
+        let mut told = pending.take(0, 10).remove(0);
+        told.is_partly_told = true;
+        pending.put_back(told, 0);
+        assert_eq!(pending.add(left("ann", 1), 1), Added::Taken);
+        assert_eq!(taken(&mut pending, 100_000), [("ann".to_owned(), 1, 0)]);
     }
 }

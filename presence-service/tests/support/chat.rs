@@ -1,21 +1,51 @@
 //! A chat service that knows who shares a conversation, and nothing else.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use platform::grpc::{GrpcChannel, Incoming, in_memory};
 use platform::shutdown::{Shutdown, Tasks};
 use proto::chat::chat_server::{Chat, ChatServer};
+use proto::chat::chosen_statuses_server::{ChosenStatuses, ChosenStatusesServer};
 use proto::chat::{
-    ContactList, ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
-    GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
-    ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
-    MembersAmongReply, MembersAmongRequest, ReadEntriesReply, ReadEntriesRequest,
+    ChosenStatus, ContactList, ContactsReply, ContactsRequest, Conversation, ExplainReply,
+    ExplainRequest, GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply,
+    HeadsRequest, KeepChosenReply, KeepChosenRequest, ListConversationsReply,
+    ListConversationsRequest, ListMembersReply, ListMembersRequest, MembersAmongReply,
+    MembersAmongRequest, ReadChosenReply, ReadChosenRequest, ReadEntriesReply, ReadEntriesRequest,
     SearchUsersRequest, SyncEvent, SyncRequest,
 };
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-pub struct Acquaintances(pub HashMap<&'static str, Vec<&'static str>>);
+/// What a test says about the chat service, and sees of it.
+#[derive(Debug, Default)]
+pub struct ChatState {
+    /// Every question fails.
+    pub is_away: AtomicBool,
+    /// What users chose, as it is stored.
+    pub chosen: Mutex<HashMap<String, String>>,
+    /// Questions for contacts.
+    pub contact_calls: AtomicUsize,
+}
+
+impl ChatState {
+    fn asked(&self) -> Result<(), Status> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(Status::unavailable("switched off"));
+        }
+        Ok(())
+    }
+}
+
+/// Answers for users who know each other.
+#[derive(Clone)]
+pub struct Acquaintances {
+    pub known: Arc<HashMap<&'static str, Vec<&'static str>>>,
+    pub state: Arc<ChatState>,
+}
 
 impl Acquaintances {
     /// Serves over a pipe.
@@ -23,10 +53,48 @@ impl Acquaintances {
         let (channel, incoming): (GrpcChannel, Incoming) = in_memory();
         let stop = shutdown.clone();
         tasks.spawn("chat", async move {
-            let routes = Routes::new(ChatServer::new(self));
+            let routes = Routes::new(ChatServer::new(self.clone()))
+                .add_service(ChosenStatusesServer::new(self));
             platform::grpc::serve(routes, incoming, stop).await.unwrap();
         });
         channel
+    }
+
+    fn page(&self, user_id: &str, after: &str, limit: usize) -> ContactList {
+        let known = self.known.get(user_id).map(Vec::as_slice).unwrap_or_default();
+        let start = if after.is_empty() { 0 } else { after.parse().unwrap() };
+        let end = known.len().min(start + limit);
+        ContactList {
+            user_ids: known[start..end].iter().map(ToString::to_string).collect(),
+            next: if end < known.len() { end.to_string() } else { String::new() },
+            large: u32::from(start == 0 && user_id.starts_with("crowd")),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl ChosenStatuses for Acquaintances {
+    async fn keep(
+        &self,
+        request: Request<KeepChosenRequest>,
+    ) -> Result<Response<KeepChosenReply>, Status> {
+        self.state.asked()?;
+        let kept = request.into_inner().chosen.into_iter().map(|it| (it.user_id, it.status));
+        self.state.chosen.lock().extend(kept);
+        Ok(Response::new(KeepChosenReply {}))
+    }
+
+    async fn read(
+        &self,
+        request: Request<ReadChosenRequest>,
+    ) -> Result<Response<ReadChosenReply>, Status> {
+        self.state.asked()?;
+        let kept = self.state.chosen.lock();
+        let read = |user_id: String| {
+            kept.get(&user_id).map(|status| ChosenStatus { status: status.clone(), user_id })
+        };
+        let chosen = request.into_inner().user_ids.into_iter().filter_map(read).collect();
+        Ok(Response::new(ReadChosenReply { chosen }))
     }
 }
 
@@ -40,14 +108,13 @@ impl Chat for Acquaintances {
         &self,
         request: Request<ContactsRequest>,
     ) -> Result<Response<ContactsReply>, Status> {
-        let known = |id: &String| ContactList {
-            user_ids: self
-                .0
-                .get(id.as_str())
-                .map(|names| names.iter().map(ToString::to_string).collect())
-                .unwrap_or_default(),
+        self.state.contact_calls.fetch_add(1, Ordering::Relaxed);
+        self.state.asked()?;
+        let request = request.into_inner();
+        let page = |(user_id, after): (&String, &String)| {
+            self.page(user_id, after, request.limit as usize)
         };
-        let lists = request.get_ref().user_ids.iter().map(known).collect();
+        let lists = request.user_ids.iter().zip(&request.after).map(page).collect();
         Ok(Response::new(ContactsReply { lists }))
     }
 

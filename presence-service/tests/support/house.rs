@@ -28,12 +28,13 @@ use proto::presence::{
 use serde_json::Value;
 use tonic::Status;
 
-use super::chat::Acquaintances;
+use super::chat::{Acquaintances, ChatState};
 
 pub struct House {
     pub bus: Arc<InProcessBus>,
     pub client: PresenceClient<GrpcChannel>,
     pub metrics: Metrics,
+    pub chat: Arc<ChatState>,
     shutdown: Shutdown,
     chat_stop: Shutdown,
     tasks: Tasks,
@@ -41,6 +42,8 @@ pub struct House {
 
 /// Short times, so that their end can be waited for.
 pub const LEASE: Duration = Duration::from_millis(600);
+/// Contacts of one step.
+pub const CONTACTS: u32 = 100;
 pub const GRACE: Duration = Duration::from_millis(300);
 
 impl House {
@@ -74,7 +77,9 @@ impl House {
         let (tasks, shutdown, chat_stop) = (Tasks::new(), Shutdown::new(), Shutdown::new());
         let known: HashMap<_, _> =
             acquaintances.iter().map(|(user, others)| (*user, others.to_vec())).collect();
-        let chat = Acquaintances(known).serve(&tasks, &chat_stop);
+        let chat_state = Arc::new(ChatState::default());
+        let chat = Acquaintances { known: Arc::new(known), state: Arc::clone(&chat_state) }
+            .serve(&tasks, &chat_stop);
         let bus = Arc::new(InProcessBus::new(InProcessConfig::default()));
         let (channel, incoming) = in_memory();
         let metrics = Metrics::new();
@@ -83,6 +88,7 @@ impl House {
             sweep_after_ms: LEASE.as_millis() as u64,
             offline_grace_ms: grace.as_millis() as u64,
             contacts_timeout_ms: 500,
+            contacts: CONTACTS,
             ..PresenceSettings::default()
         };
         let adapters = Adapters {
@@ -96,7 +102,8 @@ impl House {
         let service = build(settings, adapters);
         let stop = shutdown.clone();
         tasks.spawn("service", service.run(incoming, stop));
-        Self { bus, client: PresenceClient::new(channel), metrics, shutdown, chat_stop, tasks }
+        let (client, chat) = (PresenceClient::new(channel), chat_state);
+        Self { bus, client, metrics, chat, shutdown, chat_stop, tasks }
     }
 
     pub async fn gateway(&self, id: &str) -> Gateway {

@@ -1,0 +1,58 @@
+//! Contacts, page by page: who is told about users' presence.
+
+use proto::chat::{ContactList, ContactsReply, ContactsRequest};
+use proto::id::UserId;
+use tonic::Status;
+
+use super::{ChatQueries, unavailable, users};
+use crate::store::contacts::{ContactsBound, ContactsOf, ContactsPage};
+
+/// Contacts of all users in one answer.
+const MAX_CONTACTS: u32 = 65_536;
+/// Members of a group that are named where the question does not say.
+const GROUP_MEMBERS: u32 = 512;
+/// More rows of one conversation are not read for this.
+const MAX_GROUP_MEMBERS: u32 = 100_000;
+
+impl ChatQueries {
+    pub(super) async fn contacts_of(
+        &self,
+        request: ContactsRequest,
+    ) -> Result<ContactsReply, Status> {
+        let users = users(&request.user_ids)?;
+        let most = MAX_CONTACTS / u32::try_from(users.len().max(1)).unwrap_or(u32::MAX);
+        let group_members = match request.group_members {
+            0 => GROUP_MEMBERS,
+            members => members.clamp(2, MAX_GROUP_MEMBERS),
+        };
+        let bound = ContactsBound { limit: request.limit.clamp(1, most.max(1)), group_members };
+        let mut afters = request.after.into_iter();
+        let asked = users
+            .into_iter()
+            .map(|user_id| {
+                let after = place(afters.next().unwrap_or_default())?;
+                Ok(ContactsOf { user_id, after })
+            })
+            .collect::<Result<Vec<_>, Status>>()?;
+        let pages = self.store.contacts(&asked, bound).await.map_err(unavailable)?;
+        Ok(ContactsReply { lists: pages.into_iter().map(list).collect() })
+    }
+}
+
+/// A place in a walk, as it was answered: one digit, and a user id or nothing.
+fn place(after: String) -> Result<String, Status> {
+    let is_place = after.is_empty()
+        || after.split_at_checked(1).is_some_and(|(rank, user_id)| {
+            matches!(rank, "0" | "1") && (user_id.is_empty() || UserId::parse(user_id).is_ok())
+        });
+    let refuse = || Status::invalid_argument("`after` is the `next` of the answer before");
+    if is_place { Ok(after) } else { Err(refuse()) }
+}
+
+fn list(page: ContactsPage) -> ContactList {
+    ContactList {
+        user_ids: page.user_ids.iter().map(ToString::to_string).collect(),
+        next: page.next.unwrap_or_default(),
+        large: page.large,
+    }
+}
