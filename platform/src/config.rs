@@ -49,8 +49,9 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Reads a configuration. `T::default()` names every key, an absent value being `null`; every section
-/// is `#[serde(default)]`, so that only what was set is handed to it.
+/// Reads a configuration. `T::default()` names every key, an absent value being `null`, and gives each key the
+/// value that it has while nobody sets it, whichever other keys of its section are set. Only the default of a
+/// secret comes from the type of its section, which is therefore `#[serde(default)]`.
 pub fn load<T>(source: &Source) -> Result<T, ConfigErrors>
 where
     T: Serialize + DeserializeOwned + Default,
@@ -85,9 +86,14 @@ where
 
 /// Every key with its default, in order: what the documentation must list.
 pub fn keys<T: Serialize + Default>() -> Vec<(String, String)> {
+    values(&T::default())
+}
+
+/// Every key of a configuration with its value, in order; no secrets.
+pub fn values<T: Serialize>(config: &T) -> Vec<(String, String)> {
     let mut keys = Vec::new();
-    if let Ok(defaults) = serde_json::to_value(T::default()) {
-        collect(&defaults, "", &mut keys);
+    if let Ok(values) = serde_json::to_value(config) {
+        collect(&values, "", &mut keys);
     }
     keys
 }

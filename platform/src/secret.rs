@@ -5,6 +5,9 @@ use std::fmt;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// What is printed in its place.
+pub(crate) const REDACTED: &str = "redacted";
+
 /// A secret from the configuration.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
@@ -28,13 +31,13 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("redacted")
+        f.write_str(REDACTED)
     }
 }
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("redacted")
+        f.write_str(REDACTED)
     }
 }
 
@@ -47,7 +50,7 @@ impl<'de> Deserialize<'de> for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if self.is_empty() { "" } else { "redacted" })
+        serializer.serialize_str(if self.is_empty() { "" } else { REDACTED })
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::secret::REDACTED;
+
 /// Longest part of a wrong value that is shown.
 const SHOWN_CHARS: usize = 40;
 
@@ -28,7 +30,7 @@ struct Setting {
 
 impl<'a> Layers<'a> {
     pub(super) fn new(defaults: &'a Value) -> Self {
-        let merged = Value::Object(Map::new());
+        let merged = readable(defaults);
         Self { defaults, merged, settings: BTreeMap::new(), mistakes: Vec::new() }
     }
 
@@ -104,13 +106,19 @@ impl<'a> Layers<'a> {
         self.settings.insert(key.to_owned(), setting);
     }
 
+    /// Takes a setting back: its key has its default again.
     fn remove(&mut self, key: &str) {
         let (section, name) = match key.rsplit_once('.') {
             Some((section, name)) => (format!("/{}", section.replace('.', "/")), name),
             None => (String::new(), key),
         };
+        let default = self.defaults.pointer(&section).and_then(|section| section.get(name));
+        let default = default.filter(|default| !is_secret(default)).cloned();
         if let Some(Value::Object(fields)) = self.merged.pointer_mut(&section) {
-            fields.remove(name);
+            match default {
+                Some(default) => fields.insert(name.to_owned(), default),
+                None => fields.remove(name),
+            };
         }
         self.settings.remove(key);
     }
@@ -146,6 +154,22 @@ impl<'a> Layers<'a> {
             }
         }
     }
+}
+
+/// The defaults as something to read from. The default of a secret is not written out: it comes from the type
+/// of its section.
+fn readable(defaults: &Value) -> Value {
+    match defaults {
+        Value::Object(fields) => {
+            let fields = fields.iter().filter(|(_, value)| !is_secret(value));
+            Value::Object(fields.map(|(name, value)| (name.clone(), readable(value))).collect())
+        }
+        leaf => leaf.clone(),
+    }
+}
+
+fn is_secret(value: &Value) -> bool {
+    value.as_str() == Some(REDACTED)
 }
 
 /// A variable's text as the type that the default has.
