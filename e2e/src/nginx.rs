@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -45,6 +46,22 @@ pub struct Nginx {
 impl Nginx {
     /// Starts it before two gateways (`host:port`) on a free port beside the first one.
     pub async fn start(label: &str, gateways: [&str; 2], balance: Balance) -> Self {
+        let nginx = Self::before(label, gateways, balance);
+        nginx.answers(|status| status.is_success()).await;
+        nginx
+    }
+
+    /// Starts it where no gateway is: whatever is asked is answered by Nginx itself.
+    pub async fn before_nobody(label: &str) -> Self {
+        let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = nobody.local_addr().expect("it is bound").to_string();
+        drop(nobody);
+        let nginx = Self::before(label, [&address; 2], Balance::ByUser);
+        nginx.answers(|status| status == StatusCode::BAD_GATEWAY).await;
+        nginx
+    }
+
+    fn before(label: &str, gateways: [&str; 2], balance: Balance) -> Self {
         let (host, _) = gateways[0].rsplit_once(':').expect("host:port");
         let free = TcpListener::bind((host, 0)).expect("a free port");
         let address = free.local_addr().expect("it is bound").to_string();
@@ -57,9 +74,12 @@ impl Nginx {
             .expect("its folder can be written");
         let log = log_folder().join(format!("{label}-nginx.log"));
         let child = spawn(&file, &File::create(&log).expect("log file"));
-        let nginx = Self { address, child, log, _folder: folder };
-        nginx.answers().await;
-        nginx
+        Self { address, child, log, _folder: folder }
+    }
+
+    /// Everything that it has written to its logs.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("its log can be read")
     }
 
     /// `host:port` for clients.
@@ -67,12 +87,12 @@ impl Nginx {
         &self.address
     }
 
-    async fn answers(&self) {
+    async fn answers(&self, is_expected: impl Fn(StatusCode) -> bool) {
         let url = format!("http://{}/api/v1/meta", self.address);
         let says = || std::fs::read_to_string(&self.log).unwrap_or_default();
         eventually("Nginx answers", Duration::from_secs(20), || async {
             match reqwest::get(&url).await {
-                Ok(answer) if answer.status().is_success() => Ok(()),
+                Ok(answer) if is_expected(answer.status()) => Ok(()),
                 Ok(answer) => Err(format!("{}: {}", answer.status(), says())),
                 Err(error) => Err(format!("{error}: {}", says())),
             }

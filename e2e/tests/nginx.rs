@@ -343,3 +343,29 @@ async fn a_post_that_came_to_the_wrong_gateway_is_told_so_and_arrives_when_it_is
     assert!(misdirected > 0, "half of all turns are the other's");
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn a_token_in_a_query_stands_in_no_log_of_nginx_even_while_the_gateways_are_away() {
+    let nginx = Nginx::before_nobody("nginx-logs").await;
+    let base = format!("http://{}", nginx.address());
+    let http = reqwest::Client::new();
+    for request in [
+        http.get(format!("{base}/ws?token=SECRET&user=ann")),
+        http.get(format!("{base}/sse?token=SECRET")),
+        http.post(format!("{base}/sse/gateway-1.1?token=SECRET")).body("{}"),
+        http.get(format!("{base}/api/v1/me?token=SECRET")),
+        http.get(format!("{base}/ws?token=SECRET")).header(header::TRANSFER_ENCODING, "nonsense"),
+        http.get(format!("{base}/ws")).bearer_auth("SECRET"),
+        http.get(format!("{base}/ws")).header(header::SEC_WEBSOCKET_PROTOCOL, "bearer.SECRET"),
+    ] {
+        request.send().await.expect("Nginx answers");
+    }
+    let lines = |log: &str| log.lines().filter(|line| line.contains(" /ws 502 ")).count();
+    eventually("the requests are in the log", Duration::from_secs(10), || async {
+        let log = nginx.logged();
+        if lines(&log) >= 3 { Ok(()) } else { Err(log) }
+    })
+    .await;
+    let log = nginx.logged();
+    assert!(!log.contains("SECRET"), "{log}");
+}

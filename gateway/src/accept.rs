@@ -3,7 +3,10 @@
 //! Our own loop, because the framework's sets no timeout for slow handshakes, no `TCP_NODELAY`, counts
 //! nothing, and leaves upgraded sockets to themselves.
 
+mod answers;
+mod cors;
 mod events;
+mod health;
 mod refuse;
 pub(crate) mod stream;
 pub(crate) mod upgrade;
@@ -16,6 +19,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Request;
+use axum::middleware;
 use axum::routing::{get, post};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -46,9 +50,12 @@ pub(crate) fn routes(shared: Shared) -> Router {
         .route("/ws/{conversation_id}", get(upgrade::upgrade_joined))
         .route("/sse", get(events::open))
         .route("/sse/{connection_id}", post(events::post).layer(posts))
+        .route("/health", get(health::show))
         .with_state(shared.clone())
-        .merge(api::router(shared))
+        .merge(api::router(shared.clone()))
         .fallback(pages::serve)
+        .layer(middleware::from_fn_with_state(shared.clone(), cors::allow))
+        .layer(middleware::from_fn_with_state(shared, answers::complete))
 }
 
 /// Who a request came from; an extension of every request.

@@ -19,8 +19,8 @@ mod users;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -114,12 +114,8 @@ async fn unknown() -> impl IntoResponse {
     ApiError::not_found("there is no such path; see /api/v1/openapi.json")
 }
 
-async fn method_not_allowed() -> impl IntoResponse {
-    (
-        StatusCode::METHOD_NOT_ALLOWED,
-        [(header::CACHE_CONTROL, "no-store")],
-        ApiError::method_not_allowed().body(),
-    )
+async fn method_not_allowed() -> Response {
+    ApiError::method_not_allowed().with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 impl FromRequestParts<Shared> for Identity {

@@ -12,11 +12,45 @@ use proto::frame::server::Quality;
 
 use crate::dropped::Dropped;
 
-/// A closed set of words: error codes, close codes.
+/// A close code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CodeLabel {
-    /// The word.
+    /// The number.
     pub code: &'static str,
+}
+
+/// By which way somebody came who was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// A WebSocket, or the request for one.
+    Ws,
+    /// An event stream and what is posted for it.
+    Sse,
+    /// REST.
+    Rest,
+    /// The pages, and paths that do not exist.
+    Page,
+}
+
+impl Door {
+    /// As a label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ws => "ws",
+            Self::Sse => "sse",
+            Self::Rest => "rest",
+            Self::Page => "page",
+        }
+    }
+}
+
+/// An error: a code of the closed list, and the way of whoever was told it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ErrorLabel {
+    /// The code, as clients are told it.
+    pub code: &'static str,
+    /// The way.
+    pub via: &'static str,
 }
 
 /// A limit by name.
@@ -51,8 +85,8 @@ pub struct GatewayMetrics {
     pub frames_in: Counter,
     /// Frames written.
     pub frames_out: Counter,
-    /// Errors told, by code.
-    pub errors: Family<CodeLabel, Counter>,
+    /// Errors told, whoever made them, by code and way.
+    pub errors: Family<ErrorLabel, Counter>,
     /// Sockets closed by us, by close code.
     pub closes: Family<CodeLabel, Counter>,
     /// Profiles that connections were given, by the quality of their network.
@@ -123,7 +157,7 @@ impl GatewayMetrics {
             r.register("welcomed", "Sockets welcomed", this.welcomed.clone());
             r.register("frames_in", "Frames received", this.frames_in.clone());
             r.register("frames_out", "Frames written", this.frames_out.clone());
-            r.register("errors", "Errors told, by code", this.errors.clone());
+            r.register("errors", "Errors told to clients, by code and way", this.errors.clone());
             r.register("closes", "Sockets closed, by code", this.closes.clone());
             r.register("network_profiles", "Profiles given, by quality", this.profiles.clone());
             r.register("refused", "Not let in, by the limit that was met", this.refused.clone());
@@ -210,7 +244,8 @@ impl GatewayMetrics {
     }
 
     /// Counts an error that a client is told.
-    pub fn error(&self, code: ErrorCode) {
-        self.errors.get_or_create(&CodeLabel { code: code.as_str() }).inc();
+    pub fn error(&self, code: ErrorCode, door: Door) {
+        let label = ErrorLabel { code: code.as_str(), via: door.as_str() };
+        self.errors.get_or_create(&label).inc();
     }
 }

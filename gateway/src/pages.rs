@@ -1,13 +1,28 @@
-//! The chat page, built into the binary.
+//! The chat page, built into the binary. Its files are compressed once, when the first of them is asked for;
+//! paths that are none of its own are 404.
 
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::LazyLock;
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
+
+use crate::api::error::ApiError;
 
 #[derive(RustEmbed)]
 #[folder = "../web/dist"]
 struct Pages;
+
+/// The paths under which the app is opened; its files have their own.
+const ROUTES: [&str; 2] = ["/", "/index.html"];
+/// The file that is the app.
+const APP: &str = "index.html";
 
 /// What is shown where the page was not built.
 const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Tidings</title>
@@ -16,59 +31,146 @@ const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Tidings</titl
 The socket is at <code>/ws</code>, REST at <code>/api/v1</code>.</p>";
 
 /// Nothing from elsewhere, no inline script, no framing.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' https: data:; connect-src 'self' ws: wss:; \
-     style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; img-src 'self' https: data:; connect-src 'self' ws: wss:; \
+     style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
 
-/// Answers with a file of the page; unknown paths get the page itself.
-pub(crate) async fn serve(uri: Uri, headers: HeaderMap) -> Response {
-    let path = uri.path().trim_start_matches('/');
-    let (name, file) = match Pages::get(path) {
-        Some(file) if !path.is_empty() => (path, Some(file)),
-        _ if path.contains('.') => return StatusCode::NOT_FOUND.into_response(),
-        _ => ("index.html", Pages::get("index.html")),
-    };
-    let mut response = match file {
-        Some(file) => {
-            let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..12]));
-            if headers
-                .get(header::IF_NONE_MATCH)
-                .is_some_and(|known| known.as_bytes() == etag.as_bytes())
-            {
-                StatusCode::NOT_MODIFIED.into_response()
-            } else {
-                let kind = mime_guess::from_path(name).first_or_octet_stream();
-                let mut response = Response::new(Body::from(file.data.into_owned()));
-                set(&mut response, header::CONTENT_TYPE, kind.as_ref());
-                set(&mut response, header::ETAG, &etag);
-                response
-            }
-        }
-        None => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], NOT_BUILT).into_response(),
-    };
-    // The builder puts a hash of the content into the names of assets.
-    let caching = if name.starts_with("assets/") {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
-    set(&mut response, header::CACHE_CONTROL, caching);
-    set(&mut response, header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
-    set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(&mut response, header::REFERRER_POLICY, "no-referrer");
-    response
+/// A file in both forms.
+struct File {
+    kind: HeaderValue,
+    etag: String,
+    plain: Bytes,
+    /// None where it would be no smaller.
+    gzip: Option<Bytes>,
+    caching: &'static str,
 }
 
-fn set(response: &mut Response, name: header::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
+static FILES: LazyLock<HashMap<String, File>> = LazyLock::new(|| {
+    let embedded =
+        Pages::iter().filter_map(|name| Some((name.to_string(), Pages::get(&name)?.data)));
+    let mut files: HashMap<_, _> =
+        embedded.map(|(name, data)| (name.clone(), File::new(&name, data))).collect();
+    let not_built = || File::new(APP, Cow::Borrowed(NOT_BUILT.as_bytes()));
+    files.entry(APP.to_owned()).or_insert_with(not_built);
+    files
+});
+
+impl File {
+    fn new(name: &str, data: Cow<'static, [u8]>) -> Self {
+        let plain = match data {
+            Cow::Borrowed(data) => Bytes::from_static(data),
+            Cow::Owned(data) => Bytes::from(data),
+        };
+        let kind = mime_guess::from_path(name).first_or_octet_stream();
+        let is_text = kind.type_() == "text" || kind.suffix().is_some_and(|it| it == "xml");
+        let charset = if kind.type_() == "text" { "; charset=utf-8" } else { "" };
+        let octets = HeaderValue::from_static("application/octet-stream");
+        Self {
+            kind: HeaderValue::from_str(&format!("{kind}{charset}")).unwrap_or(octets),
+            etag: etag(&plain),
+            gzip: compressed(&plain).filter(|gzip| is_text && gzip.len() < plain.len()),
+            plain,
+            // The builder puts a hash of the content into the names of assets.
+            caching: if name.starts_with("assets/") {
+                "public, max-age=31536000, immutable"
+            } else {
+                "no-cache"
+            },
+        }
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
+/// A tag of the content, without quotes.
+fn etag(data: &[u8]) -> String {
+    use sha1::Digest as _;
+    let hash = sha1::Sha1::digest(data);
+    u128::from_be_bytes(*hash.first_chunk().unwrap_or(&[0; 16])).to_string()
+}
+
+fn compressed(data: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(data).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
+
+/// Answers with a file of the page, or with the page itself at its routes.
+pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let name = if ROUTES.contains(&uri.path()) { APP } else { uri.path().trim_start_matches('/') };
+    let Some(file) = FILES.get(name) else {
+        let text = "there is no such path; the page is at /, REST at /api/v1, sockets at /ws";
+        return ApiError::not_found(text).into_response();
+    };
+    if method != Method::GET && method != Method::HEAD {
+        let text = "a page is read with GET";
+        let refusal = ApiError::new(proto::error_code::ErrorCode::BadFrame, text);
+        let mut response = refusal.with_status(StatusCode::METHOD_NOT_ALLOWED);
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    answer(file, &headers)
+}
+
+fn answer(file: &File, headers: &HeaderMap) -> Response {
+    let gzip = file.gzip.as_ref().filter(|_| takes_gzip(headers));
+    let etag = format!("\"{}{}\"", file.etag, if gzip.is_some() { "-gzip" } else { "" });
+    let known = headers.get(header::IF_NONE_MATCH);
+    let is_known = known.is_some_and(|known| known.as_bytes() == etag.as_bytes());
+    let mut response = if is_known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        axum::body::Body::from(gzip.unwrap_or(&file.plain).clone()).into_response()
+    };
+    let put = response.headers_mut();
+    if !is_known {
+        put.insert(header::CONTENT_TYPE, file.kind.clone());
+        if gzip.is_some() {
+            put.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+    }
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        put.insert(header::ETAG, etag);
+    }
+    put.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    put.insert(header::CACHE_CONTROL, HeaderValue::from_static(file.caching));
+    put.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    put.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    put.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// Whether the client takes gzip: named without a quality of zero.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
+    let mut offers =
+        values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    offers.any(|offer| {
+        let (name, quality) = offer.split_once(';').unwrap_or((offer, "q=1"));
+        let quality = quality.trim().trim_start_matches("q=").parse().unwrap_or(1.0);
+        name.trim().eq_ignore_ascii_case("gzip") && quality > 0.0
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_those_who_take_it() {
+        let takes = |value: &str| {
+            takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())]))
+        };
+        assert!(takes("gzip") && takes("br, GZIP;q=0.5") && takes("deflate, gzip ;q=1.0"));
+        assert!(!takes("br") && !takes("gzip;q=0") && !takes("") && !takes("gzip;q=0.0"));
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn only_text_that_gets_smaller_is_compressed() {
+        let text = File::new("assets/a.js", Cow::Owned(b"word ".repeat(100)));
+        assert!(text.gzip.is_some_and(|gzip| gzip.len() < 100));
+        assert_eq!(text.caching, "public, max-age=31536000, immutable");
+        assert!(File::new("b.js", Cow::Borrowed(b"x")).gzip.is_none());
+        assert!(File::new("c.png", Cow::Owned(b"word ".repeat(100))).gzip.is_none());
+    }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::TidingsConfig;
+use crate::data_folder;
 
 /// How long the server may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Which server, and who asks.
 #[derive(Debug, Args)]
 pub struct ServerArguments {
-    /// The server [default: where the server on this data folder would listen].
+    /// The server [default: where the server on this data folder listens].
     #[arg(long)]
     url: Option<String>,
     /// A token with the role admin [default: signed with the secret of the data folder].
@@ -42,7 +43,11 @@ impl Server {
     /// Takes what the arguments leave open from the configuration.
     pub fn new(arguments: ServerArguments, config: &TidingsConfig) -> Result<Self> {
         Ok(Self {
-            url: arguments.url.unwrap_or_else(|| format!("http://{}", config.listen)),
+            url: arguments.url.unwrap_or_else(|| {
+                let address = data_folder::address(&config.data);
+                let address = address.map_or_else(|| config.listen.clone(), |it| it.to_string());
+                format!("http://{address}")
+            }),
             token: match arguments.token {
                 Some(token) => token,
                 None => admin_token(config)?,

@@ -4,6 +4,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -68,8 +69,16 @@ impl DataFolder {
         self.after_unclean_end
     }
 
+    /// Says where the server on this folder listens, for commands beside it.
+    pub fn listens_at(&self, address: SocketAddr) -> Result<(), DataFolderError> {
+        let file = address_file(&self.path);
+        std::fs::write(&file, address.to_string()).map_err(|source| io_error(&file, source))
+    }
+
     /// Lets go of the folder, and leaves word that this was meant.
     pub fn close(self) {
+        // Where it is left, a command asks there and is told that nobody answers.
+        let _ = std::fs::remove_file(address_file(&self.path));
         if let Err(error) = self.lock.set_len(0) {
             tracing::debug!(%error, "the next start will take this end for a crash");
         }
@@ -101,7 +110,25 @@ pub fn secret_file(folder: &Path) -> PathBuf {
     folder.join("secret")
 }
 
-/// The same, if it is there already; whoever only signs does not make it, since a server that was
+/// The file that says where the server on a folder listens.
+fn address_file(folder: &Path) -> PathBuf {
+    folder.join("address")
+}
+
+/// Where the server on a folder listens, as far as this machine reaches it; none when it has not said so.
+pub fn address(folder: &Path) -> Option<SocketAddr> {
+    let mut address: SocketAddr =
+        std::fs::read_to_string(address_file(folder)).ok()?.trim().parse().ok()?;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Some(address)
+}
+
+/// The signing secret's file, if it is there already; whoever only signs does not make it, since a server that was
 /// started elsewhere would refuse what it signs.
 pub fn existing_secret_file(folder: &Path) -> Result<PathBuf, DataFolderError> {
     let file = secret_file(folder);
@@ -177,6 +204,23 @@ fn io_error(path: &Path, source: io::Error) -> DataFolderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_find_the_server_of_a_folder_wherever_it_listens() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(parent.path()).unwrap();
+        assert_eq!(address(parent.path()), None);
+        for (listens, reached) in [
+            ("127.0.0.1:8081", "127.0.0.1:8081"),
+            ("0.0.0.0:8081", "127.0.0.1:8081"),
+            ("[::]:8082", "[::1]:8082"),
+        ] {
+            folder.listens_at(listens.parse().unwrap()).unwrap();
+            assert_eq!(address(parent.path()), Some(reached.parse().unwrap()));
+        }
+        folder.close();
+        assert_eq!(address(parent.path()), None);
+    }
 
     #[test]
     fn the_secret_is_made_once_for_its_owner_only() {

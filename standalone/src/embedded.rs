@@ -53,6 +53,7 @@ pub async fn serve(config: TidingsConfig, dev_tokens: Option<bool>) -> Result<En
         format!("cannot listen on {} (--management-listen)", config.management_listen)
     })?;
     let address = listener.local_addr()?;
+    data.listens_at(address)?;
     let mut auth = config.auth_for_serving(&data);
     auth.dev_tokens = config.gives_dev_tokens(dev_tokens, address);
     let verifier = Arc::new(Verifier::from_config(&auth)?);

@@ -81,8 +81,8 @@ pub(super) async fn post(
     if gateway.is_some_and(|gateway| gateway != shared.gateway_id) {
         let text = "this stream is at another gateway: the balancer must keep a user at one, by the \
                     parameter `user` for example";
-        let refusal = ApiError::new(ErrorCode::NotFound, text).body();
-        return (StatusCode::MISDIRECTED_REQUEST, refusal).into_response();
+        let refusal = ApiError::new(ErrorCode::NotFound, text);
+        return refusal.with_status(StatusCode::MISDIRECTED_REQUEST);
     }
     let token = handshake::token(query.token.as_deref(), &headers).unwrap_or_default();
     match put(&shared, number, &token, body) {

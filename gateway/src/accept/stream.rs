@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::answers;
 use crate::admission::{AddressSeat, Place};
 
 /// Everything may be read.
@@ -58,12 +59,14 @@ pub(crate) struct Stream {
     gate: Arc<Gate>,
     /// None where files are not counted.
     _file: Option<Place>,
+    /// What is left to write of an answer that stands in for the HTTP library's own; nearly always nothing.
+    rest: Vec<u8>,
 }
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, gate: Arc<Gate>, file: Option<Place>) -> Self {
         let (read, out) = tcp.into_split();
-        Self { read, out: Arc::new(out), gate, _file: file }
+        Self { read, out: Arc::new(out), gate, _file: file, rest: Vec::new() }
     }
 
     /// Its way out.
@@ -104,18 +107,26 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.stand_in(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         self.poll_out(cx, |out| out.try_write(bytes))
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = parts
+            && self.stand_in(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
         self.poll_out(cx, |out| out.try_write_vectored(parts))
     }
 
@@ -123,12 +134,17 @@ impl AsyncWrite for Stream {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket has no buffer of this process.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket has no buffer of this process, but for an answer that stands in for another.
+        while !self.rest.is_empty() {
+            let written = ready!(self.poll_out(cx, |out| out.try_write(&self.rest)))?;
+            self.rest.drain(..written);
+        }
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
         let tcp: &TcpStream = (*self.out).as_ref();
         match socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write) {
             // The client was faster.
@@ -139,6 +155,13 @@ impl AsyncWrite for Stream {
 }
 
 impl Stream {
+    /// Whether another answer is written instead of these bytes.
+    fn stand_in(&mut self, bytes: &[u8]) -> bool {
+        let Some(answer) = answers::instead_of(bytes) else { return false };
+        self.rest = answer;
+        true
+    }
+
     fn poll_out(
         &self,
         cx: &mut Context<'_>,

@@ -1,10 +1,11 @@
 //! The upgrade of a request to a socket: who may, and with which buffers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use proto::error_code::ErrorCode;
 use proto::id::{ConversationId, DeviceId};
@@ -24,6 +25,9 @@ const SUBPROTOCOLS: [&str; 2] = [handshake::SUBPROTOCOL, handshake::MSGPACK_SUBP
 const READ_BEYOND_BYTES: usize = 4 << 10;
 /// What is read of a socket that has not said who it is.
 const STRANGER_BYTES: usize = 2 * handshake::AUTH_FRAME_BYTES;
+
+/// When to connect again to a gateway that leaves: another one is there already.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn upgrade(
     State(shared): State<Shared>,
@@ -45,7 +49,7 @@ pub(super) async fn upgrade_joined(
 ) -> Response {
     match ConversationId::parse(&conversation_id) {
         Ok(id) => accept_socket(shared, &peer, &query, &headers, opening, Some(id)),
-        Err(_) => (StatusCode::NOT_FOUND, "a conversation id is a UUID").into_response(),
+        Err(_) => ApiError::not_found("a conversation id is a UUID").into_response(),
     }
 }
 
@@ -90,15 +94,14 @@ pub(super) fn let_in(
     conversation_id: Option<ConversationId>,
 ) -> Result<(Request, SocketSeat), Box<Response>> {
     if !handshake::is_origin_allowed(headers, &shared.allowed_origins) {
-        let refused = (StatusCode::FORBIDDEN, "pages of this origin may not connect");
-        return Err(Box::new(refused.into_response()));
+        let text = "pages of this origin may not connect; the operator lists origins in \
+                    `allowed_origins`";
+        return Err(Box::new(ApiError::new(ErrorCode::Forbidden, text).into_response()));
     }
-    let asked =
-        query.asked().map_err(|text| Box::new((StatusCode::BAD_REQUEST, text).into_response()))?;
+    let asked = query.asked().map_err(|text| Box::new(ApiError::invalid(text).into_response()))?;
     if shared.shutdown.is_begun() {
-        let later = [("retry-after", "1")];
-        let leaving = (StatusCode::SERVICE_UNAVAILABLE, later, "leaving; connect again");
-        return Err(Box::new(leaving.into_response()));
+        let leaving = ApiError::new(ErrorCode::Unavailable, "leaving; connect again");
+        return Err(Box::new(leaving.after(AT_ONCE).into_response()));
     }
     let client = shared.admission.client(peer.address, headers);
     let seat = shared

@@ -92,16 +92,26 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.code.http_status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+impl ApiError {
+    /// The answer with another status than that of its code.
+    pub(crate) fn with_status(self, status: StatusCode) -> Response {
+        let code = self.code;
         let retry_after = self.retry_after_ms.map(|ms| HeaderValue::from(ms.div_ceil(1_000)));
         let mut response = (status, self.body()).into_response();
         if let Some(retry_after) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, retry_after);
         }
+        // By this it is counted, and known as an answer that is complete.
+        response.extensions_mut().insert(code);
         response
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.http_status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.with_status(status)
     }
 }
 
@@ -125,8 +135,10 @@ impl From<tonic::Status> for ApiError {
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
-        let code = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
+        let code = match &rejection {
+            rejection if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
+            // It is JSON, and a field of it is not what it has to be.
+            JsonRejection::JsonDataError(_) => ErrorCode::Invalid,
             _ => ErrorCode::BadFrame,
         };
         Self::new(code, rejection.body_text())

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use proto::error_code::{ErrorCode, Stored};
 
@@ -46,5 +46,7 @@ pub(super) fn watch(request: Request) -> (Request, Awaited) {
 pub(super) fn answer() -> Response {
     let text = "the body of the request did not come in time; send it again";
     let error = ApiError::new(ErrorCode::BadFrame, text).with_outcome(Stored::No, None);
-    (StatusCode::REQUEST_TIMEOUT, [(header::CONNECTION, "close")], error.body()).into_response()
+    let mut response = error.with_status(StatusCode::REQUEST_TIMEOUT);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }

@@ -104,6 +104,32 @@ impl Edge {
         network: NetworkConfig,
         files: Option<u64>,
     ) -> Self {
+        Self::set_up(|settings| {
+            settings.limits = limits;
+            settings.admission = admission;
+            settings.network = network;
+            settings.files = files;
+        })
+        .await
+    }
+
+    /// Starts with other settings.
+    pub async fn set_up(change: impl FnOnce(&mut Settings)) -> Self {
+        let limits = LimitsConfig { drain_window_ms: 0, ..LimitsConfig::default() };
+        let mut settings = Settings {
+            gateway_id: GatewayId::parse("gateway-1").unwrap(),
+            allowed_origins: Vec::new(),
+            leeway_secs: 0,
+            limits,
+            admission: Self::open_to_all(),
+            network: NetworkConfig::default(),
+            files: None,
+        };
+        change(&mut settings);
+        Self::with_settings(settings).await
+    }
+
+    async fn with_settings(settings: Settings) -> Self {
         let (tasks, stopping, services) = (Tasks::new(), Shutdown::new(), Shutdown::new());
         let (chat, presence) = (Arc::new(FakeChat::new()), Arc::new(FakePresence::new()));
         let (to_chat, chat_calls) = in_memory();
@@ -121,15 +147,6 @@ impl Edge {
         let auth = AuthConfig { hs256_secret: Secret::new(SECRET), ..AuthConfig::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let settings = Settings {
-            gateway_id: GatewayId::parse("gateway-1").unwrap(),
-            allowed_origins: Vec::new(),
-            leeway_secs: 0,
-            limits,
-            admission,
-            network,
-            files,
-        };
         let adapters = Adapters {
             bus: Arc::<SwitchedBus>::clone(&bus),
             chat: to_chat,

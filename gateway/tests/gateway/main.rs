@@ -17,6 +17,7 @@ mod frames;
 mod heartbeat;
 mod limits;
 mod networks;
+mod public;
 mod pushes;
 mod rates;
 mod rest;

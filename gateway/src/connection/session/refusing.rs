@@ -10,6 +10,8 @@ use proto::id::ClientId;
 
 use super::super::in_flight::Request;
 use super::Session;
+use crate::frame::Frame;
+use crate::metrics::Door;
 use crate::outbox::Failed;
 
 impl Session {
@@ -112,7 +114,46 @@ impl Session {
     }
 
     pub(super) fn tell_error(&mut self, frame: ErrorFrame) {
-        self.shared.metrics.error(frame.code);
+        self.shared.metrics.error(frame.code, self.door());
         self.replies.push(ServerFrame::Error(frame).to_json());
+    }
+
+    /// Counts an answer of a service when it is an error.
+    pub(super) fn count_refusal(&self, answer: &Frame) {
+        if let Some(code) = refused(answer.json()) {
+            self.shared.metrics.error(code, self.door());
+        }
+    }
+
+    fn door(&self) -> Door {
+        if self.connection.inbox.is_some() { Door::Sse } else { Door::Ws }
+    }
+}
+
+/// The code of an answer that is an error. Nearly all are none, and are read no further than their type.
+fn refused(json: &[u8]) -> Option<ErrorCode> {
+    if !json.starts_with(br#"{"type":"error""#) {
+        return None;
+    }
+    serde_json::from_slice::<ErrorFrame>(json).ok().map(|error| error.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_an_error_is_known_by_how_it_is_written() {
+        let error = ErrorFrame {
+            r#ref: Some("r".to_owned()),
+            client_id: None,
+            code: ErrorCode::NotMember,
+            message: "no".to_owned(),
+            stored: Stored::No,
+            retry_after_ms: None,
+        };
+        let json = ServerFrame::Error(error).to_json();
+        assert_eq!(refused(&json), Some(ErrorCode::NotMember));
+        assert_eq!(refused(br#"{"type":"sent","seq":1}"#), None);
     }
 }

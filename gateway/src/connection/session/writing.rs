@@ -48,13 +48,15 @@ impl Session {
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
         let mut stretches = Stretches::default();
-        for about in frames.iter().map(Frame::about) {
+        for frame in &frames {
+            let about = frame.about();
             if !about.answers.is_empty()
                 && let Some(request) = self.in_flight.settle(&about.answers)
             {
                 let took = request.awaiting.since().elapsed();
                 self.shared.metrics.answer_seconds.observe(took.as_secs_f64());
                 request.awaiting.answered();
+                self.count_refusal(frame);
             }
             if let Some(entries) = about.entries {
                 if let Some(unacknowledged) = &mut self.unacknowledged {
