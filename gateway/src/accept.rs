@@ -4,6 +4,7 @@
 //! nothing, and leaves upgraded sockets to themselves.
 
 mod answers;
+pub(crate) mod body;
 mod cors;
 mod events;
 mod health;
@@ -17,7 +18,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
 use axum::http::Request;
 use axum::middleware;
 use axum::routing::{get, post};
@@ -44,12 +44,11 @@ const REFUSALS: usize = 32;
 
 /// All routes of the public port.
 pub(crate) fn routes(shared: Shared) -> Router {
-    let posts = DefaultBodyLimit::max(events::body_bytes(&shared));
     Router::new()
         .route("/ws", get(upgrade::upgrade))
         .route("/ws/{conversation_id}", get(upgrade::upgrade_joined))
         .route("/sse", get(events::open))
-        .route("/sse/{connection_id}", post(events::post).layer(posts))
+        .route("/sse/{connection_id}", post(events::post))
         .route("/health", get(health::show))
         .with_state(shared.clone())
         .merge(api::router(shared.clone()))

@@ -9,6 +9,7 @@ mod dead_letters;
 pub(crate) mod error;
 mod explain;
 mod findings;
+mod json_body;
 mod members;
 mod messages;
 mod sessions;
@@ -18,7 +19,7 @@ mod users;
 
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::{self, Next};
@@ -32,12 +33,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::accept::Peer;
+use crate::accept::body::late;
 use crate::connection::handshake;
 use crate::shared::{Identity, Shared};
 use error::ApiError;
-
-/// Largest request body: a message and its surroundings.
-const BODY_BYTES: usize = 1 << 20;
+use json_body::{BodyOwner, HeldBody};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -93,7 +93,6 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/api/v1/openapi.json", get(move || async move { Json(openapi) }))
         .route("/api/{*path}", axum::routing::any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), in_time))
         .with_state(shared)
 }
@@ -101,11 +100,14 @@ pub(crate) fn router(shared: Shared) -> Router {
 /// Answers like every other error when a request takes too long, which a bare layer would not.
 async fn in_time(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let limits = &shared.limits;
-    let (request, body) = slow_body::watch(request);
+    let (mut request, body) = slow_body::watch(request);
+    // Until the answer is there.
+    let held = HeldBody::default();
+    request.extensions_mut().insert(held.clone());
     let patience = Duration::from_millis(limits.request_timeout_ms);
     match tokio::time::timeout(patience, next.run(request)).await {
         Ok(response) => response,
-        Err(_elapsed) if body.is_awaited() => slow_body::answer(),
+        Err(_elapsed) if body.is_awaited() => late(),
         Err(_elapsed) => ApiError::unavailable(None, limits.retry_after_ms).into_response(),
     }
 }
@@ -134,6 +136,7 @@ impl FromRequestParts<Shared> for Identity {
             let client = shared.admission.client(peer.address, &parts.headers);
             identity.is_exempt = client.is_exempt;
         }
+        parts.extensions.insert(BodyOwner(identity.user_id.clone()));
         Ok(identity)
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::config::AdmissionConfig;
 use crate::connection::quality::NetworkConfig;
+use crate::memory::config::MemoryConfig;
 
 /// What the variables of this binary begin with.
 pub const ENV_PREFIX: &str = "TIDINGS_GATEWAY__";
@@ -170,6 +171,8 @@ pub struct LimitsConfig {
     pub drain_window_ms: u64,
     /// How long a socket may stay after its `redirect` before it is closed (1012), in milliseconds.
     pub drain_linger_ms: u64,
+    /// Bytes that are held for clients.
+    pub memory: MemoryConfig,
 }
 
 impl Default for LimitsConfig {
@@ -219,6 +222,7 @@ impl Default for LimitsConfig {
             reported_profiles: 100_000,
             drain_window_ms: 5_000,
             drain_linger_ms: 5_000,
+            memory: MemoryConfig::default(),
         }
     }
 }

@@ -18,6 +18,7 @@ use futures_util::stream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::frame::Frame;
+use crate::memory::Share;
 use crate::socket::{Message, ReadError};
 
 /// Frames are put together up to so many bytes.
@@ -26,7 +27,7 @@ const PIECE_BYTES: usize = 64 << 10;
 /// The session's side.
 #[derive(Debug)]
 pub(crate) struct EventStream {
-    posted: mpsc::Receiver<String>,
+    posted: mpsc::Receiver<Posted>,
     inbox: Arc<Inbox>,
     /// None after the goodbye.
     pieces: Option<mpsc::Sender<Bytes>>,
@@ -64,10 +65,17 @@ impl Drop for Answer {
 /// The side of the posts.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    frames: mpsc::Sender<String>,
+    frames: mpsc::Sender<Posted>,
     /// Waiting.
     bytes: AtomicUsize,
     most_bytes: usize,
+}
+
+/// A posted frame and its part of the memory for posts.
+#[derive(Debug)]
+pub(crate) struct Posted {
+    pub(crate) text: String,
+    pub(crate) _share: Share,
 }
 
 /// Why posted frames are not taken. None of them is.
@@ -119,7 +127,7 @@ impl EventStream {
             return Poll::Pending;
         }
         self.posted.poll_recv(cx).map(|frame| {
-            let frame = frame?;
+            let frame = frame?.text;
             self.inbox.bytes.fetch_sub(frame.len(), Ordering::AcqRel);
             Some(Ok(Message::Text(frame)))
         })
@@ -177,11 +185,11 @@ fn put_event(piece: &mut Vec<u8>, json: &[u8]) {
 
 impl Inbox {
     /// Takes all of these frames, in their order, or none.
-    pub(crate) fn take(&self, frames: Vec<String>) -> Result<(), NotTaken> {
+    pub(crate) fn take(&self, frames: Vec<Posted>) -> Result<(), NotTaken> {
         if frames.len() > self.frames.max_capacity() {
             return Err(NotTaken::TooMany);
         }
-        let bytes = frames.iter().map(String::len).sum();
+        let bytes = frames.iter().map(|frame| frame.text.len()).sum();
         // One post may be as large as it likes, as far as its frames may: the body has a limit.
         let mut room = |waiting: usize| {
             (waiting == 0 || waiting + bytes <= self.most_bytes).then_some(waiting + bytes)
@@ -213,9 +221,13 @@ mod tests {
     use std::future::poll_fn;
 
     use super::*;
+    use crate::memory::Budget;
+    use prometheus_client::metrics::gauge::Gauge;
 
-    fn texts(frames: &[&str]) -> Vec<String> {
-        frames.iter().map(|&frame| frame.to_owned()).collect()
+    fn texts(frames: &[&str]) -> Vec<Posted> {
+        let budget = Budget::new(1_000, 1_000, Gauge::default());
+        let posted = |&frame: &&str| Posted { text: frame.to_owned(), _share: budget.empty(None) };
+        frames.iter().map(posted).collect()
     }
 
     async fn heard(events: &mut EventStream) -> Option<String> {

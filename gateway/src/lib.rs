@@ -22,6 +22,7 @@ mod heads;
 mod inquiry;
 mod journal;
 mod line;
+mod memory;
 pub mod metrics;
 mod outbox;
 mod pages;
@@ -67,6 +68,7 @@ use crate::downlink::Downlink;
 use crate::heads::{HeadsAsks, HeadsLink, HeadsTeller};
 use crate::inquiry::{Answerer, InquiryLink};
 use crate::journal::Journal;
+use crate::memory::Budget;
 use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::presence_link::{PresenceEvents, PresenceLink, Reporter};
@@ -181,6 +183,11 @@ pub fn build(
         gateway: Arc::new(watch::Sender::new(None)),
         uplink,
         unanswered: Arc::new(unanswered),
+        bodies: Budget::new(
+            limits.memory.body_bytes,
+            limits.memory.body_user_bytes,
+            metrics.bodies_bytes.clone(),
+        ),
         presence_link,
         heads,
         chat: ChatClient::new(adapters.chat.clone())

@@ -95,6 +95,8 @@ pub struct GatewayMetrics {
     pub refused: Family<LimitLabel, Counter>,
     /// Requests that may await their answer at present.
     pub unanswered_limit: Gauge,
+    /// Bytes of request bodies that are held.
+    pub bodies_bytes: Gauge,
     /// Frames of each publish.
     pub batch_frames: Histogram,
     /// Seconds until a publish was confirmed.
@@ -137,6 +139,7 @@ impl GatewayMetrics {
             profiles: Family::default(),
             refused: Family::default(),
             unanswered_limit: Gauge::default(),
+            bodies_bytes: Gauge::default(),
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             publish_seconds: seconds(),
             publish_failures: Counter::default(),
@@ -163,6 +166,7 @@ impl GatewayMetrics {
             r.register("refused", "Not let in, by the limit that was met", this.refused.clone());
             let limit = this.unanswered_limit.clone();
             r.register("unanswered_limit", "Requests that may await their answer", limit);
+            this.register_memory(r);
             r.register("uplink_batch_frames", "Frames of each publish", this.batch_frames.clone());
             r.register(
                 "uplink_publish_seconds",
@@ -199,6 +203,12 @@ impl GatewayMetrics {
             r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
         });
         this
+    }
+
+    /// What is held for clients.
+    fn register_memory(&self, r: &mut Registry) {
+        let bodies = self.bodies_bytes.clone();
+        r.register("bodies_bytes", "Bytes of request bodies that are held", bodies);
     }
 
     /// Large conversations and broadcasts.

@@ -23,6 +23,7 @@ use crate::connection::quality::NetworkConfig;
 use crate::connection::unacknowledged::Patience;
 use crate::heads::HeadsLink;
 use crate::journal::Journal;
+use crate::memory::Budget;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::PresenceLink;
 use crate::pulse::Pulse;
@@ -57,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) gateway: Arc<watch::Sender<Option<GatewayRef>>>,
     pub(crate) uplink: Uplink,
     pub(crate) unanswered: Arc<Unanswered>,
+    /// Bodies of requests.
+    pub(crate) bodies: Budget,
     pub(crate) presence_link: PresenceLink,
     pub(crate) heads: HeadsLink,
     pub(crate) chat: ChatClient<GrpcChannel>,

@@ -6,6 +6,7 @@
 mod keys;
 mod ring;
 mod rotation;
+mod shown;
 mod sign;
 mod verify;
 

@@ -17,6 +17,10 @@ use client::ClientFrame;
 
 /// Deepest nesting of arrays and objects in a client frame.
 pub const MAX_DEPTH: usize = 32;
+/// Longest `ref` of a client frame, in bytes: it is kept while the request awaits its answer.
+pub const MAX_REF_BYTES: usize = 64;
+/// Longest description of what is wrong with a frame, in bytes: it may repeat a part of the frame.
+const MAX_SHAPE_BYTES: usize = 256;
 
 /// Why a text is not a frame. `reference` is the frame's `ref` where it could still be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +56,13 @@ pub fn decode_client(text: &str) -> Result<ClientFrame, FrameError> {
         message: format!("a frame is a JSON object with a text `type`: {}", shape(&error)),
         reference: None,
     })?;
+    if head.r#ref.as_ref().is_some_and(|reference| reference.len() > MAX_REF_BYTES) {
+        return Err(FrameError {
+            code: ErrorCode::Invalid,
+            message: format!("`ref` is at most {MAX_REF_BYTES} bytes"),
+            reference: None,
+        });
+    }
     let reference = head.r#ref.map(Cow::into_owned);
     let frame = match head.r#type.as_ref() {
         "auth" => body(text).map(ClientFrame::Auth),
@@ -84,7 +95,8 @@ fn body<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
 
 /// serde's words say which field and where; its quotes of values are cut, they may be private.
 fn shape(error: &serde_json::Error) -> String {
-    let text = error.to_string();
+    let mut text = error.to_string();
+    text.truncate(text.floor_char_boundary(MAX_SHAPE_BYTES));
     let quotes = ["invalid type", "invalid value", "unknown variant"]
         .iter()
         .any(|beginning| text.starts_with(beginning));

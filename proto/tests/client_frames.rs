@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proto::error_code::ErrorCode;
 use proto::frame::client::ClientFrame;
-use proto::frame::{MAX_DEPTH, decode_client};
+use proto::frame::{MAX_DEPTH, MAX_REF_BYTES, decode_client};
 use serde_json::{Value, json};
 
 /// Every type a client may send.
@@ -38,7 +38,7 @@ fn send() -> impl Strategy<Value = Value> {
     ];
     let more =
         prop::option::of((any::<u64>(), prop::collection::vec(name(), 1..8), any::<String>()));
-    (any::<String>(), uuid(), place, any::<String>(), any::<bool>(), more).prop_map(
+    (".{0,16}", uuid(), place, any::<String>(), any::<bool>(), more).prop_map(
         |(reference, client_id, place, text, is_important, more)| {
             let mut frame = json!({
                 "type": "send",
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn an_unknown_type_is_told_apart_and_keeps_its_reference(kind in "[a-z_]{0,20}", reference in any::<String>()) {
+    fn an_unknown_type_is_told_apart_and_keeps_its_reference(kind in "[a-z_]{0,20}", reference in ".{0,16}") {
         prop_assume!(!TYPES.contains(&kind.as_str()));
         let text = json!({"type": kind, "ref": reference}).to_string();
         let error = decode_client(&text).unwrap_err();
@@ -280,4 +280,23 @@ fn a_field_said_twice_is_refused() {
 fn a_token_is_never_printed() {
     let frame = decode_client(r#"{"type":"auth","token":"geheim"}"#).unwrap();
     assert!(!format!("{frame:?}").contains("geheim"));
+}
+
+#[test]
+fn a_reference_has_at_most_64_bytes_whatever_the_frame() {
+    let client_id = uuid::Uuid::now_v7();
+    for kind in ["send", "sync", "signal", "nonsense"] {
+        let frame = |reference: &str| {
+            json!({ "type": kind, "ref": reference, "client_id": client_id, "to": "bob",
+                "call_id": client_id, "kind": "text", "content": {} })
+            .to_string()
+        };
+        let error = decode_client(&frame(&"r".repeat(MAX_REF_BYTES + 1))).unwrap_err();
+        assert_eq!((error.code, error.reference), (ErrorCode::Invalid, None), "{kind}");
+        let longest = "é".repeat(MAX_REF_BYTES / 2);
+        match decode_client(&frame(&longest)) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.reference.as_ref(), Some(&longest), "{kind}"),
+        }
+    }
 }

@@ -52,7 +52,7 @@ fn frame() -> impl Strategy<Value = Value> {
     let signal = (uuid(), value());
     prop_oneof![
         send.prop_map(|(client_id, conversation, text, extra, reply_to)| {
-            json!({"type": "send", "ref": text, "client_id": client_id, "content": {"text": text},
+            json!({"type": "send", "ref": text.chars().take(16).collect::<String>(), "client_id": client_id, "content": {"text": text},
                 "conversation_id": conversation, "extra": extra, "reply_to": reply_to})
         }),
         sync.prop_map(

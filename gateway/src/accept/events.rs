@@ -1,21 +1,23 @@
 //! Where a proxy drops the upgrade: `GET /sse` is the same connection as an event stream, and
 //! `POST /sse/{connection_id}` brings the client's frames to it.
 
+use std::sync::Arc;
+
 use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use proto::error_code::ErrorCode;
+use proto::id::UserId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Peer;
+use super::body::{self, Held};
 use super::upgrade::let_in;
 use crate::api::error::ApiError;
 use crate::connection::{self, ConnectQuery, handshake};
-use crate::events::{self, NotTaken};
+use crate::events::{self, Inbox, NotTaken, Posted};
 use crate::shared::Shared;
 use crate::transport::Transport;
 
@@ -23,7 +25,7 @@ use crate::transport::Transport;
 const AROUND_BYTES: usize = 1 << 10;
 
 /// The largest body of a post.
-pub(super) fn body_bytes(shared: &Shared) -> usize {
+fn body_bytes(shared: &Shared) -> usize {
     shared.limits.frame_bytes.saturating_add(AROUND_BYTES)
 }
 
@@ -74,9 +76,9 @@ pub(super) async fn post(
     State(shared): State<Shared>,
     Path(connection_id): Path<String>,
     Query(query): Query<PostQuery>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
+    let headers = request.headers();
     let (gateway, number) = parts(&connection_id);
     if gateway.is_some_and(|gateway| gateway != shared.gateway_id) {
         let text = "this stream is at another gateway: the balancer must keep a user at one, by the \
@@ -84,8 +86,21 @@ pub(super) async fn post(
         let refusal = ApiError::new(ErrorCode::NotFound, text);
         return refusal.with_status(StatusCode::MISDIRECTED_REQUEST);
     }
-    let token = handshake::token(query.token.as_deref(), &headers).unwrap_or_default();
-    match put(&shared, number, &token, body) {
+    let token = handshake::token(query.token.as_deref(), headers).unwrap_or_default();
+    // Both from the head alone: nothing is read for somebody who is nobody here.
+    let (user_id, inbox) = match stream(&shared, number, &token) {
+        Ok(stream) => stream,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let most = body_bytes(&shared);
+    let (head, body) = request.into_parts();
+    let body = match body::read(&shared, Some(&user_id), &head.headers, body, most).await {
+        Ok(body) => body,
+        Err(unread) => return unread.refusal(&shared),
+    };
+    let taken = frames(&shared, body)
+        .and_then(|frames| inbox.take(frames).map_err(|refusal| not_taken(&shared, &refusal)));
+    match taken {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
         Err(refusal) => refusal.into_response(),
     }
@@ -99,29 +114,27 @@ fn parts(connection_id: &str) -> (Option<&str>, Option<u64>) {
     }
 }
 
-fn put(
+/// Whose stream it is, and where its posts go.
+fn stream(
     shared: &Shared,
     number: Option<u64>,
     token: &str,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(), ApiError> {
+) -> Result<(UserId, Arc<Inbox>), ApiError> {
     let identity = shared.identify(token);
     let identity = identity.map_err(|error| ApiError::unauthenticated(&error.to_string()))?;
     let connection = number.and_then(|number| shared.registry.get(number));
     let inbox = connection
-        .as_ref()
         .filter(|connection| connection.user_id == identity.user_id)
-        .and_then(|connection| connection.inbox.as_ref())
+        .and_then(|connection| connection.inbox.clone())
         .ok_or_else(|| ApiError::not_found("no such stream of this user: open another"))?;
-    let frames = frames(shared, body)?;
-    inbox.take(frames).map_err(|refusal| not_taken(shared, &refusal))
+    Ok((identity.user_id, inbox))
 }
 
-fn frames(shared: &Shared, body: Result<Bytes, BytesRejection>) -> Result<Vec<String>, ApiError> {
+fn frames(shared: &Shared, body: Held) -> Result<Vec<Posted>, ApiError> {
     let too_large =
         || ApiError::new(ErrorCode::TooLarge, "larger than `limits.frame_bytes` of `welcome`");
-    let body = body.map_err(|_| too_large())?;
-    let text = std::str::from_utf8(&body).map_err(|_| {
+    let Held { bytes, mut share } = body;
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
         ApiError::new(ErrorCode::BadFrame, "frames are JSON text, and this is no text")
     })?;
     let frames: Vec<String> = if text.trim_ascii_start().starts_with('[') {
@@ -135,7 +148,9 @@ fn frames(shared: &Shared, body: Result<Bytes, BytesRejection>) -> Result<Vec<St
     if frames.iter().any(|frame| frame.len() > shared.limits.frame_bytes) {
         return Err(too_large());
     }
-    Ok(frames)
+    // Each gives back its own part when the session takes it.
+    let posted = |text: String| Posted { _share: share.split(text.len()), text };
+    Ok(frames.into_iter().map(posted).collect())
 }
 
 fn not_taken(shared: &Shared, refusal: &NotTaken) -> ApiError {

@@ -6,11 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::Sleep;
 
 use super::answers;
 use crate::admission::{AddressSeat, Place};
@@ -19,6 +21,8 @@ use crate::admission::{AddressSeat, Place};
 const ALL: usize = usize::MAX;
 /// What is read at once while not everything may be.
 const PART_BYTES: usize = 1 << 10;
+/// How long what a client still sends is read, and thrown away, after the last answer.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What a request may do with the connection that it came on.
 #[derive(Debug)]
@@ -61,12 +65,14 @@ pub(crate) struct Stream {
     _file: Option<Place>,
     /// What is left to write of an answer that stands in for the HTTP library's own; nearly always nothing.
     rest: Vec<u8>,
+    /// Until when what comes after the last answer is read.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, gate: Arc<Gate>, file: Option<Place>) -> Self {
         let (read, out) = tcp.into_split();
-        Self { read, out: Arc::new(out), gate, _file: file, rest: Vec::new() }
+        Self { read, out: Arc::new(out), gate, _file: file, rest: Vec::new(), lingering: None }
     }
 
     /// Its way out.
@@ -143,13 +149,34 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(()))
     }
 
+    /// Ends the way out, and reads what the client still sends for a moment: a body that nobody wanted would
+    /// reset the connection otherwise, and the answer would be lost with it.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.as_mut().poll_flush(cx))?;
-        let tcp: &TcpStream = (*self.out).as_ref();
-        match socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write) {
-            // The client was faster.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
-            ended => Poll::Ready(ended),
+        if self.lingering.is_none() {
+            let tcp: &TcpStream = (*self.out).as_ref();
+            match socket2::SockRef::from(tcp).shutdown(std::net::Shutdown::Write) {
+                Ok(()) => {}
+                // The client was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let this = &mut *self;
+        let lingering = this.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        let mut bytes = [0; PART_BYTES];
+        loop {
+            let mut part = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut this.read).poll_read(cx, &mut part) {
+                Poll::Ready(Ok(())) if !part.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return lingering.as_mut().poll(cx).map(Ok),
+            }
+            if lingering.is_elapsed() {
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::error::{ApiError, Body, ErrorBody};
+use super::error::{ApiError, ErrorBody};
+use super::json_body::Body;
 use crate::shared::{Identity, Shared, unix_ms};
 
 /// What to say.

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::command;
-use super::error::{ApiError, Body, ErrorBody, Path, Query};
+use super::error::{ApiError, ErrorBody, Path, Query};
+use super::json_body::Body;
 use super::shapes::{Conversation, Conversations, Stored};
 use crate::shared::{Identity, Shared};
 

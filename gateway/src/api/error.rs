@@ -1,8 +1,8 @@
 //! Errors of REST: a code from the closed list, a text, and whether anything was stored.
 
 use axum::Json;
+use axum::extract::FromRequestParts;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use proto::error_code::{ErrorCode, Stored};
@@ -156,11 +156,6 @@ impl From<PathRejection> for ApiError {
         Self::invalid(rejection.body_text())
     }
 }
-
-/// A JSON body whose refusal is an [`ApiError`].
-#[derive(FromRequest)]
-#[from_request(via(Json), rejection(ApiError))]
-pub(crate) struct Body<T>(pub(crate) T);
 
 /// Query parameters whose refusal is an [`ApiError`].
 #[derive(FromRequestParts)]

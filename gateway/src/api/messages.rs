@@ -12,7 +12,8 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::command;
-use super::error::{ApiError, Body, ErrorBody, Path, Query};
+use super::error::{ApiError, ErrorBody, Path, Query};
+use super::json_body::Body;
 use super::shapes::{Entries, Stored, raw};
 use crate::connection::handshake;
 use crate::shared::{Identity, Shared};

@@ -6,12 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
 use futures_util::{StreamExt, stream};
-use proto::error_code::{ErrorCode, Stored};
-
-use super::error::ApiError;
 
 /// Whether somebody waits for more of a body.
 #[derive(Debug, Default)]
@@ -40,13 +35,4 @@ pub(super) fn watch(request: Request) -> (Request, Awaited) {
         }))
     });
     (request, awaited)
-}
-
-/// The answer. The rest of the body is not waited for.
-pub(super) fn answer() -> Response {
-    let text = "the body of the request did not come in time; send it again";
-    let error = ApiError::new(ErrorCode::BadFrame, text).with_outcome(Stored::No, None);
-    let mut response = error.with_status(StatusCode::REQUEST_TIMEOUT);
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }

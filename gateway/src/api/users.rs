@@ -13,7 +13,8 @@ use proto::presence::StatusRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::error::{ApiError, Body, ErrorBody, Query};
+use super::error::{ApiError, ErrorBody, Query};
+use super::json_body::Body;
 use super::shapes::{User, Users};
 use crate::shared::{Identity, Shared};
 

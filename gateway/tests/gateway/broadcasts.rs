@@ -50,9 +50,9 @@ async fn only_operators_say_something_to_everybody_and_only_what_is_well_formed(
     let fine = json!({ "content": { "text": "hello" } });
     let wrong = [
         (&user, fine.clone(), 403, "forbidden"),
-        (&operator, json!({}), 400, "bad_frame"),
-        (&operator, json!({ "content": "hello" }), 400, "bad_frame"),
-        (&operator, json!({ "id": "7", "content": {} }), 400, "bad_frame"),
+        (&operator, json!({}), 400, "invalid"),
+        (&operator, json!({ "content": "hello" }), 400, "invalid"),
+        (&operator, json!({ "id": "7", "content": {} }), 400, "invalid"),
         (&operator, json!({ "content": { "text": "x".repeat(100) } }), 413, "too_large"),
     ];
     for (token, body, status, code) in wrong {

@@ -16,6 +16,7 @@ mod event_streams;
 mod frames;
 mod heartbeat;
 mod limits;
+mod memory;
 mod networks;
 mod public;
 mod pushes;

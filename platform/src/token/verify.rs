@@ -117,7 +117,9 @@ impl Verifier {
         if issuer.as_ref().is_some_and(|issuer| !issuer.is_string()) {
             claims["iss"] = Value::Null;
         }
-        let claims: Claims = serde_json::from_value(claims).map_err(|_| TokenError::Malformed)?;
+        let mut claims: Claims =
+            serde_json::from_value(claims).map_err(|_| TokenError::Malformed)?;
+        claims.clean();
         if expires.saturating_add(self.leeway_secs) <= now_secs {
             return Err(TokenError::Expired);
         }
