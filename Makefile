@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-web chaos chaos-quick chaos-planted bench bench-large autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
+.PHONY: help run test test-rust test-web chaos chaos-quick chaos-all-in-one chaos-planted bench bench-large autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -16,7 +16,7 @@ export RABBITMQCTL ?= $(shell if command -v rabbitmqctl >/dev/null || ! docker i
 	else echo docker compose -f deploy/backends.compose.yml exec -T rabbitmq rabbitmqctl; fi)
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 run: ## the all-in-one binary on embedded backends; chat page on http://localhost:8080
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; \
@@ -38,6 +38,10 @@ chaos: backends web ## ten minutes of faults against a cluster of its own; SEED=
 chaos-quick: backends web ## one fault of each kind, in some two minutes; SEED=n replays
 	$(CARGO) build --workspace --bins
 	$(TARGET)/debug/chaos --quick $(if $(SEED),--seed $(SEED))
+
+chaos-all-in-one: web ## faults against the all-in-one binary on SQLite, in less than a minute; SEED=n replays
+	$(CARGO) build --workspace --bins
+	$(TARGET)/debug/chaos --all-in-one --quick $(if $(SEED),--seed $(SEED))
 
 chaos-planted: backends web ## bugs built in on purpose: the suite must find each; writes docs/planted.md
 	$(CARGO) build --workspace --bins

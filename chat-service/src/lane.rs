@@ -34,6 +34,7 @@ use crate::config::LaneConfig;
 use crate::directory::Directory;
 use crate::metrics::ChatMetrics;
 use crate::store::ChatStore;
+use crate::store_health::StoreHealth;
 
 pub use append::{Appended, Appender};
 use aside::Aside;
@@ -64,6 +65,8 @@ pub struct LaneParts {
     pub journal: Arc<Journal>,
     /// Frames that may have ended a process.
     pub suspects: Arc<Suspects>,
+    /// Whether the store takes what it is given.
+    pub health: Arc<StoreHealth>,
     /// The bounds.
     pub config: Arc<LaneConfig>,
 }

@@ -13,14 +13,15 @@ pub mod metrics;
 mod partition;
 pub mod planted;
 pub mod store;
+pub mod store_health;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusState};
-use platform::grpc::{GrpcChannel, Incoming};
+use platform::grpc::{GrpcChannel, GrpcErrors, Incoming};
 use platform::metrics::Metrics;
-use platform::readiness::{Dependency, Readiness};
+use platform::readiness::{Cause, Dependency, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
 use platform::trace::Tracer;
 use proto::chat::chat_server::ChatServer;
@@ -40,6 +41,7 @@ use crate::lane::owed::{self, Owed};
 use crate::lane::suspects::Suspects;
 use crate::metrics::ChatMetrics;
 use crate::store::ChatStore;
+use crate::store_health::StoreHealth;
 
 /// What the service works with; `main` and the all-in-one binary fill it differently.
 pub struct Adapters {
@@ -64,13 +66,11 @@ pub struct ChatService {
     parts: LaneParts,
     queries: ChatQueries,
     broker: Dependency,
-    database: Dependency,
+    errors: GrpcErrors,
 }
 
 /// Largest message over gRPC: a page of the longest texts.
 const MAX_MESSAGE_BYTES: usize = 16 << 20;
-/// How often the database is asked whether it answers.
-const DATABASE_CHECK: Duration = Duration::from_secs(2);
 /// How long the tasks may take to end after serving did.
 const JOIN: Duration = Duration::from_secs(30);
 
@@ -83,9 +83,9 @@ pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> Cha
     );
     let metrics = ChatMetrics::new(&adapters.metrics);
     ChatService {
+        errors: GrpcErrors::new(&adapters.metrics, "tidings_chat"),
         queries: ChatQueries::new(Arc::clone(&adapters.store), queries),
-        broker: adapters.readiness.dependency("rabbitmq"),
-        database: adapters.readiness.dependency("postgres"),
+        broker: adapters.readiness.dependency(Cause::Bus),
         parts: LaneParts {
             aside: Arc::new(Aside::new(
                 Arc::clone(&adapters.store),
@@ -104,6 +104,7 @@ pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> Cha
             tracer: adapters.tracer,
             owed: Arc::new(Owed::new(lanes.owed_users)),
             journal: Arc::new(Journal::new(lanes.journal_entries)),
+            health: Arc::new(StoreHealth::new(adapters.readiness.dependency(Cause::Database))),
             config: Arc::new(lanes),
         },
     }
@@ -120,13 +121,14 @@ impl ChatService {
             "broker watch",
             watch_bus(Arc::clone(&self.parts.bus), self.broker, shutdown.clone()),
         );
-        let store = Arc::clone(&self.parts.store);
-        tasks.spawn("database watch", watch_store(store, self.database, shutdown.clone()));
+        let (health, store) = (Arc::clone(&self.parts.health), Arc::clone(&self.parts.store));
+        tasks.spawn("database watch", health.watch(store, shutdown.clone()));
         let desk = DeadLetterDesk::new(Arc::clone(&self.parts.store), Arc::clone(&self.parts.bus));
         let server = ChatServer::new(self.queries).max_encoding_message_size(MAX_MESSAGE_BYTES);
         let desk = DeadLettersServer::new(desk).max_encoding_message_size(MAX_MESSAGE_BYTES);
         let chosen = ChosenStatusesServer::new(ChosenDesk::new(Arc::clone(&self.parts.store)));
         let routes = Routes::new(server).add_service(desk).add_service(chosen);
+        let routes = self.errors.count(routes);
         if let Err(error) = platform::grpc::serve(routes, incoming, shutdown.clone()).await {
             tracing::error!(%error, "gRPC ended");
             shutdown.begin();
@@ -153,20 +155,6 @@ async fn watch_bus(bus: Arc<dyn Bus>, broker: Dependency, shutdown: Shutdown) {
         }
         tokio::select! {
             changed = state.changed() => if changed.is_err() { return },
-            () = shutdown.begun() => return,
-        }
-    }
-}
-
-async fn watch_store(store: Arc<dyn ChatStore>, database: Dependency, shutdown: Shutdown) {
-    loop {
-        // Not inside the select: a database future is never cancelled half-way.
-        match store.epoch().await {
-            Ok(_) => database.up(),
-            Err(error) => database.down(error.to_string()),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(DATABASE_CHECK) => {}
             () = shutdown.begun() => return,
         }
     }

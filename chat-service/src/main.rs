@@ -17,7 +17,7 @@ use platform::backoff::Backoff;
 use platform::config::Source;
 use platform::grpc::Incoming;
 use platform::metrics::Metrics;
-use platform::readiness::Readiness;
+use platform::readiness::{Cause, Readiness};
 use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
 
@@ -144,7 +144,7 @@ async fn prepare(
     shutdown: &Shutdown,
 ) -> bool {
     let place = config.database.place();
-    let database = readiness.dependency("postgres");
+    let database = readiness.dependency(Cause::Database);
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
         let ready = match store.check().await {

@@ -1,15 +1,16 @@
 //! What the chat service counts, under `tidings_chat_`.
 
 use platform::metrics::Metrics;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use proto::error_code::ErrorCode;
 
 /// What became of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum OutcomeKind {
     Stored,
@@ -19,6 +20,19 @@ pub enum OutcomeKind {
     Poisoned,
 }
 
+impl EncodeLabelValue for OutcomeKind {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let label = match self {
+            Self::Stored => "stored",
+            Self::Repeated => "repeated",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::Poisoned => "poisoned",
+        };
+        label.encode(encoder)
+    }
+}
+
 /// Label set of operations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
@@ -26,13 +40,31 @@ pub struct OutcomeLabel {
     pub outcome: OutcomeKind,
 }
 
+/// Label set of refused operations: a closed set in lower case, the codes of frames.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ErrorLabel {
+    /// What the sender is told.
+    pub code: &'static str,
+}
+
 /// What became of a batch of pushes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum PushKind {
     Confirmed,
     GatewayGone,
     GivenUp,
+}
+
+impl EncodeLabelValue for PushKind {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let label = match self {
+            Self::Confirmed => "confirmed",
+            Self::GatewayGone => "gateway_gone",
+            Self::GivenUp => "given_up",
+        };
+        label.encode(encoder)
+    }
 }
 
 /// Label set of pushes.
@@ -54,6 +86,8 @@ pub struct PartitionLabel {
 pub struct ChatMetrics {
     /// Operations by outcome.
     pub operations: Family<OutcomeLabel, Counter>,
+    /// Operations refused, by the code that their senders are told.
+    pub errors: Family<ErrorLabel, Counter>,
     /// Frames of each appended batch.
     pub batch_frames: Histogram,
     /// Seconds of each append, tries included.
@@ -88,6 +122,7 @@ impl ChatMetrics {
         let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
         let this = Self {
             operations: Family::default(),
+            errors: Family::default(),
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             append_seconds: seconds(),
             conflicts: Counter::default(),
@@ -105,6 +140,7 @@ impl ChatMetrics {
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_chat");
             r.register("operations", "Operations by outcome", this.operations.clone());
+            r.register("errors", "Operations refused, by code", this.errors.clone());
             r.register("batch_frames", "Frames of each appended batch", this.batch_frames.clone());
             r.register("append_seconds", "Seconds of each append", this.append_seconds.clone());
             r.register("append_conflicts", "Batches planned again", this.conflicts.clone());
@@ -167,6 +203,11 @@ impl ChatMetrics {
     /// Counts an operation.
     pub fn operation(&self, outcome: OutcomeKind) {
         self.operations.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts an operation that its sender is told an error for.
+    pub fn error(&self, code: ErrorCode) {
+        self.errors.get_or_create(&ErrorLabel { code: code.as_str() }).inc();
     }
 
     /// Counts a batch of pushes.

@@ -10,13 +10,17 @@
 //! 5. `load` reads the head before the members: when the head is current, so are they.
 //! 6. Cursors only grow, never pass the head, and read implies delivered.
 //! 7. The epoch belongs to the database and survives restarts.
+//! 8. A database that failed and came back is used again within seconds, whichever its error was: a connection
+//!    that met one serves no later call.
 
 pub mod among;
 pub mod chosen;
+mod connections;
 pub mod contacts;
 pub mod dead;
 mod finding;
 pub mod postgres;
+pub mod probe;
 mod reading;
 pub mod replicas;
 pub mod sqlite;
@@ -33,6 +37,7 @@ use among::AmongStore;
 use chosen::ChosenStore;
 use contacts::ContactStore;
 use dead::DeadStore;
+use probe::ProbeStore;
 use replicas::ReplicaStore;
 use uuid::Uuid;
 
@@ -206,11 +211,25 @@ pub trait QueryStore: Send + Sync + 'static {
 
 /// All sides: what an adapter provides.
 pub trait ChatStore:
-    LogStore + QueryStore + AmongStore + ContactStore + ChosenStore + ReplicaStore + DeadStore
+    LogStore
+    + QueryStore
+    + AmongStore
+    + ContactStore
+    + ChosenStore
+    + ReplicaStore
+    + DeadStore
+    + ProbeStore
 {
 }
 
 impl<T> ChatStore for T where
-    T: LogStore + QueryStore + AmongStore + ContactStore + ChosenStore + ReplicaStore + DeadStore
+    T: LogStore
+        + QueryStore
+        + AmongStore
+        + ContactStore
+        + ChosenStore
+        + ReplicaStore
+        + DeadStore
+        + ProbeStore
 {
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 mod contract;
+#[path = "postgres/faults.rs"]
+mod faults;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -35,11 +37,31 @@ struct Keeper {
 }
 
 impl Keeper {
+    /// The database, as whoever may do everything.
+    fn url(&self) -> String {
+        format!("{}/{}", admin_url().rsplit_once('/').unwrap().0, self.database)
+    }
+
+    /// The same as somebody else.
+    fn url_as(&self, user: &str, password: &str) -> String {
+        let url = self.url();
+        let place = url.rsplit_once('@').map_or_else(
+            || url.split_once("://").unwrap().1.to_owned(),
+            |(_, place)| place.to_owned(),
+        );
+        format!("postgres://{user}:{password}@{place}")
+    }
+
     async fn remove(self) {
         self.store.close().await;
         let mut admin = PgConnection::connect(&admin_url()).await.unwrap();
         drop_database(&mut admin, &self.database).await;
     }
+}
+
+fn store_at(url: &str) -> Arc<dyn ChatStore> {
+    let config = DatabaseConfig { url: Secret::new(url), ..DatabaseConfig::default() };
+    Arc::new(PostgresStore::new(&config).unwrap())
 }
 
 async fn drop_database(admin: &mut PgConnection, name: &str) {

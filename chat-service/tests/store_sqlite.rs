@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 mod contract;
+#[path = "sqlite/faults.rs"]
+mod faults;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 //! Nothing here may touch what others run: every process is its own child, every port and folder
 //! its own, and all of it ends with the run.
 
+mod all_in_one;
 mod broker;
 mod clock;
 mod daemon;

@@ -119,12 +119,21 @@ async fn refused(client: &mut Client, text: &str) -> Uuid {
     client_id
 }
 
+/// What a part is called among the causes for not being ready.
+fn cause(name: &str) -> &'static str {
+    match name {
+        "rabbitmq" => "\"bus\"",
+        "postgres" => "\"database\"",
+        _ => "\"presence_store\"",
+    }
+}
+
 /// Not ready, for this reason, with the place where it was looked for and no password.
 async fn says_it_lacks(process: &Process, name: &str, address: &str) {
     eventually(name, BACK, async || {
         let ready = readiness(process.address("management")).await;
         let log = process.log_tail();
-        let is_said = ready.contains(name) && log.contains(address);
+        let is_said = ready.contains(cause(name)) && log.contains(address);
         if ready.starts_with("503") && is_said { Ok(()) } else { Err(format!("{ready}\n{log}")) }
     })
     .await;
@@ -201,6 +210,38 @@ async fn a_lost_rabbitmq_is_told_to_senders_and_work_goes_on_when_it_is_back() {
 #[tokio::test]
 async fn a_lost_postgres_is_told_to_senders_and_work_goes_on_when_it_is_back() {
     a_lost_part_comes_back("postgres", "lost-postgres").await;
+}
+
+/// Within seconds a gateway is ready or not, and says why; so it can be taken out of a load balancer before
+/// every new socket is closed with 1013.
+async fn gateway_lacks(cluster: &Cluster, cause: Option<&str>) {
+    eventually("the gateway says what it lacks", Duration::from_secs(20), async || {
+        let ready = readiness(cluster.gateways[0].address("management")).await;
+        let is_so = match cause {
+            Some(cause) => ready.starts_with("503") && ready.contains(cause),
+            None => ready.starts_with("200"),
+        };
+        is_so.then_some(()).ok_or(ready)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gateway_is_ready_only_while_presence_and_a_chat_service_are_there() {
+    let mut links = Links::start().await;
+    let mut cluster = links.launch("lost-services").await;
+    cluster.ready().await;
+    // A presence service without its store takes no connections either.
+    links.refuse("redis").await;
+    gateway_lacks(&cluster, Some("\"presence_service\"")).await;
+    links.pass("redis").await;
+    gateway_lacks(&cluster, None).await;
+    for chat in &mut cluster.chats {
+        chat.kill().await;
+    }
+    gateway_lacks(&cluster, Some("\"chat_service\"")).await;
+    cluster.presence.kill().await;
+    gateway_lacks(&cluster, Some("\"presence_service\"")).await;
 }
 
 #[tokio::test]

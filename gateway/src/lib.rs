@@ -37,15 +37,16 @@ mod socket;
 mod transport;
 mod unanswered;
 mod uplink;
+mod watches;
 mod writers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, BusState};
+use bus::Bus;
 use platform::grpc::GrpcChannel;
 use platform::metrics::Metrics;
-use platform::readiness::{Dependency, Readiness};
+use platform::readiness::{Cause, Dependency, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
 use platform::token::{Signer, Verifier};
 use platform::trace::Tracer;
@@ -165,6 +166,7 @@ pub fn build(
     let (presence_link, events) = PresenceLink::new();
     let (heads, asks) = HeadsLink::new();
     let metrics = GatewayMetrics::new(&adapters.metrics);
+    adapters.readiness.count_connections(metrics.connections.clone());
     let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
     let registry = Arc::new(Registry::default());
     let revocations =
@@ -211,8 +213,8 @@ pub fn build(
         admission: Admission::new(admission, limits.connections, files),
         limits,
     });
-    let broker = adapters.readiness.dependency("rabbitmq");
-    let queue = adapters.readiness.dependency("answer queue");
+    let broker = adapters.readiness.dependency(Cause::Bus);
+    let queue = adapters.readiness.dependency(Cause::AnswerQueue);
     Gateway { shared, adapters, gateway_id, listener, frames, events, asks, broker, queue }
 }
 
@@ -252,8 +254,16 @@ impl Gateway {
         links.spawn("presence link", reporter(&shared, gateway.clone(), &ended).run(events));
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));
         links.spawn("heads", teller(&shared, &ended).run(asks));
-        links.spawn("broker watch", watch_bus(Arc::clone(&adapters.bus), broker, shutdown.clone()));
-        links.spawn("queue watch", watch_queue(gateway.clone(), queue, shutdown.clone()));
+        links.spawn(
+            "broker watch",
+            watches::bus(Arc::clone(&adapters.bus), broker, shutdown.clone()),
+        );
+        links.spawn("queue watch", watches::queue(gateway.clone(), queue, shutdown.clone()));
+        // Within one process it is there whenever this is.
+        if let Some(serving) = adapters.chat.serving() {
+            let chat = shared.readiness.dependency(Cause::ChatService);
+            links.spawn("chat watch", watches::service(serving, chat, shutdown.clone()));
+        }
         edge.spawn("accept", accept::run(shared.clone(), listener, edge.clone()));
 
         shutdown.begun().await;
@@ -365,39 +375,7 @@ fn reporter(
         shutdown: ended.clone(),
         pulse: Arc::clone(&shared.pulse),
         live: presence_link::Live::default(),
+        presence: shared.readiness.dependency(Cause::PresenceService),
         reported: None,
-    }
-}
-
-/// Ready means that answers can come: a request that is taken before has nobody to answer it.
-async fn watch_queue(
-    mut gateway: watch::Receiver<Option<GatewayRef>>,
-    queue: Dependency,
-    shutdown: Shutdown,
-) {
-    loop {
-        if gateway.borrow_and_update().is_some() {
-            queue.up();
-        } else {
-            queue.down("no queue for answers yet");
-        }
-        tokio::select! {
-            changed = gateway.changed() => if changed.is_err() { return },
-            () = shutdown.begun() => return,
-        }
-    }
-}
-
-async fn watch_bus(bus: Arc<dyn Bus>, broker: Dependency, shutdown: Shutdown) {
-    let mut state = bus.state();
-    loop {
-        match &*state.borrow_and_update() {
-            BusState::Up => broker.up(),
-            BusState::Down(reason) => broker.down(reason.clone()),
-        }
-        tokio::select! {
-            changed = state.changed() => if changed.is_err() { return },
-            () = shutdown.begun() => return,
-        }
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use platform::backoff::Backoff;
 use platform::grpc::GrpcChannel;
+use platform::readiness::Dependency;
 use platform::shutdown::Shutdown;
 use proto::bus::GatewayRef;
 use proto::presence::presence_client::PresenceClient;
@@ -95,6 +96,8 @@ pub(crate) struct Reporter {
     pub(crate) shutdown: Shutdown,
     /// The connections that presence is to know.
     pub(crate) live: Live,
+    /// Whether it answers, and has what it needs to do so.
+    pub(crate) presence: Dependency,
     /// The incarnation of the last full account.
     pub(crate) reported: Option<GatewayRef>,
 }
@@ -226,13 +229,15 @@ impl Reporter {
                 request.gateway =
                     Some(proto::presence::GatewayRef { id: gateway.id, epoch: gateway.epoch });
                 match tokio::time::timeout(CALL, self.client.report(request)).await {
-                    Ok(Ok(reply)) => return Some(reply.into_inner().refused),
+                    Ok(Ok(reply)) => {
+                        self.presence.up();
+                        return Some(reply.into_inner().refused);
+                    }
                     Ok(Err(status)) if status.code() == tonic::Code::InvalidArgument => {
                         tracing::error!(%status, "presence refuses a report");
                         return None;
                     }
-                    Ok(Err(status)) => tracing::debug!(%status, "presence did not take a report"),
-                    Err(_elapsed) => tracing::debug!("presence does not answer"),
+                    refused => self.presence.down(why(refused.map(|taken| taken.map(|_| ())))),
                 }
                 self.metrics.presence_failures.inc();
             } else {
@@ -275,15 +280,25 @@ impl Reporter {
         };
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
             Ok(Ok(reply)) => {
+                self.presence.up();
                 let reply = reply.into_inner();
                 self.hear_revoked(&reply.revocations).await;
                 Some(reply.resync)
             }
-            Ok(Err(_)) | Err(_) => {
+            refused => {
                 self.metrics.presence_failures.inc();
+                self.presence.down(why(refused.map(|answered| answered.map(|_| ()))));
                 None
             }
         }
+    }
+}
+
+/// What came instead of an answer.
+fn why(answer: Result<Result<(), tonic::Status>, tokio::time::error::Elapsed>) -> String {
+    match answer {
+        Ok(Err(status)) => status.message().to_owned(),
+        _ => format!("no answer within {CALL:?}"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The management port, on a thread and runtime of its own, so that it answers while the data plane is
 //! busy:
 //!
-//! - `GET /health/live`: 200 while this process runs; never asks a dependency
+//! - `GET /health/live`: 200 while this process runs, with its name, version, uptime, connections and last
+//!   error; never asks a dependency
 //! - `GET /health/ready`: 200 or 503, with the causes as JSON
 //! - `GET /metrics`: OpenMetrics text
 
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::readiness::Readiness;
+use crate::telemetry::last_error;
 
 /// What the port tells.
 #[derive(Debug, Clone)]
@@ -62,6 +64,7 @@ impl Drop for AdminHandle {
 pub fn start(listener: std::net::TcpListener, admin: Admin) -> std::io::Result<AdminHandle> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
+    admin.readiness.measure(&admin.metrics);
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -104,7 +107,11 @@ async fn live(State(state): State<AdminState>) -> impl IntoResponse {
         "service": state.admin.service,
         "instance": state.admin.instance,
         "version": env!("CARGO_PKG_VERSION"),
+        "node_id": state.admin.instance,
         "uptime_secs": state.started.elapsed().as_secs(),
+        // Of clients; null where this process serves none.
+        "connections": state.admin.readiness.connections(),
+        "last_error": last_error::last(),
     }))
 }
 
@@ -121,6 +128,7 @@ async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::readiness::Cause;
     use std::io::{Read, Write};
 
     fn ask(address: SocketAddr, path: &str) -> String {
@@ -134,7 +142,7 @@ mod tests {
     #[test]
     fn probes_are_answered_from_the_watched_state() {
         let readiness = Readiness::new();
-        let store = readiness.dependency("postgres");
+        let store = readiness.dependency(Cause::Database);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let admin = Admin {
             readiness,
@@ -146,10 +154,18 @@ mod tests {
         let address = handle.address();
         assert!(ask(address, "/health/live").contains("200 OK"));
         let waiting = ask(address, "/health/ready");
-        assert!(waiting.contains("503") && waiting.contains("postgres"), "{waiting}");
+        assert!(waiting.contains("503") && waiting.contains("database"), "{waiting}");
         store.up();
         assert!(ask(address, "/health/ready").contains("200 OK"));
+        let live = ask(address, "/health/live");
+        for part in
+            [r#""node_id":"one""#, r#""uptime_secs":"#, r#""connections":null"#, "last_error"]
+        {
+            assert!(live.contains(part), "{part}: {live}");
+        }
         let metrics = ask(address, "/metrics");
+        assert!(metrics.contains("tidings_ready 1\n"), "{metrics}");
+        assert!(metrics.contains("tidings_not_ready{cause=\"database\"} 0\n"), "{metrics}");
         assert!(metrics.contains(CONTENT_TYPE) && metrics.ends_with("# EOF\n"), "{metrics}");
         drop(handle);
         assert!(std::net::TcpStream::connect(address).is_err(), "the port is closed");

@@ -4,6 +4,7 @@
 
 mod breaker;
 mod channel;
+mod errors;
 mod guarded;
 mod health;
 mod in_memory;
@@ -20,6 +21,7 @@ use tonic_health::ServingStatus;
 use crate::shutdown::Shutdown;
 
 pub use channel::{GrpcClientConfig, GrpcSetupError, channel};
+pub use errors::{Counted, GrpcErrors};
 pub use guarded::{GrpcChannel, ask};
 pub use in_memory::{InMemoryIncoming, in_memory};
 

@@ -1,13 +1,75 @@
-//! Whether this process can serve: latches released, dependencies up, not draining.
+//! Whether this process can serve: what it needs is there, its start is done, and it is not draining.
 //!
-//! A probe reads this watched state; it never does I/O itself.
+//! A probe reads this watched state; it never does I/O itself. What comes or goes counts once it has lasted
+//! for [`HOLD`], so that a blip does not take a process out of the load balancer and put it back.
+
+mod measured;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
 use serde::Serialize;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::metrics::Metrics;
+
+/// How long something has been there, or away, before the process is ready, or not, because of it. The first
+/// time it is there counts at once.
+pub const HOLD: Duration = Duration::from_secs(1);
+
+/// Why a process is not ready: a closed set, for labels of metrics and for whoever decides by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The bus between the services.
+    Bus,
+    /// The gateway's own queue on the bus: without it nobody is answered.
+    AnswerQueue,
+    /// The chat store, for reading and for writing.
+    Database,
+    /// Any chat service.
+    ChatService,
+    /// Any presence service, with what it needs itself.
+    PresenceService,
+    /// Where the presence service keeps what it knows.
+    PresenceStore,
+    /// A step of the start.
+    Start,
+    /// The process is leaving.
+    Draining,
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Bus,
+        Self::AnswerQueue,
+        Self::Database,
+        Self::ChatService,
+        Self::PresenceService,
+        Self::PresenceStore,
+        Self::Start,
+        Self::Draining,
+    ];
+
+    /// Its label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bus => "bus",
+            Self::AnswerQueue => "answer_queue",
+            Self::Database => "database",
+            Self::ChatService => "chat_service",
+            Self::PresenceService => "presence_service",
+            Self::PresenceStore => "presence_store",
+            Self::Start => "start",
+            Self::Draining => "draining",
+        }
+    }
+}
 
 /// The state that parts report into and probes read.
 #[derive(Debug, Clone, Default)]
@@ -16,15 +78,38 @@ pub struct Readiness(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Something was taken out of the way.
+    /// Something is there that was not.
     better: Notify,
+    /// Client connections that are open, where the process has any.
+    connections: OnceLock<Gauge>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     draining: bool,
-    /// By name, the reason why it is not up or not done.
-    causes: BTreeMap<&'static str, String>,
+    needs: BTreeMap<Cause, Need>,
+}
+
+#[derive(Debug)]
+struct Need {
+    /// As it was said last.
+    is_there: bool,
+    /// Since when it has been so.
+    since: Instant,
+    /// As it counts.
+    counts_as_there: bool,
+    /// It has been there at some time.
+    was_there: bool,
+    /// Why it was away last.
+    reason: String,
+}
+
+impl Need {
+    fn settle(&mut self, now: Instant) {
+        if now.duration_since(self.since) >= HOLD {
+            self.counts_as_there = self.is_there;
+        }
+    }
 }
 
 /// What a probe is told.
@@ -34,6 +119,8 @@ pub struct Report {
     pub ready: bool,
     /// What is in the way, one sentence each.
     pub causes: Vec<String>,
+    /// The same as labels.
+    pub labels: Vec<Cause>,
 }
 
 impl Readiness {
@@ -42,21 +129,48 @@ impl Readiness {
         Self::default()
     }
 
-    /// Adds something this process needs; down until it says otherwise.
-    pub fn dependency(&self, name: &'static str) -> Dependency {
-        self.0.state.lock().causes.insert(name, "not connected yet".to_owned());
-        Dependency { name, state: self.clone() }
+    /// Adds something this process needs; away until it says otherwise.
+    pub fn dependency(&self, cause: Cause) -> Dependency {
+        self.add(cause, "not connected yet");
+        Dependency { cause, state: self.clone() }
     }
 
     /// Adds a step of the start; done when the latch is dropped.
-    pub fn latch(&self, name: &'static str) -> Latch {
-        self.0.state.lock().causes.insert(name, "not done yet".to_owned());
-        Latch { name, state: self.clone() }
+    pub fn latch(&self, what: &'static str) -> Latch {
+        self.add(Cause::Start, what);
+        Latch(self.clone())
+    }
+
+    fn add(&self, cause: Cause, reason: &str) {
+        let need = Need {
+            is_there: false,
+            since: Instant::now(),
+            counts_as_there: false,
+            was_there: false,
+            reason: reason.to_owned(),
+        };
+        self.0.state.lock().needs.insert(cause, need);
     }
 
     /// Not ready from now on: the process is leaving.
     pub fn set_draining(&self) {
         self.0.state.lock().draining = true;
+    }
+
+    /// Has the health endpoints tell how many client connections are open.
+    pub fn count_connections(&self, connections: Gauge) {
+        // The first one stays: a process has one gateway.
+        let _ = self.0.connections.set(connections);
+    }
+
+    /// Client connections that are open; none where the process serves no clients.
+    pub fn connections(&self) -> Option<i64> {
+        self.0.connections.get().map(Gauge::get)
+    }
+
+    /// Has the metrics say whether the process is ready, and which causes there are that it is not.
+    pub fn measure(&self, metrics: &Metrics) {
+        metrics.register(|registry| registry.register_collector(Box::new(self.clone())));
     }
 
     /// Resolves when nothing is in the way.
@@ -68,127 +182,183 @@ impl Readiness {
             if self.report().ready {
                 return;
             }
-            better.await;
+            // What is there again counts only after a while, and nobody says so then.
+            let _ = tokio::time::timeout(HOLD, better).await;
         }
     }
 
-    fn clear(&self, name: &'static str) -> bool {
-        let was_in_the_way = self.0.state.lock().causes.remove(name).is_some();
-        if was_in_the_way {
-            self.0.better.notify_waiters();
+    fn there(&self, cause: Cause) -> bool {
+        let now = Instant::now();
+        let mut state = self.0.state.lock();
+        let Some(need) = state.needs.get_mut(&cause) else { return false };
+        need.settle(now);
+        if need.is_there {
+            return false;
         }
-        was_in_the_way
+        (need.is_there, need.since) = (true, now);
+        need.counts_as_there |= !need.was_there;
+        need.was_there = true;
+        drop(state);
+        self.0.better.notify_waiters();
+        true
+    }
+
+    /// Whether that is news.
+    fn away(&self, cause: Cause, reason: &str) -> bool {
+        let now = Instant::now();
+        let mut state = self.0.state.lock();
+        let Some(need) = state.needs.get_mut(&cause) else { return false };
+        need.settle(now);
+        let is_news = need.is_there || need.reason != reason;
+        if need.is_there {
+            (need.is_there, need.since) = (false, now);
+        }
+        reason.clone_into(&mut need.reason);
+        is_news
     }
 
     /// The present state.
     pub fn report(&self) -> Report {
-        let state = self.0.state.lock();
-        let mut causes: Vec<String> =
-            state.causes.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
-        if state.draining {
-            causes.push("draining".to_owned());
+        let now = Instant::now();
+        let mut state = self.0.state.lock();
+        let (mut causes, mut labels) = (Vec::new(), Vec::new());
+        for (cause, need) in &mut state.needs {
+            need.settle(now);
+            if !need.counts_as_there {
+                causes.push(format!("{}: {}", cause.as_str(), need.reason));
+                labels.push(*cause);
+            }
         }
-        Report { ready: causes.is_empty(), causes }
+        if state.draining {
+            causes.push(Cause::Draining.as_str().to_owned());
+            labels.push(Cause::Draining);
+        }
+        Report { ready: causes.is_empty(), causes, labels }
     }
 }
 
 /// Something this process needs. Each change is logged once.
 #[derive(Debug, Clone)]
 pub struct Dependency {
-    name: &'static str,
+    cause: Cause,
     state: Readiness,
 }
 
 impl Dependency {
     /// It answers.
     pub fn up(&self) {
-        if self.state.clear(self.name) {
-            tracing::info!(dependency = self.name, "connected");
+        if self.state.there(self.cause) {
+            tracing::info!(dependency = self.cause.as_str(), "connected");
         }
     }
 
     /// It does not; the reason says where it was looked for.
     pub fn down(&self, reason: impl Into<String>) {
         let reason = reason.into();
-        let before = self.state.0.state.lock().causes.insert(self.name, reason.clone());
-        if before.as_ref() != Some(&reason) {
-            tracing::warn!(dependency = self.name, reason, "not available; trying again");
+        if self.state.away(self.cause, &reason) {
+            tracing::warn!(dependency = self.cause.as_str(), reason, "not available; trying again");
         }
     }
 }
 
 /// A step of the start, done when dropped.
 #[derive(Debug)]
-pub struct Latch {
-    name: &'static str,
-    state: Readiness,
-}
+pub struct Latch(Readiness);
 
 impl Drop for Latch {
     fn drop(&mut self) {
-        self.state.clear(self.name);
+        self.0.there(Cause::Start);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
-    #[test]
-    fn ready_means_latches_released_dependencies_up_and_not_draining() {
+    #[tokio::test(start_paused = true)]
+    async fn ready_means_start_done_dependencies_up_and_not_draining() {
         let readiness = Readiness::new();
         assert!(readiness.report().ready);
-        let latch = readiness.latch("migrations");
-        let broker = readiness.dependency("rabbitmq");
-        broker.down("nobody answers at 127.0.0.1:5672");
+        let latch = readiness.latch("the tables are brought up to date");
+        let bus = readiness.dependency(Cause::Bus);
+        bus.down("nobody answers at 127.0.0.1:5672");
         let report = readiness.report();
         assert!(!report.ready);
         assert_eq!(
             report.causes,
-            ["migrations: not done yet", "rabbitmq: nobody answers at 127.0.0.1:5672"]
+            ["bus: nobody answers at 127.0.0.1:5672", "start: the tables are brought up to date"]
         );
+        assert_eq!(report.labels, [Cause::Bus, Cause::Start]);
         drop(latch);
-        broker.up();
-        assert!(readiness.report().ready);
-        broker.down("lost");
+        bus.up();
+        assert!(readiness.report().ready, "the first time counts at once");
+        bus.down("lost");
+        tokio::time::advance(HOLD).await;
         assert!(!readiness.report().ready, "it can go back");
-        broker.up();
+        bus.up();
+        tokio::time::advance(HOLD).await;
         readiness.set_draining();
         assert_eq!(readiness.report().causes, ["draining"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_and_goes_within_a_second_changes_nothing() {
+        let readiness = Readiness::new();
+        let database = readiness.dependency(Cause::Database);
+        database.up();
+        for _ in 0..10 {
+            database.down("disk full");
+            tokio::time::advance(HOLD / 2).await;
+            assert!(readiness.report().ready);
+            database.up();
+            tokio::time::advance(HOLD / 2).await;
+        }
+        database.down("disk full");
+        tokio::time::advance(HOLD).await;
+        for _ in 0..10 {
+            assert_eq!(readiness.report().causes, ["database: disk full"]);
+            database.up();
+            tokio::time::advance(HOLD / 2).await;
+            database.down("disk full");
+            tokio::time::advance(HOLD / 2).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_waits_hears_when_everything_is_there() {
         let readiness = Readiness::new();
         readiness.until_ready().await;
-        let (latch, broker) = (readiness.latch("migrations"), readiness.dependency("rabbitmq"));
+        let (latch, bus) = (readiness.latch("not done yet"), readiness.dependency(Cause::Bus));
         let waiting = tokio::time::timeout(Duration::from_secs(1), readiness.until_ready());
         let arriving = async {
-            broker.up();
+            bus.up();
             drop(latch);
         };
         let (waited, ()) = tokio::join!(waiting, arriving);
         assert!(waited.is_ok());
-        broker.down("lost");
+        bus.down("lost");
+        tokio::time::advance(HOLD).await;
         let waiting = tokio::time::timeout(Duration::from_secs(1), readiness.until_ready());
         assert!(waiting.await.is_err());
+        bus.up();
+        let waiting = tokio::time::timeout(HOLD * 2, readiness.until_ready());
+        assert!(waiting.await.is_ok(), "after a while it counts, without another word");
     }
 
     #[test]
     fn each_change_of_a_dependency_is_logged_once_with_its_reason() {
         let text = crate::telemetry::captured::log("info", || {
-            let broker = Readiness::new().dependency("rabbitmq");
+            let bus = Readiness::new().dependency(Cause::Bus);
             for _ in 0..3 {
-                broker.down("nobody answers at 127.0.0.1:5672");
+                bus.down("nobody answers at 127.0.0.1:5672");
             }
-            broker.up();
-            broker.up();
-            broker.down("connection lost");
+            bus.up();
+            bus.up();
+            bus.down("connection lost");
         });
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
-        assert!(lines[0].contains("rabbitmq") && lines[0].contains("127.0.0.1:5672"), "{text}");
+        assert!(lines[0].contains("bus") && lines[0].contains("127.0.0.1:5672"), "{text}");
         assert!(lines[1].contains("connected") && lines[2].contains("connection lost"), "{text}");
     }
 }

@@ -1,5 +1,7 @@
 //! Logs to stderr, and spans over OTLP where an endpoint is configured.
 
+pub mod last_error;
+
 use std::io::IsTerminal;
 
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
@@ -8,8 +10,11 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::trace::Tracer;
+use last_error::Remember;
 
 /// Libraries that would flood the log; the configured filter may ask for more.
 const QUIET: &str =
@@ -81,8 +86,10 @@ pub fn init(config: &TelemetryConfig, service: &'static str) -> Result<Telemetry
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that another part of this process has set one: a test, or the all-in-one binary.
     let _ = match config.log_format {
-        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            subscriber.with_ansi(std::io::stderr().is_terminal()).finish().with(Remember).try_init()
+        }
+        LogFormat::Json => subscriber.json().flatten_event(true).finish().with(Remember).try_init(),
     };
     let provider = match &config.otlp_endpoint {
         Some(endpoint) => Some(provider(endpoint, config.sample_ratio, service)?),

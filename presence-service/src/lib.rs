@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusState};
-use platform::grpc::{GrpcChannel, Incoming};
+use platform::grpc::{GrpcChannel, GrpcErrors, Incoming};
 use platform::metrics::Metrics;
-use platform::readiness::{Dependency, Readiness};
+use platform::readiness::{Cause, Dependency, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
 use platform::trace::Tracer;
 use proto::chat::chat_client::ChatClient;
@@ -60,6 +60,7 @@ pub struct PresenceService {
     sweeper: Sweeper,
     announcer: Announcer,
     broker: Dependency,
+    errors: GrpcErrors,
 }
 
 /// Largest report: a full account of 100,000 connections in one message.
@@ -70,6 +71,7 @@ const JOIN: Duration = Duration::from_secs(10);
 /// Wires the service. Nothing runs yet.
 pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService {
     let Adapters { bus, store, chat, metrics, readiness, tracer } = adapters;
+    let errors = GrpcErrors::new(&metrics, "tidings_presence");
     let metrics = PresenceMetrics::new(&metrics);
     let announcements = Announcements::new(&settings, metrics.clone());
     let reports = Tasks::new();
@@ -107,7 +109,8 @@ pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService 
             metrics,
             ended: CancellationToken::new(),
         },
-        broker: readiness.dependency("rabbitmq"),
+        broker: readiness.dependency(Cause::Bus),
+        errors,
         bus,
     }
 }
@@ -125,8 +128,12 @@ impl PresenceService {
         let server = PresenceServer::new(self.calls)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        if let Err(error) =
-            platform::grpc::serve(Routes::new(server), incoming, shutdown.clone()).await
+        if let Err(error) = platform::grpc::serve(
+            self.errors.count(Routes::new(server)),
+            incoming,
+            shutdown.clone(),
+        )
+        .await
         {
             tracing::error!(%error, "gRPC ended");
             shutdown.begin();

@@ -1,14 +1,14 @@
 //! What the presence service counts, under `tidings_presence_`.
 
 use platform::metrics::Metrics;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 /// What became of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnnouncementOutcome {
     /// Handed to the gateways of those who may know.
     Told,
@@ -22,6 +22,20 @@ pub enum AnnouncementOutcome {
     WithoutPlaces,
     /// The bus did not take it: told later.
     WithoutBus,
+}
+
+impl EncodeLabelValue for AnnouncementOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let label = match self {
+            Self::Told => "told",
+            Self::Suppressed => "suppressed",
+            Self::Dropped => "dropped",
+            Self::WithoutContacts => "without_contacts",
+            Self::WithoutPlaces => "without_places",
+            Self::WithoutBus => "without_bus",
+        };
+        label.encode(encoder)
+    }
 }
 
 /// Label set of changes.

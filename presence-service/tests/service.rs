@@ -63,7 +63,7 @@ async fn contacts_are_told_who_comes_and_who_goes_and_own_devices_of_each_other(
     let (connections, frame) = gateway.told_one().await;
     assert_eq!((connections, &frame["event"]), (vec![1], &"user_offline".into()));
     assert!(frame["last_seen"].as_u64().unwrap() > 0);
-    assert!(house.counted("tidings_presence_announcements_total{outcome=\"Told\"}") >= 4);
+    assert!(house.counted("tidings_presence_announcements_total{outcome=\"told\"}") >= 4);
     house.stop().await;
 }
 
@@ -304,7 +304,7 @@ async fn without_the_chat_service_presence_works_and_contacts_hear_of_it_later()
     gateway.open("bob", "phone", 1).await;
     gateway.open("ann", "phone", 2).await;
     assert_eq!(house.locate(&["ann"]).await.connections, [2]);
-    let outcome = "tidings_presence_announcements_total{outcome=\"WithoutContacts\"}";
+    let outcome = "tidings_presence_announcements_total{outcome=\"without_contacts\"}";
     support::eventually("it is counted", || async {
         let counted = house.counted(outcome);
         if counted >= 2 { Ok(()) } else { Err(counted) }
@@ -341,7 +341,7 @@ async fn all_contacts_are_told_however_many_there_are_in_bounded_steps() {
         gateway.report((1..).zip(names).map(open).collect(), vec![], false).await.unwrap();
     }
     support::eventually("all is told of the friends", || async {
-        let told = house.counted("tidings_presence_announcements_total{outcome=\"Told\"}");
+        let told = house.counted("tidings_presence_announcements_total{outcome=\"told\"}");
         if told >= 1_050 { Ok(()) } else { Err(told) }
     })
     .await;

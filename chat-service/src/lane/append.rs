@@ -133,6 +133,7 @@ impl Appender {
                     reference,
                 };
                 let text = "this request broke something in the server; it was put aside";
+                self.parts.metrics.error(ErrorCode::Internal);
                 appended.outgoing.push(message::error(
                     &asker,
                     ErrorCode::Internal,
@@ -188,6 +189,7 @@ impl Appender {
                     }
                     Some(Err(refusal)) => {
                         self.parts.metrics.operation(OutcomeKind::Refused);
+                        self.parts.metrics.error(refusal.code);
                         sorted.refused.push(message::refused(&asker, &refusal));
                     }
                     None => {}
@@ -211,16 +213,19 @@ impl Appender {
             }
             Settled::Refused(refusal) => {
                 metrics.operation(OutcomeKind::Refused);
+                metrics.error(refusal.code);
                 outgoing.push(message::refused(asker, &refusal));
             }
             Settled::Unavailable(stored) => {
                 metrics.operation(OutcomeKind::Unavailable);
+                metrics.error(ErrorCode::Unavailable);
                 let text = "the message store is away; send again with the same client id";
                 let retry = Some(self.parts.config.retry_after_ms);
                 outgoing.push(message::error(asker, ErrorCode::Unavailable, text, stored, retry));
             }
             Settled::Poisoned(_) => {
                 metrics.operation(OutcomeKind::Poisoned);
+                metrics.error(ErrorCode::Internal);
                 let text = "this request broke something in the server; it was put aside";
                 outgoing.push(message::error(asker, ErrorCode::Internal, text, Stored::No, None));
             }

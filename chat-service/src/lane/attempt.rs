@@ -76,6 +76,7 @@ impl Appender {
                     }
                 }
                 Err(Attempt::Away { reason, is_unknown }) => {
+                    self.parts.health.failed(&reason);
                     if is_unknown {
                         stored = Stored::Unknown;
                     }
@@ -132,6 +133,7 @@ impl Appender {
                     Attempt::Away { reason: error.to_string(), is_unknown: true }
                 }
             })?;
+            self.parts.health.appended();
         }
         for snapshot in conversations.into_values().flatten() {
             self.cache.put(snapshot);

@@ -145,7 +145,8 @@ macro_rules! dead_store {
             }
 
             async fn drop_dead(&self, id: &str, times: Option<u64>) -> Result<bool, StoreError> {
-                let mut transaction = self.$writers.begin().await?;
+                let mut line = self.$writers.line().await?;
+                let mut transaction = sqlx::Connection::begin(&mut *line).await?;
                 let dropped = sqlx::query(
                     "DELETE FROM dead_letters WHERE tenant = $1 AND id = $2 AND ($3 < 0 OR times = $3)",
                 )
@@ -161,6 +162,7 @@ macro_rules! dead_store {
                     .execute(&mut *transaction)
                     .await?;
                 transaction.commit().await?;
+                line.done();
                 Ok(dropped.rows_affected() > 0)
             }
 
@@ -169,7 +171,8 @@ macro_rules! dead_store {
                 ids: &[String],
                 now_ms: u64,
             ) -> Result<Vec<crate::store::dead::Mark>, StoreError> {
-                let mut transaction = self.$writers.begin().await?;
+                let mut line = self.$writers.line().await?;
+                let mut transaction = sqlx::Connection::begin(&mut *line).await?;
                 sqlx::query("DELETE FROM suspects WHERE tenant = $1 AND marked_at_ms < $2")
                     .bind(DEFAULT_TENANT)
                     .bind(now_ms.saturating_sub(dead::FORGET_MARKS_MS) as i64)
@@ -189,6 +192,7 @@ macro_rules! dead_store {
                     });
                 }
                 transaction.commit().await?;
+                line.done();
                 Ok(marks)
             }
 
@@ -203,7 +207,8 @@ macro_rules! dead_store {
             }
 
             async fn unmark(&self, ids: &[String]) -> Result<(), StoreError> {
-                let mut transaction = self.$writers.begin().await?;
+                let mut line = self.$writers.line().await?;
+                let mut transaction = sqlx::Connection::begin(&mut *line).await?;
                 for id in ids {
                     sqlx::query("DELETE FROM suspects WHERE tenant = $1 AND id = $2")
                         .bind(DEFAULT_TENANT)
@@ -211,7 +216,9 @@ macro_rules! dead_store {
                         .execute(&mut *transaction)
                         .await?;
                 }
-                Ok(transaction.commit().await?)
+                transaction.commit().await?;
+                line.done();
+                Ok(())
             }
         }
     };

@@ -15,10 +15,13 @@ use std::collections::HashMap;
 
 use proto::heads::HeadsDigest;
 use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
-use sqlx::Row;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row};
 
-use super::{ConversationView, ListPlace, MemberView, Page, StoreError, dead, finding, reading};
+use super::connections::Connections;
+use super::{
+    ConversationView, ListPlace, MemberView, Page, StoreError, dead, finding, probe, reading,
+};
 use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
 
 pub use settings::DatabaseConfig;
@@ -27,9 +30,9 @@ pub use settings::DatabaseConfig;
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     /// For appends and everything else that workers write or read.
-    writers: PgPool,
+    writers: Connections<Postgres>,
     /// For questions, so that a flood of them does not hold up the log.
-    readers: PgPool,
+    readers: Connections<Postgres>,
 }
 
 /// How ids and lists are handed over.
@@ -54,3 +57,4 @@ mod dialect {
 
 reading::query_store!(PostgresStore, PgRow);
 dead::dead_store!(PostgresStore, writers, readers);
+probe::probe_store!(PostgresStore, writers, PostgresStore::cause);

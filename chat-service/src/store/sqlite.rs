@@ -13,14 +13,16 @@ use std::time::Duration;
 
 use proto::heads::HeadsDigest;
 use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
-use sqlx::Row;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
+use sqlx::{Row, Sqlite};
 
-use super::{ConversationView, ListPlace, MemberView, Page, StoreError, dead, finding, reading};
+use super::connections::Connections;
+use super::{
+    ConversationView, ListPlace, MemberView, Page, StoreError, dead, finding, probe, reading,
+};
 use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
 
 fn migrations() -> Migrator {
@@ -41,8 +43,8 @@ const READERS: u32 = 4;
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     /// One connection: SQLite has one writer, and waiting in a pool is fairer than in the file lock.
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Connections<Sqlite>,
+    readers: Connections<Sqlite>,
 }
 
 /// Why the file cannot be used.
@@ -73,6 +75,8 @@ impl SqliteStore {
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)
+            // One that is closed may have to move the log into the file first.
+            .acquire_timeout(Duration::from_secs(10))
             .connect_with(options.clone())
             .await?;
         migrations().run(&writer).await?;
@@ -82,7 +86,13 @@ impl SqliteStore {
             .acquire_timeout(Duration::from_secs(2))
             .connect_with(options.read_only(true))
             .await?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer: Connections::new(writer), readers: Connections::new(readers) })
+    }
+
+    /// Its errors say all there is to say.
+    #[expect(clippy::unused_async, reason = "the other database asks again")]
+    async fn cause(&self, error: sqlx::Error) -> sqlx::Error {
+        error
     }
 
     /// Closes the file after what is under way.
@@ -115,3 +125,4 @@ mod dialect {
 
 reading::query_store!(SqliteStore, SqliteRow);
 dead::dead_store!(SqliteStore, writer, readers);
+probe::probe_store!(SqliteStore, writer, SqliteStore::cause);

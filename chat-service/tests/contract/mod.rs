@@ -9,6 +9,7 @@ mod contacts;
 mod dead;
 mod digests;
 mod membership;
+mod recovering;
 mod replicas;
 
 pub use among::members_among_many_are_told_with_their_beginning_and_the_head;
@@ -33,6 +34,10 @@ pub use dead::{
 };
 pub use digests::digests_of_heads_cover_just_the_conversations_of_each_user;
 pub use membership::a_member_who_left_and_came_back_in_one_batch_sees_only_what_follows;
+pub use recovering::{
+    Writer, a_write_check_may_be_repeated_and_is_found_by_no_other_question,
+    appends_and_questions_that_nobody_waits_for_harm_no_later_ones,
+};
 pub use replicas::a_replica_that_beats_is_listed_as_just_heard;
 
 use std::collections::BTreeSet;
@@ -358,6 +363,8 @@ macro_rules! chat_store_contract {
             marks_count_up_until_they_are_cleared,
             marks_that_nobody_clears_are_forgotten_in_time,
             members_among_many_are_told_with_their_beginning_and_the_head,
+            a_write_check_may_be_repeated_and_is_found_by_no_other_question,
+            appends_and_questions_that_nobody_waits_for_harm_no_later_ones,
         );
     };
     ($fresh:path; $($name:ident,)*) => {

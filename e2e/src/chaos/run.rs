@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::schedule::{self, Length, Step};
 use super::system::{Service, System};
 use super::verdict::Judged;
-use super::{Options, deeds, planted, postgres, report, verdict, watch};
+use super::{Options, all_in_one, deeds, planted, postgres, report, verdict, watch};
 use crate::process::log_folder;
 
 /// Recovery needs nobody and takes no longer.
@@ -74,6 +74,9 @@ impl Ended {
 pub async fn run(options: &Options) -> anyhow::Result<u8> {
     if let Some(bug) = &options.planted {
         return planted::run(options, bug).await;
+    }
+    if options.all_in_one {
+        return all_in_one::run(options).await;
     }
     let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let length = if options.quick { Length::Quick } else { Length::Seconds(options.seconds) };
@@ -150,7 +153,7 @@ pub async fn go(course: Course) -> anyhow::Result<Ended> {
 }
 
 /// Where histories and logs go: a folder of this run.
-fn folder(name: &str) -> anyhow::Result<PathBuf> {
+pub(super) fn folder(name: &str) -> anyhow::Result<PathBuf> {
     let out = log_folder().join(name);
     remove_old(&out)?;
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;

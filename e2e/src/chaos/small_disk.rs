@@ -10,8 +10,17 @@ use anyhow::{Context as _, ensure};
 
 /// Enough for a run.
 const SIZE: &str = "size=512m";
+/// A disk in a file: enough for a short run.
+const IMAGE_BYTES: u64 = 96 << 20;
 /// What is written at a time.
 static BLOCK: [u8; 64 * 1024] = [0; 64 * 1024];
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let output = command.stdin(Stdio::null()).output().context("mounting")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}", said.lines().next().unwrap_or("it failed"));
+    Ok(())
+}
 
 /// A mounted file system; unmounted when dropped.
 #[derive(Debug)]
@@ -21,14 +30,20 @@ impl SmallDisk {
     /// Mounts one there.
     pub fn mount(path: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(path)?;
-        let output = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("{SIZE},mode=755"), "tidings-chaos"])
-            .arg(path)
-            .stdin(Stdio::null())
-            .output()
-            .context("mount")?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{}", said.lines().next().unwrap_or("mount failed"));
+        let options = format!("{SIZE},mode=755");
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tidings-chaos"])
+            .arg(path))?;
+        Ok(Self(path.to_path_buf()))
+    }
+
+    /// Mounts a file as a disk of its own: slower, and with everything that file systems of disks can do.
+    pub fn mount_image(path: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(path)?;
+        let image = path.with_extension("image");
+        File::create(&image)?.set_len(IMAGE_BYTES)?;
+        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image))?;
+        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(path))?;
         Ok(Self(path.to_path_buf()))
     }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Row as _};
 use uuid::Uuid;
 
 use super::journal::Journal;
@@ -49,6 +50,48 @@ pub async fn dump(system: &System, journal: &Journal) -> anyhow::Result<u64> {
         }))?;
     }
     journal.write(json!({ "e": "rows_end" }))?;
+    Ok(entries.len() as u64)
+}
+
+/// The same from a file of SQLite.
+pub async fn dump_file(path: &Path, journal: &Journal) -> anyhow::Result<u64> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut database = SqliteConnection::connect_with(&options).await?;
+    let entries = sqlx::query(
+        "SELECT conversation_id, seq, id, client_id, kind, sender_id, content ->> 'text' AS text
+         FROM entries ORDER BY conversation_id, seq",
+    )
+    .fetch_all(&mut database)
+    .await?;
+    for entry in &entries {
+        let is_system = entry.try_get::<String, _>("kind")? == "system";
+        let client_id: Option<String> = entry.try_get("client_id")?;
+        journal.write(json!({
+            "e": "row",
+            "conversation": entry.try_get::<String, _>("conversation_id")?,
+            "seq": entry.try_get::<i64, _>("seq")?,
+            "id": entry.try_get::<String, _>("id")?,
+            "cid": client_id.filter(|_| !is_system),
+            "system": is_system,
+            "sender": entry.try_get::<String, _>("sender_id")?,
+            "text": entry.try_get::<Option<String>, _>("text")?.unwrap_or_default(),
+        }))?;
+    }
+    let cursors =
+        sqlx::query("SELECT conversation_id, user_id, delivered_seq, read_seq FROM members")
+            .fetch_all(&mut database)
+            .await?;
+    for cursor in &cursors {
+        journal.write(json!({
+            "e": "cursor_row",
+            "conversation": cursor.try_get::<String, _>("conversation_id")?,
+            "user": cursor.try_get::<String, _>("user_id")?,
+            "delivered": cursor.try_get::<i64, _>("delivered_seq")?,
+            "read": cursor.try_get::<i64, _>("read_seq")?,
+        }))?;
+    }
+    journal.write(json!({ "e": "rows_end" }))?;
+    database.close().await?;
     Ok(entries.len() as u64)
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tonic::transport::{Channel, Uri};
 
 use super::guarded::GrpcChannel;
@@ -85,7 +86,8 @@ pub fn channel(
 ) -> Result<GrpcChannel, GrpcSetupError> {
     let names = config.targets(section)?;
     let (channel, changes) = Channel::balance_channel::<Peer>(CHANGES);
-    let resolver = Resolver::new(section, config.clone(), names, changes);
+    let (telling, serving) = watch::channel(None);
+    let resolver = Resolver::new(section, config.clone(), names, changes, telling);
     let stop = shutdown.clone();
     tasks.spawn("grpc resolver", async move {
         tokio::select! {
@@ -96,7 +98,7 @@ pub fn channel(
     });
     let deadline = Duration::from_millis(config.timeout_ms);
     let open_for = Duration::from_millis(config.breaker_open_ms);
-    Ok(GrpcChannel::guarded(channel, section, deadline, config.breaker_failures, open_for))
+    Ok(GrpcChannel::guarded(channel, section, deadline, config.breaker_failures, open_for, serving))
 }
 
 fn target(section: &'static str, url: &str) -> Result<(String, u16), GrpcSetupError> {

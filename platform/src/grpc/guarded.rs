@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::transport::{Channel, Error};
 use tonic::{Code, Status};
@@ -22,6 +23,7 @@ const DEADLINE: &str = "grpc-timeout";
 pub struct GrpcChannel {
     inner: Channel,
     circuit: Option<Arc<Circuit>>,
+    serving: Option<watch::Receiver<Option<bool>>>,
 }
 
 #[derive(Debug)]
@@ -38,19 +40,32 @@ impl GrpcChannel {
         deadline: Duration,
         failures: u32,
         open_for: Duration,
+        serving: watch::Receiver<Option<bool>>,
     ) -> Self {
         // Digits and a letter are always a header.
         let deadline = HeaderValue::from_str(&format!("{}m", deadline.as_millis()))
             .unwrap_or_else(|_| HeaderValue::from_static("10S"));
         let breaker = Mutex::new(Breaker::new(failures, open_for));
-        Self { inner, circuit: Some(Arc::new(Circuit { service, deadline, breaker })) }
+        Self {
+            inner,
+            circuit: Some(Arc::new(Circuit { service, deadline, breaker })),
+            serving: Some(serving),
+        }
+    }
+}
+
+impl GrpcChannel {
+    /// Whether anybody serves, by the health service of each address; nothing while that is not known. None
+    /// within one process.
+    pub fn serving(&self) -> Option<watch::Receiver<Option<bool>>> {
+        self.serving.clone()
     }
 }
 
 /// Within one process there is nobody to be away.
 impl From<Channel> for GrpcChannel {
     fn from(inner: Channel) -> Self {
-        Self { inner, circuit: None }
+        Self { inner, circuit: None, serving: None }
     }
 }
 

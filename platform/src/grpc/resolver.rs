@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use futures_util::future::join_all;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_stream::{StreamExt, StreamMap};
 use tonic::transport::Endpoint;
@@ -59,6 +60,8 @@ pub(super) struct Resolver {
     /// What the channel has.
     offered: BTreeSet<Peer>,
     changes: Sender<Change<Peer, Endpoint>>,
+    /// Whether anybody serves.
+    telling: watch::Sender<Option<bool>>,
 }
 
 impl Resolver {
@@ -67,6 +70,7 @@ impl Resolver {
         config: GrpcClientConfig,
         names: impl IntoIterator<Item = (String, u16)>,
         changes: Sender<Change<Peer, Endpoint>>,
+        telling: watch::Sender<Option<bool>>,
     ) -> Self {
         Self {
             section,
@@ -76,6 +80,7 @@ impl Resolver {
             watches: StreamMap::new(),
             offered: BTreeSet::new(),
             changes,
+            telling,
         }
     }
 
@@ -92,6 +97,8 @@ impl Resolver {
                 }
                 () = self.changes.closed() => return,
             }
+            let serving = self.any_serving();
+            self.telling.send_if_modified(|told| std::mem::replace(told, serving) != serving);
             if !self.offer().await {
                 return;
             }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use platform::readiness::Readiness;
+use platform::readiness::{Cause, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
 use proto::id::UserId;
 use redis::aio::MultiplexedConnection;
@@ -71,7 +71,7 @@ impl RedisStore {
         shutdown: &Shutdown,
     ) -> Result<Self, RedisSetupError> {
         let scripts = Arc::new(Scripts::new());
-        let dependency = readiness.dependency("redis");
+        let dependency = readiness.dependency(Cause::PresenceStore);
         let link = Link::start(&config, Arc::clone(&scripts), dependency, tasks, shutdown)
             .map_err(RedisSetupError)?;
         Ok(Self {

@@ -164,14 +164,14 @@ impl LogStore for PostgresStore {
 
     async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError> {
         // Without a connection nothing was sent.
-        let mut connection = self.writers.acquire().await.map_err(AppendError::NotStored)?;
+        let mut line = self.writers.line().await.map_err(AppendError::NotStored)?;
         let e = &batch.entries;
         let c = &batch.conversations;
         let (s, r) = (&batch.members_set, &batch.members_removed);
         let mentions = |mentions: &Vec<UserId>| {
             (!mentions.is_empty()).then(|| serde_json::to_string(mentions).unwrap_or_default())
         };
-        sqlx::query(APPEND)
+        let result = sqlx::query(APPEND)
             .bind(DEFAULT_TENANT)
             .bind(e.iter().map(|e| e.conversation_id.0).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.seq as i64).collect::<Vec<_>>())
@@ -196,10 +196,9 @@ impl LogStore for PostgresStore {
             .bind(s.iter().map(|m| m.from_seq as i64).collect::<Vec<_>>())
             .bind(r.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
             .bind(r.iter().map(|(_, user)| user.as_str()).collect::<Vec<_>>())
-            .execute(&mut *connection)
-            .await
-            .map(|_| ())
-            .map_err(append_error)
+            .execute(&mut *line)
+            .await;
+        line.ended(result).map(|_| ()).map_err(append_error)
     }
 
     async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError> {

@@ -6,14 +6,18 @@ use platform::secret::Secret;
 use serde::{Deserialize, Serialize};
 use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::PostgresStore;
+use crate::store::connections::Connections;
 
 /// That of a sequential page is 1.
 const RANDOM_PAGE_COST: &str = "1.1";
 /// A connection that was idle for so long is asked whether it lives before it is used.
 const ASKED_AFTER_IDLE: Duration = Duration::from_millis(500);
+
+/// How long a connection may take that only is to say why there is none.
+const CONNECT: Duration = Duration::from_secs(2);
 
 fn migrations() -> Migrator {
     let mut migrations = sqlx::migrate!("migrations/postgres");
@@ -109,7 +113,23 @@ impl PostgresStore {
                 .max_lifetime(Duration::from_mins(30))
                 .connect_lazy_with(options.clone())
         };
-        Ok(Self { writers: pool(config.write_connections), readers: pool(config.read_connections) })
+        Ok(Self {
+            writers: Connections::new(pool(config.write_connections)),
+            readers: Connections::new(pool(config.read_connections)),
+        })
+    }
+
+    /// Why the pool has no connection: it only says that it has none. This one is of no pool, so it may be given
+    /// up half-way.
+    pub(super) async fn cause(&self, error: sqlx::Error) -> sqlx::Error {
+        if !matches!(error, sqlx::Error::PoolTimedOut) {
+            return error;
+        }
+        let options = self.writers.pool().connect_options();
+        match tokio::time::timeout(CONNECT, PgConnection::connect_with(&options)).await {
+            Ok(Err(cause)) => cause,
+            _ => error,
+        }
     }
 
     /// Whether the database answers.
@@ -119,7 +139,7 @@ impl PostgresStore {
 
     /// Brings the tables up to date. Replicas that do it at once wait for each other.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        migrations().run(&self.writers).await
+        migrations().run(self.writers.pool()).await
     }
 
     /// Settings of the server that would make an acknowledgement a lie.

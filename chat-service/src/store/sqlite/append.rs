@@ -7,11 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, EntryId, UserId};
 use serde::Serialize;
-use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Row, Sqlite, Transaction};
 
 use super::{SqliteStore, dialect, rows};
 use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
+use crate::store::connections::{Line, is_refusal};
 use crate::store::reading::{code, corrupt};
 use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
 
@@ -80,10 +80,10 @@ const NORMAL: &str = "PRAGMA synchronous = NORMAL";
 
 impl SqliteStore {
     /// The one writer, in the mode that this write needs: each says it, so none inherits another's.
-    async fn synced(&self, mode: &'static str) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
-        let mut connection = self.writer.acquire().await?;
-        sqlx::query(mode).execute(&mut *connection).await?;
-        Ok(connection)
+    async fn synced(&self, mode: &'static str) -> Result<Line<Sqlite>, sqlx::Error> {
+        let mut line = self.writer.line().await?;
+        sqlx::query(mode).execute(&mut *line).await?;
+        Ok(line)
     }
 }
 
@@ -151,15 +151,19 @@ impl LogStore for SqliteStore {
     }
 
     async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError> {
-        let mut connection = self.synced(FULL).await.map_err(AppendError::NotStored)?;
+        let mut line = self.synced(FULL).await.map_err(AppendError::NotStored)?;
         // Takes the write lock at once: a reader that turns writer later would fail at once instead.
         let mut transaction =
-            connection.begin_with("BEGIN IMMEDIATE").await.map_err(AppendError::NotStored)?;
-        write(&mut transaction, batch).await.map_err(append_error)?;
-        transaction.commit().await.map_err(|error| match &error {
-            sqlx::Error::Database(_) => AppendError::NotStored(error),
-            _ => AppendError::Unknown(error),
-        })
+            line.begin_with("BEGIN IMMEDIATE").await.map_err(AppendError::NotStored)?;
+        if let Err(error) = write(&mut transaction, batch).await {
+            if is_refusal::<Sqlite>(&error) && transaction.rollback().await.is_ok() {
+                line.done();
+            }
+            return Err(append_error(error));
+        }
+        transaction.commit().await.map_err(commit_error)?;
+        line.done();
+        Ok(())
     }
 
     async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError> {
@@ -167,12 +171,13 @@ impl LogStore for SqliteStore {
             .iter()
             .map(|c| (c.conversation_id, &c.user_id, c.delivered_seq, c.read_seq))
             .collect();
-        let mut connection = self.synced(NORMAL).await?;
+        let mut line = self.synced(NORMAL).await?;
         let rows = sqlx::query(ADVANCE_CURSORS)
             .bind(DEFAULT_TENANT)
             .bind(json(&rows))
-            .fetch_all(&mut *connection)
+            .fetch_all(&mut *line)
             .await?;
+        line.done();
         rows.iter()
             .map(|row| {
                 Ok(CursorRow {
@@ -188,15 +193,33 @@ impl LogStore for SqliteStore {
 
     async fn upsert_users(&self, users: &[UserRow], now_ms: u64) -> Result<(), StoreError> {
         let rows: Vec<_> = users.iter().map(|user| (&user.id, &user.name, &user.avatar)).collect();
-        let mut connection = self.synced(NORMAL).await?;
+        let mut line = self.synced(NORMAL).await?;
         sqlx::query(UPSERT_USERS)
             .bind(DEFAULT_TENANT)
             .bind(json(&rows))
             .bind(now_ms as i64)
-            .execute(&mut *connection)
+            .execute(&mut *line)
             .await?;
+        line.done();
         Ok(())
     }
+}
+
+/// A disk that is full takes no mark of a commit. What could not be read or written or synced may be there
+/// nevertheless, when the log is read again after a crash.
+fn commit_error(error: sqlx::Error) -> AppendError {
+    match result_code(&error) {
+        // SQLITE_BUSY, SQLITE_FULL.
+        Some((_, 5 | 13)) => AppendError::NotStored(error),
+        _ => AppendError::Unknown(error),
+    }
+}
+
+/// The extended and the primary result code: <https://www.sqlite.org/rescode.html>.
+fn result_code(error: &sqlx::Error) -> Option<(u32, u32)> {
+    let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
+    // The lowest byte is the primary one.
+    Some((code, code & 0xff))
 }
 
 async fn write(
@@ -240,18 +263,13 @@ pub(super) fn json<T: Serialize + ?Sized>(rows: &T) -> String {
     serde_json::to_string(rows).unwrap_or_default()
 }
 
-/// By SQLite's result codes: <https://www.sqlite.org/rescode.html>. The transaction was not committed.
+/// The transaction was not committed.
 fn append_error(error: sqlx::Error) -> AppendError {
-    let sqlx::Error::Database(database) = &error else {
-        return AppendError::NotStored(error);
-    };
-    // Extended codes: the lowest byte is the primary one, <https://sqlite.org/rescode.html>.
-    let code = database.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default();
-    match (code, code & 0xff) {
+    match result_code(&error) {
         // SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
-        (1555 | 2067, _) => AppendError::Conflict,
+        Some((1555 | 2067, _)) => AppendError::Conflict,
         // A value too big, another constraint, a type that does not fit.
-        (_, 18..=20) => AppendError::Invalid(error),
+        Some((_, 18..=20)) => AppendError::Invalid(error),
         _ => AppendError::NotStored(error),
     }
 }

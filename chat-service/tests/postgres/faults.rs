@@ -1,0 +1,90 @@
+//! Sessions that are ended, servers that can only be read, too many connections, and errors of every class.
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::contract::Writer;
+use crate::{Keeper, admin_url, fresh, store_at};
+
+async fn told(admin: &mut PgConnection, sql: String) {
+    admin.execute(AssertSqlSafe(sql)).await.unwrap();
+}
+
+async fn end_sessions(admin: &mut PgConnection, keeper: &Keeper) {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '";
+    told(admin, format!("{sql}{}' AND pid <> pg_backend_pid()", keeper.database)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_ended_its_sessions_or_could_only_be_read_is_written_to_again() {
+    let (store, keeper) = fresh().await;
+    let mut admin = PgConnection::connect(&admin_url()).await.unwrap();
+    let mut writer = Writer::begin(&store).await;
+    end_sessions(&mut admin, &keeper).await;
+    writer.is_heard_again().await;
+
+    let set = |value: &str| {
+        format!("ALTER DATABASE {} SET default_transaction_read_only = {value}", keeper.database)
+    };
+    told(&mut admin, set("on")).await;
+    end_sessions(&mut admin, &keeper).await;
+    writer.is_refused(10).await;
+    // Sessions that began meanwhile keep what they were told: none of them may be used any longer.
+    told(&mut admin, set("off")).await;
+    writer.is_heard_again().await;
+    keeper.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_had_no_connection_left_is_written_to_again() {
+    let (_, keeper) = fresh().await;
+    let mut admin = PgConnection::connect(&admin_url()).await.unwrap();
+    let role = format!("{}_role", keeper.database);
+    told(&mut admin, format!("CREATE ROLE {role} LOGIN PASSWORD 'only for tests'")).await;
+    let mut owner = PgConnection::connect(&keeper.url()).await.unwrap();
+    told(&mut owner, format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")).await;
+    owner.close().await.unwrap();
+    let store = store_at(&keeper.url_as(&role, "only%20for%20tests"));
+    let mut writer = Writer::begin(&store).await;
+    told(&mut admin, format!("ALTER ROLE {role} CONNECTION LIMIT 0")).await;
+    end_sessions(&mut admin, &keeper).await;
+    writer.is_refused(10).await;
+    told(&mut admin, format!("ALTER ROLE {role} CONNECTION LIMIT -1")).await;
+    writer.is_heard_again().await;
+    end_sessions(&mut admin, &keeper).await;
+    let mut owner = PgConnection::connect(&keeper.url()).await.unwrap();
+    told(&mut owner, format!("DROP OWNED BY {role}")).await;
+    owner.close().await.unwrap();
+    told(&mut admin, format!("DROP ROLE {role}")).await;
+    keeper.remove().await;
+}
+
+/// Disk full, out of memory, too many connections, an error of input and output, a server that stops, an error
+/// within, a lost connection, a deadlock, a time limit.
+const STATES: [&str; 9] =
+    ["53100", "53200", "53300", "58030", "57P01", "XX000", "08006", "40P01", "57014"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_of_every_class_are_met_by_no_later_append() {
+    let (store, keeper) = fresh().await;
+    let mut owner = PgConnection::connect(&keeper.url()).await.unwrap();
+    let mut writer = Writer::begin(&store).await;
+    for state in STATES {
+        let body = format!("BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '{state}'; END");
+        told(
+            &mut owner,
+            format!("CREATE OR REPLACE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"),
+        )
+        .await;
+        for table in ["entries", "dead_letters"] {
+            let sql = "CREATE TRIGGER planted BEFORE INSERT ON";
+            told(&mut owner, format!("{sql} {table} EXECUTE FUNCTION planted()")).await;
+        }
+        writer.is_refused(10).await;
+        for table in ["entries", "dead_letters"] {
+            told(&mut owner, format!("DROP TRIGGER planted ON {table}")).await;
+        }
+        writer.is_heard_again().await;
+    }
+    owner.close().await.unwrap();
+    keeper.remove().await;
+}
