@@ -93,7 +93,7 @@ async fn what_was_asked_under_a_lost_queue_is_told_as_unknown_soon_after_the_nex
             edge.send().await;
             let snapshots = edge.presence.account().snapshots;
             edge.bus.switch(Mode::Away);
-            while !edge.readiness().await.contains("answer queue") {
+            while !edge.readiness().await.contains("answer_queue") {
                 tokio::task::yield_now().await;
             }
             edge.bus.switch(Mode::Works);
