@@ -1,4 +1,4 @@
-//! Disks that are full, and files that somebody else locks.
+//! Disks that are full or cannot be written to, and files that somebody else locks.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,30 @@ async fn a_disk_that_was_full_is_written_to_again() {
         writer.is_refused(TEXT_BYTES).await;
         std::fs::remove_file(ballast).unwrap();
         writer.is_heard_again().await;
+    }
+    sqlite.close().await;
+}
+
+/// Every write to a file that is immutable fails, through open descriptors too (with EPERM: an error of input
+/// and output), and who opens it anew may only read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_could_not_be_written_is_written_to_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sqlite, store) = open(folder.path()).await;
+    let mut writer = Writer::begin(&store).await;
+    let paths: Vec<String> = ["chat.db", "chat.db-wal"]
+        .map(|name| folder.path().join(name).to_str().unwrap().to_owned())
+        .to_vec();
+    let set = |flag: &str| paths.iter().all(|path| run("chattr", &[flag, path]));
+    let mut log = std::fs::OpenOptions::new().append(true).open(&paths[1]).unwrap();
+    let is_immutable = set("+i") && log.write_all(&[]).is_ok() && log.set_len(0).is_err();
+    if is_immutable {
+        writer.is_refused(TEXT_BYTES).await;
+        assert!(set("-i"));
+        writer.is_heard_again().await;
+    } else {
+        set("-i");
+        eprintln!("not tested: files cannot be made immutable here");
     }
     sqlite.close().await;
 }
