@@ -30,6 +30,7 @@ test-rust: backends nginx web
 	$(CARGO) test --workspace
 	@# The same schedule each time: a gate repeats itself, `make chaos` explores.
 	$(MAKE) --no-print-directory chaos-quick SEED=$(or $(SEED),4)
+	$(MAKE) --no-print-directory chaos-all-in-one SEED=$(or $(SEED),4)
 
 chaos: backends web ## ten minutes of faults against a cluster of its own; SEED=n replays; writes docs/reliability.md
 	$(CARGO) build --workspace --bins
