@@ -12,6 +12,7 @@ mod findings;
 mod json_body;
 mod members;
 mod messages;
+mod own_status;
 mod sessions;
 mod shapes;
 mod slow_body;
@@ -63,6 +64,7 @@ fn described() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(users::meta))
         .routes(routes!(users::me))
+        .routes(routes!(own_status::own))
         .routes(routes!(users::find))
         .routes(routes!(users::presence))
         .routes(routes!(users::dev_token))

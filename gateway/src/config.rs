@@ -80,6 +80,8 @@ pub struct LimitsConfig {
     pub frame_bytes: usize,
     /// Largest `data` of a call signal, in bytes.
     pub signal_bytes: usize,
+    /// Conversations in which a connection is remembered to write, to take it back when it ends.
+    pub typing_conversations: usize,
     /// Largest `content` of a broadcast, in bytes.
     pub broadcast_bytes: usize,
     /// Broadcasts by whose id a repeat is known.
@@ -181,6 +183,7 @@ impl Default for LimitsConfig {
             connections: 100_000,
             frame_bytes: 1 << 20,
             signal_bytes: 64 << 10,
+            typing_conversations: 8,
             broadcast_bytes: 64 << 10,
             broadcast_ids: 10_000,
             broadcast_slice: 64,

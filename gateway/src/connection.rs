@@ -25,6 +25,7 @@ use proto::id::{ConversationId, DeviceId};
 use crate::accept::stream::Gate;
 use crate::frame::Frame;
 use crate::journal::UserHash;
+use crate::own_status::OwnStatusCell;
 use crate::presence_link::Registered;
 use crate::registry::Connection;
 use crate::shared::{Shared, unix_ms};
@@ -98,6 +99,7 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
         ip: Some(request.ip),
         user_agent: std::mem::take(&mut request.user_agent),
         is_socket: true,
+        own_status: OwnStatusCell::default(),
         gone: AtomicBool::new(false),
         credential: Mutex::new(identity.credential.clone()),
         outbox: crate::outbox::Outbox::default(),
@@ -146,6 +148,7 @@ async fn register(
     let welcome = ServerFrame::Welcome(Welcome {
         connection_id: format!("{}.{:x}", shared.gateway_id, connection.number),
         user_id: connection.user_id.clone(),
+        status: connection.own_status.get().map(|status| status.as_str().to_owned()),
         heartbeat_ms: shared.limits.heartbeat_ms,
         limits: Limits {
             frame_bytes: shared.limits.frame_bytes as u64,

@@ -8,7 +8,7 @@ use bus::{Bus, PushConsumer};
 use platform::backoff::Backoff;
 use platform::shutdown::Shutdown;
 use prost::Message;
-use proto::bus::{AskWritten, GatewayRef, Push, PushClass};
+use proto::bus::{AskWritten, GatewayRef, OwnStatus, Push, PushClass};
 use proto::id::{ConversationId, GatewayId};
 use proto::presence::Revocation;
 use tokio::sync::watch;
@@ -97,6 +97,12 @@ impl Downlink {
             }
             return;
         }
+        if class == PushClass::OwnStatus {
+            if let Ok(own) = OwnStatus::decode(push.frame) {
+                self.choose(&own);
+            }
+            return;
+        }
         let entry = ConversationId::from_bytes(&push.conversation_id).ok().map(|id| (id, push.seq));
         if let Some((id, _)) = entry
             && (push.channel.is_some() || channels.is_waiting(id))
@@ -114,6 +120,15 @@ impl Downlink {
             }
             let dropped = connection.outbox.push(frame.clone(), limits);
             self.metrics.dropped(dropped);
+        }
+    }
+
+    /// Takes over what a user chose on one of their devices.
+    fn choose(&self, own: &OwnStatus) {
+        for number in &own.connections {
+            if let Some(connection) = self.registry.get(*number) {
+                connection.own_status.set(crate::own_status::OwnStatus::parse(&own.status));
+            }
         }
     }
 }

@@ -45,6 +45,10 @@ fn place(class: PushClass) -> usize {
         PushClass::Signal => 4,
         PushClass::Bulk => 5,
         // They carry no frame, or are of a later version.
-        PushClass::Unspecified | PushClass::Replaced | PushClass::Revoked | PushClass::Inquiry => 6,
+        PushClass::Unspecified
+        | PushClass::Replaced
+        | PushClass::Revoked
+        | PushClass::Inquiry
+        | PushClass::OwnStatus => 6,
     }
 }

@@ -25,6 +25,7 @@ mod line;
 mod memory;
 pub mod metrics;
 mod outbox;
+mod own_status;
 mod pages;
 pub mod planted;
 mod presence_link;

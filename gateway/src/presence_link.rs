@@ -16,13 +16,15 @@ use platform::shutdown::Shutdown;
 use proto::bus::GatewayRef;
 use proto::presence::presence_client::PresenceClient;
 use proto::presence::{
-    Connected, Disconnected, HeartbeatRequest, ReportRequest, RevocationsRequest, RevokeRequest,
+    Connected, Disconnected, HeartbeatRequest, ReportReply, ReportRequest, RevocationsRequest,
+    RevokeRequest,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::LimitsConfig;
 use crate::heads::HeadsLink;
 use crate::metrics::GatewayMetrics;
+use crate::own_status::OwnStatus;
 use crate::planted;
 use crate::pulse::Pulse;
 use crate::registry::Connection;
@@ -185,7 +187,9 @@ impl Reporter {
             next = if is_room { events.0.try_recv().ok() } else { None };
         }
         let report = ReportRequest { gateway: None, connected, disconnected, snapshot: false };
-        let Some(refused) = self.send(report).await else { return };
+        let Some(reply) = self.send(report).await else { return };
+        self.learn(&reply.own);
+        let refused = reply.refused;
         for (number, done) in waiting {
             let is_refused = refused.contains(&number);
             if is_refused {
@@ -193,6 +197,15 @@ impl Reporter {
             }
             // Whoever gave up waiting has closed its socket and will report that.
             let _ = done.send(if is_refused { Registered::TooMany } else { Registered::Taken });
+        }
+    }
+
+    /// Takes over what users chose.
+    fn learn(&self, own: &[proto::presence::OwnStatus]) {
+        for own in own {
+            if let Some(connection) = self.live.get(own.connection) {
+                connection.own_status.set(OwnStatus::parse(&own.status));
+            }
         }
     }
 
@@ -209,7 +222,8 @@ impl Reporter {
         let report =
             ReportRequest { gateway: None, connected, disconnected: Vec::new(), snapshot: true };
         // An account is never refused in part: its connections were admitted before.
-        if self.send(report).await.is_some() {
+        if let Some(reply) = self.send(report).await {
+            self.learn(&reply.own);
             self.pulse.reported(&gateway);
             self.reported = Some(gateway);
             // What was committed while presence did not know them was addressed to nobody.
@@ -219,8 +233,8 @@ impl Reporter {
         }
     }
 
-    /// Sends a report until it is taken; the connections that are not. None when the process ends first.
-    async fn send(&mut self, report: ReportRequest) -> Option<Vec<u64>> {
+    /// Sends a report until it is taken. None when the process ends first.
+    async fn send(&mut self, report: ReportRequest) -> Option<ReportReply> {
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
         loop {
             let gateway = self.gateway.borrow().clone();
@@ -231,7 +245,7 @@ impl Reporter {
                 match tokio::time::timeout(CALL, self.client.report(request)).await {
                     Ok(Ok(reply)) => {
                         self.presence.up();
-                        return Some(reply.into_inner().refused);
+                        return Some(reply.into_inner());
                     }
                     Ok(Err(status)) if status.code() == tonic::Code::InvalidArgument => {
                         tracing::error!(%status, "presence refuses a report");

@@ -12,6 +12,7 @@ use proto::id::{DeviceId, UserId};
 use crate::events::Inbox;
 use crate::journal::UserHash;
 use crate::outbox::Outbox;
+use crate::own_status::OwnStatusCell;
 use crate::revocations::Credential;
 
 /// Locks that share the connections, so that pushes and arrivals do not wait for each other.
@@ -40,6 +41,8 @@ pub struct Connection {
     pub user_agent: Box<str>,
     /// False for a request over REST, which only waits for its answer.
     pub is_socket: bool,
+    /// What its user chose to be shown as.
+    pub own_status: OwnStatusCell,
     /// It has left the registry.
     pub gone: AtomicBool,
     /// By what its token is known; another when the connection was extended.
@@ -72,6 +75,7 @@ impl Connection {
             ip: None,
             user_agent: Box::default(),
             is_socket: true,
+            own_status: OwnStatusCell::default(),
             gone: AtomicBool::new(false),
             credential: Mutex::new(credential),
             outbox: Outbox::default(),

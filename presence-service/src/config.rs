@@ -78,6 +78,8 @@ pub struct PresenceSettings {
     pub group_members: u32,
     /// How long the question for contacts may take, in milliseconds.
     pub contacts_timeout_ms: u64,
+    /// How long keeping or reading chosen statuses may take, in milliseconds.
+    pub chosen_timeout_ms: u64,
     /// Batches of `status` frames of one partition that are not acknowledged.
     pub prefetch: u16,
     /// What senders of a `status` are told to wait while it cannot be kept, in milliseconds.
@@ -100,6 +102,7 @@ impl Default for PresenceSettings {
             contacts: 32_768,
             group_members: 512,
             contacts_timeout_ms: 2_000,
+            chosen_timeout_ms: 1_000,
             prefetch: 16,
             retry_after_ms: 1_000,
             calls: 1_024,

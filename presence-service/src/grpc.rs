@@ -10,26 +10,30 @@ use proto::id::{DeviceId, GatewayId, UserId};
 use proto::presence::presence_server::Presence;
 use proto::presence::{
     GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply,
-    LocateRequest, ReportReply, ReportRequest, RevocationsReply, RevocationsRequest, RevokeReply,
-    RevokeRequest, SessionsReply, SessionsRequest, StatusReply, StatusRequest, UserStatus,
+    LocateRequest, OwnStatus, OwnStatusReply, OwnStatusRequest, ReportReply, ReportRequest,
+    RevocationsReply, RevocationsRequest, RevokeReply, RevokeRequest, SessionsReply,
+    SessionsRequest, StatusReply, StatusRequest, UserStatus,
 };
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tonic::{Request, Response, Status};
 
 use crate::announce::Announcements;
+use crate::choices::Choices;
 use crate::config::PresenceSettings;
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::client::Client;
 use crate::domain::registration::{Connected, DeviceType, Disconnected, GatewayEpoch};
+use crate::domain::status::{Chosen, Standing};
 use crate::metrics::PresenceMetrics;
 use crate::revocations;
-use crate::store::{PresenceStore, Report, Session, StoreError, UserState};
+use crate::store::{OwnChoice, PresenceStore, Report, Session, StoreError, UserState};
 
 /// Answers calls.
 #[derive(Clone)]
 pub struct PresenceCalls {
     store: Arc<dyn PresenceStore>,
     announcements: Announcements,
+    choices: Choices,
     metrics: PresenceMetrics,
     tracer: Tracer,
     tasks: Tasks,
@@ -38,20 +42,24 @@ pub struct PresenceCalls {
     users_per_call: usize,
 }
 
+/// What answering works with.
+pub(crate) struct CallParts {
+    pub(crate) store: Arc<dyn PresenceStore>,
+    pub(crate) announcements: Announcements,
+    pub(crate) choices: Choices,
+    pub(crate) metrics: PresenceMetrics,
+    pub(crate) tracer: Tracer,
+    pub(crate) tasks: Tasks,
+    pub(crate) bus: Arc<dyn Bus>,
+}
+
 impl PresenceCalls {
     /// Bounded by the settings.
-    pub fn new(
-        store: Arc<dyn PresenceStore>,
-        announcements: Announcements,
-        metrics: PresenceMetrics,
-        tracer: Tracer,
-        tasks: Tasks,
-        bus: Arc<dyn Bus>,
-        settings: &PresenceSettings,
-    ) -> Self {
+    pub(crate) fn new(parts: CallParts, settings: &PresenceSettings) -> Self {
         let calls = Arc::new(Semaphore::new(settings.calls.clamp(1, Semaphore::MAX_PERMITS)));
         let users_per_call = settings.users_per_call;
-        Self { store, announcements, metrics, tracer, tasks, bus, calls, users_per_call }
+        let CallParts { store, announcements, choices, metrics, tracer, tasks, bus } = parts;
+        Self { store, announcements, choices, metrics, tracer, tasks, bus, calls, users_per_call }
     }
 
     /// Refuses instead of queueing: a caller with a deadline is better off asking elsewhere.
@@ -86,19 +94,24 @@ impl PresenceCalls {
 
     /// Registers, then notes what is to be told. In a task of its own, so that a caller who gives up
     /// does not leave a change that nobody is told of.
-    async fn take(&self, report: Report) -> Result<Vec<u64>, StoreError> {
+    async fn take(&self, report: Report) -> Result<ReportReply, StoreError> {
         let (sender, receiver) = oneshot::channel();
         let this = self.clone();
         self.tasks.spawn("report", async move {
             let (opened, closed) = (report.connected.len(), report.disconnected.len());
-            let reported = this.store.report(&report).await.map(|reported| {
+            let mut reported = this.store.report(&report).await;
+            if let Ok(reported) = &mut reported {
+                this.choices.fill_in(reported).await;
+            }
+            let reported = reported.map(|reported| {
                 let refused = reported.refused.len();
                 this.metrics.refused_connections.inc_by(refused as u64);
                 this.metrics.connected.inc_by(opened.saturating_sub(refused) as u64);
                 this.metrics.disconnected.inc_by(closed as u64);
                 this.metrics.snapshots.inc_by(u64::from(report.is_snapshot));
                 this.announcements.note(reported.changes);
-                reported.refused
+                let own = reported.chosen.iter().filter_map(own).collect();
+                ReportReply { refused: reported.refused, own }
             });
             // The caller may have gone.
             let _ = sender.send(reported);
@@ -156,8 +169,8 @@ impl Presence for PresenceCalls {
                 .map(disconnected)
                 .collect::<Result<_, _>>()?,
         };
-        let refused = self.take(report).await.map_err(|error| self.refusal(&error))?;
-        Ok(Response::new(ReportReply { refused }))
+        let reply = self.take(report).await.map_err(|error| self.refusal(&error))?;
+        Ok(Response::new(reply))
     }
 
     async fn heartbeat(
@@ -233,8 +246,32 @@ impl Presence for PresenceCalls {
         let _permit = self.admit()?;
         let users = self.users(&request.get_ref().user_ids)?;
         let states = self.store.states(&users).await.map_err(|error| self.refusal(&error))?;
+        let unread = |(user_id, state): (&UserId, &UserState)| {
+            let is_unread = state.standing.chosen == Chosen::Unread && state.standing.devices > 0;
+            is_unread.then(|| user_id.clone())
+        };
+        self.choices.read_later(users.iter().zip(&states).filter_map(unread).collect::<Vec<_>>());
         let statuses = users.iter().zip(states).map(status).collect();
         Ok(Response::new(StatusReply { statuses }))
+    }
+
+    async fn own_status(
+        &self,
+        request: Request<OwnStatusRequest>,
+    ) -> Result<Response<OwnStatusReply>, Status> {
+        let _permit = self.admit()?;
+        let user_id = user(&request.get_ref().user_id)?;
+        let states = self.store.states(std::slice::from_ref(&user_id)).await;
+        let states = states.map_err(|error| self.refusal(&error))?;
+        let Standing { devices, mut chosen } =
+            states.first().map(|state| state.standing).unwrap_or_default();
+        if chosen == Chosen::Unread {
+            chosen = self.choices.of(&user_id).await.map_err(|error| {
+                tracing::debug!(error, "a choice is not known");
+                Status::unavailable("the chosen status cannot be read now")
+            })?;
+        }
+        Ok(Response::new(OwnStatusReply { status: chosen.as_str().to_owned(), devices }))
     }
 
     async fn sessions(
@@ -277,6 +314,12 @@ impl Presence for PresenceCalls {
         let revocations = revocations::read(&revoked);
         Ok(Response::new(RevocationsReply { revocations, version }))
     }
+}
+
+/// What a connection is told of its user's choice; nothing while it is not known.
+fn own(own: &OwnChoice) -> Option<OwnStatus> {
+    let (connection, status) = (own.connection, own.chosen.as_str().to_owned());
+    (own.chosen != Chosen::Unread).then_some(OwnStatus { connection, status })
 }
 
 fn session(session: Session) -> proto::presence::Session {

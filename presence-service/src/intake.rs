@@ -1,7 +1,7 @@
 //! `status` frames from the bus: what users choose.
 //!
-//! A choice that cannot be kept now is answered with an error and not kept for later: the user, who
-//! sees that it did not work, chooses again.
+//! A choice is stored by the chat service before anybody is told of it. One that cannot be kept now is
+//! answered with an error and not kept for later: the user, who sees that it did not work, chooses again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,11 +19,12 @@ use proto::id::{GatewayId, UserId};
 use proto::partition::Partition;
 
 use crate::announce::Announcements;
+use crate::choices::Choices;
 use crate::config::PresenceSettings;
-use crate::domain::registration::{GatewayEpoch, Place};
+use crate::domain::registration::{Change, GatewayEpoch, Place};
 use crate::domain::status::Chosen;
 use crate::metrics::PresenceMetrics;
-use crate::store::{Choice, PresenceStore};
+use crate::store::{Choice, PresenceStore, StoreError};
 
 /// What every partition's task works with.
 #[derive(Clone)]
@@ -31,6 +32,7 @@ pub struct Intake {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) store: Arc<dyn PresenceStore>,
     pub(crate) announcements: Announcements,
+    pub(crate) choices: Choices,
     pub(crate) metrics: PresenceMetrics,
     pub(crate) settings: PresenceSettings,
     pub(crate) tracer: Tracer,
@@ -101,7 +103,7 @@ impl Intake {
             }
         }
         let (origins, choices): (Vec<Origin>, Vec<Choice>) = choices.into_values().unzip();
-        match self.store.choose(&choices).await {
+        match self.keep(&choices).await {
             Ok(changes) => self.announcements.note(changes),
             Err(error) => {
                 tracing::debug!(%error, choices = choices.len(), "choices are not kept");
@@ -121,6 +123,21 @@ impl Intake {
             tracing::debug!(%error, "errors are not told");
             self.metrics.push_failures.inc();
         }
+    }
+}
+
+impl Intake {
+    /// Keeps choices for good, then takes them over.
+    async fn keep(&self, choices: &[Choice]) -> Result<Vec<Change>, StoreError> {
+        self.choices.keep(choices).await.map_err(StoreError::Unavailable)?;
+        let mut changes = self.store.choose(choices).await?;
+        for change in &mut changes {
+            // Others may still believe what was true before the choice was forgotten.
+            if change.before.chosen == Chosen::Unread && !change.after.is_visible() {
+                change.before.chosen = Chosen::Online;
+            }
+        }
+        Ok(changes)
     }
 }
 

@@ -4,6 +4,7 @@
 //! are announced apart from both. Must not know messages.
 
 pub mod announce;
+mod choices;
 pub mod config;
 pub mod domain;
 mod grpc;
@@ -28,8 +29,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::announce::{Announcements, Announcer};
+use crate::choices::Choices;
 use crate::config::PresenceSettings;
-use crate::grpc::PresenceCalls;
+use crate::grpc::{CallParts, PresenceCalls};
 use crate::intake::Intake;
 use crate::metrics::PresenceMetrics;
 use crate::store::PresenceStore;
@@ -57,6 +59,7 @@ pub struct PresenceService {
     calls: PresenceCalls,
     reports: Tasks,
     intake: Intake,
+    choices: Choices,
     sweeper: Sweeper,
     announcer: Announcer,
     broker: Dependency,
@@ -75,14 +78,24 @@ pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService 
     let metrics = PresenceMetrics::new(&metrics);
     let announcements = Announcements::new(&settings, metrics.clone());
     let reports = Tasks::new();
+    let choices = Choices::new(
+        chat.clone(),
+        Arc::clone(&store),
+        announcements.clone(),
+        metrics.clone(),
+        &settings,
+    );
     PresenceService {
         calls: PresenceCalls::new(
-            Arc::clone(&store),
-            announcements.clone(),
-            metrics.clone(),
-            tracer.clone(),
-            reports.clone(),
-            Arc::clone(&bus),
+            CallParts {
+                store: Arc::clone(&store),
+                announcements: announcements.clone(),
+                choices: choices.clone(),
+                metrics: metrics.clone(),
+                tracer: tracer.clone(),
+                tasks: reports.clone(),
+                bus: Arc::clone(&bus),
+            },
             &settings,
         ),
         reports,
@@ -90,10 +103,12 @@ pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService 
             bus: Arc::clone(&bus),
             store: Arc::clone(&store),
             announcements: announcements.clone(),
+            choices: choices.clone(),
             metrics: metrics.clone(),
             settings: settings.clone(),
             tracer,
         },
+        choices,
         sweeper: Sweeper {
             store: Arc::clone(&store),
             announcements: announcements.clone(),
@@ -123,6 +138,7 @@ impl PresenceService {
         let ended = self.announcer.ended.clone();
         telling.spawn("announce", self.announcer.run());
         self.intake.start(&tasks, &shutdown);
+        tasks.spawn("choices", self.choices.run(shutdown.clone()));
         tasks.spawn("sweep", self.sweeper.run(shutdown.clone()));
         tasks.spawn("broker watch", watch_bus(self.bus, self.broker, shutdown.clone()));
         let server = PresenceServer::new(self.calls)

@@ -70,6 +70,8 @@ pub struct PresenceMetrics {
     pub announcements: Family<AnnouncementLabel, Counter>,
     /// Conversations whose members were not told of a change, because they are too many.
     pub large_groups: Counter,
+    /// Users whose choice could not be read, beyond those that are read later.
+    pub choices_dropped: Counter,
     /// Users whose change waits to be told.
     pub waiting: Gauge,
     /// Batches of pushes that a gateway did not get: it is gone or full.
@@ -95,6 +97,7 @@ impl PresenceMetrics {
             locate_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 15)),
             announcements: Family::default(),
             large_groups: Counter::default(),
+            choices_dropped: Counter::default(),
             waiting: Gauge::default(),
             push_failures: Counter::default(),
             refused_calls: Counter::default(),
@@ -132,6 +135,11 @@ impl PresenceMetrics {
                 "large_groups_not_told",
                 "Conversations whose members are too many to be told of a change",
                 this.large_groups.clone(),
+            );
+            r.register(
+                "choices_dropped",
+                "Choices that were not read and are not read later",
+                this.choices_dropped.clone(),
             );
             r.register("announcements_waiting", "Users to be announced", this.waiting.clone());
             r.register(

@@ -14,7 +14,7 @@
 //!    replicas exactly one is told of each gateway and of each user's change.
 //! 7. What a caller is told of a user's change is what the store did: of concurrent callers, one sees
 //!    the first device come and one sees the last go.
-//! 8. Choices last over reconnects; a user's last-seen time does not move while they are invisible.
+//! 8. Choices last over reconnects, and what is filled in never takes the place of one that is known; a user's last-seen time does not move while they are invisible.
 //! 9. Every operation can be repeated after an error: what was done already is not done twice.
 //! 10. Users without any record are answered like users who never came.
 //! 11. A user with as many registrations as allowed gets no further one, whoever asks where and at the
@@ -80,6 +80,19 @@ pub struct Reported {
     pub changes: Vec<Change>,
     /// The connections that were not taken, because their users have as many as allowed.
     pub refused: Vec<u64>,
+    /// Of each connection that was taken, what its user chose.
+    pub chosen: Vec<OwnChoice>,
+}
+
+/// What the user of a connection chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnChoice {
+    /// The connection.
+    pub connection: u64,
+    /// Its user.
+    pub user_id: UserId,
+    /// The choice; [`Chosen::Unread`] when the store does not know it.
+    pub chosen: Chosen,
 }
 
 /// Connections of a list of users, in columns: a batch asks for hundreds.
@@ -213,6 +226,13 @@ pub trait PresenceStore: Send + Sync + 'static {
 
     /// Takes over choices and tells what changed.
     async fn choose(&self, choices: &[Choice]) -> Result<Vec<Change>, StoreError>;
+
+    /// Takes over choices that were read elsewhere, of users of whom none is known. In their order:
+    /// whether none was, and how the user stands now.
+    async fn fill_in(
+        &self,
+        choices: &[(UserId, Chosen)],
+    ) -> Result<Vec<(bool, UserState)>, StoreError>;
 
     /// Ends at most about `most` registrations that are due to end.
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError>;

@@ -228,6 +228,8 @@ async fn a_flushed_redis_is_filled_again_without_telling_anybody_anything() {
     let bob = connected("bob", "phone", 2);
     gateway.report(vec![ann.clone(), bob.clone()], vec![], false).await.unwrap();
     assert_eq!(gateway.told_one().await.1["user_id"], "bob", "bob comes, ann hears it");
+    gateway.set_status("ann", 1, "busy").await;
+    assert_eq!(gateway.told_one().await.1["status"], "busy");
 
     prefix.flush().await;
     assert_eq!(house.locate(&["ann"]).await.device_counts, [0]);
@@ -237,6 +239,7 @@ async fn a_flushed_redis_is_filled_again_without_telling_anybody_anything() {
     gateway.report(vec![ann, old_bob], vec![], true).await.unwrap();
     assert!(!gateway.heartbeat().await.unwrap());
     assert_eq!(house.locate(&["ann", "bob"]).await.device_counts, [1, 1]);
+    assert_eq!(house.own_status("ann").await.unwrap(), "busy", "her choice outlives Redis");
     gateway.set_status("ann", 1, "away").await;
     let (connections, frame) = gateway.told_one().await;
     assert_eq!((connections, &frame["event"]), (vec![2], &"status_changed".into()));
@@ -265,6 +268,55 @@ async fn the_invisible_look_offline_to_contacts_and_not_to_their_own_devices() {
     let status = house.status("ann").await;
     assert_eq!((status.status.as_str(), status.devices), ("offline", 0));
     assert_eq!(house.locate(&["ann"]).await.device_counts, [2], "messages still reach her");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_choice_outlives_the_memory_of_presence_and_nobody_sees_the_invisible_come() {
+    let house = House::start(FRIENDS);
+    house.chat.chosen.lock().insert("ann".to_owned(), "invisible".to_owned());
+    let mut g1 = house.gateway("g1").await;
+    g1.open("bob", "phone", 1).await;
+    let told = g1.report(vec![connected("ann", "phone", 2)], vec![], false).await.unwrap().own;
+    assert_eq!((told[0].connection, told[0].status.as_str()), (2, "invisible"), "for `welcome`");
+    assert_eq!(house.own_status("ann").await.unwrap(), "invisible");
+    assert_eq!(house.own_status("cleo").await.unwrap(), "online", "she never chose");
+    let status = house.status("ann").await;
+    assert_eq!((status.status.as_str(), status.devices, status.last_seen_ms), ("offline", 0, 0));
+    g1.open("ann", "laptop", 3).await;
+    g1.close("ann", 2).await;
+    let told = g1.told_until_quiet(GRACE * 2).await;
+    assert!(told.iter().all(|(at, _)| *at != [1]), "bob hears nothing: {told:?}");
+
+    g1.set_status("ann", 3, "busy").await;
+    let (connections, frame) = g1.told_one().await;
+    assert_eq!((connections, &frame["event"]), (vec![1], &"user_online".into()));
+    assert_eq!(house.chat.chosen.lock()["ann"], "busy", "it is stored before it is told");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn while_choices_cannot_be_read_who_comes_looks_offline_and_is_told_afterwards() {
+    let house = House::start(FRIENDS);
+    let mut g1 = house.gateway("g1").await;
+    g1.open("bob", "phone", 1).await;
+    g1.told_until_quiet(GRACE / 3).await;
+    house.chat.is_away.store(true, Ordering::Relaxed);
+    let own = g1.report(vec![connected("ann", "phone", 2)], vec![], false).await.unwrap().own;
+    assert!(own.is_empty(), "nobody knows: {own:?}");
+    assert_eq!(house.status("ann").await.status, "offline");
+    assert_eq!(house.own_status("ann").await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(house.locate(&["ann"]).await.connections, [2], "messages reach her");
+    g1.set_status("bob", 1, "busy").await;
+    let (_, refused) = g1.told_one().await;
+    assert_eq!(refused["code"], "unavailable", "it could not be stored: {refused}");
+    house.chat.is_away.store(false, Ordering::Relaxed);
+    let told = g1.told_until_quiet(GRACE * 4).await;
+    assert!(
+        told.iter().any(|(at, frame)| *at == [1] && frame["event"] == "user_online"),
+        "{told:?}"
+    );
+    assert_eq!(house.status("ann").await.status, "online");
     house.stop().await;
 }
 
@@ -299,6 +351,10 @@ async fn a_device_that_connects_elsewhere_has_its_older_connection_closed() {
 #[tokio::test]
 async fn without_the_chat_service_presence_works_and_contacts_hear_of_it_later() {
     let house = House::start(FRIENDS);
+    for user in ["ann", "bob"] {
+        // Presence knows what they chose.
+        assert_eq!(house.own_status(user).await.unwrap(), "online");
+    }
     house.chat.is_away.store(true, Ordering::Relaxed);
     let mut gateway = house.gateway("g1").await;
     gateway.open("bob", "phone", 1).await;

@@ -49,7 +49,12 @@ fn body() -> impl Strategy<Value = Body> {
         }),
         (blob(), any::<u64>(), any::<u64>()).prop_map(
             |(conversation_id, delivered_seq, read_seq)| {
-                Body::AdvanceCursor(AdvanceCursor { conversation_id, delivered_seq, read_seq })
+                Body::AdvanceCursor(AdvanceCursor {
+                    conversation_id,
+                    delivered_seq,
+                    read_seq,
+                    quiet: read_seq % 2 == 0,
+                })
             }
         ),
         (blob(), any::<bool>())

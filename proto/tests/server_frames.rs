@@ -110,7 +110,7 @@ proptest! {
             Receipt { conversation_id, user_id: user_id.clone(), delivered_seq, read_seq };
         let (read, written) = again::<Receipt>(&ServerFrame::Receipt(receipt).to_json(), "receipt");
         prop_assert_eq!(read, written);
-        let typing = Typing { conversation_id, user_id: user_id.clone(), on };
+        let typing = Typing::new(conversation_id, user_id.clone(), on);
         let (read, written) = again::<Typing>(&ServerFrame::Typing(typing).to_json(), "typing");
         prop_assert_eq!(read, written);
         let presence =

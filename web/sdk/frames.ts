@@ -59,6 +59,8 @@ export interface Typing {
   conversation_id: string;
   user_id: string;
   on: boolean;
+  /** End it by itself so many milliseconds later, unless it is said again. */
+  expires_ms?: number;
 }
 
 export interface ErrorFrame {

@@ -17,11 +17,20 @@ use super::signal;
 use crate::domain::entry::{CursorRow, Snapshot, UserRow};
 use crate::domain::plan::Audience;
 
+/// How far a member has come.
+#[derive(Debug, Default, Clone, Copy)]
+struct Marks {
+    delivered_seq: u64,
+    read_seq: u64,
+    /// Others may be told.
+    is_told: bool,
+}
+
 /// The ephemeral part of a batch, merged where merging loses nothing.
 #[derive(Debug, Default)]
 pub(super) struct Ephemeral {
-    /// Delivered and read, the highest of each.
-    cursors: HashMap<(ConversationId, UserId), (u64, u64)>,
+    /// The highest of each.
+    cursors: HashMap<(ConversationId, UserId), Marks>,
     /// The last word of each, with the trace of its frame.
     typing: HashMap<(ConversationId, UserId), (bool, String)>,
     profiles: HashMap<UserId, UserRow>,
@@ -43,8 +52,9 @@ impl Ephemeral {
                     (user, ConversationId::from_bytes(&cursor.conversation_id))
                 {
                     let highest = self.cursors.entry((id, user)).or_default();
-                    highest.0 = highest.0.max(cursor.delivered_seq);
-                    highest.1 = highest.1.max(cursor.read_seq);
+                    highest.delivered_seq = highest.delivered_seq.max(cursor.delivered_seq);
+                    highest.read_seq = highest.read_seq.max(cursor.read_seq);
+                    highest.is_told |= !cursor.quiet;
                 }
             }
             Body::Typing(typing) => {
@@ -91,7 +101,7 @@ impl Ephemeral {
                 tracing::warn!(%error, users = users.len(), "profiles are not kept");
             }
         }
-        let moved = advance(parts, self.cursors).await;
+        let moved = advance(parts, &self.cursors).await;
         let mut ids: Vec<_> = moved.iter().map(|cursor| cursor.conversation_id).collect();
         ids.extend(self.typing.keys().map(|(id, _)| *id));
         let known = known(parts, cache, ids).await;
@@ -102,27 +112,15 @@ impl Ephemeral {
                 delivered_seq: cursor.delivered_seq,
                 read_seq: cursor.read_seq,
             });
-            let told = tell(
-                parts,
-                &known,
-                cursor.conversation_id,
-                cursor.user_id,
-                PushClass::Receipt,
-                frame.to_json(),
-            );
-            outgoing.extend(told);
+            let marks = self.cursors.get(&(cursor.conversation_id, cursor.user_id.clone()));
+            let to = if marks.is_none_or(|marks| marks.is_told) { Told::All } else { Told::Own };
+            let id = cursor.conversation_id;
+            outgoing.extend(tell(parts, &known, id, cursor.user_id, to, frame.to_json()));
         }
         for ((conversation_id, user_id), (on, traceparent)) in self.typing {
-            let frame =
-                ServerFrame::Typing(Typing { conversation_id, user_id: user_id.clone(), on });
-            let told = tell(
-                parts,
-                &known,
-                conversation_id,
-                user_id,
-                PushClass::Ephemeral,
-                frame.to_json(),
-            );
+            let frame = ServerFrame::Typing(Typing::new(conversation_id, user_id.clone(), on));
+            let frame = frame.to_json();
+            let told = tell(parts, &known, conversation_id, user_id, Told::Others, frame);
             outgoing.extend(told.map(|outgoing| Outgoing { traceparent, ..outgoing }));
         }
         for snapshot in known.into_values() {
@@ -133,18 +131,18 @@ impl Ephemeral {
 
 async fn advance(
     parts: &LaneParts,
-    cursors: HashMap<(ConversationId, UserId), (u64, u64)>,
+    cursors: &HashMap<(ConversationId, UserId), Marks>,
 ) -> Vec<CursorRow> {
     if cursors.is_empty() {
         return Vec::new();
     }
     let rows: Vec<_> = cursors
-        .into_iter()
-        .map(|((conversation_id, user_id), (delivered_seq, read_seq))| CursorRow {
-            conversation_id,
-            user_id,
-            delivered_seq,
-            read_seq,
+        .iter()
+        .map(|((conversation_id, user_id), marks)| CursorRow {
+            conversation_id: *conversation_id,
+            user_id: user_id.clone(),
+            delivered_seq: marks.delivered_seq,
+            read_seq: marks.read_seq,
         })
         .collect();
     match parts.store.advance_cursors(&rows).await {
@@ -187,32 +185,44 @@ async fn known(
     known
 }
 
-/// To the other members, where there are not too many of them. Nothing for one who is not a member.
+/// Which members hear of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Of a receipt: one's own other devices, too, so that their unread counts agree.
+    All,
+    /// The member who did it has chosen to be invisible.
+    Own,
+    /// Of typing.
+    Others,
+}
+
+/// To members, where there are not too many of them. Nothing for one who is not a member.
 fn tell(
     parts: &LaneParts,
     known: &HashMap<ConversationId, Snapshot>,
     id: ConversationId,
     user_id: UserId,
-    class: PushClass,
+    told: Told,
     frame: Bytes,
 ) -> Option<Outgoing> {
     let snapshot = known.get(&id)?;
-    if !snapshot.members.contains_key(&user_id)
-        || snapshot.members.len() > parts.config.receipt_members
-    {
+    let me = *snapshot.members.get(&user_id)?;
+    if snapshot.members.len() > parts.config.receipt_members {
         return None;
     }
-    // One's own other devices hear of what was read, so that their unread counts agree.
-    let except_user = (class == PushClass::Ephemeral).then_some(user_id);
+    let members = match told {
+        Told::All | Told::Others => Arc::clone(&snapshot.members),
+        Told::Own => Arc::new(std::iter::once((user_id.clone(), me)).collect()),
+    };
     Some(Outgoing {
         to: To::Members {
-            audience: Audience { members: Arc::clone(&snapshot.members), ..Audience::default() },
+            audience: Audience { members, ..Audience::default() },
             except: None,
-            except_user,
+            except_user: (told == Told::Others).then_some(user_id),
             device_type: DeviceType::Unspecified,
         },
         frame,
-        class,
+        class: if told == Told::Others { PushClass::Ephemeral } else { PushClass::Receipt },
         traceparent: String::new(),
         answers: Bytes::new(),
         entry: None,

@@ -11,6 +11,7 @@ use proto::bus::{DeviceType, Frame, frame::Body};
 use crate::connection::handshake;
 use crate::journal::UserHash;
 use crate::outbox::{Outbox, Taken};
+use crate::own_status::OwnStatusCell;
 use crate::registry::{Connection, Registry};
 use crate::shared::{Identity, Shared, unix_ms};
 
@@ -34,6 +35,7 @@ impl Asker {
             ip: None,
             user_agent: Box::default(),
             is_socket: false,
+            own_status: OwnStatusCell::default(),
             gone: AtomicBool::new(false),
             credential: Mutex::new(identity.credential.clone()),
             outbox: Outbox::default(),

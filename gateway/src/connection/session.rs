@@ -3,12 +3,14 @@
 mod event;
 mod heartbeat;
 mod leaving;
+mod marks;
 mod rated;
 mod refusing;
 mod resting;
 mod sending;
 mod serving;
 mod signalling;
+mod typing;
 mod writing;
 
 use std::collections::VecDeque;
@@ -27,13 +29,16 @@ use super::close::Close;
 use super::in_flight::InFlight;
 use super::unacknowledged::Unacknowledged;
 use super::{handshake, sync};
+use crate::own_status::OwnStatus;
 use crate::registry::Connection;
 use crate::shared::{Identity, Shared};
 use crate::socket::Message;
 use crate::transport::Transport;
 use event::{Event, Order};
 use leaving::Leaving;
+use marks::Held;
 use serving::Serving;
+use typing::Typing;
 
 /// Unix seconds in the year 2100.
 const FAR_SECS: u64 = 4_102_444_800;
@@ -60,6 +65,8 @@ pub(super) struct Session {
     expires_at: Instant,
     /// Until when this connection has used its rate of frames up, in the clock of rates.
     booked_us: u64,
+    typing: Typing,
+    held: Held,
 }
 
 /// Why the loop goes on or ends.
@@ -70,6 +77,7 @@ enum Step {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.stop_typing();
         // The socket is closed when nobody holds its line any more.
         self.connection.outbox.connect(None);
     }
@@ -99,6 +107,8 @@ impl Session {
             leaving: None,
             expires_at: now,
             booked_us: 0,
+            typing: Typing::default(),
+            held: Held::default(),
         };
         session.expires_at = now + session.token_left();
         session
@@ -307,6 +317,7 @@ impl Session {
     fn take(&mut self, frame: ClientFrame) {
         match frame {
             ClientFrame::Ping => {
+                self.tell_held();
                 if !self.shared.heads.ping(&self.connection) {
                     self.replies.push(ServerFrame::Pong(Pong::default()).to_json());
                 }
@@ -314,15 +325,7 @@ impl Session {
             ClientFrame::Send(send) => self.send(send),
             ClientFrame::Delivered(cursor) => self.advance(cursor.conversation_id, cursor.seq, 0),
             ClientFrame::Read(cursor) => self.advance(cursor.conversation_id, 0, cursor.seq),
-            ClientFrame::Typing(typing) => {
-                let body = bus::Typing {
-                    conversation_id: typing.conversation_id.to_bytes(),
-                    on: typing.on,
-                };
-                let frame = self.frame(Body::Typing(body), String::new());
-                // Nobody waits for it.
-                let _ = self.shared.uplink.chat(typing.conversation_id, frame);
-            }
+            ClientFrame::Typing(typing) => self.type_in(typing),
             ClientFrame::Status(status) => self.set_status(status),
             ClientFrame::Signal(signal) => self.signal(signal),
             ClientFrame::Auth(_) | ClientFrame::Sync(_) => {}
@@ -334,26 +337,16 @@ impl Session {
             let text = "`status` is online, away, busy or invisible";
             return self.refuse(None, None, ErrorCode::Invalid, text);
         }
+        if status.status == OwnStatus::Invisible.as_str() {
+            // At once, and not only when presence has taken it.
+            self.connection.own_status.set(Some(OwnStatus::Invisible));
+            self.stop_typing();
+        }
         let frame =
             self.frame(Body::SetStatus(bus::SetStatus { status: status.status }), String::new());
         if self.shared.uplink.presence(&self.identity.user_id, frame).is_err() {
             self.refuse_away(None, None);
         }
-    }
-
-    fn advance(&mut self, conversation_id: ConversationId, delivered_seq: u64, read_seq: u64) {
-        if let Some(unacknowledged) = &mut self.unacknowledged {
-            let seq = delivered_seq.max(read_seq);
-            unacknowledged.delivered(conversation_id, seq, std::time::Instant::now());
-        }
-        let body = bus::AdvanceCursor {
-            conversation_id: conversation_id.to_bytes(),
-            delivered_seq,
-            read_seq,
-        };
-        let frame = self.frame(Body::AdvanceCursor(body), String::new());
-        // Cumulative: the next one says it again.
-        let _ = self.shared.uplink.chat(conversation_id, frame);
     }
 
     fn frame(&self, body: Body, traceparent: String) -> Frame {

@@ -31,6 +31,11 @@ impl Live {
         }
     }
 
+    /// One of them.
+    pub(super) fn get(&self, number: u64) -> Option<&Arc<Connection>> {
+        self.connections.get(&number)
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.connections.len()

@@ -279,3 +279,16 @@ async fn a_stream_that_is_not_read_is_given_up_and_leaves_nothing_behind() {
     edge.stop().await;
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_stream_that_ends_takes_back_that_it_writes() {
+    let edge = Edge::start().await;
+    let ann = Stream::open(&edge, "ann").await;
+    let id = uuid::Uuid::now_v7();
+    ann.post(&edge, &json!({ "type": "typing", "conversation_id": id, "on": true })).await;
+    let told = |on| ("ann".to_owned(), id.as_bytes().to_vec(), on);
+    assert_eq!(crate::sends::typing(&edge).await, told(true));
+    drop(ann);
+    assert_eq!(crate::sends::typing(&edge).await, told(false));
+    edge.stop().await;
+}

@@ -15,6 +15,7 @@ mod encodings;
 mod event_streams;
 mod frames;
 mod heartbeat;
+mod invisible;
 mod limits;
 mod memory;
 mod networks;

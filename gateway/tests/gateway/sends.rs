@@ -153,3 +153,33 @@ async fn marks_and_typing_go_up_and_a_sync_is_asked_of_the_chat_service() {
     assert_eq!((asked.user_id.as_str(), asked.cursors[0].seq), ("ann", 4));
     edge.stop().await;
 }
+
+/// The next word about typing that goes up: who, where, on or off.
+pub async fn typing(edge: &Edge) -> (String, Vec<u8>, bool) {
+    let frame = edge.frame().await;
+    let Some(Body::Typing(typing)) = frame.body else { panic!("typing, not {:?}", frame.body) };
+    (frame.origin.unwrap().user_id, typing.conversation_id.to_vec(), typing.on)
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_takes_back_that_it_writes_however_it_ends() {
+    let edge = Edge::with(|limits| limits.typing_conversations = 2).await;
+    let ids: Vec<_> = (0..3).map(|_| uuid::Uuid::now_v7()).collect();
+    let word =
+        |id: uuid::Uuid, on: bool| json!({ "type": "typing", "conversation_id": id, "on": on });
+    let told = |id: uuid::Uuid, on| ("ann".to_owned(), id.as_bytes().to_vec(), on);
+    let mut ann = Device::connect(&edge, "ann").await;
+    for id in &ids {
+        ann.say(&word(*id, true)).await;
+    }
+    assert_eq!(typing(&edge).await, told(ids[0], true));
+    assert_eq!(typing(&edge).await, told(ids[1], true));
+    // The bound is two: the earliest is taken back when there is a third one.
+    assert_eq!(typing(&edge).await, told(ids[0], false));
+    assert_eq!(typing(&edge).await, told(ids[2], true));
+    ann.say(&word(ids[1], false)).await;
+    assert_eq!(typing(&edge).await, told(ids[1], false));
+    drop(ann);
+    assert_eq!(typing(&edge).await, told(ids[2], false));
+    edge.stop().await;
+}

@@ -15,9 +15,9 @@ use proto::chat::{
 use proto::presence::presence_server::Presence;
 use proto::presence::{
     Connected, Disconnected, GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply,
-    HeartbeatRequest, LocateReply, LocateRequest, ReportReply, ReportRequest, Revocation,
-    RevocationsReply, RevocationsRequest, RevokeReply, RevokeRequest, Session, SessionsReply,
-    SessionsRequest, StatusReply, StatusRequest,
+    HeartbeatRequest, LocateReply, LocateRequest, OwnStatus, OwnStatusReply, OwnStatusRequest,
+    ReportReply, ReportRequest, Revocation, RevocationsReply, RevocationsRequest, RevokeReply,
+    RevokeRequest, Session, SessionsReply, SessionsRequest, StatusReply, StatusRequest,
 };
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
@@ -59,6 +59,8 @@ pub struct FakePresence {
     account: Mutex<Account>,
     /// What is revoked, in the order in which it was.
     revoked: Mutex<Vec<Revocation>>,
+    /// What everybody chose.
+    own_status: Mutex<Option<String>>,
     /// Whose connections are refused.
     full: Mutex<Option<String>>,
 }
@@ -84,6 +86,7 @@ impl FakePresence {
         Self {
             switch: Switch::new(),
             account: Mutex::default(),
+            own_status: Mutex::default(),
             full: Mutex::default(),
             revoked: Mutex::default(),
         }
@@ -91,6 +94,11 @@ impl FakePresence {
 
     pub fn switch(&self, mode: Mode) {
         self.switch.0.send_replace(mode);
+    }
+
+    /// Everybody who comes from now on chose this.
+    pub fn all_chose(&self, status: &str) {
+        *self.own_status.lock() = Some(status.to_owned());
     }
 
     /// This user has as many connections as allowed.
@@ -132,7 +140,12 @@ impl Presence for FakePresence {
         account.refused.extend(&refused);
         account.disconnected.extend(report.disconnected);
         account.snapshots += usize::from(report.snapshot);
-        Ok(Response::new(ReportReply { refused }))
+        let own = self.own_status.lock().clone();
+        let own = own.map(|status| {
+            let connections = account.connected.iter().map(|it| it.connection);
+            connections.map(|connection| OwnStatus { connection, status: status.clone() }).collect()
+        });
+        Ok(Response::new(ReportReply { refused, own: own.unwrap_or_default() }))
     }
 
     async fn heartbeat(
@@ -200,6 +213,15 @@ impl Presence for FakePresence {
         _: Request<GatewaysRequest>,
     ) -> Result<Response<GatewaysReply>, Status> {
         Err(Status::unimplemented("the gateway does not ask this"))
+    }
+
+    async fn own_status(
+        &self,
+        _: Request<OwnStatusRequest>,
+    ) -> Result<Response<OwnStatusReply>, Status> {
+        self.switch.pass().await?;
+        let status = self.own_status.lock().clone().unwrap_or_else(|| "online".to_owned());
+        Ok(Response::new(OwnStatusReply { status, devices: 1 }))
     }
 
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {

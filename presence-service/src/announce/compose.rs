@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use proto::bus::{GatewayRef, Push, PushClass};
+use prost::Message;
+use proto::bus::{GatewayRef, OwnStatus, Push, PushClass};
 use proto::frame::server::{Presence, ServerFrame};
 use proto::id::UserId;
 
@@ -66,6 +67,9 @@ pub fn pushes(
             };
             let own = std::iter::once(&told.user_id);
             places.add(&mut pushes, own, told, &frame_for_own_devices(told, event), is_other);
+            if told.own_before.chosen != told.after.chosen {
+                places.add_own_status(&mut pushes, told);
+            }
         }
     }
     located
@@ -107,6 +111,36 @@ impl<'a> Places<'a> {
         frame: &bytes::Bytes,
         counts: impl Fn(&(String, u64), u64) -> bool,
     ) {
+        debug_assert!(told.before != told.after, "only differences wait to be told");
+        for (gateway, connections) in self.connections(listeners, counts) {
+            pushes[gateway].push(Push {
+                connections,
+                frame: frame.clone(),
+                class: PushClass::Ephemeral as i32,
+                ..Push::default()
+            });
+        }
+    }
+
+    /// Tells the gateways of the user's own connections what was chosen.
+    fn add_own_status(&self, pushes: &mut [Vec<Push>], told: &Announcement) {
+        for (gateway, connections) in self.connections(std::iter::once(&told.user_id), |_, _| true)
+        {
+            let status = told.after.chosen.as_str().to_owned();
+            pushes[gateway].push(Push {
+                frame: OwnStatus { connections, status }.encode_to_vec().into(),
+                class: PushClass::OwnStatus as i32,
+                ..Push::default()
+            });
+        }
+    }
+
+    /// By gateway, the connections of these listeners that count.
+    fn connections<'b>(
+        &self,
+        listeners: impl Iterator<Item = &'b UserId>,
+        counts: impl Fn(&(String, u64), u64) -> bool,
+    ) -> HashMap<usize, Vec<u64>> {
         let mut connections: HashMap<usize, Vec<u64>> = HashMap::new();
         for listener in listeners {
             let Some(range) = self.ranges.get(listener) else { continue };
@@ -118,15 +152,7 @@ impl<'a> Places<'a> {
                 }
             }
         }
-        debug_assert!(told.before != told.after, "only differences wait to be told");
-        for (gateway, connections) in connections {
-            pushes[gateway].push(Push {
-                connections,
-                frame: frame.clone(),
-                class: PushClass::Ephemeral as i32,
-                ..Push::default()
-            });
-        }
+        connections
     }
 }
 
@@ -205,10 +231,17 @@ mod tests {
         let mut all: Vec<_> = pushes(&tellings, &listeners, &located)
             .into_iter()
             .flat_map(|(gateway, pushes)| {
-                pushes.into_iter().map(move |push| {
-                    assert_eq!(push.class, PushClass::Ephemeral as i32);
-                    let frame = serde_json::from_slice(&push.frame).unwrap();
-                    (gateway.id.clone(), push.connections, frame)
+                pushes.into_iter().map(move |push| match push.class() {
+                    PushClass::Ephemeral => {
+                        let frame = serde_json::from_slice(&push.frame).unwrap();
+                        (gateway.id.clone(), push.connections, frame)
+                    }
+                    PushClass::OwnStatus => {
+                        assert!(push.connections.is_empty(), "sockets hear nothing of it");
+                        let own = OwnStatus::decode(push.frame).unwrap();
+                        (gateway.id.clone(), own.connections, Value::from(own.status))
+                    }
+                    class => panic!("{class:?}"),
                 })
             })
             .collect();
@@ -244,5 +277,7 @@ mod tests {
         assert_eq!(frame(3)["last_seen"], 77);
         assert_eq!(frame(1)["status"], "invisible");
         assert_eq!(frame(1)["event"], "status_changed");
+        let of_gateway = all.iter().find(|(_, _, frame)| frame.is_string()).unwrap();
+        assert_eq!((&of_gateway.1, &of_gateway.2), (&vec![1, 2], &"invisible".into()));
     }
 }

@@ -195,10 +195,19 @@ impl UserRecord {
             }
         });
         let left = before > 0 && self.registrations.is_empty();
-        // An invisible user was last seen when they became invisible.
-        if left && self.chosen != Chosen::Invisible {
+        // An invisible user was last seen when they became invisible, and this one may be one.
+        if left && !matches!(self.chosen, Chosen::Invisible | Chosen::Unread) {
             self.last_seen_ms = now_ms;
         }
+    }
+
+    /// Takes over what was read of the user's choice; false when it was known.
+    pub fn fill_in(&mut self, chosen: Chosen) -> bool {
+        let is_unread = self.chosen == Chosen::Unread;
+        if is_unread {
+            self.chosen = chosen;
+        }
+        is_unread
     }
 
     /// Takes over what the user chose.
@@ -351,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_user_is_last_seen_when_the_last_device_leaves() {
-        let mut record = UserRecord::default();
+        let mut record = UserRecord { chosen: Chosen::Online, ..UserRecord::default() };
         let one = registration("a", 1, "phone", 100);
         record.connect(one.clone(), false, ALLOWED);
         record.connect(registration("a", 2, "laptop", 100), false, ALLOWED);
@@ -365,7 +374,7 @@ mod tests {
 
     #[test]
     fn an_invisible_user_was_last_seen_when_they_became_invisible() {
-        let mut record = UserRecord::default();
+        let mut record = UserRecord { chosen: Chosen::Online, ..UserRecord::default() };
         let one = registration("a", 1, "phone", 100);
         record.connect(one.clone(), false, ALLOWED);
         record.choose(Chosen::Invisible, 300);

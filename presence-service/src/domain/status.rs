@@ -4,7 +4,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Chosen {
+    /// Not read from the chat store yet: told to others as offline, since it may be invisible.
     #[default]
+    Unread,
     Online,
     Away,
     Busy,
@@ -27,6 +29,8 @@ impl Chosen {
     /// The text of a `status` frame.
     pub fn as_str(self) -> &'static str {
         match self {
+            // What others are told meanwhile.
+            Self::Unread => "offline",
             Self::Online => "online",
             Self::Away => "away",
             Self::Busy => "busy",
@@ -71,7 +75,7 @@ impl Standing {
     pub fn status(self) -> Status {
         match self.chosen {
             _ if self.devices == 0 => Status::Offline,
-            Chosen::Invisible => Status::Offline,
+            Chosen::Invisible | Chosen::Unread => Status::Offline,
             Chosen::Online => Status::Online,
             Chosen::Away => Status::Away,
             Chosen::Busy => Status::Busy,
@@ -116,5 +120,7 @@ mod tests {
             assert_eq!(Chosen::parse(chosen.as_str()), Some(chosen));
         }
         assert_eq!(Chosen::parse("offline"), None, "one leaves to be offline");
+        let unread = Standing { devices: 2, chosen: Chosen::default() };
+        assert!(!unread.is_visible(), "it may be invisible");
     }
 }

@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 use proto::id::{GatewayId, UserId};
 
 use super::{
-    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError,
-    Swept, UserState,
+    Choice, LeaseConfig, Located, OwnChoice, PresenceStore, Report, Reported, Revoked, Session,
+    StoreError, Swept, UserState,
 };
 use account::{Gateway, Superseded};
 use clock::Clock;
@@ -27,6 +27,7 @@ use crate::domain::registration::{
     Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Named, Place, Registration,
     UserRecord, is_reported_anew,
 };
+use crate::domain::status::Chosen;
 use revoked::RevokedList;
 
 /// Users whose last-seen time and choice are remembered, unless told otherwise: some 20 MiB.
@@ -209,7 +210,14 @@ impl PresenceStore for MemoryStore {
         reported.changes.extend(state.close(&report.gateway, &before, now_ms));
         for connected in &report.connected {
             match state.connect(&report.gateway, stamp, connected, rules, now_ms) {
-                Some(change) => reported.changes.push(change),
+                Some(change) => {
+                    reported.chosen.push(OwnChoice {
+                        connection: connected.connection,
+                        user_id: connected.user_id.clone(),
+                        chosen: change.after.chosen,
+                    });
+                    reported.changes.push(change);
+                }
                 None => reported.refused.push(connected.connection),
             }
         }
@@ -297,6 +305,22 @@ impl PresenceStore for MemoryStore {
         }
         state.forget(self.users_max);
         Ok(changes)
+    }
+
+    async fn fill_in(
+        &self,
+        choices: &[(UserId, Chosen)],
+    ) -> Result<Vec<(bool, UserState)>, StoreError> {
+        let mut state = self.state.lock();
+        let mut filled = Vec::with_capacity(choices.len());
+        for (user_id, chosen) in choices {
+            let record = state.users.entry(user_id.clone()).or_default();
+            let was_unread = record.fill_in(*chosen);
+            let (standing, last_seen_ms) = (record.standing(), record.last_seen_ms);
+            filled.push((was_unread, UserState { standing, last_seen_ms }));
+        }
+        state.forget(self.users_max);
+        Ok(filled)
     }
 
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {

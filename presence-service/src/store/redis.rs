@@ -38,6 +38,7 @@ use super::{
 };
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::registration::{Change, GatewayEpoch};
+use crate::domain::status::Chosen;
 pub use config::RedisConfig;
 use keys::Keys;
 use link::Link;
@@ -223,6 +224,13 @@ impl PresenceStore for RedisStore {
 
     async fn choose(&self, choices: &[Choice]) -> Result<Vec<Change>, StoreError> {
         self.write_choices(choices).await
+    }
+
+    async fn fill_in(
+        &self,
+        choices: &[(UserId, Chosen)],
+    ) -> Result<Vec<(bool, UserState)>, StoreError> {
+        self.write_read_choices(choices).await
     }
 
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {

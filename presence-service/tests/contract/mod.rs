@@ -122,6 +122,12 @@ async fn state(store: &dyn PresenceStore, user_id: &str) -> UserState {
     store.states(&[user(user_id)]).await.unwrap().remove(0)
 }
 
+/// Has it known that a user chose to be online: of whom nothing is known others see nothing.
+async fn is_known(store: &dyn PresenceStore, user_id: &str) {
+    let filled = store.fill_in(&[(user(user_id), Chosen::Online)]).await.unwrap();
+    assert!(filled[0].0, "nothing was known of {user_id}");
+}
+
 fn devices(change: &Change) -> (String, u32, u32) {
     (change.user_id.to_string(), change.before.devices, change.after.devices)
 }
@@ -180,6 +186,7 @@ macro_rules! contract {
             choices {
                 a_choice_lasts_and_is_told_once
                 the_last_seen_time_does_not_move_while_invisible
+                what_is_filled_in_is_taken_once_and_never_over_a_known_choice
                 a_user_without_a_record_is_one_who_never_came
             }
         }

@@ -102,6 +102,7 @@ pub async fn of_concurrent_reports_one_sees_the_first_device_and_one_the_last(
             futures_util::future::join_all(calls).await.concat()
         }
     };
+    is_known(one.as_ref(), "ann").await;
     let came = reports(true).await;
     assert_eq!(came.iter().filter(|change| change.before.devices == 0).count(), 1);
     assert_eq!(state(one.as_ref(), "ann").await.standing.devices, 16);
@@ -111,6 +112,7 @@ pub async fn of_concurrent_reports_one_sees_the_first_device_and_one_the_last(
 }
 
 pub async fn who_comes_back_is_known_to_have_been_away([one, other]: Replicas) {
+    is_known(one.as_ref(), "ann").await;
     let g1 = gateway("g1", 1);
     let came =
         one.report(&report(&g1, vec![opened("ann", "phone", 1)], vec![])).await.unwrap().changes;

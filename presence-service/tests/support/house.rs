@@ -17,13 +17,13 @@ use presence_service::store::memory::MemoryStore;
 use presence_service::store::{LeaseConfig, PresenceStore};
 use presence_service::{Adapters, build};
 use proto::bus::frame::Body;
-use proto::bus::{Frame, FrameBatch, Origin, Push, SetStatus};
+use proto::bus::{Frame, FrameBatch, Origin, Push, PushClass, SetStatus};
 use proto::hash::connection_digest;
 use proto::id::{GatewayId, UserId};
 use proto::presence::presence_client::PresenceClient;
 use proto::presence::{
     Connected, Disconnected, GatewayRef, HeartbeatRequest, LocateReply, LocateRequest,
-    ReportRequest, StatusRequest, UserStatus,
+    OwnStatusRequest, ReportReply, ReportRequest, StatusRequest, UserStatus,
 };
 use serde_json::Value;
 use tonic::Status;
@@ -130,6 +130,12 @@ impl House {
         reply.into_inner().statuses.remove(0)
     }
 
+    /// What a user's own devices are told that they chose.
+    pub async fn own_status(&self, user: &str) -> Result<String, Status> {
+        let request = OwnStatusRequest { user_id: user.to_owned() };
+        Ok(self.client.clone().own_status(request).await?.into_inner().status)
+    }
+
     /// The value of a counter, as it is scraped.
     pub fn counted(&self, name: &str) -> u64 {
         let text = self.metrics.encode();
@@ -182,7 +188,7 @@ impl Gateway {
         connected: Vec<Connected>,
         closed: Vec<(&str, u64)>,
         snapshot: bool,
-    ) -> Result<(), Status> {
+    ) -> Result<ReportReply, Status> {
         let disconnected = closed
             .iter()
             .map(|(user, connection)| Disconnected {
@@ -200,7 +206,7 @@ impl Gateway {
         self.client
             .report(ReportRequest { gateway, connected, disconnected, snapshot })
             .await
-            .map(|_| ())
+            .map(tonic::Response::into_inner)
     }
 
     pub async fn open(&mut self, user: &str, device: &str, connection: u64) {
@@ -249,13 +255,12 @@ impl Gateway {
 
     /// Everything that is pushed until nothing has come for so long.
     pub async fn told_until_quiet(&mut self, quiet: Duration) -> Vec<(Vec<u64>, Value)> {
-        let read = |push: Push| (push.connections, serde_json::from_slice(&push.frame).unwrap());
         let mut told = Vec::new();
         let mut last = tokio::time::Instant::now();
         while last.elapsed() < quiet {
             tokio::select! {
                 batch = self.pushes.next() => {
-                    told.extend(batch.expect("the queue is there").pushes.into_iter().map(read));
+                    told.extend(batch.expect("the queue is there").pushes.into_iter().filter_map(frame));
                     last = tokio::time::Instant::now();
                 }
                 () = tokio::time::sleep(LEASE / 6) => { self.heartbeat().await.unwrap(); }
@@ -266,8 +271,12 @@ impl Gateway {
 
     /// The next pushes as (connections, frame).
     pub async fn told(&mut self) -> Vec<(Vec<u64>, Value)> {
-        let read = |push: Push| (push.connections, serde_json::from_slice(&push.frame).unwrap());
-        self.pushes().await.into_iter().map(read).collect()
+        loop {
+            let told: Vec<_> = self.pushes().await.into_iter().filter_map(frame).collect();
+            if !told.is_empty() {
+                return told;
+            }
+        }
     }
 
     /// The next frame, which must be the only one.
@@ -276,4 +285,10 @@ impl Gateway {
         assert_eq!(told.len(), 1, "{told:?}");
         told.remove(0)
     }
+}
+
+/// What sockets are told by a push; nothing by one that is for the gateway itself.
+fn frame(push: Push) -> Option<(Vec<u64>, Value)> {
+    (push.class() != PushClass::OwnStatus)
+        .then(|| (push.connections, serde_json::from_slice(&push.frame).unwrap()))
 }

@@ -96,7 +96,8 @@ pub struct Cursor {
     pub seq: u64,
 }
 
-/// `typing`: started or stopped to write.
+/// `typing`: started or stopped to write. While it goes on it is said again, at least every 5 s: others
+/// take it for ended 6 s after the last word.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Typing {
     /// The conversation.

@@ -105,6 +105,10 @@ pub struct Welcome {
     pub connection_id: String,
     /// The user of the token.
     pub user_id: UserId,
+    /// What the user chose to be shown as: `online`, `away`, `busy` or `invisible`; absent when it is not
+    /// known at this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
     /// How often the server pings, in milliseconds.
     pub heartbeat_ms: u64,
     /// What the server accepts.
@@ -166,8 +170,22 @@ pub struct Typing {
     pub conversation_id: ConversationId,
     /// The member.
     pub user_id: UserId,
-    /// True while writing; a client forgets it after 6 s without another.
+    /// True while writing.
     pub on: bool,
+    /// A client ends it by itself so many milliseconds later, unless it is said again; absent when `on` is
+    /// false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+}
+
+/// How long a `typing` holds without another, in milliseconds: those who write say it again before.
+pub const TYPING_MS: u64 = 6_000;
+
+impl Typing {
+    /// A member has started or stopped to write.
+    pub fn new(conversation_id: ConversationId, user_id: UserId, on: bool) -> Self {
+        Self { conversation_id, user_id, on, expires_ms: on.then_some(TYPING_MS) }
+    }
 }
 
 /// `signal`: a step of a call with another user.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use presence_service::domain::account::{HeartbeatOutcome, Tally};
 use presence_service::domain::registration::{Change, GatewayEpoch};
+use presence_service::domain::status::Chosen;
 use presence_service::store::memory::MemoryStore;
 use presence_service::store::{
     Choice, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError, Swept,
@@ -126,6 +127,13 @@ impl PresenceStore for GatedPresence {
 
     async fn choose(&self, choices: &[Choice]) -> Result<Vec<Change>, StoreError> {
         self.inner.choose(choices).await
+    }
+
+    async fn fill_in(
+        &self,
+        choices: &[(UserId, Chosen)],
+    ) -> Result<Vec<(bool, UserState)>, StoreError> {
+        self.inner.fill_in(choices).await
     }
 
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {

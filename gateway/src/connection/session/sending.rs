@@ -39,6 +39,7 @@ impl Session {
         if self.shared.uplink.chat(to, frame).is_err() {
             return self.refuse_away(reference, Some(client_id));
         }
+        self.tell_held_of(to);
         self.in_flight.add(Request { client_id: client_id.to_bytes(), reference, awaiting });
     }
 }

@@ -10,8 +10,8 @@ for _, old in ipairs(user.list) do
 end
 if #kept < #user.list then
   user.list = kept
-  -- An invisible user was last seen when they became invisible.
-  if #kept == 0 and user.chosen ~= 'i' then user.seen = now end
+  -- An invisible user was last seen when they became invisible, and one whose choice is unread may be one.
+  if #kept == 0 and user.chosen ~= 'i' and user.chosen ~= 'u' then user.seen = now end
   write(user, ARGV[4])
 end
 return { before, devices(user), user.chosen, user.chosen, user.seen, -1, 0, {} }

@@ -61,6 +61,7 @@ fn is_known(record: &[u8]) -> bool {
 /// The letter of a choice.
 pub fn letter(chosen: Chosen) -> char {
     match chosen {
+        Chosen::Unread => 'u',
         Chosen::Online => 'o',
         Chosen::Away => 'a',
         Chosen::Busy => 'b',
@@ -71,6 +72,7 @@ pub fn letter(chosen: Chosen) -> char {
 /// The choice of a letter. An unknown one, written by a later version, counts as online.
 pub fn chosen(letter: u8) -> Chosen {
     match letter {
+        b'u' => Chosen::Unread,
         b'a' => Chosen::Away,
         b'b' => Chosen::Busy,
         b'i' => Chosen::Invisible,
@@ -123,7 +125,9 @@ mod tests {
 
     #[test]
     fn every_choice_has_its_letter() {
-        for choice in [Chosen::Online, Chosen::Away, Chosen::Busy, Chosen::Invisible] {
+        for choice in
+            [Chosen::Unread, Chosen::Online, Chosen::Away, Chosen::Busy, Chosen::Invisible]
+        {
             assert_eq!(chosen(letter(choice) as u8), choice);
         }
     }

@@ -7,7 +7,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function read()
   local raw = redis.call('GET', key)
-  local user = { chosen = 'o', seen = 0, list = {} }
+  local user = { chosen = 'u', seen = 0, list = {} }
   -- Anything else was not written by this version: it is replaced by the next write.
   if not raw or string.sub(raw, 1, 1) ~= '1' then return user end
   user.chosen = string.sub(raw, 2, 2)

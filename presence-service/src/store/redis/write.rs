@@ -11,8 +11,8 @@ use crate::domain::client::Client;
 use crate::domain::registration::{
     Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Place,
 };
-use crate::domain::status::Standing;
-use crate::store::{Choice, Report, Reported, StoreError, Swept};
+use crate::domain::status::{Chosen, Standing};
+use crate::store::{Choice, OwnChoice, Report, Reported, StoreError, Swept, UserState};
 
 /// What the scripts of a user answer: devices before and after, choice before and after, last seen,
 /// how long offline before (-1 when not), whether the connection was reported anew (1) or refused (2),
@@ -34,7 +34,8 @@ enum Action<'a> {
     Disconnect(u64),
     /// The stamp of the account that named the connection, and the connection, in hexadecimal.
     End(&'a str, &'a str),
-    Choose(char),
+    /// A choice, and whether it is only taken where none is known.
+    Choose(char, bool),
 }
 
 impl RedisStore {
@@ -140,7 +141,7 @@ impl RedisStore {
         for chunk in choices.chunks(self.config.pipeline_commands.max(1)) {
             let mut pipeline = redis::pipe();
             for Choice { user_id, chosen, .. } in chunk {
-                let action = Action::Choose(packed::letter(*chosen));
+                let action = Action::Choose(packed::letter(*chosen), false);
                 self.add(&mut pipeline, user_id, &action, None);
             }
             let answers: Vec<Answer> = self.write(&pipeline).await?;
@@ -149,6 +150,28 @@ impl RedisStore {
             }));
         }
         Ok(changes)
+    }
+
+    /// Choices that were read elsewhere. Of each: whether none was known, and how the user stands.
+    pub(super) async fn write_read_choices(
+        &self,
+        choices: &[(UserId, Chosen)],
+    ) -> Result<Vec<(bool, UserState)>, StoreError> {
+        let mut filled = Vec::with_capacity(choices.len());
+        for chunk in choices.chunks(self.config.pipeline_commands.max(1)) {
+            let mut pipeline = redis::pipe();
+            for (user_id, chosen) in chunk {
+                let action = Action::Choose(packed::letter(*chosen), true);
+                self.add(&mut pipeline, user_id, &action, None);
+            }
+            let answers: Vec<Answer> = self.write(&pipeline).await?;
+            filled.extend(answers.iter().map(|answer| {
+                let was_unread = letter_of(&answer.2) == Chosen::Unread;
+                let standing = Standing { devices: answer.1, chosen: letter_of(&answer.3) };
+                (was_unread, UserState { standing, last_seen_ms: answer.4 })
+            }));
+        }
+        Ok(filled)
     }
 
     async fn write_users(
@@ -171,13 +194,20 @@ impl RedisStore {
                         reported.refused.push(connected.connection);
                         continue;
                     }
-                    Action::Connect(..) => Cause::Connected {
-                        offline_ms: u64::try_from(answer.5).ok(),
-                        is_anew: answer.6 == 1,
-                    },
+                    Action::Connect(connected, ..) => {
+                        reported.chosen.push(OwnChoice {
+                            connection: connected.connection,
+                            user_id: connected.user_id.clone(),
+                            chosen: letter_of(&answer.3),
+                        });
+                        Cause::Connected {
+                            offline_ms: u64::try_from(answer.5).ok(),
+                            is_anew: answer.6 == 1,
+                        }
+                    }
                     Action::Disconnect(_) => Cause::Disconnected,
                     Action::End(..) => Cause::TakenOver,
-                    Action::Choose(_) => Cause::Chose,
+                    Action::Choose(..) => Cause::Chose,
                 };
                 reported.changes.extend(change(step.user_id, &answer, cause, step.by.clone()));
             }
@@ -222,9 +252,10 @@ impl RedisStore {
                 .arg(gateway_id)
                 .arg(stamp)
                 .arg(self.leases.last_seen_secs),
-            Action::Choose(letter) => call(pipeline, &self.scripts.choose, &keys)
+            Action::Choose(letter, is_read) => call(pipeline, &self.scripts.choose, &keys)
                 .arg(letter.to_string())
-                .arg(self.leases.last_seen_secs),
+                .arg(self.leases.last_seen_secs)
+                .arg(u8::from(*is_read)),
         };
         if let Action::Connect(connected, ..) = action
             && connected.client != Client::default()
@@ -316,14 +347,16 @@ fn member(pipeline: &mut Pipeline, user_id: &UserId, connection: u64) {
     pipeline.arg(format!("{:016x}", connection_digest(user_id.as_str(), connection)));
 }
 
+fn letter_of(text: &str) -> Chosen {
+    packed::chosen(text.bytes().next().unwrap_or_default())
+}
+
 /// What there is to tell; nothing when the user stands as before.
 fn change(user_id: &UserId, answer: &Answer, cause: Cause, by: Option<Place>) -> Option<Change> {
     let (devices_before, devices_after, chosen_before, chosen_after, last_seen_ms, _, _, replaced) =
         answer;
-    let standing = |devices: &u32, letter: &str| Standing {
-        devices: *devices,
-        chosen: packed::chosen(letter.bytes().next().unwrap_or_default()),
-    };
+    let standing =
+        |devices: &u32, letter: &str| Standing { devices: *devices, chosen: letter_of(letter) };
     let before = standing(devices_before, chosen_before);
     let after = standing(devices_after, chosen_after);
     let (user_id, last_seen_ms) = (user_id.clone(), *last_seen_ms);
