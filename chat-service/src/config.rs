@@ -156,6 +156,8 @@ pub struct QueryConfig {
     pub tail_entries: u32,
     /// Devices that sync at once; the others wait.
     pub concurrent_syncs: usize,
+    /// Reads of one user among them.
+    pub syncs_per_user: usize,
 }
 
 impl Default for QueryConfig {
@@ -166,6 +168,7 @@ impl Default for QueryConfig {
             page_conversations: 100,
             tail_entries: 50,
             concurrent_syncs: 64,
+            syncs_per_user: 2,
         }
     }
 }

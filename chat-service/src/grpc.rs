@@ -23,7 +23,6 @@ use proto::chat::{
 };
 use proto::heads::HeadsDigest;
 use proto::id::{ConversationId, UserId};
-use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use crate::config::QueryConfig;
@@ -43,14 +42,14 @@ const MAX_AMONG: usize = 5_000;
 pub struct ChatQueries {
     store: Arc<dyn ChatStore>,
     config: QueryConfig,
-    syncs: Arc<Semaphore>,
+    turns: sync::Turns,
 }
 
 impl ChatQueries {
     /// Answers from a store.
     pub fn new(store: Arc<dyn ChatStore>, config: QueryConfig) -> Self {
-        let syncs = Arc::new(Semaphore::new(config.concurrent_syncs.max(1)));
-        Self { store, config, syncs }
+        let turns = sync::Turns::new(&config);
+        Self { store, config, turns }
     }
 
     async fn member_view(
@@ -197,7 +196,7 @@ impl Chat for ChatQueries {
         let stream = sync::stream(
             Arc::clone(&self.store),
             self.config.clone(),
-            Arc::clone(&self.syncs),
+            self.turns.clone(),
             user_id,
             request,
         );
@@ -207,8 +206,10 @@ impl Chat for ChatQueries {
     async fn heads(&self, request: Request<HeadsRequest>) -> Result<Response<HeadsReply>, Status> {
         let users = users(&request.into_inner().user_ids)?;
         let digests = self.store.head_digests(&users).await.map_err(unavailable)?;
+        let epoch = self.store.epoch().await.map_err(unavailable)?;
+        let conversations = digests.iter().map(|digest| digest.conversations()).collect();
         let digests = digests.into_iter().map(HeadsDigest::value).collect();
-        Ok(Response::new(HeadsReply { digests }))
+        Ok(Response::new(HeadsReply { digests, conversations, epoch }))
     }
 
     async fn explain(

@@ -52,6 +52,21 @@ async fn two_users_chat_and_their_messages_are_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_thousand_messages_written_at_once_are_stored_in_their_order_and_each_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve("thousand", folder.path()).await;
+    let address = server.address("http");
+    let mut ann = Client::connect(address, &token(folder.path(), "ann").await).await;
+    for number in 0..1_000 {
+        ann.send_to("bob", &number.to_string()).await;
+    }
+    for number in 0..1_000 {
+        let sent = ann.expect("sent").await;
+        assert_eq!((&sent["ref"], &sent["seq"]), (&json!(number.to_string()), &json!(number + 1)));
+    }
+}
+
+#[tokio::test]
 async fn a_pong_tells_both_members_alike_that_their_conversation_went_on() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve("heads", folder.path()).await;

@@ -21,8 +21,8 @@ mod users;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -36,6 +36,7 @@ use utoipa_axum::routes;
 use crate::accept::Peer;
 use crate::accept::body::late;
 use crate::connection::handshake;
+use crate::rates::Account;
 use crate::shared::{Identity, Shared};
 use error::ApiError;
 use json_body::{BodyOwner, HeldBody};
@@ -139,6 +140,11 @@ impl FromRequestParts<Shared> for Identity {
             identity.is_exempt = client.is_exempt;
         }
         parts.extensions.insert(BodyOwner(identity.user_id.clone()));
+        if parts.method == Method::GET || parts.method == Method::HEAD {
+            shared
+                .may_ask(&identity, &[(Account::Reads, 1)])
+                .map_err(|refused| ApiError::too_much(&refused))?;
+        }
         Ok(identity)
     }
 }

@@ -90,9 +90,13 @@ pub struct LimitsConfig {
     pub broadcast_slice: usize,
     /// Between two slices, in milliseconds.
     pub broadcast_pause_ms: u64,
-    /// Frames posted for one event stream that its session has not taken yet; then posts are refused.
+    /// Frames posted for one event stream that its session has not taken yet; then posts wait.
     pub posted_frames: usize,
-    /// Requests of one connection that may await their answer.
+    /// How long a post over REST or for an event stream may wait for a place before it is refused, in
+    /// milliseconds.
+    pub place_wait_ms: u64,
+    /// Requests of one connection that may await their answer; beyond them it is not read until an answer
+    /// has gone out. Over REST, so many posts of one user; further ones wait.
     pub in_flight: usize,
     /// Requests of all connections that may await their answer, at most, an equal part in each partition. How
     /// many of those may at a time is found out from how long answers take; what comes beyond is refused.
@@ -189,6 +193,7 @@ impl Default for LimitsConfig {
             broadcast_slice: 64,
             broadcast_pause_ms: 2,
             posted_frames: 64,
+            place_wait_ms: 5_000,
             in_flight: 32,
             unanswered: 20_000,
             answer_target_ms: 5_000,

@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use platform::shutdown::guarded;
 use platform::token::TokenError;
 use proto::bus::DeviceType;
 use proto::frame::server::{Limits, ServerFrame, Welcome};
@@ -24,6 +25,7 @@ use proto::id::{ConversationId, DeviceId};
 
 use crate::accept::stream::Gate;
 use crate::frame::Frame;
+use crate::heads::HeadsState;
 use crate::journal::UserHash;
 use crate::own_status::OwnStatusCell;
 use crate::presence_link::Registered;
@@ -60,13 +62,11 @@ pub(crate) struct Request {
 /// Runs a socket to its end.
 pub(crate) async fn run(shared: Shared, mut socket: Transport, request: Request) {
     shared.metrics.connections.inc();
-    let ended = live(&shared, &mut socket, request).await;
+    // A fault in one session ends that session, with a code, and nobody else's.
+    let ended = guarded("session", live(&shared, &mut socket, request)).await;
+    let ended = ended.unwrap_or(Some(Close::Internal));
     if let Some(close) = ended {
-        shared
-            .metrics
-            .closes
-            .get_or_create(&crate::metrics::CodeLabel { code: close.label() })
-            .inc();
+        shared.metrics.closed(&close);
         goodbye(&mut socket, &close).await;
     } else {
         // The answer to the client's own close frame, where it sent one.
@@ -104,6 +104,7 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
         credential: Mutex::new(identity.credential.clone()),
         outbox: crate::outbox::Outbox::default(),
         inbox: socket.inbox(),
+        heads: HeadsState::default(),
     });
     // Before the registration: what is pushed from then on finds the socket here.
     shared.registry.insert(Arc::clone(&connection));
@@ -111,7 +112,9 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
         Ok(()) => {
             shared.report_profile(&identity, connection.number);
             let session = Session::new(shared.clone(), Arc::clone(&connection), identity, &request);
-            session.run(socket).await
+            // Here, too: the registry and presence have to hear of the end.
+            let ended = guarded("session", session.run(socket)).await;
+            ended.unwrap_or(Some(Close::Internal))
         }
         Err(ended) => ended,
     };
@@ -150,6 +153,7 @@ async fn register(
         user_id: connection.user_id.clone(),
         status: connection.own_status.get().map(|status| status.as_str().to_owned()),
         heartbeat_ms: shared.limits.heartbeat_ms,
+        epoch: shared.epoch.get(),
         limits: Limits {
             frame_bytes: shared.limits.frame_bytes as u64,
             in_flight: shared.limits.in_flight as u32,

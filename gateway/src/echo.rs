@@ -21,7 +21,7 @@ use crate::accept::{http, upgrade};
 use crate::connection::{goodbye, handshake};
 use crate::frame::{About, Encoding, Frame};
 use crate::socket::Message;
-use crate::socket::opening::Opening;
+use crate::socket::opening::{Opening, Subprotocol};
 use crate::transport::Transport;
 
 /// Largest message: the suite's are of 16 MiB.
@@ -33,8 +33,9 @@ const HEAD: Duration = Duration::from_secs(10);
 pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> {
     let sockets = tasks.clone();
     let upgraded = move |opening: Opening| async move {
-        let encoding = Encoding { is_deflated: opening.offers_deflate, is_binary: false };
-        let (response, opened) = opening.grant(None, encoding, upgrade::longest(FRAME_BYTES));
+        let encoding = Encoding { is_deflated: opening.offers_deflate(), is_binary: false };
+        let (response, opened) =
+            opening.grant(&Subprotocol::None, encoding, upgrade::longest(FRAME_BYTES));
         sockets.spawn("echo socket", async move {
             if let Some(socket) = opened.socket().await {
                 echo(Transport::Socket(socket)).await;

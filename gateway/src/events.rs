@@ -9,13 +9,13 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::frame::Frame;
 use crate::memory::Share;
@@ -23,11 +23,15 @@ use crate::socket::{Message, ReadError};
 
 /// Frames are put together up to so many bytes.
 const PIECE_BYTES: usize = 64 << 10;
+/// Posts of one stream that may wait for a place at once; a client posts one after the other.
+const WAITING_POSTS: usize = 4;
 
 /// The session's side.
 #[derive(Debug)]
 pub(crate) struct EventStream {
-    posted: mpsc::Receiver<Posted>,
+    posted: mpsc::Receiver<Post>,
+    /// The one that is being taken.
+    post: Option<Post>,
     inbox: Arc<Inbox>,
     /// None after the goodbye.
     pieces: Option<mpsc::Sender<Bytes>>,
@@ -62,13 +66,26 @@ impl Drop for Answer {
     }
 }
 
+/// Frames that were posted together. Its places are given back when all of them are taken.
+#[derive(Debug)]
+struct Post {
+    frames: VecDeque<Posted>,
+    _places: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
+}
+
 /// The side of the posts.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    frames: mpsc::Sender<Posted>,
-    /// Waiting.
-    bytes: AtomicUsize,
-    most_bytes: usize,
+    posts: mpsc::Sender<Post>,
+    /// Those that wait; beyond them nobody may.
+    waiting: Semaphore,
+    /// Whose turn it is: posts are taken in the order in which they came.
+    turn: Mutex<()>,
+    places: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    most_frames: u32,
+    most_bytes: u32,
 }
 
 /// A posted frame and its part of the memory for posts.
@@ -81,29 +98,45 @@ pub(crate) struct Posted {
 /// Why posted frames are not taken. None of them is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotTaken {
-    /// Too many wait already.
+    /// Those before were not taken in time, or too many posts wait already.
     Full,
-    /// More than ever fit.
-    TooMany,
     /// The session has ended.
     Ended,
 }
 
-/// A stream, and the body of the answer that carries it. So many posted frames wait at most, and of more
-/// than one so many bytes.
+/// A stream, and the body of the answer that carries it. So many posted frames wait at most, and so many
+/// bytes; a post that is larger waits until it is alone.
 pub(crate) fn open(most_frames: usize, most_bytes: usize) -> (EventStream, Body) {
-    let (frames, posted) = mpsc::channel(most_frames.max(1));
+    let most = |count: usize| u32::try_from(count).unwrap_or(u32::MAX >> 3).clamp(1, u32::MAX >> 3);
+    let (most_frames, most_bytes) = (most(most_frames), most(most_bytes));
+    let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
+    let (posts, posted) = mpsc::channel(most_frames as usize);
     let (pieces, given) = mpsc::channel::<Bytes>(1);
     let (under_way, answer) = oneshot::channel();
     let taken = Arc::new(Semaphore::new(0));
-    let inbox = Arc::new(Inbox { frames, bytes: AtomicUsize::new(0), most_bytes });
+    let inbox = Arc::new(Inbox {
+        posts,
+        waiting: Semaphore::new(WAITING_POSTS),
+        turn: Mutex::default(),
+        places: semaphore(most_frames),
+        bytes: semaphore(most_bytes),
+        most_frames,
+        most_bytes,
+    });
     let body = Answer {
         pieces: given,
         taken: Arc::clone(&taken),
         has_given: false,
         _under_way: under_way,
     };
-    let events = EventStream { posted, inbox, pieces: Some(pieces), taken, answer: Some(answer) };
+    let events = EventStream {
+        posted,
+        post: None,
+        inbox,
+        pieces: Some(pieces),
+        taken,
+        answer: Some(answer),
+    };
     (events, Body::from_stream(stream::unfold(body, Answer::next)))
 }
 
@@ -117,20 +150,32 @@ impl EventStream {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Message, ReadError>>> {
-        let Some(answer) = &mut self.answer else { return Poll::Ready(None) };
-        if Pin::new(answer).poll(cx).is_ready() {
-            self.answer = None;
+        if self.poll_gone(cx).is_ready() {
             return Poll::Ready(None);
         }
         if self.pieces.is_none() {
             // After the goodbye only its end is waited for.
             return Poll::Pending;
         }
-        self.posted.poll_recv(cx).map(|frame| {
-            let frame = frame?.text;
-            self.inbox.bytes.fetch_sub(frame.len(), Ordering::AcqRel);
-            Some(Ok(Message::Text(frame)))
-        })
+        if self.post.is_none() {
+            let Some(post) = ready!(self.posted.poll_recv(cx)) else { return Poll::Ready(None) };
+            self.post = Some(post);
+        }
+        // No post is empty.
+        let Some(post) = &mut self.post else { return Poll::Pending };
+        let Some(Posted { text, .. }) = post.frames.pop_front() else { return Poll::Pending };
+        if post.frames.is_empty() {
+            self.post = None;
+        }
+        Poll::Ready(Some(Ok(Message::Text(text))))
+    }
+
+    /// Ready once nobody reads the answer.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(answer) = &mut self.answer else { return Poll::Ready(()) };
+        let _ = ready!(Pin::new(answer).poll(cx));
+        self.answer = None;
+        Poll::Ready(())
     }
 
     /// Writes all these frames and takes them away.
@@ -183,35 +228,44 @@ fn put_event(piece: &mut Vec<u8>, json: &[u8]) {
     piece.extend_from_slice(b"\n\n");
 }
 
+/// Nobody waits for a session that has ended.
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        self.inbox.places.close();
+        self.inbox.bytes.close();
+    }
+}
+
 impl Inbox {
-    /// Takes all of these frames, in their order, or none.
-    pub(crate) fn take(&self, frames: Vec<Posted>) -> Result<(), NotTaken> {
-        if frames.len() > self.frames.max_capacity() {
-            return Err(NotTaken::TooMany);
+    /// Takes all of these frames, in their order, or none. Waits so long for those before.
+    pub(crate) async fn take(
+        &self,
+        frames: Vec<Posted>,
+        patience: Duration,
+    ) -> Result<(), NotTaken> {
+        if frames.is_empty() {
+            return Ok(());
         }
+        let _waiting = self.waiting.try_acquire().map_err(|_| NotTaken::Full)?;
+        match tokio::time::timeout(patience, self.put(frames)).await {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(NotTaken::Ended),
+            Err(_elapsed) => Err(NotTaken::Full),
+        }
+    }
+
+    /// None when the session has ended.
+    async fn put(&self, frames: Vec<Posted>) -> Option<()> {
+        let most = |count: usize, most: u32| u32::try_from(count).unwrap_or(most).min(most);
         let bytes = frames.iter().map(|frame| frame.text.len()).sum();
-        // One post may be as large as it likes, as far as its frames may: the body has a limit.
-        let mut room = |waiting: usize| {
-            (waiting == 0 || waiting + bytes <= self.most_bytes).then_some(waiting + bytes)
-        };
-        if self.bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, &mut room).is_err() {
-            return Err(NotTaken::Full);
-        }
-        match self.frames.try_reserve_many(frames.len()) {
-            Ok(places) => {
-                for (place, frame) in places.zip(frames) {
-                    place.send(frame);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-                Err(match error {
-                    mpsc::error::TrySendError::Full(()) => NotTaken::Full,
-                    mpsc::error::TrySendError::Closed(()) => NotTaken::Ended,
-                })
-            }
-        }
+        let _turn = self.turn.lock().await;
+        let count = most(frames.len(), self.most_frames);
+        let places = Arc::clone(&self.places).acquire_many_owned(count).await.ok()?;
+        let count = most(bytes, self.most_bytes);
+        let bytes = Arc::clone(&self.bytes).acquire_many_owned(count).await.ok()?;
+        let post = Post { frames: frames.into(), _places: places, _bytes: bytes };
+        // It has room: there are no more posts than places.
+        self.posts.send(post).await.ok()
     }
 }
 
@@ -261,20 +315,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn posts_are_taken_whole_in_their_order_and_no_more_than_there_is_room_for() {
+    async fn posts_are_taken_whole_in_their_order_and_wait_for_a_place_so_long() {
         let (mut events, _body) = open(3, 10);
         let inbox = events.inbox();
-        assert_eq!(inbox.take(texts(&["1", "2", "3", "4"])), Err(NotTaken::TooMany));
-        assert_eq!(inbox.take(texts(&["1", "2"])), Ok(()));
-        assert_eq!(inbox.take(texts(&["3", "4"])), Err(NotTaken::Full));
-        assert_eq!(inbox.take(texts(&["3 is too long"])), Err(NotTaken::Full));
-        assert_eq!(inbox.take(texts(&["3"])), Ok(()));
-        for number in ["1", "2", "3"] {
-            assert_eq!(heard(&mut events).await.as_deref(), Some(number));
+        let short = Duration::from_millis(20);
+        assert_eq!(inbox.take(texts(&["1", "2"]), short).await, Ok(()));
+        assert_eq!(inbox.take(texts(&["3", "4"]), short).await, Err(NotTaken::Full));
+        assert_eq!(inbox.take(texts(&["3 is too long"]), short).await, Err(NotTaken::Full));
+        assert_eq!(inbox.take(texts(&["3"]), short).await, Ok(()));
+        // Larger than all places together: taken as soon as it is alone, and whole.
+        let larger = ["4", "5", "6", "7, and longer than allowed"];
+        let long = Duration::from_secs(15);
+        let hearing = async {
+            for text in ["1", "2", "3"].iter().chain(&larger) {
+                assert_eq!(heard(&mut events).await.as_deref(), Some(*text));
+            }
+        };
+        let (taken, ()) = tokio::join!(inbox.take(texts(&larger), long), hearing);
+        assert_eq!(taken, Ok(()));
+        assert_eq!(inbox.take(texts(&["8", "9", "10"]), long).await, Ok(()));
+        let ending = async { drop(events) };
+        let (taken, ()) = tokio::join!(inbox.take(texts(&["11"]), long), ending);
+        assert_eq!(taken, Err(NotTaken::Ended), "whoever waits hears of the end");
+    }
+
+    #[tokio::test]
+    async fn few_posts_of_one_stream_may_wait() {
+        let (events, _body) = open(1, 10);
+        let inbox = events.inbox();
+        assert_eq!(inbox.take(texts(&["1"]), Duration::ZERO).await, Ok(()));
+        let later = Duration::from_secs(15);
+        let mut waiting: Vec<_> =
+            (0..WAITING_POSTS).map(|_| Box::pin(inbox.take(texts(&["2"]), later))).collect();
+        for post in &mut waiting {
+            assert!(futures_util::poll!(post.as_mut()).is_pending());
         }
-        assert_eq!(inbox.take(texts(&["longer than allowed, but alone"])), Ok(()));
-        drop(events);
-        assert_eq!(inbox.take(texts(&["5"])), Err(NotTaken::Full), "bytes wait that nobody takes");
+        assert_eq!(inbox.take(texts(&["3"]), later).await, Err(NotTaken::Full));
     }
 
     #[tokio::test]

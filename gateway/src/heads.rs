@@ -2,21 +2,29 @@
 //! have been lost. A device that computes another digest syncs, so the last push of a quiet
 //! conversation is missed for one heartbeat at most.
 //!
-//! Heads are read anew every time, never remembered. One call is under way at a time, and some time passes
-//! between two; who asks meanwhile shares the next one. A lone ping is answered at once.
+//! Heads are read anew every time, never remembered. In each lane one call is under way at a time, and some
+//! time passes between two; who asks meanwhile shares the next one. A lone ping is answered at once. Users
+//! with very many conversations have a lane of their own, as have those of whom that is not known yet: what
+//! they cost delays nobody else. A connection has one place in the queue.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use platform::grpc::GrpcChannel;
 use platform::shutdown::Shutdown;
 use proto::bus::PushClass;
-use proto::chat::HeadsRequest;
 use proto::chat::chat_client::ChatClient;
+use proto::chat::{HeadsReply, HeadsRequest};
 use proto::frame::server::{Pong, ServerFrame};
+use proto::id::UserId;
+use quick_cache::sync::Cache;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::epoch::Epoch;
 use crate::frame::{About, Frame};
 use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
@@ -24,50 +32,115 @@ use crate::registry::{Connection, Registry};
 
 /// Connections of one call.
 const CHUNK: usize = 500;
-/// Pings waiting; those beyond are answered without heads.
+/// Pings waiting in a lane; those beyond are answered without heads.
 const QUEUE: usize = 10_000;
 /// How long a call may take: clients wait a few seconds for `pong`.
 const CALL: Duration = Duration::from_secs(2);
+/// Users with more conversations are asked about one by one.
+const MANY: u32 = 2_000;
+/// Such users asked about at once.
+const MANY_AT_ONCE: usize = 4;
+/// Such users that are remembered beyond their connections.
+const REMEMBERED: usize = 10_000;
 
-/// Hands pings to the task that answers them.
-#[derive(Debug, Clone)]
-pub(crate) struct HeadsLink {
-    sender: mpsc::Sender<Ask>,
+/// What a connection keeps for this.
+#[derive(Debug, Default)]
+pub(crate) struct HeadsState {
+    /// It waits for a `pong`.
+    is_waiting: AtomicBool,
+    /// How many conversations its user had when it was last asked, and 1; 0 before.
+    known: AtomicU32,
 }
 
+/// Who is asked about together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Users with few conversations.
+    Few,
+    /// Those of whom it is not known.
+    Unknown,
+    /// Users with very many.
+    Many,
+}
+
+const LANES: [Lane; 3] = [Lane::Few, Lane::Unknown, Lane::Many];
+
+/// Hands pings to the tasks that answer them.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadsLink {
+    lanes: [mpsc::Sender<Ask>; 3],
+    /// Users with very many conversations, so that one who comes back is known.
+    many: Arc<Cache<UserId, ()>>,
+}
+
+#[derive(Debug)]
 enum Ask {
     Ping(Arc<Connection>),
     Everybody,
 }
 
-pub(crate) struct HeadsAsks(mpsc::Receiver<Ask>);
+/// What the tasks read, by lane.
+pub(crate) struct HeadsAsks([mpsc::Receiver<Ask>; 3]);
 
 impl HeadsLink {
-    /// The entrance and what the task reads.
+    /// The entrance and what the tasks read.
     pub(crate) fn new() -> (Self, HeadsAsks) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self { sender }, HeadsAsks(receiver))
+        let [few, unknown, many] = LANES.map(|_| mpsc::channel(QUEUE));
+        let lanes = [few.0, unknown.0, many.0];
+        let link = Self { lanes, many: Arc::new(Cache::new(REMEMBERED)) };
+        (link, HeadsAsks([few.1, unknown.1, many.1]))
     }
 
     /// Answers a ping with `pong` soon. False when it is to be answered without heads.
     pub(crate) fn ping(&self, connection: &Arc<Connection>) -> bool {
-        self.sender.try_send(Ask::Ping(Arc::clone(connection))).is_ok()
+        if connection.heads.is_waiting.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        let lane = self.lane(connection);
+        let asked = self.lanes[lane as usize].try_send(Ask::Ping(Arc::clone(connection)));
+        if asked.is_err() {
+            connection.heads.is_waiting.store(false, Ordering::Relaxed);
+        }
+        asked.is_ok()
     }
 
     /// Tells every connection soon, unless very many ask already: those learn it by their own ping.
     pub(crate) fn try_tell_everybody(&self) {
-        let _ = self.sender.try_send(Ask::Everybody);
+        for lane in &self.lanes {
+            let _ = lane.try_send(Ask::Everybody);
+        }
     }
 
     /// Tells every connection: what was pushed to this gateway lately may not have come.
     pub(crate) async fn tell_everybody(&self) {
-        // Nobody is left to be told when the task has ended.
-        let _ = self.sender.send(Ask::Everybody).await;
+        for lane in &self.lanes {
+            // Nobody is left to be told when the task has ended.
+            let _ = lane.send(Ask::Everybody).await;
+        }
+    }
+
+    fn lane(&self, connection: &Connection) -> Lane {
+        match connection.heads.known.load(Ordering::Relaxed) {
+            0 if self.many.get(&connection.user_id).is_some() => Lane::Many,
+            0 => Lane::Unknown,
+            known if known > MANY => Lane::Many,
+            _ => Lane::Few,
+        }
+    }
+
+    fn learned(&self, connection: &Connection, conversations: u32) {
+        connection.heads.known.store(conversations.saturating_add(1), Ordering::Relaxed);
+        if conversations >= MANY {
+            self.many.insert(connection.user_id.clone(), ());
+        }
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct HeadsTeller {
     pub(crate) chat: ChatClient<GrpcChannel>,
+    pub(crate) link: HeadsLink,
+    pub(crate) epoch: Arc<Epoch>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: OutboxLimits,
     /// From one call to the next, at least.
@@ -78,11 +151,17 @@ pub(crate) struct HeadsTeller {
 
 impl HeadsTeller {
     /// Answers until the end.
-    pub(crate) async fn run(self, mut asks: HeadsAsks) {
+    pub(crate) async fn run(self, asks: HeadsAsks) {
+        let lanes = LANES.into_iter().zip(asks.0);
+        let lanes = lanes.map(|(lane, asks)| self.clone().run_lane(lane, asks));
+        futures_util::future::join_all(lanes).await;
+    }
+
+    async fn run_lane(self, lane: Lane, mut asks: mpsc::Receiver<Ask>) {
         let mut next_call = Instant::now();
         loop {
             let first = tokio::select! {
-                first = asks.0.recv() => first,
+                first = asks.recv() => first,
                 () = self.shutdown.forced() => return,
             };
             let Some(first) = first else { return };
@@ -98,15 +177,31 @@ impl HeadsTeller {
                     Ask::Ping(connection) => pings.push(connection),
                     Ask::Everybody => is_everybody = true,
                 }
-                next = if pings.len() < CHUNK { asks.0.try_recv().ok() } else { None };
+                next = if pings.len() < CHUNK { asks.try_recv().ok() } else { None };
             }
-            self.tell(&pings, true).await;
+            self.tell_in(lane, &pings, true).await;
             if is_everybody {
-                for connections in self.registry.all().chunks(CHUNK) {
-                    self.tell(connections, false).await;
+                let mut all = self.registry.all();
+                all.retain(|connection| self.link.lane(connection) == lane);
+                for connections in all.chunks(CHUNK) {
+                    self.tell_in(lane, connections, false).await;
                 }
             }
         }
+    }
+
+    async fn tell_in(&self, lane: Lane, connections: &[Arc<Connection>], is_asked: bool) {
+        if lane != Lane::Many {
+            return self.tell(connections, is_asked).await;
+        }
+        let mut users: HashMap<&UserId, Vec<Arc<Connection>>> = HashMap::new();
+        for connection in connections {
+            users.entry(&connection.user_id).or_default().push(Arc::clone(connection));
+        }
+        let each = |connections: Vec<_>| async move { self.tell(&connections, is_asked).await };
+        futures_util::stream::iter(users.into_values())
+            .for_each_concurrent(MANY_AT_ONCE, each)
+            .await;
     }
 
     async fn tell(&self, connections: &[Arc<Connection>], is_asked: bool) {
@@ -117,16 +212,23 @@ impl HeadsTeller {
             connections.iter().map(|connection| connection.user_id.to_string()).collect();
         let mut chat = self.chat.clone();
         let call = chat.heads(HeadsRequest { user_ids });
-        let digests = match tokio::time::timeout(CALL, call).await {
-            Ok(Ok(reply)) => reply.into_inner().digests,
+        let reply = match tokio::time::timeout(CALL, call).await {
+            Ok(Ok(reply)) => reply.into_inner(),
             Ok(Err(status)) => {
                 tracing::debug!(%status, "heads cannot be told");
-                Vec::new()
+                HeadsReply::default()
             }
-            Err(_elapsed) => Vec::new(),
+            Err(_elapsed) => HeadsReply::default(),
         };
+        self.epoch.told(&reply.epoch);
         for (place, connection) in connections.iter().enumerate() {
-            let heads = digests.get(place).copied();
+            if let Some(conversations) = reply.conversations.get(place) {
+                self.link.learned(connection, *conversations);
+            }
+            if is_asked {
+                connection.heads.is_waiting.store(false, Ordering::Relaxed);
+            }
+            let heads = reply.digests.get(place).copied();
             if heads.is_some() || is_asked {
                 self.push(connection, Pong { heads });
             }

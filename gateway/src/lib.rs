@@ -16,6 +16,7 @@ mod downlink;
 pub mod dropped;
 #[cfg(feature = "echo")]
 pub mod echo;
+mod epoch;
 mod events;
 mod frame;
 mod heads;
@@ -48,6 +49,7 @@ use bus::Bus;
 use platform::grpc::GrpcChannel;
 use platform::metrics::Metrics;
 use platform::readiness::{Cause, Dependency, Readiness};
+use platform::shares::Shares;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::token::{Signer, Verifier};
 use platform::trace::Tracer;
@@ -191,8 +193,10 @@ pub fn build(
             limits.memory.body_user_bytes,
             metrics.bodies_bytes.clone(),
         ),
+        posts: Shares::new(limits.in_flight),
         presence_link,
         heads,
+        epoch: Arc::default(),
         chat: ChatClient::new(adapters.chat.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES),
@@ -208,7 +212,7 @@ pub fn build(
         shutdown,
         sockets: TaskTracker::new(),
         profiles: quick_cache::sync::Cache::new(limits.reported_profiles.max(1)),
-        patience: patience(&limits),
+        patience: Patience::from(&limits),
         network,
         rates: Rates::new(&admission),
         admission: Admission::new(admission, limits.connections, files),
@@ -217,14 +221,6 @@ pub fn build(
     let broker = adapters.readiness.dependency(Cause::Bus);
     let queue = adapters.readiness.dependency(Cause::AnswerQueue);
     Gateway { shared, adapters, gateway_id, listener, frames, events, asks, broker, queue }
-}
-
-fn patience(limits: &LimitsConfig) -> Patience {
-    Patience {
-        again_after: limits.redelivery_ms.iter().copied().map(Duration::from_millis).collect(),
-        give_up_after: Duration::from_millis(limits.delivery_timeout_ms),
-        conversations: limits.followed_conversations,
-    }
 }
 
 impl Gateway {
@@ -254,6 +250,8 @@ impl Gateway {
         links.spawn("inquiries", Answerer::new(&shared, &ended).run(inquiries));
         links.spawn("presence link", reporter(&shared, gateway.clone(), &ended).run(events));
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));
+        let epoch = Arc::clone(&shared.epoch).learn(shared.chat.clone(), shutdown.clone());
+        links.spawn("epoch", epoch);
         links.spawn("heads", teller(&shared, &ended).run(asks));
         links.spawn(
             "broker watch",
@@ -353,6 +351,8 @@ fn broadcasts(
 fn teller(shared: &Shared, ended: &Shutdown) -> HeadsTeller {
     HeadsTeller {
         chat: shared.chat.clone(),
+        link: shared.heads.clone(),
+        epoch: Arc::clone(&shared.epoch),
         registry: Arc::clone(&shared.registry),
         limits: OutboxLimits::from(&shared.limits),
         apart: Duration::from_millis(shared.limits.heads_apart_ms),

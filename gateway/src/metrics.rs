@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use proto::error_code::ErrorCode;
 use proto::frame::server::Quality;
 
+use crate::connection::close::Close;
 use crate::dropped::Dropped;
 
 /// A close code.
@@ -246,6 +247,11 @@ impl GatewayMetrics {
             Quality::Poor => "poor",
         };
         self.profiles.get_or_create(&QualityLabel { quality }).inc();
+    }
+
+    /// Counts a connection that this side closes.
+    pub fn closed(&self, close: &Close) {
+        self.closes.get_or_create(&CodeLabel { code: close.label() }).inc();
     }
 
     /// Counts a connection that was not let in.

@@ -221,6 +221,26 @@ impl Outbox {
         }
     }
 
+    /// Takes everything but entries, which stay where they are: while pages of a sync are written, they wait
+    /// behind them.
+    pub fn take_but_entries(&self) -> Taken {
+        let (waiting, entries) = (&mut *self.waiting.lock(), VecDeque::new());
+        let all = std::mem::replace(&mut waiting.frames, entries);
+        let is_entry = |frame: &Frame| frame.about().class == PushClass::Entry;
+        let (entries, mut frames): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_entry);
+        waiting.frames = entries;
+        waiting.count_anew();
+        waiting.is_changed = false;
+        frames.extend(waiting.bulk.drain(..));
+        waiting.bulk = VecDeque::new();
+        Taken {
+            frames,
+            failed: std::mem::take(&mut waiting.failed),
+            close: waiting.close.clone(),
+            is_nudged: std::mem::take(&mut waiting.is_nudged),
+        }
+    }
+
     /// Resolves when something was added since the last time. Cancel safe; for one reader.
     pub async fn changed(&self) {
         poll_fn(|cx| self.poll_changed(cx, Lent::No)).await;

@@ -10,6 +10,7 @@ use proto::bus::DeviceType;
 use proto::id::{DeviceId, UserId};
 
 use crate::events::Inbox;
+use crate::heads::HeadsState;
 use crate::journal::UserHash;
 use crate::outbox::Outbox;
 use crate::own_status::OwnStatusCell;
@@ -51,6 +52,8 @@ pub struct Connection {
     pub outbox: Outbox,
     /// Where its client's posts come in; none where it is a socket.
     pub(crate) inbox: Option<Arc<Inbox>>,
+    /// What is known of its user's heads.
+    pub(crate) heads: HeadsState,
 }
 
 impl Connection {
@@ -80,6 +83,7 @@ impl Connection {
             credential: Mutex::new(credential),
             outbox: Outbox::default(),
             inbox: None,
+            heads: HeadsState::default(),
         })
     }
 }

@@ -1,11 +1,12 @@
 //! What every connection and every request of this gateway shares.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bus::Bus;
 use platform::grpc::GrpcChannel;
 use platform::readiness::Readiness;
+use platform::shares::Shares;
 use platform::shutdown::Shutdown;
 use platform::token::{Claims, Signer, TokenError, Verifier};
 use platform::trace::Tracer;
@@ -21,13 +22,14 @@ use crate::admission::Admission;
 use crate::config::LimitsConfig;
 use crate::connection::quality::NetworkConfig;
 use crate::connection::unacknowledged::Patience;
+use crate::epoch::Epoch;
 use crate::heads::HeadsLink;
 use crate::journal::Journal;
 use crate::memory::Budget;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::PresenceLink;
 use crate::pulse::Pulse;
-use crate::rates::Rates;
+use crate::rates::{Account, Rates, TooMuch};
 use crate::registry::Registry;
 use crate::revocations::{Credential, Revocations};
 use crate::unanswered::Unanswered;
@@ -60,8 +62,12 @@ pub(crate) struct Parts {
     pub(crate) unanswered: Arc<Unanswered>,
     /// Bodies of requests.
     pub(crate) bodies: Budget,
+    /// Requests of a user over REST that await their answer.
+    pub(crate) posts: Arc<Shares<UserId>>,
     pub(crate) presence_link: PresenceLink,
     pub(crate) heads: HeadsLink,
+    /// Of the message store.
+    pub(crate) epoch: Arc<Epoch>,
     pub(crate) chat: ChatClient<GrpcChannel>,
     pub(crate) dead_letters: DeadLettersClient<GrpcChannel>,
     pub(crate) presence: PresenceClient<GrpcChannel>,
@@ -114,12 +120,17 @@ impl Parts {
         Ok(Identity { user_id, claims, credential, is_exempt: false })
     }
 
-    /// Whether this user may ask for something now; if not, how long to wait. It is counted.
-    pub(crate) fn may_ask(&self, identity: &Identity) -> Result<(), Duration> {
+    /// Whether this user may ask for something now that costs so much of these accounts. It is counted.
+    pub(crate) fn may_ask(
+        &self,
+        identity: &Identity,
+        costs: &[(Account, u32)],
+    ) -> Result<(), TooMuch> {
         if identity.is_exempt {
             return Ok(());
         }
-        self.rates.ask(&identity.user_id).inspect_err(|_| self.metrics.refused("user_frames"))
+        let asked = self.rates.ask(&identity.user_id, costs);
+        asked.inspect_err(|refused| self.metrics.refused(refused.limit.as_str()))
     }
 
     /// Tells the chat service what a token says of its user, unless it was told lately.

@@ -213,6 +213,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 }
 
 impl Socket {
+    /// True when the connection has broken. A client that only says nothing more still gets its answers.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.stream.is_broken()
+    }
+
     /// Its way out, for others.
     pub(crate) fn line(&self) -> Line {
         Line::new(self.stream.out(), self.encoding)

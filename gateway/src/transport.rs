@@ -60,6 +60,16 @@ impl Transport {
         }
     }
 
+    /// Ready when the client has gone, as far as that shows without reading what it says. Of a socket
+    /// nobody is woken for it.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Socket(socket) if socket.is_broken() => Poll::Ready(()),
+            Self::Socket(_) => Poll::Pending,
+            Self::Events(events) => events.poll_gone(cx),
+        }
+    }
+
     /// Writes all these frames and takes them away. Dropped half-way, nothing can be written any more.
     pub(crate) async fn write(&mut self, frames: &mut VecDeque<Frame>) -> io::Result<()> {
         match self {

@@ -14,6 +14,7 @@ pub mod rate_limit;
 pub mod readiness;
 pub mod reload;
 pub mod secret;
+pub mod shares;
 pub mod shutdown;
 pub mod telemetry;
 pub mod token;

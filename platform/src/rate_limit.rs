@@ -24,13 +24,27 @@ impl Rate {
     /// Whether one more may pass at `now_us`, any clock's microseconds. `booked_us` is the memory, 0 at
     /// first: until when the past ones have used the rate up. Refused: how long to wait.
     pub fn pass(&self, booked_us: &mut u64, now_us: u64) -> Result<(), Duration> {
-        let next = (*booked_us).max(now_us).saturating_add(self.each_us);
+        self.pass_many(1, booked_us, now_us)
+    }
+
+    /// Whether so many may pass together. More than ever fit pass when none was used up.
+    pub fn pass_many(&self, count: u32, booked_us: &mut u64, now_us: u64) -> Result<(), Duration> {
+        let cost_us = self.each_us.saturating_mul(u64::from(count)).min(self.ahead_us);
+        let next = (*booked_us).max(now_us).saturating_add(cost_us);
         let latest = now_us.saturating_add(self.ahead_us);
         if next > latest {
             return Err(Duration::from_micros(next - latest));
         }
         *booked_us = next;
         Ok(())
+    }
+
+    /// Counts so many that have passed elsewhere: they are not refused, and later ones wait for them. No
+    /// more is counted than uses the whole rate up.
+    pub fn book(&self, count: u32, booked_us: &mut u64, now_us: u64) {
+        let cost_us = self.each_us.saturating_mul(u64::from(count));
+        let next = (*booked_us).max(now_us).saturating_add(cost_us);
+        *booked_us = next.min(now_us.saturating_add(self.ahead_us));
     }
 }
 
@@ -66,6 +80,29 @@ mod tests {
             assert_eq!(rate.pass(&mut booked, after_rest), Ok(()));
         }
         assert!(rate.pass(&mut booked, after_rest).is_err());
+    }
+
+    #[test]
+    fn many_at_once_cost_as_much_as_one_after_the_other() {
+        let rate = Rate::new(10, Duration::from_secs(10)).unwrap();
+        let mut booked = 0;
+        assert_eq!(rate.pass_many(7, &mut booked, SEC), Ok(()));
+        assert_eq!(rate.pass_many(4, &mut booked, SEC), Err(Duration::from_secs(1)));
+        assert_eq!(rate.pass_many(3, &mut booked, SEC), Ok(()));
+        // More than fits at all passes when nothing is used up, and only then.
+        assert!(rate.pass_many(11, &mut booked, 10 * SEC).is_err());
+        assert_eq!(rate.pass_many(11, &mut booked, 11 * SEC), Ok(()));
+    }
+
+    #[test]
+    fn what_passed_elsewhere_is_counted_but_never_more_than_the_whole_rate() {
+        let rate = Rate::new(10, Duration::from_secs(10)).unwrap();
+        let mut booked = 0;
+        rate.book(9, &mut booked, SEC);
+        assert_eq!(rate.pass(&mut booked, SEC), Ok(()));
+        assert!(rate.pass(&mut booked, SEC).is_err());
+        rate.book(1_000, &mut booked, SEC);
+        assert_eq!(rate.pass(&mut booked, 2 * SEC), Ok(()), "one has come back since");
     }
 
     #[test]

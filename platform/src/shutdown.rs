@@ -148,6 +148,17 @@ pub fn task_panics() -> u64 {
     PANICS.load(Ordering::Relaxed)
 }
 
+/// Runs a part of a task that ends by itself when it panics: none then. The panic is logged with the name
+/// and counted like that of a task.
+pub async fn guarded<F: Future>(name: &'static str, future: F) -> Option<F::Output> {
+    let outcome = AssertUnwindSafe(future).catch_unwind().await;
+    if outcome.is_err() {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(task = name, "a task panicked");
+    }
+    outcome.ok()
+}
+
 /// The tasks of one part, by name: joined at the end, and heard when they panic.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
@@ -173,10 +184,8 @@ impl Tasks {
         let account = Account { name, running };
         self.tracker.spawn(async move {
             let _account = account;
-            if AssertUnwindSafe(future).catch_unwind().await.is_err() {
+            if guarded(name, future).await.is_none() {
                 panics.fetch_add(1, Ordering::Relaxed);
-                PANICS.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(task = name, "a task panicked");
             }
         })
     }

@@ -177,6 +177,7 @@ fn answer(
         message: message.to_owned(),
         stored,
         retry_after_ms,
+        limit: None,
     };
     Push {
         connections: vec![origin.connection],

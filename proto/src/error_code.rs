@@ -89,6 +89,58 @@ impl std::fmt::Display for ErrorCode {
     }
 }
 
+/// Which limit a request has met that is answered with [`ErrorCode::RateLimited`]. Says what to wait for:
+/// with [`Limit::Waiting`] for answers to earlier requests, with all others for time to pass. A server that
+/// is overloaded or misses a part answers [`ErrorCode::Unavailable`] instead and names no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Messages and other requests that append, of one user.
+    Messages,
+    /// `typing` and `status`, of one user.
+    States,
+    /// Call signals of one user.
+    Signals,
+    /// Bytes of call signals of one user.
+    SignalBytes,
+    /// `sync` and requests that read, of one user.
+    Reads,
+    /// Broadcasts of one operator.
+    Broadcasts,
+    /// Frames of one connection, whatever they are.
+    Frames,
+    /// Too many earlier requests wait; no rate is exceeded.
+    Waiting,
+}
+
+impl Limit {
+    /// Every limit, for documents and tests.
+    pub const ALL: [Self; 8] = [
+        Self::Messages,
+        Self::States,
+        Self::Signals,
+        Self::SignalBytes,
+        Self::Reads,
+        Self::Broadcasts,
+        Self::Frames,
+        Self::Waiting,
+    ];
+
+    /// The limit as it stands in frames, REST bodies and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::States => "states",
+            Self::Signals => "signals",
+            Self::SignalBytes => "signal_bytes",
+            Self::Reads => "reads",
+            Self::Broadcasts => "broadcasts",
+            Self::Frames => "frames",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
 /// What an error says about the request it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,6 +160,10 @@ mod tests {
         for code in ErrorCode::ALL {
             let json = serde_json::to_string(&code).unwrap();
             assert_eq!(json, format!("\"{}\"", code.as_str()));
+        }
+        for limit in Limit::ALL {
+            let json = serde_json::to_string(&limit).unwrap();
+            assert_eq!(json, format!("\"{}\"", limit.as_str()));
         }
     }
 }

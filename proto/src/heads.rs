@@ -9,19 +9,28 @@ use crate::id::ConversationId;
 
 /// A sum of heads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HeadsDigest(u32);
+pub struct HeadsDigest {
+    sum: u32,
+    conversations: u32,
+}
 
 impl HeadsDigest {
     /// Adds a conversation by its highest seq. One without entries does not count.
     pub fn add(&mut self, id: ConversationId, head: u64) {
         if head > 0 {
-            self.0 = self.0.wrapping_add(part(id, head));
+            self.conversations = self.conversations.saturating_add(1);
+            self.sum = self.sum.wrapping_add(part(id, head));
         }
+    }
+
+    /// Of how many conversations it is.
+    pub fn conversations(self) -> u32 {
+        self.conversations
     }
 
     /// As it is told.
     pub fn value(self) -> u32 {
-        self.0
+        self.sum
     }
 }
 

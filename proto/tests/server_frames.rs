@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 use proptest::prelude::*;
-use proto::error_code::{ErrorCode, Stored};
+use proto::error_code::{ErrorCode, Limit, Stored};
 use proto::frame::client::SignalKind;
 use proto::frame::server::{
     Entry, ErrorFrame, Presence, Receipt, Sender, Sent, ServerFrame, Signal, SyncPage, Synced,
@@ -43,7 +43,8 @@ fn error() -> impl Strategy<Value = ErrorFrame> {
     (r#ref, client_id, code, any::<String>(), stored, prop::option::of(any::<u64>())).prop_map(
         |(r#ref, client_id, code, message, stored, retry_after_ms)| {
             let client_id = client_id.map(ClientId);
-            ErrorFrame { r#ref, client_id, code, message, stored, retry_after_ms }
+            let limit = (code == ErrorCode::RateLimited).then_some(Limit::Waiting);
+            ErrorFrame { r#ref, client_id, code, message, stored, retry_after_ms, limit }
         },
     )
 }

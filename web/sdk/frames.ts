@@ -70,10 +70,26 @@ export interface ErrorFrame {
   message: string;
   stored: 'no' | 'unknown';
   retry_after_ms?: number;
+  /** With `rate_limited`: the limit that was met; `waiting` is for answers, all others for time to pass. */
+  limit?:
+    | 'messages'
+    | 'states'
+    | 'signals'
+    | 'signal_bytes'
+    | 'reads'
+    | 'broadcasts'
+    | 'frames'
+    | 'waiting';
 }
 
 export type ServerFrame =
-  | { type: 'welcome'; connection_id: string; user_id: string; heartbeat_ms: number }
+  | {
+      type: 'welcome';
+      connection_id: string;
+      user_id: string;
+      heartbeat_ms: number;
+      epoch?: string;
+    }
   | { type: 'pong'; heads?: number }
   | { type: 'synced'; epoch: string; conversations: number }
   | { type: 'redirect'; after_ms: number }

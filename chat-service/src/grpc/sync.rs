@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
+use platform::shares::{Share, Shares};
 use proto::chat::{SyncDone, SyncEvent, SyncPage, SyncRequest, sync_event::Event};
 use proto::id::{ConversationId, UserId};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -27,15 +28,13 @@ type Sender = mpsc::Sender<Result<SyncEvent, Status>>;
 pub(super) fn stream(
     store: Arc<dyn ChatStore>,
     config: QueryConfig,
-    syncs: Arc<Semaphore>,
+    turns: Turns,
     user_id: UserId,
     request: SyncRequest,
 ) -> impl Stream<Item = Result<SyncEvent, Status>> + Send {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let work = async move {
-        // Waiting here is what keeps a thousand returning devices from crowding out the log.
-        let _permit = syncs.acquire().await;
-        let session = Session { store, config, user_id, sender };
+        let session = Session { store, config, turns, user_id, sender };
         if let Err(status) = session.run(request).await {
             // The reader is gone when this fails.
             let _ = session.sender.send(Err(status)).await;
@@ -46,9 +45,39 @@ pub(super) fn stream(
     futures_util::stream::select(ReceiverStream::new(receiver), work)
 }
 
+/// Whose turn it is to read. A turn is of one read of the store and is over before a page is handed on, so
+/// that a reader that takes its time holds up nobody; and a user has few of them at once, however many
+/// devices sync and however much they have.
+#[derive(Clone)]
+pub(super) struct Turns {
+    all: Arc<Semaphore>,
+    users: Arc<Shares<UserId>>,
+}
+
+/// A turn, over when this is dropped.
+struct Turn {
+    _all: Option<OwnedSemaphorePermit>,
+    _share: Share<UserId>,
+}
+
+impl Turns {
+    pub(super) fn new(config: &QueryConfig) -> Self {
+        let all = Arc::new(Semaphore::new(config.concurrent_syncs.max(1)));
+        Self { all, users: Shares::new(config.syncs_per_user) }
+    }
+
+    /// Waiting here is what keeps a thousand returning devices from crowding out the log.
+    async fn take(&self, user_id: &UserId) -> Turn {
+        // First its own: a user who waits for itself takes nobody's place.
+        let share = self.users.take(user_id).await;
+        Turn { _all: Arc::clone(&self.all).acquire_owned().await.ok(), _share: share }
+    }
+}
+
 struct Session {
     store: Arc<dyn ChatStore>,
     config: QueryConfig,
+    turns: Turns,
     user_id: UserId,
     sender: Sender,
 }
@@ -61,6 +90,7 @@ struct Start {
 
 impl Session {
     async fn run(&self, request: SyncRequest) -> Result<(), Status> {
+        let turn = self.turns.take(&self.user_id).await;
         let epoch = self.store.epoch().await.map_err(unavailable)?;
         let is_same_epoch = request.epoch.is_empty() || request.epoch == epoch;
         let cursors: HashMap<ConversationId, u64> = request
@@ -75,6 +105,7 @@ impl Session {
             wanted => wanted.min(self.config.page_entries),
         };
         let mut heads = self.store.heads(&self.user_id).await.map_err(unavailable)?;
+        drop(turn);
         if let Ok(only) = ConversationId::from_bytes(&request.only) {
             heads.retain(|(id, _, _)| *id == only);
         }
@@ -120,11 +151,13 @@ impl Session {
         let mut after = start.after;
         let mut reset = start.reset;
         loop {
+            let turn = self.turns.take(&self.user_id).await;
             let stored = self
                 .store
                 .entries(id, Page::After(after), from_seq, page_entries)
                 .await
                 .map_err(unavailable)?;
+            drop(turn);
             let last = stored.last().map_or(after, |stored| stored.entry.seq);
             let head = head.max(last);
             let more = stored.len() == page_entries as usize && last < head;

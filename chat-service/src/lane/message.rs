@@ -135,6 +135,7 @@ pub(super) fn error(
         message: message.to_owned(),
         stored,
         retry_after_ms,
+        limit: None,
     });
     answer(asker, frame.to_json())
 }

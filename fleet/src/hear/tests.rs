@@ -88,6 +88,7 @@ fn rare_frames_are_heard_too() {
         message: "later".to_owned(),
         stored: Stored::Unknown,
         retry_after_ms: Some(20),
+        limit: None,
     };
     let json = server::ServerFrame::Error(error).to_json();
     let Heard::Error(heard) = parse(&json).unwrap() else { panic!("an error") };

@@ -2,6 +2,7 @@
 //! `POST /sse/{connection_id}` brings the client's frames to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Path, Query, Request, State};
@@ -98,9 +99,7 @@ pub(super) async fn post(
         Ok(body) => body,
         Err(unread) => return unread.refusal(&shared),
     };
-    let taken = frames(&shared, body)
-        .and_then(|frames| inbox.take(frames).map_err(|refusal| not_taken(&shared, &refusal)));
-    match taken {
+    match put(&shared, &inbox, body).await {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
         Err(refusal) => refusal.into_response(),
     }
@@ -130,6 +129,12 @@ fn stream(
     Ok((identity.user_id, inbox))
 }
 
+async fn put(shared: &Shared, inbox: &Inbox, body: Held) -> Result<(), ApiError> {
+    let frames = frames(shared, body)?;
+    let patience = Duration::from_millis(shared.limits.place_wait_ms);
+    inbox.take(frames, patience).await.map_err(|refusal| not_taken(shared, &refusal))
+}
+
 fn frames(shared: &Shared, body: Held) -> Result<Vec<Posted>, ApiError> {
     let too_large =
         || ApiError::new(ErrorCode::TooLarge, "larger than `limits.frame_bytes` of `welcome`");
@@ -154,15 +159,13 @@ fn frames(shared: &Shared, body: Held) -> Result<Vec<Posted>, ApiError> {
 }
 
 fn not_taken(shared: &Shared, refusal: &NotTaken) -> ApiError {
-    let later = std::time::Duration::from_millis(shared.limits.retry_after_ms);
+    let later = Duration::from_millis(shared.limits.retry_after_ms);
     match refusal {
         NotTaken::Full => {
             shared.metrics.refused("posted_frames");
-            let text = "posted_frames: the session has not taken the frames before; none of these";
-            ApiError::new(ErrorCode::RateLimited, text).after(later)
-        }
-        NotTaken::TooMany => {
-            ApiError::new(ErrorCode::TooLarge, "more frames than wait at once; post them in parts")
+            let text =
+                "posted_frames: the session has not taken the frames before in time; none of these";
+            ApiError::new(ErrorCode::RateLimited, text).at_limit("waiting").after(later)
         }
         NotTaken::Ended => ApiError::not_found("this stream has ended: open another"),
     }

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::Sleep;
@@ -73,6 +74,13 @@ impl Stream {
     pub(crate) fn new(tcp: TcpStream, gate: Arc<Gate>, file: Option<Place>) -> Self {
         let (read, out) = tcp.into_split();
         Self { read, out: Arc::new(out), gate, _file: file, rest: Vec::new(), lingering: None }
+    }
+
+    /// True when nothing can be written any more: the client's side has reset the connection.
+    pub(crate) fn is_broken(&self) -> bool {
+        let tcp: &TcpStream = (*self.out).as_ref();
+        let state = tcp.ready(Interest::READABLE | Interest::WRITABLE).now_or_never();
+        state.is_some_and(|state| state.is_ok_and(Ready::is_write_closed))
     }
 
     /// Its way out.

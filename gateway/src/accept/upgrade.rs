@@ -13,10 +13,11 @@ use proto::id::{ConversationId, DeviceId};
 use super::Peer;
 use crate::admission::{Refusal, SocketSeat};
 use crate::api::error::ApiError;
+use crate::connection::close::Close;
 use crate::connection::{self, ConnectQuery, Request, handshake};
 use crate::frame::Encoding;
 use crate::shared::Shared;
-use crate::socket::opening::{self, Opening};
+use crate::socket::opening::{Opening, Subprotocol};
 use crate::transport::Transport;
 
 /// What a client may offer.
@@ -68,17 +69,24 @@ fn accept_socket(
     if request.token.is_none() {
         request.gate.narrow(STRANGER_BYTES);
     }
-    let subprotocol = opening::subprotocol(headers, &SUBPROTOCOLS);
+    let subprotocol = Subprotocol::choose(headers, &SUBPROTOCOLS, handshake::BEARER_PROTOCOL);
     let encoding = Encoding {
-        is_deflated: opening.offers_deflate && shared.limits.compression,
-        is_binary: subprotocol == Some(handshake::MSGPACK_SUBPROTOCOL),
+        is_deflated: opening.offers_deflate() && shared.limits.compression,
+        is_binary: subprotocol == Subprotocol::Ours(handshake::MSGPACK_SUBPROTOCOL),
     };
     let limit = longest(shared.limits.frame_bytes);
-    let (response, opened) = opening.grant(subprotocol, encoding, limit);
+    let (response, opened) = opening.grant(&subprotocol, encoding, limit);
     let sockets = shared.sockets.clone();
     sockets.spawn(async move {
         if let Some(socket) = opened.socket().await {
-            connection::run(shared, Transport::Socket(socket), request).await;
+            let mut socket = Transport::Socket(socket);
+            if matches!(subprotocol, Subprotocol::Foreign(_)) {
+                let close = Close::ForeignSubprotocol;
+                shared.metrics.closed(&close);
+                connection::goodbye(&mut socket, &close).await;
+            } else {
+                connection::run(shared, socket, request).await;
+            }
         }
         drop(seat);
     });
@@ -99,6 +107,7 @@ pub(super) fn let_in(
         return Err(Box::new(ApiError::new(ErrorCode::Forbidden, text).into_response()));
     }
     let asked = query.asked().map_err(|text| Box::new(ApiError::invalid(text).into_response()))?;
+    let device = device(query).map_err(|error| Box::new(error.into_response()))?;
     if shared.shutdown.is_begun() {
         let leaving = ApiError::new(ErrorCode::Unavailable, "leaving; connect again");
         return Err(Box::new(leaving.after(AT_ONCE).into_response()));
@@ -109,7 +118,6 @@ pub(super) fn let_in(
         .socket(client)
         .map_err(|refusal| Box::new(refused(shared, refusal).into_response()))?;
     peer.gate.is_socket();
-    let device = query.device.as_deref().and_then(|device| DeviceId::parse(device).ok());
     let request = Request {
         token: handshake::token(query.token.as_deref(), headers),
         device_id: device,
@@ -125,6 +133,14 @@ pub(super) fn let_in(
     Ok((request, seat))
 }
 
+/// The device that a client names; an empty name is none. One that cannot be used is refused: without a
+/// name each connection would be a device of its own, and use up one of the user's places.
+fn device(query: &ConnectQuery) -> Result<Option<DeviceId>, ApiError> {
+    let named = query.device.as_deref().filter(|device| !device.is_empty());
+    let parsed = named.map(DeviceId::parse).transpose();
+    parsed.map_err(|error| ApiError::invalid(format!("device: {error}")))
+}
+
 /// More than the limit is read, so that the session can refuse it and still close in order: bytes left
 /// unread would reset the connection before the client sees why.
 pub(crate) fn longest(frame_bytes: usize) -> usize {
@@ -136,5 +152,6 @@ pub(super) fn refused(shared: &Shared, refusal: Refusal) -> ApiError {
     shared.metrics.refused(refusal.name());
     let code =
         if refusal.is_of_gateway() { ErrorCode::Unavailable } else { ErrorCode::RateLimited };
-    ApiError::new(code, refusal.reason()).after(refusal.retry_after())
+    let error = ApiError::new(code, refusal.reason()).after(refusal.retry_after());
+    if refusal.is_of_gateway() { error } else { error.at_limit(refusal.name()) }
 }

@@ -20,12 +20,22 @@ pub struct AdmissionConfig {
     pub address_requests: u32,
     /// Addresses that are remembered; beyond it those without an open connection are forgotten.
     pub addresses: usize,
-    /// Frames of one user, over all sockets and requests here, in `user_frames_secs`: all at once or
-    /// spread. Counted are those that make others work: `send`, `sync`, `typing`, `status`, and
-    /// requests that append.
+    /// Messages of one user, over all sockets and requests here, in `user_frames_secs`: all at once or
+    /// spread. Counted are `send` and requests that change something.
     pub user_frames: u32,
-    /// See `user_frames`, in seconds.
+    /// The time of `user_frames` and of the other rates of a user, in seconds. Each of them is an account
+    /// of its own: what one of them refuses costs the others nothing.
     pub user_frames_secs: u64,
+    /// `typing` and `status` of one user in that time.
+    pub user_states: u32,
+    /// Call signals of one user in that time.
+    pub user_signals: u32,
+    /// Bytes of the call signals of one user in that time; each counts as 1 KiB at least.
+    pub user_signal_bytes: u32,
+    /// `sync` and requests that read, of one user in that time.
+    pub user_reads: u32,
+    /// Broadcasts of one operator in that time.
+    pub user_broadcasts: u32,
     /// Frames of one connection in a second, whatever they are.
     pub connection_frames: u32,
     /// Users whose frames are counted; those who rest are forgotten first.
@@ -59,6 +69,11 @@ impl Default for AdmissionConfig {
             addresses: 100_000,
             user_frames: 100,
             user_frames_secs: 60,
+            user_states: 300,
+            user_signals: 300,
+            user_signal_bytes: 2 << 20,
+            user_reads: 600,
+            user_broadcasts: 60,
             connection_frames: 2_000,
             rated_users: 100_000,
             revocations: 100_000,

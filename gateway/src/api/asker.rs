@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use proto::bus::{DeviceType, Frame, frame::Body};
 
 use crate::connection::handshake;
+use crate::heads::HeadsState;
 use crate::journal::UserHash;
 use crate::outbox::{Outbox, Taken};
 use crate::own_status::OwnStatusCell;
@@ -40,6 +41,7 @@ impl Asker {
             credential: Mutex::new(identity.credential.clone()),
             outbox: Outbox::default(),
             inbox: None,
+            heads: HeadsState::default(),
         });
         shared.registry.insert(Arc::clone(&connection));
         Self { registry: Arc::clone(&shared.registry), connection, entered_at: Instant::now() }

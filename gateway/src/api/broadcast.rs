@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::error::{ApiError, ErrorBody};
 use super::json_body::Body;
+use crate::rates::Account;
 use crate::shared::{Identity, Shared, unix_ms};
 
 /// What to say.
@@ -43,6 +44,9 @@ pub(super) async fn broadcast(
     Body(new): Body<NewBroadcast>,
 ) -> Result<(StatusCode, Json<Said>), ApiError> {
     identity.is_admin()?;
+    shared
+        .may_ask(&identity, &[(Account::Broadcasts, 1)])
+        .map_err(|refused| ApiError::too_much(&refused).not_stored())?;
     let content = serde_json::value::to_raw_value(&new.content)
         .map_err(|_| ApiError::invalid("`content` is a JSON object"))?;
     if content.get().len() > shared.limits.broadcast_bytes {

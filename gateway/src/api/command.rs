@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use proto::bus::{PushClass, frame::Body};
-use proto::error_code::{ErrorCode, Stored as StoredWord};
+use proto::error_code::{ErrorCode, Limit, Stored as StoredWord};
 use proto::frame::server::ErrorFrame;
 use proto::id::{ClientId, ConversationId};
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use super::asker::Asker;
 use super::error::ApiError;
 use super::shapes::Stored;
 use crate::outbox::Failed;
+use crate::rates::Account;
 use crate::shared::{Identity, Shared};
 
 /// Sends a frame up and waits for `sent` or `error`.
@@ -22,11 +23,13 @@ pub(super) async fn run(
     conversation_id: ConversationId,
     body: Body,
 ) -> Result<Stored, ApiError> {
-    shared.may_ask(identity).map_err(|wait| {
-        ApiError::new(ErrorCode::RateLimited, "you said too much lately")
-            .with_outcome(StoredWord::No, None)
-            .after(wait)
-    })?;
+    shared
+        .may_ask(identity, &[(Account::Messages, 1)])
+        .map_err(|refused| ApiError::too_much(&refused).not_stored())?;
+    let patience = Duration::from_millis(shared.limits.place_wait_ms);
+    let _place = tokio::time::timeout(patience, shared.posts.take(&identity.user_id))
+        .await
+        .map_err(|_elapsed| waits_too_long(shared))?;
     let asker = Asker::enter(shared, identity);
     shared.report_profile(identity, asker.number());
 
@@ -48,6 +51,16 @@ pub(super) async fn run(
         awaiting.answered();
     }
     answer
+}
+
+fn waits_too_long(shared: &Shared) -> ApiError {
+    shared.metrics.refused("waiting");
+    let text =
+        "too many requests of this user await their answer; ask again when some are answered";
+    ApiError::new(ErrorCode::RateLimited, text)
+        .at_limit(Limit::Waiting.as_str())
+        .not_stored()
+        .after(Duration::from_millis(shared.limits.retry_after_ms))
 }
 
 async fn answer(asker: &Asker, retry_after_ms: u64) -> Result<Stored, ApiError> {
@@ -78,8 +91,14 @@ fn read(frame: &[u8]) -> Result<Stored, ApiError> {
     }
     match serde_json::from_slice(frame) {
         Ok(Answer::Sent(stored)) => Ok(stored),
-        Ok(Answer::Error(error)) => Err(ApiError::new(error.code, error.message)
-            .with_outcome(error.stored, error.retry_after_ms)),
+        Ok(Answer::Error(error)) => {
+            let refused = ApiError::new(error.code, error.message)
+                .with_outcome(error.stored, error.retry_after_ms);
+            Err(match error.limit {
+                Some(limit) => refused.at_limit(limit.as_str()),
+                None => refused,
+            })
+        }
         Err(_) => Err(ApiError::new(ErrorCode::Internal, "an answer that cannot be read")),
     }
 }

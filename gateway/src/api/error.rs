@@ -9,6 +9,8 @@ use proto::error_code::{ErrorCode, Stored};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::rates::TooMuch;
+
 /// What a failed request is answered with.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ErrorBody {
@@ -22,6 +24,10 @@ pub(crate) struct ErrorBody {
     /// Wait so long before asking again, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// With `rate_limited`, which limit was met: `messages`, `reads`, `signals`, `broadcasts`, `waiting`
+    /// (for earlier requests, not for time to pass), `address_requests`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<String>,
 }
 
 /// A failed request.
@@ -31,11 +37,12 @@ pub(crate) struct ApiError {
     message: String,
     stored: Option<Stored>,
     retry_after_ms: Option<u64>,
+    limit: Option<&'static str>,
 }
 
 impl ApiError {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), stored: None, retry_after_ms: None }
+        Self { code, message: message.into(), stored: None, retry_after_ms: None, limit: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -69,6 +76,23 @@ impl ApiError {
         }
     }
 
+    /// Beyond a rate.
+    pub(crate) fn too_much(refused: &TooMuch) -> Self {
+        Self::new(ErrorCode::RateLimited, refused.text())
+            .at_limit(refused.limit.as_str())
+            .after(refused.wait)
+    }
+
+    /// Names the limit that was met.
+    pub(crate) fn at_limit(self, limit: &'static str) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// Nothing was stored.
+    pub(crate) fn not_stored(self) -> Self {
+        Self { stored: Some(Stored::No), ..self }
+    }
+
     /// Says when to come again.
     pub(crate) fn after(self, wait: std::time::Duration) -> Self {
         Self { retry_after_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)), ..self }
@@ -88,6 +112,7 @@ impl ApiError {
             message: self.message,
             stored,
             retry_after_ms: self.retry_after_ms,
+            limit: self.limit.map(str::to_owned),
         })
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use proto::error_code::ErrorCode;
 use proto::id::{DeviceId, UserId};
 use proto::presence::revocation::What;
 use proto::presence::{Revocation, RevokeRequest, RevokedConnection, RevokedUser, SessionsRequest};
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ErrorBody, Path, Query};
+use crate::rates::Account;
 use crate::shared::{Identity, Shared, unix_ms};
 
 /// A connected device.
@@ -191,9 +191,9 @@ async fn revoke(
     what: What,
     kept: Duration,
 ) -> Result<StatusCode, ApiError> {
-    shared.may_ask(identity).map_err(|wait| {
-        ApiError::new(ErrorCode::RateLimited, "you said too much lately").after(wait)
-    })?;
+    shared
+        .may_ask(identity, &[(Account::Messages, 1)])
+        .map_err(|refused| ApiError::too_much(&refused))?;
     let until_ms = unix_ms().saturating_add(kept.as_millis() as u64);
     let revocations = vec![Revocation { until_ms, what: Some(what) }];
     shared.presence.clone().revoke(RevokeRequest { revocations }).await?;

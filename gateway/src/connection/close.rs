@@ -55,6 +55,10 @@ pub enum Close {
     Restarting,
     /// Presence cannot be told of the connection.
     TryAgain,
+    /// A fault of the server's own in this session.
+    Internal,
+    /// The client offers subprotocols, and none of them is spoken here.
+    ForeignSubprotocol,
 }
 
 impl Close {
@@ -63,7 +67,7 @@ impl Close {
         match self {
             Self::Replaced => 4000,
             Self::Unauthenticated(_) | Self::Revoked | Self::BadSubject | Self::AuthTimeout => 4001,
-            Self::NotAllowed => 4003,
+            Self::NotAllowed | Self::ForeignSubprotocol => 4003,
             Self::Unacknowledged => 4008,
             Self::TooSlow => 4009,
             Self::Limited(_) => 4029,
@@ -73,6 +77,7 @@ impl Close {
             Self::Silent => 1001,
             Self::Restarting => 1012,
             Self::TryAgain => 1013,
+            Self::Internal => 1011,
         }
     }
 
@@ -83,7 +88,7 @@ impl Close {
             Self::Unauthenticated(_) | Self::Revoked | Self::BadSubject | Self::AuthTimeout => {
                 "4001"
             }
-            Self::NotAllowed => "4003",
+            Self::NotAllowed | Self::ForeignSubprotocol => "4003",
             Self::Unacknowledged => "4008",
             Self::TooSlow => "4009",
             Self::Limited(_) => "4029",
@@ -93,6 +98,7 @@ impl Close {
             Self::Silent => "1001",
             Self::Restarting => "1012",
             Self::TryAgain => "1013",
+            Self::Internal => "1011",
         }
     }
 
@@ -116,6 +122,10 @@ impl Close {
             Self::Silent => "no answer to the heartbeat".into(),
             Self::Restarting => "restarting; reconnect".into(),
             Self::TryAgain => "not ready; try again".into(),
+            Self::Internal => "a fault of the server; it is logged; reconnect and sync".into(),
+            Self::ForeignSubprotocol => {
+                "subprotocol: offer tidings.v1 or tidings.v1.msgpack, or none at all".into()
+            }
         }
     }
 }

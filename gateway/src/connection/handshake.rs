@@ -22,7 +22,7 @@ pub(crate) const SUBPROTOCOL: &str = "tidings.v1";
 /// The same with its frames in MessagePack.
 pub(crate) const MSGPACK_SUBPROTOCOL: &str = "tidings.v1.msgpack";
 /// A token beside it in `Sec-WebSocket-Protocol`, for browsers, which can set no other header.
-const BEARER_PROTOCOL: &str = "bearer.";
+pub(crate) const BEARER_PROTOCOL: &str = "bearer.";
 
 /// What is kept of a user agent, in bytes.
 const USER_AGENT_BYTES: usize = 256;

@@ -4,6 +4,7 @@ mod event;
 mod heartbeat;
 mod leaving;
 mod marks;
+mod pausing;
 mod rated;
 mod refusing;
 mod resting;
@@ -11,6 +12,7 @@ mod sending;
 mod serving;
 mod signalling;
 mod typing;
+mod syncing;
 mod writing;
 
 use std::collections::VecDeque;
@@ -30,6 +32,7 @@ use super::in_flight::InFlight;
 use super::unacknowledged::Unacknowledged;
 use super::{handshake, sync};
 use crate::own_status::OwnStatus;
+use crate::planted;
 use crate::registry::Connection;
 use crate::shared::{Identity, Shared};
 use crate::socket::Message;
@@ -39,6 +42,7 @@ use leaving::Leaving;
 use marks::Held;
 use serving::Serving;
 use typing::Typing;
+use syncing::{Asked, Syncing};
 
 /// Unix seconds in the year 2100.
 const FAR_SECS: u64 = 4_102_444_800;
@@ -58,6 +62,9 @@ pub(super) struct Session {
     /// None for a client that asked for nothing.
     serving: Option<Box<Serving>>,
     heard_at: Instant,
+    /// Since when heartbeat and redelivery stand still; none while they do not.
+    still_since: Option<Instant>,
+    syncing: Option<Box<Syncing>>,
     pinged_at: Instant,
     joined: Option<ConversationId>,
     leaving: Option<Leaving>,
@@ -102,6 +109,8 @@ impl Session {
             spare: VecDeque::new(),
             serving: request.asked.as_deref().map(Serving::new),
             heard_at: now,
+            still_since: None,
+            syncing: None,
             pinged_at: now,
             joined: request.conversation_id,
             leaving: None,
@@ -123,9 +132,8 @@ impl Session {
         }
         if let Some(id) = self.joined.take() {
             let request = sync::of_conversation(&self.identity.user_id, id);
-            if let Step::End(ended) = Box::pin(self.sync(socket, request, None)).await {
-                return ended;
-            }
+            self.begin_sync(Asked { request, reference: None });
+            self.note_stillness();
         }
         if self.shared.shutdown.is_begun()
             && let Step::End(ended) = self.stop()
@@ -145,6 +153,7 @@ impl Session {
                 Event::Heard(Some(Err(error))) => Step::End(handshake::read_error(&error)),
                 Event::Heard(None) => Step::End(None),
                 Event::Changed => self.write(socket).await,
+                Event::Synced(progress) => Box::pin(self.go_on_syncing(socket, progress)).await,
                 Event::Due => {
                     let step = self.tick(socket).await;
                     alarm.as_mut().reset(self.next_wake());
@@ -158,6 +167,7 @@ impl Session {
                 }
                 Step::End(ended) => return ended,
             }
+            self.note_stillness();
             let wake = self.next_wake();
             if wake < alarm.deadline() {
                 alarm.as_mut().reset(wake);
@@ -187,7 +197,13 @@ impl Session {
             wake = wake
                 .min(Instant::from_std(oldest) + Duration::from_millis(limits.answer_timeout_ms));
         }
-        let unacknowledged = self.unacknowledged.as_ref();
+        if let Some(look) = self.next_look() {
+            wake = wake.min(look);
+        }
+        if let Some(syncing) = &self.syncing {
+            wake = wake.min(syncing.due());
+        }
+        let unacknowledged = self.unacknowledged.as_ref().filter(|_| self.still_since.is_none());
         if let Some(due) = unacknowledged.and_then(|it| it.next_due(&self.shared.patience)) {
             wake = wake.min(Instant::from_std(due));
         }
@@ -223,7 +239,7 @@ impl Session {
         let heartbeat = self.heartbeat();
         if self.pinged_at.elapsed() >= heartbeat {
             let misses = self.shared.limits.heartbeat_misses.max(1);
-            if self.heard_at.elapsed() >= heartbeat * misses {
+            if self.still_since.is_none() && self.heard_at.elapsed() >= heartbeat * misses {
                 return Step::End(Some(Close::Silent));
             }
             self.pinged_at = Instant::now();
@@ -236,7 +252,12 @@ impl Session {
         {
             return Step::End(ended);
         }
-        if let Step::End(ended) = self.redeliver(socket).await {
+        if let Step::End(ended) = Box::pin(self.give_up_sync(socket)).await {
+            return Step::End(ended);
+        }
+        if self.still_since.is_none()
+            && let Step::End(ended) = self.redeliver(socket).await
+        {
             return Step::End(ended);
         }
         if let Step::End(ended) = self.leave_on() {
@@ -248,6 +269,9 @@ impl Session {
     /// Takes one message of the client.
     async fn hear(&mut self, socket: &mut Transport, message: Message) -> Step {
         self.heard_at = Instant::now();
+        if let Message::Text(text) = &message {
+            planted::panic_if_asked(text);
+        }
         let limit = self.shared.limits.frame_bytes;
         match message {
             Message::Text(text) if text.len() > limit => self.too_large(socket).await,
@@ -264,9 +288,7 @@ impl Session {
                     Ok(ClientFrame::Sync(frame)) => {
                         let reference = frame.r#ref.clone();
                         match sync::request(&self.identity.user_id, frame) {
-                            Ok(request) => {
-                                return Box::pin(self.sync(socket, request, reference)).await;
-                            }
+                            Ok(request) => self.begin_sync(Asked { request, reference }),
                             Err(message) => {
                                 self.refuse(reference, None, ErrorCode::Invalid, message);
                             }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use proto::id::ConversationId;
 
+use crate::config::LimitsConfig;
 use crate::frame::Entries;
 
 /// When to push again, counted from the first push, and when to give up.
@@ -19,6 +20,16 @@ pub(crate) struct Patience {
     pub(crate) give_up_after: Duration,
     /// Conversations that are watched at once; further ones are left to the digest in `pong`.
     pub(crate) conversations: usize,
+}
+
+impl From<&LimitsConfig> for Patience {
+    fn from(limits: &LimitsConfig) -> Self {
+        Self {
+            again_after: limits.redelivery_ms.iter().copied().map(Duration::from_millis).collect(),
+            give_up_after: Duration::from_millis(limits.delivery_timeout_ms),
+            conversations: limits.followed_conversations,
+        }
+    }
 }
 
 /// What is due.
@@ -72,6 +83,13 @@ impl Unacknowledged {
         self.0.retain(|waiting| waiting.id != id);
         if self.0.is_empty() {
             self.0 = Vec::new();
+        }
+    }
+
+    /// The device could not be heard for so long: that does not count.
+    pub(crate) fn put_off(&mut self, pause: Duration) {
+        for waiting in &mut self.0 {
+            waiting.since += pause;
         }
     }
 
@@ -136,6 +154,14 @@ mod tests {
             assert_eq!(waiting.take_due(after(secs), &patience()), Some(Due::Again(id(1), 6)));
         }
         assert_eq!(waiting.take_due(after(24), &patience()), Some(Due::GiveUp));
+    }
+
+    #[test]
+    fn time_in_which_the_device_could_not_be_heard_does_not_count() {
+        let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
+        waiting.pushed(Entries::one(id(1), 7), start, &patience());
+        waiting.put_off(Duration::from_secs(5));
+        assert_eq!(waiting.next_due(&patience()), Some(start + Duration::from_secs(8)));
     }
 
     #[test]

@@ -4,8 +4,11 @@
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// What is agreed on when a client offers the extension.
-pub(crate) const AGREED: &str =
-    "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+const AGREED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+/// The same for one that names the largest window for this side: the answer has to name it, too (RFC 7692,
+/// 7.1.2.1).
+const AGREED_WITH_WINDOW: &str = "permessage-deflate; server_no_context_takeover; \
+    client_no_context_takeover; server_max_window_bits=15";
 const NAME: &str = "permessage-deflate";
 /// Below it, the head of a compressed block costs more than it saves.
 const WORTH_BYTES: usize = 256;
@@ -23,15 +26,18 @@ pub(super) enum Inflated {
     Broken,
 }
 
-/// Whether one of the offers (the values of `Sec-WebSocket-Extensions`) is one that this side can keep.
-pub(crate) fn is_offered<'a>(mut headers: impl Iterator<Item = &'a str>) -> bool {
-    headers.any(|value| value.split(',').any(is_acceptable))
+/// The answer to the first of the offers (the values of `Sec-WebSocket-Extensions`) that this side can
+/// keep; none when it can keep none of them.
+pub(crate) fn agree<'a>(headers: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    headers.flat_map(|value| value.split(',')).find_map(answer)
 }
 
-fn is_acceptable(offer: &str) -> bool {
+/// The answer repeats what the offer demands of this side. What the client offers to do itself (a window of
+/// its own, or the hint that it could be asked for one) needs no answer (7.1.2.2).
+fn answer(offer: &str) -> Option<&'static str> {
     let mut parts = offer.split(';').map(str::trim);
     if parts.next() != Some(NAME) {
-        return false;
+        return None;
     }
     let mut seen = Vec::new();
     for parameter in parts {
@@ -48,11 +54,12 @@ fn is_acceptable(offer: &str) -> bool {
             _ => false,
         };
         if !is_good || seen.contains(&name) {
-            return false;
+            return None;
         }
         seen.push(name);
     }
-    true
+    let names_window = seen.contains(&"server_max_window_bits");
+    Some(if names_window { AGREED_WITH_WINDOW } else { AGREED })
 }
 
 fn is_window(bits: &str) -> bool {
@@ -129,7 +136,7 @@ mod tests {
             "permessage-deflate; server_max_window_bits=9, permessage-deflate",
             "x-other, permessage-deflate; server_no_context_takeover; client_no_context_takeover",
         ] {
-            assert!(is_offered([good].into_iter()), "{good}");
+            assert!(agree([good].into_iter()).is_some(), "{good}");
         }
         for bad in [
             "",
@@ -142,7 +149,26 @@ mod tests {
             "permessage-deflate; server_no_context_takeover=1",
             "permessage-deflate; unheard_of",
         ] {
-            assert!(!is_offered([bad].into_iter()), "{bad}");
+            assert_eq!(agree([bad].into_iter()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_answer_repeats_every_parameter_that_binds_this_side() {
+        let named =
+            |offer| agree([offer].into_iter()).unwrap().contains("server_max_window_bits=15");
+        assert!(named("permessage-deflate; server_max_window_bits=15"));
+        assert!(named("permessage-deflate; client_max_window_bits; server_max_window_bits=\"15\""));
+        // Of the first offer that can be kept.
+        assert!(named(
+            "permessage-deflate; server_max_window_bits=9, \
+            permessage-deflate; server_max_window_bits=15, permessage-deflate"
+        ));
+        assert!(!named("permessage-deflate, permessage-deflate; server_max_window_bits=15"));
+        for offer in ["permessage-deflate", "permessage-deflate; client_max_window_bits=10"] {
+            let answer = agree([offer].into_iter()).unwrap();
+            assert!(answer.contains("server_no_context_takeover"), "{answer}");
+            assert!(!answer.contains("window_bits"), "{answer}");
         }
     }
 

@@ -22,8 +22,8 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 pub(crate) struct Opening {
     accept: HeaderValue,
     on_upgrade: OnUpgrade,
-    /// The client offers compression that this side can keep.
-    pub(crate) offers_deflate: bool,
+    /// The answer to the client's offer of compression; none without one that this side can keep.
+    deflate: Option<&'static str>,
 }
 
 /// Why a request is none, with what to do about it.
@@ -54,13 +54,12 @@ impl<State: Send + Sync> FromRequestParts<State> for Opening {
         let accept = HeaderValue::from_str(&accept_of(key.as_bytes()))
             .map_err(|_| refuse("no answer to this key"))?;
         let extensions = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
-        let offers_deflate =
-            deflate::is_offered(extensions.iter().filter_map(|value| value.to_str().ok()));
+        let deflate = deflate::agree(extensions.iter().filter_map(|value| value.to_str().ok()));
         let on_upgrade = parts
             .extensions
             .remove::<OnUpgrade>()
             .ok_or_else(|| refuse("this connection cannot be upgraded"))?;
-        Ok(Self { accept, on_upgrade, offers_deflate })
+        Ok(Self { accept, on_upgrade, deflate })
     }
 }
 
@@ -80,12 +79,49 @@ fn names(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     words.any(|value| value.trim().eq_ignore_ascii_case(word))
 }
 
-/// The first subprotocol that the client offers and that is one of ours: it names the best first.
-pub(crate) fn subprotocol(headers: &HeaderMap, ours: &[&'static str]) -> Option<&'static str> {
+/// What the client offers as subprotocols, the best first.
+fn offered(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
-    let mut offered =
-        values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    offered.find_map(|offer| ours.iter().copied().find(|name| *name == offer.trim()))
+    let names = values.iter().filter_map(|v| v.to_str().ok()).flat_map(|value| value.split(','));
+    names.map(str::trim).filter(|name| !name.is_empty())
+}
+
+/// What is answered to the subprotocols that a client offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subprotocol {
+    /// It offers none.
+    None,
+    /// One of ours.
+    Ours(&'static str),
+    /// A token and none of ours: the frames are JSON. A browser goes on only when one of its offers is
+    /// repeated.
+    Bearer(HeaderValue),
+    /// None that is known here. It is repeated, so that a browser opens the socket and shows why it is
+    /// closed.
+    Foreign(HeaderValue),
+}
+
+impl Subprotocol {
+    /// The first that is one of ours, or whose name begins with `bearer`.
+    pub(crate) fn choose(headers: &HeaderMap, ours: &[&'static str], bearer: &str) -> Self {
+        let known = |offer: &str| ours.iter().copied().find(|name| *name == offer);
+        if let Some(name) = offered(headers).find_map(known) {
+            return Self::Ours(name);
+        }
+        let value = |name: Option<&str>| name.and_then(|name| HeaderValue::from_str(name).ok());
+        if let Some(token) = value(offered(headers).find(|name| name.starts_with(bearer))) {
+            return Self::Bearer(token);
+        }
+        value(offered(headers).next()).map_or(Self::None, Self::Foreign)
+    }
+
+    fn header(&self) -> Option<HeaderValue> {
+        match self {
+            Self::None => None,
+            Self::Ours(name) => Some(HeaderValue::from_static(name)),
+            Self::Bearer(name) | Self::Foreign(name) => Some(name.clone()),
+        }
+    }
 }
 
 /// A request that is granted, waiting for the answer to be out.
@@ -97,10 +133,15 @@ pub(crate) struct Opened {
 }
 
 impl Opening {
+    /// The client offers compression that this side can keep.
+    pub(crate) fn offers_deflate(&self) -> bool {
+        self.deflate.is_some()
+    }
+
     /// Grants it. No message of the client may be larger than `limit` bytes.
     pub(crate) fn grant(
         self,
-        subprotocol: Option<&'static str>,
+        subprotocol: &Subprotocol,
         encoding: Encoding,
         limit: usize,
     ) -> (Response, Opened) {
@@ -110,11 +151,11 @@ impl Opening {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, self.accept);
-        if let Some(name) = subprotocol {
-            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+        if let Some(name) = subprotocol.header() {
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
         }
-        if encoding.is_deflated {
-            let agreed = HeaderValue::from_static(deflate::AGREED);
+        if let Some(agreed) = self.deflate.filter(|_| encoding.is_deflated) {
+            let agreed = HeaderValue::from_static(agreed);
             headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, agreed);
         }
         (response, Opened { on_upgrade: self.on_upgrade, encoding, limit })

@@ -10,6 +10,7 @@ use tokio::net::TcpSocket;
 
 use crate::device::Device;
 use crate::edge::{Edge, PATIENCE, expired_token, token, until};
+use crate::panics::PANIC;
 
 /// An open stream.
 struct Stream {
@@ -223,15 +224,19 @@ async fn comments_keep_a_stream_open_and_silence_ends_it() {
 }
 
 #[tokio::test]
-async fn posts_that_find_no_room_are_refused_whole_with_when_to_come_again() {
+async fn posts_wait_for_room_and_are_refused_whole_when_there_is_none_in_time() {
     let edge = Edge::with(|limits| {
         (limits.posted_frames, limits.frame_bytes, limits.write_timeout_ms) = (4, 1_000, 60_000);
+        limits.place_wait_ms = 200;
     })
     .await;
     let mut ann = Stream::open(&edge, "ann").await;
     let pings = |count: usize| json!(vec![json!({"type": "ping"}); count]).to_string();
-    let (status, body) = refusal(ann.posting(&edge, pings(5))).await;
-    assert_eq!((status, &body["code"]), (413, &json!("too_large")));
+    // More at once than may wait: taken whole, as nothing waits before them.
+    assert_eq!(ann.posting(&edge, pings(5)).send().await.unwrap().status(), 202);
+    for _ in 0..5 {
+        assert_eq!(ann.frame().await["type"], "pong");
+    }
     let (status, _) = refusal(ann.posting(&edge, "x".repeat(3_000))).await;
     assert_eq!(status, 413);
     let (status, body) = refusal(ann.posting(&edge, "[{]")).await;
@@ -247,13 +252,30 @@ async fn posts_that_find_no_room_are_refused_whole_with_when_to_come_again() {
     let answer = ann.posting(&edge, pings(2)).send().await.unwrap();
     assert_eq!(answer.status(), 429);
     assert_eq!(answer.headers()["retry-after"], "1");
-    assert!(answer.text().await.unwrap().contains("posted_frames"));
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!((&body["code"], &body["limit"]), (&json!("rate_limited"), &json!("waiting")));
     ann.post(&edge, &json!({"type": "ping"})).await;
 
     assert_eq!(ann.frame().await["type"], "entry");
     for _ in 0..4 {
         assert_eq!(ann.frame().await["type"], "pong");
     }
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_panic_in_the_session_of_a_stream_closes_it_with_1011_and_nothing_else() {
+    gateway::planted::panic_on(PANIC);
+    let edge = Edge::start().await;
+    let mut ann = Stream::open(&edge, "ann").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    ann.post(&edge, &json!({ "type": "ping", "ref": PANIC })).await;
+    assert_eq!(ann.closed().await["code"], 1011);
+    until("presence hears that it is gone", || {
+        edge.presence.account().disconnected.iter().any(|gone| gone.connection == ann.number)
+    })
+    .await;
+    bob.is_served().await;
     edge.stop().await;
 }
 

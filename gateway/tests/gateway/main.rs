@@ -5,6 +5,7 @@
 
 mod admission;
 mod away;
+mod backpressure;
 mod batches;
 mod broadcasts;
 mod channels;
@@ -19,6 +20,8 @@ mod invisible;
 mod limits;
 mod memory;
 mod networks;
+mod openings;
+mod panics;
 mod public;
 mod pushes;
 mod rates;
@@ -28,6 +31,8 @@ mod services;
 mod sessions;
 mod signals;
 mod slow;
+mod switch;
 mod switched_bus;
+mod syncs;
 mod tokens;
 mod welcome;

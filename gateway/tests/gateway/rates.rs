@@ -4,7 +4,7 @@ use proto::bus::frame::Body;
 use serde_json::json;
 
 use crate::device::Device;
-use crate::edge::{Edge, token};
+use crate::edge::{Edge, admin_token, token};
 
 /// A gateway where a user may say so many frames in an hour.
 async fn edge(user_frames: u32) -> Edge {
@@ -30,10 +30,10 @@ async fn beyond_the_rate_a_frame_is_answered_with_when_to_come_again_and_goes_no
     let error = two.expect("error").await;
     assert_eq!((&error["code"], &error["ref"]), (&json!("rate_limited"), &json!("4")));
     assert_eq!(error["client_id"], client_id.to_string());
-    assert_eq!(error["stored"], "no");
+    assert_eq!((&error["stored"], &error["limit"]), (&json!("no"), &json!("messages")));
     let wait = error["retry_after_ms"].as_u64().unwrap();
     assert!(wait > 1_100_000 && wait <= 1_200_000, "{wait}");
-    assert_eq!(edge.metric(r#"tidings_gateway_refused_total{limit="user_frames"}"#), 1);
+    assert_eq!(edge.metric(r#"tidings_gateway_refused_total{limit="messages"}"#), 1);
     // Nobody else is concerned, and what costs nobody anything is heard.
     let mut bob = Device::connect(&edge, "bob").await;
     bob.send_to("ann", "5").await;
@@ -64,6 +64,112 @@ async fn requests_over_rest_count_like_frames() {
     assert!(after > 3_500 && after <= 3_600, "{after}");
     let body: serde_json::Value = answer.json().await.unwrap();
     assert_eq!((&body["code"], &body["stored"]), (&json!("rate_limited"), &json!("no")));
+    assert_eq!(body["limit"], "messages");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn typing_and_status_never_cost_a_message() {
+    let edge = edge(2).await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let typing = json!({ "type": "typing", "on": true,
+        "conversation_id": "00000000-0000-0000-0000-000000000001" });
+    for _ in 0..320 {
+        ann.say(&typing).await;
+    }
+    ann.send_to("bob", "1").await;
+    // The first 300 states are granted, the others are refused, and the message is stored.
+    assert_eq!(edge.send().await.1.r#ref, "1");
+    for _ in 0..20 {
+        let error = ann.expect("error").await;
+        assert_eq!((&error["code"], &error["limit"]), (&json!("rate_limited"), &json!("states")));
+    }
+    ann.say(&json!({ "type": "status", "status": "busy" })).await;
+    assert_eq!(ann.expect("error").await["limit"], "states");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn call_signals_have_a_rate_by_number_and_by_bytes() {
+    let edge = Edge::guarded(None, |admission| {
+        (admission.user_frames, admission.user_frames_secs) = (1, 3_600);
+        (admission.user_signals, admission.user_signal_bytes) = (5, 100 << 10);
+    })
+    .await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let signal = |bytes: usize| {
+        json!({ "type": "signal", "ref": "s", "to": "bob", "kind": "ice",
+            "call_id": "00000000-0000-0000-0000-000000000001", "data": "x".repeat(bytes) })
+    };
+    ann.say(&signal(60_000)).await;
+    ann.say(&signal(60_000)).await;
+    let error = ann.expect("error").await;
+    assert_eq!((&error["code"], &error["ref"]), (&json!("rate_limited"), &json!("s")));
+    assert_eq!(error["limit"], "signal_bytes");
+    for _ in 0..5 {
+        ann.say(&signal(10)).await;
+    }
+    assert_eq!(ann.expect("error").await["limit"], "signals");
+    for _ in 0..5 {
+        assert!(matches!(edge.frame().await.body, Some(Body::Signal(_))));
+    }
+    // They cost no message.
+    ann.send_to("bob", "1").await;
+    assert_eq!(edge.send().await.1.r#ref, "1");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn reading_has_a_rate_of_its_own_over_all_ways_in() {
+    let edge = Edge::guarded(None, |admission| {
+        (admission.user_reads, admission.user_frames_secs) = (3, 3_600);
+    })
+    .await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    ann.say(&json!({ "type": "sync", "ref": "s" })).await;
+    ann.expect("synced").await;
+    let read = |user| {
+        reqwest::Client::new()
+            .get(format!("http://{}/api/v1/conversations", edge.address))
+            .bearer_auth(token(user))
+            .send()
+    };
+    for _ in 0..2 {
+        assert_eq!(read("ann").await.unwrap().status(), 200);
+    }
+    let refused = read("ann").await.unwrap();
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key("retry-after"));
+    let body: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!((&body["code"], &body["limit"]), (&json!("rate_limited"), &json!("reads")));
+    ann.say(&json!({ "type": "sync", "ref": "t" })).await;
+    let error = ann.expect("error").await;
+    assert_eq!((&error["ref"], &error["limit"]), (&json!("t"), &json!("reads")));
+    // Others read, and who reads too much still writes.
+    assert_eq!(read("bob").await.unwrap().status(), 200);
+    ann.send_to("bob", "1").await;
+    assert_eq!(edge.send().await.1.r#ref, "1");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn broadcasts_have_a_rate() {
+    let edge = Edge::guarded(None, |admission| {
+        (admission.user_broadcasts, admission.user_frames_secs) = (1, 3_600);
+    })
+    .await;
+    let say = || {
+        reqwest::Client::new()
+            .post(format!("http://{}/api/v1/admin/broadcast", edge.address))
+            .bearer_auth(admin_token())
+            .json(&json!({ "content": { "text": "hello" } }))
+            .send()
+    };
+    assert_eq!(say().await.unwrap().status(), 202);
+    let refused = say().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    let body: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!((&body["limit"], &body["stored"]), (&json!("broadcasts"), &json!("no")));
     edge.stop().await;
 }
 
@@ -78,7 +184,7 @@ async fn a_connection_that_floods_is_told_so_for_every_frame_beyond_its_rate() {
     for _ in 0..20 {
         let error = flood.expect("error").await;
         assert_eq!(error["ref"], "r");
-        limited += u32::from(error["code"] == "rate_limited");
+        limited += u32::from(error["code"] == "rate_limited" && error["limit"] == "frames");
     }
     assert!(limited > 0, "twenty frames in one second");
     edge.stop().await;

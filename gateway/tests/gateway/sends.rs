@@ -45,34 +45,6 @@ async fn a_send_goes_up_under_its_connection_and_its_answer_comes_back_to_it() {
 }
 
 #[tokio::test]
-async fn sends_beyond_those_in_flight_are_refused_until_an_answer_makes_room() {
-    let edge = Edge::with(|limits| (limits.in_flight, limits.retry_after_ms) = (2, 123)).await;
-    let mut ann = Device::connect(&edge, "ann").await;
-    let mut neighbour = Device::connect(&edge, "cleo").await;
-    for reference in ["1", "2"] {
-        ann.send_to("bob", reference).await;
-    }
-    let (_, first) = edge.send().await;
-    edge.send().await;
-    let client_id = ann.send_to("bob", "3").await;
-    let error = ann.expect("error").await;
-    assert_eq!(error["code"], "rate_limited", "{error}");
-    assert_eq!((&error["ref"], &error["client_id"]), (&json!("3"), &json!(client_id)));
-    assert_eq!((&error["stored"], &error["retry_after_ms"]), (&json!("no"), &json!(123)));
-
-    neighbour.send_to("bob", "mine").await;
-    assert_eq!(edge.send().await.1.r#ref, "mine", "the limit is each connection's own");
-
-    edge.push_all(vec![sent(ann.number, &first)]).await;
-    ann.expect("sent").await;
-    ann.send_to("bob", "4").await;
-    assert_eq!(edge.send().await.1.r#ref, "4");
-    // Their last answers are not waited for when they are gone.
-    drop((ann, neighbour));
-    edge.stop().await;
-}
-
-#[tokio::test]
 async fn what_all_ask_together_beyond_what_may_await_its_answer_is_refused_until_an_answer_makes_room()
  {
     let edge = Edge::with(|limits| (limits.unanswered, limits.in_flight) = (16, 64)).await;

@@ -1,8 +1,9 @@
 //! The chat and the presence service as far as the gateway asks them, played by the test.
 
 use std::pin::Pin;
+use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use parking_lot::Mutex;
 use proto::chat::chat_server::Chat;
 use proto::chat::{
@@ -19,39 +20,10 @@ use proto::presence::{
     ReportReply, ReportRequest, Revocation, RevocationsReply, RevocationsRequest, RevokeReply,
     RevokeRequest, Session, SessionsReply, SessionsRequest, StatusReply, StatusRequest,
 };
-use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-/// What a service does with a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Answers.
-    Answers,
-    /// Fails at once.
-    Away,
-    /// Takes the call and says nothing until it is switched.
-    Holds,
-    /// The same for heartbeats, too.
-    Frozen,
-}
-
-/// A service's switch.
-struct Switch(watch::Sender<Mode>);
-
-impl Switch {
-    fn new() -> Self {
-        Self(watch::Sender::new(Mode::Answers))
-    }
-
-    async fn pass(&self) -> Result<(), Status> {
-        let mut mode = self.0.subscribe();
-        let _ = mode.wait_for(|mode| !matches!(mode, Mode::Holds | Mode::Frozen)).await;
-        match *mode.borrow() {
-            Mode::Away => Err(Status::unavailable("switched off")),
-            Mode::Answers | Mode::Holds | Mode::Frozen => Ok(()),
-        }
-    }
-}
+pub use crate::switch::Mode;
+use crate::switch::Switch;
 
 /// The presence service.
 pub struct FakePresence {
@@ -233,6 +205,8 @@ impl Presence for FakePresence {
 /// The chat service.
 pub struct FakeChat {
     switch: Switch,
+    /// Of the pages of a sync behind the first.
+    pages: Switch,
     state: Mutex<Told>,
 }
 
@@ -240,6 +214,8 @@ pub struct FakeChat {
 struct Told {
     pages: Vec<SyncPage>,
     digest: u32,
+    /// Who has very many conversations, and how long it takes to read their heads.
+    many: Option<(String, Duration)>,
     syncs: Vec<SyncRequest>,
     /// Of the one conversation there is: its head, and of each member the first entry to see.
     large: (u64, Vec<(String, u64)>),
@@ -249,7 +225,17 @@ struct Told {
 
 impl FakeChat {
     pub fn new() -> Self {
-        Self { switch: Switch::new(), state: Mutex::default() }
+        Self { switch: Switch::new(), pages: Switch::new(), state: Mutex::default() }
+    }
+
+    /// What becomes of the pages of a sync behind the first.
+    pub fn switch_pages(&self, mode: Mode) {
+        self.pages.0.send_replace(mode);
+    }
+
+    /// This user has so many conversations that reading their heads takes so long.
+    pub fn has_many(&self, user: &str, takes: Duration) {
+        self.state.lock().many = Some((user.to_owned(), takes));
     }
 
     /// How far the large conversation is, and who is in it from which entry on.
@@ -328,14 +314,39 @@ impl Chat for FakeChat {
             .chain([Event::Done(done)])
             .map(|event| Ok(SyncEvent { event: Some(event) }))
             .collect();
-        Ok(Response::new(Box::pin(futures_util::stream::iter(events))))
+        let rest = self.pages.0.subscribe();
+        let events = futures_util::stream::iter(events).enumerate().then(move |(place, event)| {
+            let mut rest = rest.clone();
+            async move {
+                if place > 0 {
+                    let _ = rest.wait_for(|mode| *mode != Mode::Holds).await;
+                }
+                event
+            }
+        });
+        Ok(Response::new(Box::pin(events)))
     }
 
     async fn heads(&self, request: Request<HeadsRequest>) -> Result<Response<HeadsReply>, Status> {
         self.switch.pass().await?;
-        let digest = self.state.lock().digest;
-        let digests = request.into_inner().user_ids.iter().map(|_| digest).collect();
-        Ok(Response::new(HeadsReply { digests }))
+        let user_ids = request.into_inner().user_ids;
+        let (digest, many) = {
+            let told = self.state.lock();
+            (told.digest, told.many.clone())
+        };
+        if let Some((user, takes)) = &many
+            && user_ids.contains(user)
+        {
+            tokio::time::sleep(*takes).await;
+        }
+        let conversations = |user: &String| {
+            if many.as_ref().is_some_and(|(many, _)| many == user) { 20_000 } else { 1 }
+        };
+        Ok(Response::new(HeadsReply {
+            digests: user_ids.iter().map(|_| digest).collect(),
+            conversations: user_ids.iter().map(conversations).collect(),
+            epoch: "e".to_owned(),
+        }))
     }
 
     async fn members_among(

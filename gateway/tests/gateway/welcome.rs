@@ -37,7 +37,19 @@ async fn welcome_says_who_is_there_and_what_the_server_accepts() {
     assert_eq!(welcome["heartbeat_ms"], 7_000);
     assert_eq!(welcome["limits"]["frame_bytes"], 5_000);
     assert_eq!(welcome["limits"]["in_flight"], 3);
+    // The epoch is told as soon as it is known, and never waited for.
+    while Device::open(&edge, &format!("/ws?token={}", token("ann")), &[]).await.welcome().await["epoch"]
+        != "e"
+    {}
     assert!(welcome["connection_id"].as_str().unwrap().starts_with("gateway-1."), "{welcome}");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_welcome_does_not_wait_for_the_chat_service() {
+    let edge = Edge::start().await;
+    edge.chat.switch(Mode::Away);
+    Device::connect(&edge, "ann").await;
     edge.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::error_code::{ErrorCode, Stored};
+use crate::error_code::{ErrorCode, Limit, Stored};
 use crate::frame::client::SignalKind;
 use crate::id::{CallId, ClientId, ConversationId, EntryId, UserId};
 
@@ -111,6 +111,10 @@ pub struct Welcome {
     pub status: Option<String>,
     /// How often the server pings, in milliseconds.
     pub heartbeat_ms: u64,
+    /// The store that cursors belong to: cursors of another epoch mean nothing here. Absent when this
+    /// server does not know it at the moment; `synced` says it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
     /// What the server accepts.
     pub limits: Limits,
 }
@@ -322,6 +326,9 @@ pub struct ErrorFrame {
     /// Wait so long before sending again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// Which limit was met; only with the code `rate_limited`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
 }
 
 /// Writes a frame type as JSON text.

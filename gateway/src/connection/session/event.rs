@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use tokio::time::Sleep;
 
 use super::resting::Absence;
+use super::syncing::{Progress, Syncing};
 use crate::line::Lent;
 use crate::outbox::Outbox;
 use crate::socket::{Message, ReadError};
@@ -17,15 +18,18 @@ pub(super) enum Event {
     Heard(Option<Result<Message, ReadError>>),
     /// There is something to write.
     Changed,
+    /// The sync under way goes on.
+    Synced(Progress),
     /// Something is due.
     Due,
 }
 
 /// Reading and writing take turns, so that neither a talkative client nor a busy conversation keeps the
-/// other waiting.
+/// other waiting; and the pages of a sync take turns with both.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     heard_last: bool,
+    synced_last: bool,
 }
 
 impl Order {
@@ -38,24 +42,45 @@ impl Order {
         outbox: &Outbox,
         alarm: Pin<&mut Sleep>,
         absence: &mut Absence,
+        mut syncing: Option<&mut Syncing>,
     ) -> Poll<Event> {
         absence.is_over(outbox.take_back(), socket);
         // Before both: neither can hold up what is due.
         if alarm.poll(cx).is_ready() {
             return Poll::Ready(Event::Due);
         }
+        let is_page_first = !std::mem::take(&mut self.synced_last);
+        if is_page_first && let Poll::Ready(progress) = poll_sync(cx, syncing.as_deref_mut()) {
+            self.synced_last = true;
+            return Poll::Ready(Event::Synced(progress));
+        }
         // Not lent yet: the client may have said something.
         if self.heard_last && outbox.poll_changed(cx, Lent::No).is_ready() {
             self.heard_last = false;
             return Poll::Ready(Event::Changed);
         }
-        if let Poll::Ready(heard) = socket.poll_recv(cx) {
+        if !absence.reads {
+            // It is not asked what it says, only whether it is there.
+            if socket.poll_gone(cx).is_ready() {
+                return Poll::Ready(Event::Heard(None));
+            }
+        } else if let Poll::Ready(heard) = socket.poll_recv(cx) {
             self.heard_last = true;
             return Poll::Ready(Event::Heard(heard));
         }
         if outbox.poll_changed(cx, absence.begins(socket)).is_ready() {
             return Poll::Ready(Event::Changed);
         }
-        Poll::Pending
+        if is_page_first {
+            return Poll::Pending;
+        }
+        poll_sync(cx, syncing).map(|progress| {
+            self.synced_last = true;
+            Event::Synced(progress)
+        })
     }
+}
+
+fn poll_sync(cx: &mut Context<'_>, syncing: Option<&mut Syncing>) -> Poll<Progress> {
+    syncing.map_or(Poll::Pending, |syncing| syncing.poll(cx))
 }

@@ -77,6 +77,7 @@ impl Session {
         while self.in_flight.len() > 0 && !self.shared.shutdown.is_forced() {
             let step = match self.event(socket, &mut order, alarm.as_mut()).await {
                 Event::Changed => self.write(socket).await,
+                Event::Synced(progress) => Box::pin(self.go_on_syncing(socket, progress)).await,
                 Event::Heard(Some(Ok(message))) => self.hear(socket, message).await,
                 Event::Heard(_) => Step::End(None),
                 Event::Due => break,

@@ -33,23 +33,14 @@ impl Session {
             message: text.to_owned(),
             stored: Stored::No,
             retry_after_ms: None,
+            limit: None,
         });
     }
 
     /// A part of the system is away: nothing was taken.
     pub(super) fn refuse_away(&mut self, reference: Option<String>, client_id: Option<ClientId>) {
         let text = "a part of the system is away; ask again a little later";
-        self.refuse_for_now(reference, client_id, ErrorCode::Unavailable, text);
-    }
-
-    pub(super) fn refuse_for_now(
-        &mut self,
-        reference: Option<String>,
-        client_id: Option<ClientId>,
-        code: ErrorCode,
-        text: &str,
-    ) {
-        self.refuse_until(reference, client_id, code, Stored::No, text);
+        self.refuse_until(reference, client_id, Stored::No, text);
     }
 
     /// More is asked for than can be answered in time: nothing was taken.
@@ -67,6 +58,7 @@ impl Session {
             message: "more is asked for than can be done; ask again a little later".to_owned(),
             stored: Stored::No,
             retry_after_ms: Some(wait.as_millis() as u64),
+            limit: None,
         });
     }
 
@@ -91,25 +83,24 @@ impl Session {
     /// A request that was taken and is not answered by a service.
     pub(super) fn refuse_request(&mut self, request: &Request, stored: Stored, text: &str) {
         let client_id = ClientId::from_bytes(&request.client_id).ok();
-        let code = ErrorCode::Unavailable;
-        self.refuse_until(request.reference.clone(), client_id, code, stored, text);
+        self.refuse_until(request.reference.clone(), client_id, stored, text);
     }
 
     fn refuse_until(
         &mut self,
         reference: Option<String>,
         client_id: Option<ClientId>,
-        code: ErrorCode,
         stored: Stored,
         text: &str,
     ) {
         self.tell_error(ErrorFrame {
             r#ref: reference,
             client_id,
-            code,
+            code: ErrorCode::Unavailable,
             message: text.to_owned(),
             stored,
             retry_after_ms: Some(self.shared.limits.retry_after_ms),
+            limit: None,
         });
     }
 
@@ -151,6 +142,7 @@ mod tests {
             message: "no".to_owned(),
             stored: Stored::No,
             retry_after_ms: None,
+            limit: None,
         };
         let json = ServerFrame::Error(error).to_json();
         assert_eq!(refused(&json), Some(ErrorCode::NotMember));

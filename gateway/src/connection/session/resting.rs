@@ -18,6 +18,8 @@ pub(super) struct Absence {
     pub(super) lent: Lent,
     /// Entries that were written meanwhile.
     pub(super) entries: Stretches,
+    /// The client is read.
+    pub(super) reads: bool,
 }
 
 impl Absence {
@@ -41,16 +43,25 @@ impl Session {
         order: &mut Order,
         mut alarm: Pin<&mut Sleep>,
     ) -> Event {
-        let mut absence = Absence { lent: self.lends(), entries: Stretches::default() };
+        let (lent, reads) = (self.lends(), self.reads());
+        let mut absence = Absence { lent, entries: Stretches::default(), reads };
         let outbox = &self.connection.outbox;
-        let event =
-            poll_fn(|cx| order.poll(cx, socket, outbox, alarm.as_mut(), &mut absence)).await;
+        let mut syncing = self.syncing.as_deref_mut();
+        let event = poll_fn(|cx| {
+            let syncing = syncing.as_deref_mut();
+            order.poll(cx, socket, outbox, alarm.as_mut(), &mut absence, syncing)
+        })
+        .await;
         self.follow(&absence.entries);
         event
     }
 
     /// For what others may write while it rests.
     fn lends(&self) -> Lent {
+        if self.syncing.is_some() {
+            // What is pushed waits behind the pages.
+            return Lent::No;
+        }
         match &self.unacknowledged {
             None => Lent::Untold,
             // The first that waits sets the alarm.

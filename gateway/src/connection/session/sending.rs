@@ -25,11 +25,6 @@ impl Session {
         if self.is_ending() {
             return self.refuse_away(reference, Some(client_id));
         }
-        if self.in_flight.len() >= self.shared.limits.in_flight {
-            let code = ErrorCode::RateLimited;
-            let text = "too much awaits its answer; see `limits.in_flight` of `welcome`";
-            return self.refuse_for_now(reference, Some(client_id), code, text);
-        }
         let awaiting = match self.shared.unanswered.admit(to, Instant::now()) {
             Ok(awaiting) => awaiting,
             Err(wait) => return self.refuse_busy(reference, client_id, wait),

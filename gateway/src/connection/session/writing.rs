@@ -38,7 +38,9 @@ impl Session {
 
     pub(super) async fn write_waiting(&mut self, socket: &mut Transport) -> Step {
         let empty = std::mem::take(&mut self.spare);
-        let Taken { mut frames, failed, close, is_nudged } = self.connection.outbox.take_for(empty);
+        let outbox = &self.connection.outbox;
+        let Taken { mut frames, failed, close, is_nudged } =
+            if self.syncing.is_some() { outbox.take_but_entries() } else { outbox.take_for(empty) };
         if self.serving.is_some() || !socket.takes_runs() {
             frames = frames.iter().flat_map(Frame::parts).cloned().collect();
         }
@@ -97,7 +99,7 @@ impl Session {
     }
 
     pub(super) async fn deliver(
-        &self,
+        &mut self,
         socket: &mut Transport,
         frames: &mut VecDeque<Frame>,
     ) -> Step {
@@ -134,41 +136,8 @@ impl Session {
         }
     }
 
-    async fn deliver_page(&self, socket: &mut Transport, json: &[u8]) -> Step {
+    pub(super) async fn deliver_page(&mut self, socket: &mut Transport, json: &[u8]) -> Step {
         self.deliver(socket, &mut VecDeque::from([Frame::answer(json)])).await
-    }
-
-    /// Fetches what the device lacks and writes it page by page, so that memory holds one page.
-    pub(super) async fn sync(
-        &mut self,
-        socket: &mut Transport,
-        request: proto::chat::SyncRequest,
-        reference: Option<String>,
-    ) -> Step {
-        let mut pages = match self.shared.chat.clone().sync(request).await {
-            Ok(pages) => pages.into_inner(),
-            Err(_) => {
-                self.refuse_away(reference, None);
-                return self.flush_replies(socket).await;
-            }
-        };
-        let patience = Duration::from_millis(self.shared.limits.request_timeout_ms);
-        loop {
-            // The call's own deadline ends with the first page.
-            match tokio::time::timeout(patience, pages.message()).await {
-                Ok(Ok(Some(event))) => {
-                    let Some(frame) = sync::frame(event) else { continue };
-                    if let Step::End(ended) = self.deliver_page(socket, &frame).await {
-                        return Step::End(ended);
-                    }
-                }
-                Ok(Ok(None)) => return Step::On,
-                Ok(Err(_)) | Err(_) => {
-                    self.refuse_away(reference, None);
-                    return self.flush_replies(socket).await;
-                }
-            }
-        }
     }
 
     /// Pushes again what is unacknowledged for too long, from the store.

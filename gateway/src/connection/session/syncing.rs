@@ -1,0 +1,146 @@
+//! A running sync. Its pages are fetched and written one after the other, so that memory holds one page;
+//! in between the client is heard and gets its answers, `pong` above all. Entries that are pushed meanwhile
+//! wait behind the last page, so that the device sees each log in its order.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream};
+use proto::chat::{SyncEvent, SyncRequest, sync_event};
+use tokio::time::Instant;
+use tonic::{Response, Status, Streaming};
+
+use super::super::sync;
+use super::{Session, Step};
+use crate::transport::Transport;
+
+/// A sync that a client asked for.
+pub(super) struct Asked {
+    pub(super) request: SyncRequest,
+    pub(super) reference: Option<String>,
+}
+
+/// The sync under way.
+pub(super) struct Syncing {
+    call: Call,
+    reference: Option<String>,
+    /// When its next page is given up.
+    due: Instant,
+    /// The one to begin after it. While there is one, the client is not read.
+    next: Option<Asked>,
+}
+
+enum Call {
+    Asking(BoxFuture<'static, Result<Response<Streaming<SyncEvent>>, Status>>),
+    Answering(Box<Streaming<SyncEvent>>),
+}
+
+/// How a sync goes on.
+pub(super) enum Progress {
+    Page(SyncEvent),
+    /// All pages have come.
+    Ended,
+    Failed,
+}
+
+impl Syncing {
+    /// See [`Progress`]. Cancel safe.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        loop {
+            match &mut self.call {
+                Call::Asking(answer) => match ready!(answer.as_mut().poll(cx)) {
+                    Ok(pages) => self.call = Call::Answering(Box::new(pages.into_inner())),
+                    Err(_) => return Poll::Ready(Progress::Failed),
+                },
+                Call::Answering(pages) => {
+                    return Poll::Ready(match ready!(Pin::new(pages.as_mut()).poll_next(cx)) {
+                        Some(Ok(page)) => Progress::Page(page),
+                        Some(Err(_)) => Progress::Failed,
+                        None => Progress::Ended,
+                    });
+                }
+            }
+        }
+    }
+
+    /// When its next page is given up.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Another one waits for its end.
+    pub(super) fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+}
+
+impl Session {
+    /// Begins a sync, or has it wait for the one under way.
+    pub(super) fn begin_sync(&mut self, asked: Asked) {
+        if let Some(syncing) = &mut self.syncing {
+            syncing.next = Some(asked);
+            return;
+        }
+        let mut chat = self.shared.chat.clone();
+        let Asked { request, reference } = asked;
+        let call = Call::Asking(async move { chat.sync(request).await }.boxed());
+        let due = self.page_due();
+        self.syncing = Some(Box::new(Syncing { call, reference, due, next: None }));
+    }
+
+    /// Writes the next page, or ends the sync.
+    pub(super) async fn go_on_syncing(
+        &mut self,
+        socket: &mut Transport,
+        progress: Progress,
+    ) -> Step {
+        match progress {
+            Progress::Page(page) => {
+                if let Some(sync_event::Event::Done(done)) = &page.event {
+                    self.shared.epoch.told(&done.epoch);
+                }
+                if let Some(frame) = sync::frame(page)
+                    && let Step::End(ended) = self.deliver_page(socket, &frame).await
+                {
+                    return Step::End(ended);
+                }
+                let due = self.page_due();
+                if let Some(syncing) = &mut self.syncing {
+                    syncing.due = due;
+                }
+                Step::On
+            }
+            Progress::Ended => self.end_sync(socket).await,
+            Progress::Failed => {
+                let reference = self.syncing.as_mut().and_then(|it| it.reference.take());
+                self.refuse_away(reference, None);
+                self.end_sync(socket).await
+            }
+        }
+    }
+
+    /// Gives a sync up whose next page does not come.
+    pub(super) async fn give_up_sync(&mut self, socket: &mut Transport) -> Step {
+        if self.syncing.as_ref().is_some_and(|syncing| syncing.due <= Instant::now()) {
+            return self.go_on_syncing(socket, Progress::Failed).await;
+        }
+        Step::On
+    }
+
+    /// Writes what has waited, or begins the next one.
+    async fn end_sync(&mut self, socket: &mut Transport) -> Step {
+        let next = self.syncing.take().and_then(|syncing| syncing.next);
+        if let Some(asked) = next {
+            self.begin_sync(asked);
+            return self.flush_replies(socket).await;
+        }
+        self.write_waiting(socket).await
+    }
+
+    /// The call's own deadline ends with the first page.
+    fn page_due(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.shared.limits.request_timeout_ms)
+    }
+}
