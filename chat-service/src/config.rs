@@ -148,7 +148,7 @@ impl Default for LaneConfig {
 pub struct QueryConfig {
     /// Entries of one page, at most.
     pub page_entries: u32,
-    /// Bytes of one page, at most; an entry that is larger comes alone.
+    /// Bytes of one page as a frame, in JSON or MessagePack, at most, and of a page of a list.
     pub page_bytes: usize,
     /// Conversations of one page, at most.
     pub page_conversations: u32,
@@ -158,6 +158,9 @@ pub struct QueryConfig {
     pub concurrent_syncs: usize,
     /// Reads of one user among them.
     pub syncs_per_user: usize,
+    /// Devices that wait for that, at most; further ones are told to come again. One that waits takes about 7 KB,
+    /// and its cursors.
+    pub waiting_syncs: usize,
 }
 
 impl Default for QueryConfig {
@@ -169,6 +172,7 @@ impl Default for QueryConfig {
             tail_entries: 50,
             concurrent_syncs: 64,
             syncs_per_user: 2,
+            waiting_syncs: 10_000,
         }
     }
 }

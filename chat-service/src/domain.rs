@@ -3,7 +3,10 @@
 pub mod content;
 pub mod conversation;
 pub mod entry;
+pub mod fold;
 pub mod letter;
 pub mod operation;
 pub mod plan;
+pub mod preview;
 pub mod share;
+pub mod walk;

@@ -3,10 +3,14 @@
 pub mod chosen;
 mod contacts;
 mod convert;
+mod cursor;
 pub mod dead_letters;
+mod entries;
 mod explain;
+mod lists;
 mod page;
 mod sync;
+mod waiting;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -26,9 +30,8 @@ use proto::id::{ConversationId, UserId};
 use tonic::{Request, Response, Status};
 
 use crate::config::QueryConfig;
-use crate::store::{ChatStore, ConversationView, ListPlace, Page, StoreError};
-use convert::{conversation_proto, member_proto, user_proto};
-use page::first_within;
+use crate::store::{ChatStore, ConversationView, StoreError};
+use convert::user_proto;
 
 /// Members shown with a conversation.
 const PREVIEW_MEMBERS: u32 = 8;
@@ -43,13 +46,16 @@ pub struct ChatQueries {
     store: Arc<dyn ChatStore>,
     config: QueryConfig,
     turns: sync::Turns,
+    /// Syncs that are read or wait for it.
+    open: waiting::OpenSyncs,
 }
 
 impl ChatQueries {
     /// Answers from a store.
     pub fn new(store: Arc<dyn ChatStore>, config: QueryConfig) -> Self {
         let turns = sync::Turns::new(&config);
-        Self { store, config, turns }
+        let open = waiting::OpenSyncs::new(&config);
+        Self { store, config, turns, open }
     }
 
     async fn member_view(
@@ -57,26 +63,40 @@ impl ChatQueries {
         user_id: &UserId,
         id: ConversationId,
     ) -> Result<ConversationView, Status> {
-        let view = self.store.conversation(user_id, id).await.map_err(unavailable)?;
+        let view = self.store.conversation(user_id, id).await.map_err(failed)?;
         view.ok_or_else(|| {
             Status::permission_denied(
                 "you are not a member of this conversation, or it does not exist",
             )
         })
     }
-
-    async fn with_members(&self, view: ConversationView) -> Result<Conversation, Status> {
-        let members =
-            self.store.members(view.id, None, PREVIEW_MEMBERS).await.map_err(unavailable)?;
-        Ok(conversation_proto(view, members))
-    }
 }
 
-/// The store is away; gateways tell clients to come again.
+/// A value of the asker that the database refuses is the asker's mistake; any other error means that the store
+/// is away, and gateways tell clients to come again.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
-fn unavailable(error: StoreError) -> Status {
+fn failed(error: StoreError) -> Status {
+    if error.is_askers() {
+        tracing::debug!(%error, "the database refuses a value of a question");
+        return Status::invalid_argument(
+            "a value cannot be stored or searched for: leave out odd characters",
+        );
+    }
     tracing::warn!(%error, "a question was not answered");
     Status::unavailable("the message store is away")
+}
+
+/// Longest text that is searched for, and longest id of a dead letter, in bytes.
+const MAX_TEXT_BYTES: usize = 256;
+
+/// Checks a text of a question before a database sees it: databases differ in what they refuse.
+fn text<'a>(what: &str, text: &'a str) -> Result<&'a str, Status> {
+    if text.len() > MAX_TEXT_BYTES || text.contains('\0') {
+        return Err(Status::invalid_argument(format!(
+            "{what}: at most {MAX_TEXT_BYTES} bytes without a NUL character"
+        )));
+    }
+    Ok(text)
 }
 
 fn user(text: &str) -> Result<UserId, Status> {
@@ -101,21 +121,7 @@ impl Chat for ChatQueries {
         &self,
         request: Request<ListConversationsRequest>,
     ) -> Result<Response<ListConversationsReply>, Status> {
-        let request = request.into_inner();
-        let user_id = user(&request.user_id)?;
-        let after = if request.after.is_empty() { None } else { Some(place(&request.after)?) };
-        let limit = request.limit.clamp(1, self.config.page_conversations);
-        let views =
-            self.store.conversations_of(&user_id, after, limit).await.map_err(unavailable)?;
-        let next = match views.last() {
-            Some(last) if views.len() == limit as usize => place_text(last),
-            _ => String::new(),
-        };
-        let mut conversations = Vec::with_capacity(views.len());
-        for view in views {
-            conversations.push(self.with_members(view).await?);
-        }
-        Ok(Response::new(ListConversationsReply { conversations, next }))
+        self.conversations(request.into_inner()).await.map(Response::new)
     }
 
     async fn get_conversation(
@@ -133,56 +139,14 @@ impl Chat for ChatQueries {
         &self,
         request: Request<ListMembersRequest>,
     ) -> Result<Response<ListMembersReply>, Status> {
-        let request = request.into_inner();
-        let id = conversation_id(&request.conversation_id)?;
-        self.member_view(&user(&request.user_id)?, id).await?;
-        let after = if request.after.is_empty() { None } else { Some(user(&request.after)?) };
-        let limit = request.limit.clamp(1, MAX_IDS as u32);
-        let members = self.store.members(id, after.as_ref(), limit).await.map_err(unavailable)?;
-        let next = match members.last() {
-            Some(last) if members.len() == limit as usize => last.user.id.to_string(),
-            _ => String::new(),
-        };
-        let members = members.into_iter().map(member_proto).collect();
-        Ok(Response::new(ListMembersReply { members, next }))
+        self.members(request.into_inner()).await.map(Response::new)
     }
 
     async fn read_entries(
         &self,
         request: Request<ReadEntriesRequest>,
     ) -> Result<Response<ReadEntriesReply>, Status> {
-        let request = request.into_inner();
-        let id = conversation_id(&request.conversation_id)?;
-        let view = self.member_view(&user(&request.user_id)?, id).await?;
-        let page = match (request.before_seq, request.after_seq) {
-            (0, 0) => Page::Before(u64::MAX),
-            (before, 0) => Page::Before(before),
-            (0, after) => Page::After(after),
-            _ => {
-                return Err(Status::invalid_argument("give `before_seq` or `after_seq`, not both"));
-            }
-        };
-        let limit = request.limit.clamp(1, self.config.page_entries);
-        let stored =
-            self.store.entries(id, page, view.me.from_seq, limit).await.map_err(unavailable)?;
-        let more = match page {
-            Page::Before(_) => {
-                stored.first().is_some_and(|first| first.entry.seq > view.me.from_seq.max(1))
-            }
-            Page::After(_) => stored.last().is_some_and(|last| last.entry.seq < view.head),
-        };
-        let (entries, is_all) = match page {
-            Page::After(_) => first_within(stored.into_iter(), self.config.page_bytes),
-            // Those nearest to what was asked for.
-            Page::Before(_) => {
-                let latest = stored.into_iter().rev();
-                let (mut entries, is_all) = first_within(latest, self.config.page_bytes);
-                entries.reverse();
-                (entries, is_all)
-            }
-        };
-        let more = more || !is_all;
-        Ok(Response::new(ReadEntriesReply { entries, head: view.head, more }))
+        self.entries(request.into_inner()).await.map(Response::new)
     }
 
     type SyncStream = Pin<Box<dyn Stream<Item = Result<SyncEvent, Status>> + Send>>;
@@ -193,6 +157,7 @@ impl Chat for ChatQueries {
     ) -> Result<Response<Self::SyncStream>, Status> {
         let request = request.into_inner();
         let user_id = user(&request.user_id)?;
+        let place = self.open.take()?;
         let stream = sync::stream(
             Arc::clone(&self.store),
             self.config.clone(),
@@ -200,13 +165,13 @@ impl Chat for ChatQueries {
             user_id,
             request,
         );
-        Ok(Response::new(Box::pin(stream)))
+        Ok(Response::new(Box::pin(place.kept_by(stream))))
     }
 
     async fn heads(&self, request: Request<HeadsRequest>) -> Result<Response<HeadsReply>, Status> {
         let users = users(&request.into_inner().user_ids)?;
-        let digests = self.store.head_digests(&users).await.map_err(unavailable)?;
-        let epoch = self.store.epoch().await.map_err(unavailable)?;
+        let digests = self.store.head_digests(&users).await.map_err(failed)?;
+        let epoch = self.store.epoch().await.map_err(failed)?;
         let conversations = digests.iter().map(|digest| digest.conversations()).collect();
         let digests = digests.into_iter().map(HeadsDigest::value).collect();
         Ok(Response::new(HeadsReply { digests, conversations, epoch }))
@@ -224,7 +189,7 @@ impl Chat for ChatQueries {
         request: Request<GetUsersRequest>,
     ) -> Result<Response<GetUsersReply>, Status> {
         let ids = users(&request.into_inner().user_ids)?;
-        let found = self.store.users(&ids).await.map_err(unavailable)?;
+        let found = self.store.users(&ids).await.map_err(failed)?;
         Ok(Response::new(GetUsersReply { users: found.into_iter().map(user_proto).collect() }))
     }
 
@@ -234,7 +199,8 @@ impl Chat for ChatQueries {
     ) -> Result<Response<GetUsersReply>, Status> {
         let request = request.into_inner();
         let limit = request.limit.clamp(1, 100);
-        let found = self.store.search_users(&request.prefix, limit).await.map_err(unavailable)?;
+        let prefix = text("prefix", &request.prefix)?;
+        let found = self.store.search_users(prefix, limit).await.map_err(failed)?;
         Ok(Response::new(GetUsersReply { users: found.into_iter().map(user_proto).collect() }))
     }
 
@@ -249,7 +215,7 @@ impl Chat for ChatQueries {
         let asked: Vec<UserId> =
             request.user_ids.iter().map(|text| user(text)).collect::<Result<_, _>>()?;
         let id = conversation_id(&request.conversation_id)?;
-        let among = self.store.members_among(id, &asked).await.map_err(unavailable)?;
+        let among = self.store.members_among(id, &asked).await.map_err(failed)?;
         let from_seqs: HashMap<UserId, u64> = among.members.into_iter().collect();
         let (indexes, from_seqs) = (0..)
             .zip(&asked)
@@ -264,18 +230,4 @@ impl Chat for ChatQueries {
     ) -> Result<Response<ContactsReply>, Status> {
         self.contacts_of(request.into_inner()).await.map(Response::new)
     }
-}
-
-/// `next` of a list: the last activity and the id, which is all that the order needs.
-fn place_text(view: &ConversationView) -> String {
-    let active_at_ms =
-        view.last_entry.as_ref().map_or(view.created_at_ms, |last| last.entry.created_at_ms);
-    format!("{active_at_ms}.{}", view.id)
-}
-
-fn place(text: &str) -> Result<ListPlace, Status> {
-    let parsed = text.split_once('.').and_then(|(active, id)| {
-        Some(ListPlace { active_at_ms: active.parse().ok()?, id: ConversationId::parse(id).ok()? })
-    });
-    parsed.ok_or_else(|| Status::invalid_argument("`after` is the `next` of the page before"))
 }

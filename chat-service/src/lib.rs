@@ -7,7 +7,7 @@ mod balance;
 pub mod config;
 pub mod directory;
 pub mod domain;
-mod grpc;
+pub mod grpc;
 pub mod lane;
 pub mod metrics;
 mod partition;

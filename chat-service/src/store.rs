@@ -12,12 +12,15 @@
 //! 7. The epoch belongs to the database and survives restarts.
 //! 8. A database that failed and came back is used again within seconds, whichever its error was: a connection
 //!    that met one serves no later call.
+//! 9. `entries` reads a page that fits its room, or one entry; `conversations_of` gives each conversation once in
+//!    a walk, whatever is appended meanwhile.
 
 pub mod among;
 pub mod chosen;
 mod connections;
 pub mod contacts;
 pub mod dead;
+mod fault;
 mod finding;
 pub mod postgres;
 pub mod probe;
@@ -33,6 +36,7 @@ use crate::domain::entry::{
     ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, Snapshot, StoredEntry,
     StoredOperation, UserRow,
 };
+use crate::domain::walk::{ListPlace, ListWalk};
 use among::AmongStore;
 use chosen::ChosenStore;
 use contacts::ContactStore;
@@ -95,7 +99,7 @@ pub struct ConversationView {
     pub me: MemberView,
     /// Messages by others after `me.read_seq`, counted to 1,000.
     pub unread: u32,
-    /// The newest entry.
+    /// The newest entry, its content as lists show it.
     pub last_entry: Option<StoredEntry>,
 }
 
@@ -123,13 +127,13 @@ pub enum Page {
     After(u64),
 }
 
-/// Place in a user's list of conversations: last activity and id of the last one seen.
+/// How much of a log is read at once, so that memory holds a page and not what lies in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListPlace {
-    /// Unix milliseconds of its last entry.
-    pub active_at_ms: u64,
-    /// Which.
-    pub id: ConversationId,
+pub struct Room {
+    /// Entries, at most.
+    pub entries: u32,
+    /// Bytes of them, at most; an entry that is larger comes alone.
+    pub bytes: usize,
 }
 
 /// The append side: what the partition workers need.
@@ -157,13 +161,13 @@ pub trait LogStore: Send + Sync + 'static {
 /// The asking side: what the gRPC service needs.
 #[async_trait]
 pub trait QueryStore: Send + Sync + 'static {
-    /// A user's conversations, most recently active first.
+    /// A user's conversations with their places, most recently active first: as of now, or going on with a walk.
     async fn conversations_of(
         &self,
         user_id: &UserId,
-        after: Option<ListPlace>,
+        walk: Option<&ListWalk>,
         limit: u32,
-    ) -> Result<Vec<ConversationView>, StoreError>;
+    ) -> Result<Vec<(ListPlace, ConversationView)>, StoreError>;
 
     /// One conversation as a member sees it; `None` for anybody else.
     async fn conversation(
@@ -186,7 +190,7 @@ pub trait QueryStore: Send + Sync + 'static {
         id: ConversationId,
         page: Page,
         from_seq: u64,
-        limit: u32,
+        room: Room,
     ) -> Result<Vec<StoredEntry>, StoreError>;
 
     /// Of every conversation of a user: id, head, first visible seq.

@@ -38,7 +38,14 @@ impl Rig {
             Some(deadline) => deadline.to_str().unwrap().to_owned(),
             None => "none".to_owned(),
         };
-        let router = Router::new().route("/deadline", post(told));
+        let said =
+            |code: Code| move || async move { Status::new(code, "said").into_http::<Body>() };
+        let router = Router::new()
+            .route("/deadline", post(told))
+            .route("/unavailable", post(said(Code::Unavailable)))
+            .route("/invalid", post(said(Code::InvalidArgument)))
+            .route("/internal", post(said(Code::Internal)))
+            .route("/late", post(said(Code::DeadlineExceeded)));
         let stop = self.stop.clone();
         self.tasks.spawn("server", async move {
             serve(Routes::from(router), Incoming::Tcp(listener), stop).await.unwrap();
@@ -46,7 +53,11 @@ impl Rig {
     }
 
     async fn call(&self, deadline: Option<&str>) -> Result<String, String> {
-        let mut request = http::Request::post("/deadline").body(Body::empty()).unwrap();
+        self.call_path("/deadline", deadline).await
+    }
+
+    async fn call_path(&self, path: &str, deadline: Option<&str>) -> Result<String, String> {
+        let mut request = http::Request::post(path).body(Body::empty()).unwrap();
         if let Some(deadline) = deadline {
             request.headers_mut().insert("grpc-timeout", deadline.parse().unwrap());
         }
@@ -116,6 +127,31 @@ async fn a_service_that_is_away_is_asked_less_often_and_found_when_it_is_back() 
         assert!(started.elapsed() < DEADLINE, "{error}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn only_a_missing_answer_opens_the_circuit() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = GrpcClientConfig {
+        breaker_failures: 3,
+        breaker_open_ms: 60_000,
+        ..GrpcClientConfig::default()
+    };
+    let rig = Rig::of(listener.local_addr().unwrap(), &config);
+    rig.serve(listener);
+    rig.call(None).await.unwrap();
+    for path in ["/unavailable", "/invalid", "/internal"] {
+        for _ in 0..10 {
+            assert_eq!(rig.call_path(path, None).await, Err("said".to_owned()), "{path}");
+        }
+    }
+    rig.call(None).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(rig.call_path("/late", None).await, Err("said".to_owned()));
+    }
+    let refused = rig.call(None).await.unwrap_err();
+    assert!(refused.contains("asked again soon"), "{refused}");
     rig.end().await;
 }
 

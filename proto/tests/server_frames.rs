@@ -154,7 +154,15 @@ proptest! {
     fn a_page_keeps_its_entries_in_order(entries in prop::collection::vec(entry(), 0..10), head in any::<u64>()) {
         let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
         let conversation_id = ConversationId(uuid::Uuid::nil());
-        let page = SyncPage { conversation_id, entries, head, more: true, reset: false };
+        let page = SyncPage {
+            conversation_id,
+            entries,
+            head,
+            more: true,
+            reset: false,
+            skipped_before: None,
+            gone: false,
+        };
         let json = to_json(&page);
         let read: SyncPage = serde_json::from_slice(&json).unwrap();
         prop_assert_eq!(read.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), ids);

@@ -36,6 +36,10 @@ export interface SyncPage {
   head: number;
   more: boolean;
   reset: boolean;
+  /** On the first page of a tail: entries before this one are not in this sync. */
+  skipped_before?: number;
+  /** This user is no member any more; comes with `reset` and without entries. */
+  gone?: boolean;
 }
 
 export interface Receipt {

@@ -10,7 +10,7 @@ use proto::chat::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{MAX_IDS, unavailable, user, users};
+use super::{MAX_IDS, failed, user, users};
 use crate::store::ChatStore;
 
 /// Longest status that is kept.
@@ -39,7 +39,8 @@ impl ChosenStatuses for ChosenDesk {
         // Of a user who is named twice the last one counts.
         let mut by_user = HashMap::with_capacity(chosen.len());
         for ChosenStatus { user_id, status } in chosen {
-            if status.is_empty() || status.len() > STATUS_BYTES || !status.is_ascii() {
+            let is_word = status.bytes().all(|byte| byte.is_ascii_graphic());
+            if status.is_empty() || status.len() > STATUS_BYTES || !is_word {
                 return Err(Status::invalid_argument("`status` is a word of at most 32 letters"));
             }
             by_user.insert(user(&user_id)?, status);
@@ -48,7 +49,7 @@ impl ChosenStatuses for ChosenDesk {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let chosen: Vec<_> = by_user.into_iter().collect();
             let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-            self.0.keep_chosen(&chosen, now_ms).await.map_err(unavailable)?;
+            self.0.keep_chosen(&chosen, now_ms).await.map_err(failed)?;
         }
         Ok(Response::new(KeepChosenReply {}))
     }
@@ -58,7 +59,7 @@ impl ChosenStatuses for ChosenDesk {
         request: Request<ReadChosenRequest>,
     ) -> Result<Response<ReadChosenReply>, Status> {
         let users = users(&request.into_inner().user_ids)?;
-        let chosen = self.0.chosen(&users).await.map_err(unavailable)?;
+        let chosen = self.0.chosen(&users).await.map_err(failed)?;
         let status = |(user_id, status): (proto::id::UserId, String)| ChosenStatus {
             user_id: user_id.to_string(),
             status,

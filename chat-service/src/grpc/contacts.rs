@@ -4,7 +4,7 @@ use proto::chat::{ContactList, ContactsReply, ContactsRequest};
 use proto::id::UserId;
 use tonic::Status;
 
-use super::{ChatQueries, unavailable, users};
+use super::{ChatQueries, failed, users};
 use crate::store::contacts::{ContactsBound, ContactsOf, ContactsPage};
 
 /// Contacts of all users in one answer.
@@ -34,7 +34,7 @@ impl ChatQueries {
                 Ok(ContactsOf { user_id, after })
             })
             .collect::<Result<Vec<_>, Status>>()?;
-        let pages = self.store.contacts(&asked, bound).await.map_err(unavailable)?;
+        let pages = self.store.contacts(&asked, bound).await.map_err(failed)?;
         Ok(ContactsReply { lists: pages.into_iter().map(list).collect() })
     }
 }

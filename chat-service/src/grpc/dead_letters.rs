@@ -11,12 +11,15 @@ use proto::chat::{
 };
 use tonic::{Request, Response, Status};
 
-use super::unavailable;
+use super::lists::Fill;
+use super::{cursor, failed, text};
 use crate::domain::letter::{DeadLetter, LetterKind};
 use crate::store::ChatStore;
 
 /// Letters of one page.
 const MAX_LETTERS: u32 = 200;
+/// Bytes of one page.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// The gRPC service.
 pub struct DeadLetterDesk {
@@ -31,7 +34,7 @@ impl DeadLetterDesk {
     }
 
     async fn letter(&self, id: &str) -> Result<DeadLetter, Status> {
-        let letter = self.store.dead_letter(id).await.map_err(unavailable)?;
+        let letter = self.store.dead_letter(text("id", id)?).await.map_err(failed)?;
         letter.ok_or_else(|| Status::not_found("there is no dead letter with this id"))
     }
 }
@@ -44,15 +47,19 @@ impl DeadLetters for DeadLetterDesk {
     ) -> Result<Response<ListDeadReply>, Status> {
         let request = request.into_inner();
         let limit = request.limit.clamp(1, MAX_LETTERS);
-        let after = if request.after.is_empty() { None } else { Some(place(&request.after)?) };
-        let letters = self.store.dead_letters(after, limit).await.map_err(unavailable)?;
-        let next = match letters.last() {
-            Some((last, _)) if letters.len() == limit as usize => {
-                format!("{}:{}", last.last_at_ms, last.id)
-            }
-            _ => String::new(),
-        };
-        let letters = letters.into_iter().map(|(letter, bytes)| shown(letter, bytes)).collect();
+        let after = cursor::letter(&request.after)?;
+        let found = self.store.dead_letters(after, limit + 1).await.map_err(failed)?;
+        let count = found.len();
+        let mut fill = Fill::new(PAGE_BYTES);
+        let letters: Vec<LetterProto> = found
+            .into_iter()
+            .take(limit as usize)
+            .map(|(letter, bytes)| shown(letter, bytes))
+            .take_while(|letter| fill.takes(letter))
+            .collect();
+        let last = letters.last().filter(|_| count > letters.len());
+        let next =
+            last.map(|last| cursor::of_letter(last.first_at_ms, &last.id)).unwrap_or_default();
         Ok(Response::new(ListDeadReply { letters, next }))
     }
 
@@ -84,7 +91,7 @@ impl DeadLetters for DeadLetterDesk {
             Status::unavailable(format!("the letter stays: {error}; try again"))
         })?;
         // Not when it is back already: then it was put aside again, and counted up.
-        self.store.drop_dead(&letter.id, Some(letter.times)).await.map_err(unavailable)?;
+        self.store.drop_dead(&letter.id, Some(letter.times)).await.map_err(failed)?;
         tracing::info!(id = letter.id, "a dead letter is replayed");
         Ok(Response::new(DeadLetterDone {}))
     }
@@ -94,18 +101,12 @@ impl DeadLetters for DeadLetterDesk {
         request: Request<DeadLetterRequest>,
     ) -> Result<Response<DeadLetterDone>, Status> {
         let id = request.into_inner().id;
-        if !self.store.drop_dead(&id, None).await.map_err(unavailable)? {
+        if !self.store.drop_dead(text("id", &id)?, None).await.map_err(failed)? {
             return Err(Status::not_found("there is no dead letter with this id"));
         }
         tracing::info!(id, "a dead letter is dropped");
         Ok(Response::new(DeadLetterDone {}))
     }
-}
-
-fn place(text: &str) -> Result<(u64, String), Status> {
-    text.split_once(':')
-        .and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())))
-        .ok_or_else(|| Status::invalid_argument("`after` is `next` of the page before"))
 }
 
 fn shown(letter: DeadLetter, body_bytes: u64) -> LetterProto {

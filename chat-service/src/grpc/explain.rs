@@ -5,8 +5,8 @@ use proto::id::ConversationId;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{ChatQueries, conversation_id, unavailable, user};
-use crate::store::{MemberView, Page};
+use super::{ChatQueries, conversation_id, cursor, failed, user};
+use crate::store::{MemberView, Page, Room};
 
 /// Members of one page.
 const MAX_MEMBERS: u32 = 1_000;
@@ -15,12 +15,13 @@ impl ChatQueries {
     pub(super) async fn explained(&self, request: ExplainRequest) -> Result<ExplainReply, Status> {
         let (id, seq) = self.place(&request).await?;
         let page = Page::After(seq.saturating_sub(1));
-        let found = self.store.entries(id, page, 0, 1).await.map_err(unavailable)?;
+        let one = Room { entries: 1, bytes: 0 };
+        let found = self.store.entries(id, page, 0, one).await.map_err(failed)?;
         let Some(entry) = found.into_iter().next().filter(|found| found.entry.seq == seq) else {
             return Err(Status::not_found("no such entry is stored"));
         };
-        let head = self.store.entries(id, Page::Before(u64::MAX >> 1), 0, 1).await;
-        let head = head.map_err(unavailable)?.last().map_or(seq, |last| last.entry.seq);
+        let head = self.store.entries(id, Page::Before(u64::MAX), 0, one).await;
+        let head = head.map_err(failed)?.last().map_or(seq, |last| last.entry.seq);
         let (members, next) = self.side(id, &request).await?;
         let members = members
             .into_iter()
@@ -53,16 +54,17 @@ impl ChatQueries {
     ) -> Result<(Vec<MemberView>, String), Status> {
         if !request.user_id.is_empty() {
             let view = self.store.conversation(&user(&request.user_id)?, id).await;
-            let view = view.map_err(unavailable)?;
+            let view = view.map_err(failed)?;
             return Ok((view.map(|view| view.me).into_iter().collect(), String::new()));
         }
-        let after = if request.after.is_empty() { None } else { Some(user(&request.after)?) };
-        let limit = request.limit.clamp(1, MAX_MEMBERS);
-        let members = self.store.members(id, after.as_ref(), limit).await.map_err(unavailable)?;
-        let next = match members.last() {
-            Some(last) if members.len() == limit as usize => last.user.id.to_string(),
-            _ => String::new(),
-        };
+        let after = cursor::user(&request.after)?;
+        let limit = request.limit.clamp(1, MAX_MEMBERS) as usize;
+        let members = self.store.members(id, after.as_ref(), limit as u32 + 1).await;
+        let mut members = members.map_err(failed)?;
+        let is_all = members.len() <= limit;
+        members.truncate(limit);
+        let last = members.last().filter(|_| !is_all);
+        let next = last.map(|last| cursor::of_user(&last.user.id)).unwrap_or_default();
         Ok((members, next))
     }
 
@@ -72,7 +74,7 @@ impl ChatQueries {
         }
         let id = Uuid::from_slice(&request.id)
             .map_err(|_| Status::invalid_argument("id: not a UUID"))?;
-        let place = self.store.find_entry(id).await.map_err(unavailable)?;
+        let place = self.store.find_entry(id).await.map_err(failed)?;
         place.ok_or_else(|| Status::not_found("nothing is stored under this id"))
     }
 }

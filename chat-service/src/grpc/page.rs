@@ -1,50 +1,151 @@
-//! Entries on the wire, no more of them at once than one answer should hold. No I/O.
+//! Entries on the wire, no more of them at once than one frame holds. No I/O.
 
 use bytes::Bytes;
+use proto::frame::msgpack::heaviest;
 
 use super::convert::entry_json;
 use crate::domain::entry::StoredEntry;
+use crate::domain::preview::preview;
+use crate::store::Page;
 
-/// Entries in order, as pages of at most so many bytes; an entry that is larger is a page of its own.
-pub(super) fn within(stored: Vec<StoredEntry>, bytes: usize) -> impl Iterator<Item = Vec<Bytes>> {
-    by_size(stored.into_iter().map(entry_json), bytes)
+/// What a frame has around its entries, in JSON or MessagePack.
+const AROUND_BYTES: usize = 320;
+/// The smallest page that is asked for.
+const LEAST_BYTES: usize = 8 << 10;
+/// Mentions that are kept of an entry that is larger than a page.
+const MENTIONS: usize = 8;
+
+/// Bytes of one page: as configured, or fewer where the asker's frames are smaller.
+pub(super) fn page_bytes(configured: usize, asked: u32) -> usize {
+    match asked {
+        0 => configured,
+        asked => configured.min(asked as usize),
+    }
+    .max(LEAST_BYTES)
 }
 
-/// As many of these as fit into so many bytes, at least one; and whether all did.
-pub(super) fn first_within(
-    entries: impl Iterator<Item = StoredEntry>,
-    bytes: usize,
-) -> (Vec<Bytes>, bool) {
-    let mut pages = by_size(entries.map(entry_json), bytes);
-    let first = pages.next().unwrap_or_default();
-    (first, pages.next().is_none())
+/// Entries by ascending seq, as many as fit into a page.
+#[derive(Debug, Default)]
+pub(super) struct Fitting {
+    /// Each a frame `entry` as JSON.
+    pub(super) entries: Vec<Bytes>,
+    /// The seqs of the first and the last.
+    pub(super) seqs: Option<(u64, u64)>,
 }
 
-fn by_size(entries: impl Iterator<Item = Bytes>, bytes: usize) -> impl Iterator<Item = Vec<Bytes>> {
-    let mut entries = entries.peekable();
-    std::iter::from_fn(move || {
-        let first = entries.next()?;
-        let mut size = first.len();
-        let mut page = vec![first];
-        while let Some(next) = entries.next_if(|next| size + next.len() <= bytes) {
-            size += next.len();
-            page.push(next);
+/// Those nearest to where the page begins that fit into a frame of so many bytes; at least one. An entry that
+/// alone is larger than a frame is one that an earlier version took up: it is shown as lists show it.
+pub(super) fn fitting(stored: Vec<StoredEntry>, page: Page, bytes: usize) -> Fitting {
+    let room = bytes.saturating_sub(AROUND_BYTES);
+    let is_backwards = matches!(page, Page::Before(_));
+    let mut fitting = Fitting::default();
+    let mut used = 0;
+    let mut stored = stored.into_iter();
+    let mut next = || if is_backwards { stored.next_back() } else { stored.next() };
+    while let Some(entry) = next() {
+        let seq = entry.entry.seq;
+        let mut json = Bytes::new();
+        let mut weight = usize::MAX;
+        if entry.entry.content.len() <= room {
+            json = entry_json(entry.clone());
+            weight = heaviest(&json) + 1;
         }
-        Some(page)
-    })
+        if weight > room {
+            tracing::warn!(
+                conversation.id = %entry.entry.conversation_id,
+                seq,
+                limit = "queries.page_bytes",
+                page_bytes = bytes,
+                "an entry is larger than a page: it is shown cut"
+            );
+            json = entry_json(cut(entry));
+            weight = heaviest(&json) + 1;
+        }
+        if used + weight > room && !fitting.entries.is_empty() {
+            break;
+        }
+        used += weight;
+        fitting.entries.push(json);
+        let (first, last) = fitting.seqs.unwrap_or((seq, seq));
+        fitting.seqs = Some((first.min(seq), last.max(seq)));
+    }
+    if is_backwards {
+        fitting.entries.reverse();
+    }
+    fitting
+}
+
+fn cut(mut stored: StoredEntry) -> StoredEntry {
+    stored.entry.content = preview(&stored.entry.content, false);
+    stored.entry.extra = None;
+    stored.entry.mentions.truncate(MENTIONS);
+    stored
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::entry::EntryRow;
+    use proto::frame::msgpack::from_json;
+    use proto::id::{ClientId, ConversationId, EntryId, UserId};
+
+    fn stored(seq: u64, content: String) -> StoredEntry {
+        let entry = EntryRow {
+            conversation_id: ConversationId::generate(),
+            seq,
+            id: EntryId::generate(),
+            kind: "text".to_owned(),
+            sender_id: UserId::parse("ann").unwrap(),
+            client_id: ClientId::generate(),
+            digest: 0,
+            content,
+            reply_to: None,
+            mentions: Vec::new(),
+            is_important: false,
+            extra: None,
+            created_at_ms: 1,
+        };
+        StoredEntry { entry, sender_name: "\u{1}".repeat(100), sender_avatar: String::new() }
+    }
+
+    fn frame(fitting: &Fitting) -> Vec<u8> {
+        let mut json = br#"{"entries":["#.to_vec();
+        json.extend(fitting.entries.join(&b','));
+        json.extend(b"]}");
+        json
+    }
 
     #[test]
-    fn a_page_holds_what_fits_and_never_nothing() {
-        let entries = [3_usize, 4, 4, 20, 1, 1, 8].map(|length| Bytes::from(vec![b'x'; length]));
-        let pages: Vec<Vec<usize>> = by_size(entries.into_iter(), 10)
-            .map(|page| page.iter().map(Bytes::len).collect())
-            .collect();
-        assert_eq!(pages, [vec![3, 4], vec![4], vec![20], vec![1, 1, 8]]);
-        assert_eq!(by_size(std::iter::empty(), 10).count(), 0);
+    fn a_page_as_a_frame_stays_below_its_bytes_in_both_encodings_whatever_it_holds() {
+        let bytes = 64 << 10;
+        let contents = [
+            r#"{"text":"x"}"#.to_owned(),
+            format!(r#"{{"text":"{}"}}"#, "x".repeat(20_000)),
+            format!(r#"{{"text":"x","f":[{}1e5]}}"#, "1.5,".repeat(5_000)),
+            format!(r#"{{"text":"{}"}}"#, "\\u0001".repeat(3_000)),
+            format!(r#"{{"text":"{}"}}"#, "y".repeat(900_000)),
+        ];
+        for page in [Page::After(0), Page::Before(99)] {
+            for content in &contents {
+                let given: Vec<_> = (1..=60).map(|seq| stored(seq, content.clone())).collect();
+                let fitting = fitting(given, page, bytes);
+                let json = frame(&fitting);
+                assert!(json.len() + 200 <= bytes && !fitting.entries.is_empty(), "{}", json.len());
+                let packed = from_json(&json).unwrap();
+                assert!(packed.len() + 200 <= bytes, "{}", packed.len());
+                let (first, last) = fitting.seqs.unwrap();
+                assert_eq!(last - first + 1, fitting.entries.len() as u64);
+                assert!(if page == Page::After(0) { first == 1 } else { last == 60 });
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_larger_than_a_page_is_shown_cut() {
+        let given = vec![stored(1, format!(r#"{{"text":"{}"}}"#, "y".repeat(900_000)))];
+        let fitting = fitting(given, Page::After(0), 64 << 10);
+        let shown: serde_json::Value = serde_json::from_slice(&fitting.entries[0]).unwrap();
+        assert_eq!(shown["content"]["text"], "y".repeat(200));
+        assert_eq!(shown["content"]["is_cut"], true);
     }
 }

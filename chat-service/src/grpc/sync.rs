@@ -1,7 +1,8 @@
 //! Sync: all that a device lacks, conversation by conversation, page by page.
 //!
-//! Recovery is all or nothing: a cursor that means nothing here is answered with `reset` and the tail,
-//! never with silence. Reads the same database that appends go to.
+//! Recovery is all or nothing: a cursor that means nothing here is answered with `reset` and the tail, one of a
+//! conversation that the user is no member of with `gone`, and a tail says before which entry something is left
+//! out. Nothing is missing in silence. Reads the same database that appends go to.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,10 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::page::within;
-use super::unavailable;
+use super::failed;
+use super::page::{fitting, page_bytes};
 use crate::config::QueryConfig;
-use crate::store::{ChatStore, Page};
+use crate::store::{ChatStore, Page, Room};
 
 /// Pages made ahead of a reader.
 const AHEAD: usize = 2;
@@ -83,37 +84,52 @@ struct Session {
 }
 
 /// Where one conversation goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Start {
     after: u64,
     reset: bool,
+    /// The member may see what is at or before `after`, and this sync does not bring it.
+    skips: bool,
 }
 
 impl Session {
     async fn run(&self, request: SyncRequest) -> Result<(), Status> {
         let turn = self.turns.take(&self.user_id).await;
-        let epoch = self.store.epoch().await.map_err(unavailable)?;
+        let epoch = self.store.epoch().await.map_err(failed)?;
         let is_same_epoch = request.epoch.is_empty() || request.epoch == epoch;
-        let cursors: HashMap<ConversationId, u64> = request
+        let mut cursors: HashMap<ConversationId, u64> = request
             .cursors
             .iter()
             .filter_map(|cursor| {
                 Some((ConversationId::from_bytes(&cursor.conversation_id).ok()?, cursor.seq))
             })
             .collect();
-        let page_entries = match request.page_entries {
-            0 => self.config.page_entries,
-            wanted => wanted.min(self.config.page_entries),
+        let most = self.config.page_entries.max(1);
+        let room = Room {
+            entries: if request.page_entries == 0 { most } else { request.page_entries.min(most) },
+            bytes: page_bytes(self.config.page_bytes, request.page_bytes),
         };
-        let mut heads = self.store.heads(&self.user_id).await.map_err(unavailable)?;
+        let mut heads = self.store.heads(&self.user_id).await.map_err(failed)?;
         drop(turn);
         if let Ok(only) = ConversationId::from_bytes(&request.only) {
             heads.retain(|(id, _, _)| *id == only);
+            cursors.retain(|id, _| *id == only);
         }
         for (id, head, from_seq) in &heads {
-            let start = self.start(cursors.get(id).copied(), *head, *from_seq, is_same_epoch);
-            if let Some(start) = start {
-                self.pages(*id, *head, *from_seq, start, page_entries).await?;
+            let cursor = cursors.remove(id);
+            if let Some(start) = self.start(cursor, *head, *from_seq, is_same_epoch) {
+                self.pages(*id, *head, *from_seq, start, room).await?;
             }
+        }
+        // What is left of the cursors is of conversations that the user is no member of.
+        for id in cursors.into_keys() {
+            let gone = SyncPage {
+                conversation_id: id.to_bytes(),
+                reset: true,
+                gone: true,
+                ..SyncPage::default()
+            };
+            self.send(Event::Page(gone)).await?;
         }
         let done = SyncDone { epoch, conversations: heads.len() as u32 };
         self.send(Event::Done(done)).await
@@ -127,57 +143,56 @@ impl Session {
         from_seq: u64,
         is_same_epoch: bool,
     ) -> Option<Start> {
-        let tail = head
-            .saturating_sub(u64::from(self.config.tail_entries))
-            .max(from_seq.saturating_sub(1));
+        let before_all = from_seq.saturating_sub(1);
+        let tail = head.saturating_sub(u64::from(self.config.tail_entries)).max(before_all);
+        let tail = |reset| Some(Start { after: tail, reset, skips: tail > before_all });
         match cursor {
             Some(seq) if is_same_epoch && seq == head => None,
-            Some(seq) if is_same_epoch && seq < head => Some(Start { after: seq, reset: false }),
+            // Between the cursor and what the member may see lies what it must not: it left and came back.
+            Some(seq) if is_same_epoch && seq < before_all => tail(true),
+            Some(seq) if is_same_epoch && seq < head => {
+                Some(Start { after: seq, reset: false, skips: false })
+            }
             // Beyond the head, or of another database.
-            Some(_) => Some(Start { after: tail, reset: true }),
+            Some(_) => tail(true),
             None if head == 0 => None,
-            None => Some(Start { after: tail, reset: false }),
+            None => tail(false),
         }
     }
 
     async fn pages(
         &self,
         id: ConversationId,
-        head: u64,
+        mut head: u64,
         from_seq: u64,
         start: Start,
-        page_entries: u32,
+        room: Room,
     ) -> Result<(), Status> {
-        let mut after = start.after;
-        let mut reset = start.reset;
+        let Start { mut after, mut reset, skips } = start;
+        let mut skipped_before = if skips { after + 1 } else { 0 };
         loop {
+            let page = Page::After(after);
             let turn = self.turns.take(&self.user_id).await;
-            let stored = self
-                .store
-                .entries(id, Page::After(after), from_seq, page_entries)
-                .await
-                .map_err(unavailable)?;
+            let stored = self.store.entries(id, page, from_seq, room).await.map_err(failed)?;
             drop(turn);
-            let last = stored.last().map_or(after, |stored| stored.entry.seq);
-            let head = head.max(last);
-            let more = stored.len() == page_entries as usize && last < head;
-            let mut pages = within(stored, self.config.page_bytes).peekable();
-            loop {
-                let entries = pages.next().unwrap_or_default();
-                let is_last = pages.peek().is_none();
-                let conversation_id = id.to_bytes();
-                let more = more || !is_last;
-                let page = SyncPage { conversation_id, entries, head, more, reset };
-                self.send(Event::Page(page)).await?;
-                reset = false;
-                if is_last {
-                    break;
-                }
-            }
+            head = head.max(stored.last().map_or(0, |last| last.entry.seq));
+            let fitting = fitting(stored, page, room.bytes);
+            let more = fitting.seqs.is_some_and(|(_, last)| last < head);
+            after = fitting.seqs.map_or(after, |(_, last)| last);
+            self.send(Event::Page(SyncPage {
+                conversation_id: id.to_bytes(),
+                entries: fitting.entries,
+                head,
+                more,
+                reset,
+                skipped_before,
+                gone: false,
+            }))
+            .await?;
             if !more {
                 return Ok(());
             }
-            after = last;
+            (reset, skipped_before) = (false, 0);
         }
     }
 

@@ -30,7 +30,8 @@ pub trait DeadStore: Send + Sync + 'static {
     /// Keeps a letter; false when there are `limit` others.
     async fn keep_dead(&self, letter: &DeadLetter, limit: u64) -> Result<bool, StoreError>;
 
-    /// Letters by last time, newest first, after a place (last time, id); without their bodies.
+    /// Letters by first time, which never changes, newest first, after a place (first time, id); without their
+    /// bodies.
     async fn dead_letters(
         &self,
         after: Option<(u64, String)>,
@@ -59,8 +60,8 @@ pub(super) const LIST: &str = "
 SELECT id, kind, reason, bus_partition, user_id, conversation_id, client_id, times, first_at_ms, last_at_ms,
     CAST(length(body) AS bigint) AS body_bytes
 FROM dead_letters
-WHERE tenant = $1 AND (last_at_ms < $2 OR (last_at_ms = $2 AND id > $3))
-ORDER BY last_at_ms DESC, id LIMIT $4";
+WHERE tenant = $1 AND (first_at_ms < $2 OR (first_at_ms = $2 AND id > $3))
+ORDER BY first_at_ms DESC, id LIMIT $4";
 
 pub(super) const KEEP: &str = "
 INSERT INTO dead_letters (tenant, id, kind, reason, bus_partition, user_id, conversation_id, client_id, body,
@@ -114,10 +115,10 @@ macro_rules! dead_store {
                 after: Option<(u64, String)>,
                 limit: u32,
             ) -> Result<Vec<(crate::domain::letter::DeadLetter, u64)>, StoreError> {
-                let (last_at_ms, id) = after.unwrap_or((i64::MAX as u64, String::new()));
+                let (first_at_ms, id) = after.unwrap_or((i64::MAX as u64, String::new()));
                 let rows = sqlx::query(dead::LIST)
                     .bind(DEFAULT_TENANT)
-                    .bind(last_at_ms as i64)
+                    .bind(first_at_ms as i64)
                     .bind(id)
                     .bind(i64::from(limit))
                     .fetch_all(&self.$readers)

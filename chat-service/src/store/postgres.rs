@@ -7,6 +7,7 @@ mod among;
 mod append;
 mod chosen;
 mod contacts;
+mod names;
 mod replicas;
 mod settings;
 pub mod statistics;
@@ -19,10 +20,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row};
 
 use super::connections::Connections;
-use super::{
-    ConversationView, ListPlace, MemberView, Page, StoreError, dead, finding, probe, reading,
-};
+use super::{ConversationView, MemberView, Page, Room, StoreError, dead, finding, probe, reading};
 use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
+use crate::domain::walk::{ListPlace, ListWalk};
 
 pub use settings::DatabaseConfig;
 
@@ -37,10 +37,12 @@ pub struct PostgresStore {
 
 /// How ids and lists are handed over.
 mod dialect {
+    use proto::id::ConversationId;
     use sqlx::Row;
     use uuid::Uuid;
 
     pub(super) const IN_SECOND_LIST: &str = "= ANY($2)";
+    pub(super) const NOT_IN_SIXTH_LIST: &str = "<> ALL($6)";
 
     pub(super) fn id(id: Uuid) -> Uuid {
         id
@@ -48,6 +50,10 @@ mod dialect {
 
     pub(super) fn uuid(row: &sqlx::postgres::PgRow, column: &str) -> Result<Uuid, sqlx::Error> {
         row.try_get(column)
+    }
+
+    pub(super) fn ids(ids: &[ConversationId]) -> Vec<Uuid> {
+        ids.iter().map(|id| id.0).collect()
     }
 
     pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

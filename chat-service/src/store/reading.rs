@@ -3,75 +3,12 @@
 //! Postgres and SQLite understand the same text but for lists and ids. An adapter supplies a module
 //! `dialect` for those and calls [`query_store!`].
 
-/// What a list or a single conversation shows. The head is read from the log's own key: there is no
-/// counter that could disagree with it.
-pub(super) const CONVERSATION_VIEW: &str = "
-SELECT c.id, CAST(c.kind AS bigint) AS kind, c.title, c.created_at_ms AS made_at_ms,
-    (SELECT count(*) FROM members x
-        WHERE x.tenant = c.tenant AND x.conversation_id = c.id) AS member_count,
-    CAST(m.role AS bigint) AS role, m.from_seq, m.delivered_seq, m.read_seq,
-    (SELECT count(*) FROM (SELECT 1 FROM entries u
-        WHERE u.tenant = c.tenant AND u.conversation_id = c.id AND u.seq > m.read_seq
-            AND u.sender_id <> m.user_id AND u.kind <> 'system' LIMIT 1000) n) AS unread,
-    e.seq, e.id AS entry_id, e.kind AS entry_kind, e.sender_id, e.client_id, e.content, e.reply_to,
-    e.mentions, e.is_important, e.extra, e.created_at_ms,
-    COALESCE(s.name, '') AS sender_name, COALESCE(s.avatar, '') AS sender_avatar,
-    COALESCE(i.name, '') AS my_name, COALESCE(i.avatar, '') AS my_avatar
-FROM members m
-JOIN conversations c ON c.tenant = m.tenant AND c.id = m.conversation_id
-LEFT JOIN entries e ON e.tenant = c.tenant AND e.conversation_id = c.id
-    AND e.seq = (SELECT max(h.seq) FROM entries h WHERE h.tenant = c.tenant AND h.conversation_id = c.id)
-LEFT JOIN users s ON s.tenant = e.tenant AND s.id = e.sender_id
-LEFT JOIN users i ON i.tenant = m.tenant AND i.id = m.user_id
-WHERE m.tenant = $1 AND m.user_id = $2";
+mod sql;
 
-/// An entry with its sender's present name.
-pub(super) const ENTRY: &str = "
-SELECT e.conversation_id, e.seq, e.id AS entry_id, e.kind AS entry_kind, e.sender_id, e.client_id, e.content,
-    e.reply_to, e.mentions, e.is_important, e.extra, e.created_at_ms,
-    COALESCE(s.name, '') AS sender_name, COALESCE(s.avatar, '') AS sender_avatar
-FROM entries e
-LEFT JOIN users s ON s.tenant = e.tenant AND s.id = e.sender_id
-WHERE e.tenant = $1 AND e.conversation_id = $2 AND e.seq >= $3";
+pub(super) use sql::*;
 
-/// Of every conversation of a user: one index look-up each.
-pub(super) const HEADS: &str = "
-SELECT m.conversation_id, m.from_seq,
-    COALESCE((SELECT max(e.seq) FROM entries e
-        WHERE e.tenant = m.tenant AND e.conversation_id = m.conversation_id), 0) AS head
-FROM members m WHERE m.tenant = $1 AND m.user_id = $2";
-
-/// The same of many users; the list of users is appended.
-pub(super) const HEADS_OF: &str = "
-SELECT m.user_id, m.conversation_id,
-    COALESCE((SELECT max(e.seq) FROM entries e
-        WHERE e.tenant = m.tenant AND e.conversation_id = m.conversation_id), 0) AS head
-FROM members m WHERE m.tenant = $1 AND m.user_id ";
-
-pub(super) const MEMBERS: &str = "
-SELECT m.user_id, CAST(m.role AS bigint) AS role, m.from_seq, m.delivered_seq, m.read_seq,
-    COALESCE(u.name, '') AS name, COALESCE(u.avatar, '') AS avatar
-FROM members m LEFT JOIN users u ON u.tenant = m.tenant AND u.id = m.user_id
-WHERE m.tenant = $1 AND m.conversation_id = $2 AND m.user_id > $3
-ORDER BY m.user_id LIMIT $4";
-
-pub(super) const SEARCH_USERS: &str = r"
-SELECT id, name, avatar FROM users
-WHERE tenant = $1 AND (lower(id) LIKE $2 ESCAPE '\' OR lower(name) LIKE $2 ESCAPE '\')
-ORDER BY id LIMIT $3";
-
-/// A prefix as a LIKE pattern, with its own wildcards made harmless.
-pub(super) fn like_prefix(prefix: &str) -> String {
-    let mut pattern = String::with_capacity(prefix.len() + 1);
-    for c in prefix.to_lowercase().chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
-}
+/// A moment after all others, as a database keeps it.
+pub(super) const EVER: u64 = i64::MAX as u64;
 
 /// Numbers of kinds and roles in the tables. Never change one.
 pub(super) mod code {
@@ -106,6 +43,21 @@ pub(super) mod code {
     }
 }
 
+/// Longest name that is shown, in characters; longer ones are from before names were bounded.
+const NAME_CHARS: usize = 100;
+/// Longest address of a picture that is shown, in bytes.
+const AVATAR_BYTES: usize = 2_048;
+
+/// A stored name as it is shown.
+pub(super) fn name(stored: &str) -> String {
+    stored.chars().take(NAME_CHARS).collect()
+}
+
+/// A stored address of a picture as it is shown: half an address would be none.
+pub(super) fn avatar(stored: &str) -> String {
+    if stored.len() <= AVATAR_BYTES { stored.to_owned() } else { String::new() }
+}
+
 /// A value that our own code wrote and cannot be read back.
 pub(super) fn corrupt(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(format!("a stored {what} is malformed").into())
@@ -119,25 +71,33 @@ macro_rules! query_store {
             async fn conversations_of(
                 &self,
                 user_id: &UserId,
-                after: Option<ListPlace>,
+                walk: Option<&ListWalk>,
                 limit: u32,
-            ) -> Result<Vec<ConversationView>, StoreError> {
-                const SQL: &str = " AND (COALESCE(e.created_at_ms, c.created_at_ms), c.id) < ($3, $4)
-                    ORDER BY COALESCE(e.created_at_ms, c.created_at_ms) DESC, c.id DESC LIMIT $5";
-                let place = after.unwrap_or(ListPlace {
-                    active_at_ms: i64::MAX as u64,
+            ) -> Result<Vec<(ListPlace, ConversationView)>, StoreError> {
+                let end = ListPlace {
+                    active_at_ms: reading::EVER,
                     id: ConversationId(uuid::Uuid::max()),
-                });
-                let sql = format!("{}{SQL}", reading::CONVERSATION_VIEW);
+                };
+                let place = walk.and_then(|walk| walk.after).unwrap_or(end);
+                let shown = walk.map_or(&[][..], |walk| &walk.shown);
+                let sql = reading::listed_views(dialect::NOT_IN_SIXTH_LIST);
                 let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
                     .bind(DEFAULT_TENANT)
                     .bind(user_id.as_str())
+                    .bind(walk.map_or(reading::EVER, |walk| walk.as_of_ms) as i64)
                     .bind(place.active_at_ms as i64)
                     .bind(dialect::id(place.id.0))
+                    .bind(dialect::ids(shown))
                     .bind(i64::from(limit))
                     .fetch_all(&self.readers)
                     .await?;
-                rows.iter().map(|row| view(row, user_id)).collect()
+                rows.iter()
+                    .map(|row| {
+                        let view = view(row, user_id)?;
+                        let active_at_ms = number(row, "active_at_ms")?;
+                        Ok((ListPlace { active_at_ms, id: view.id }, view))
+                    })
+                    .collect()
             }
 
             async fn conversation(
@@ -145,8 +105,7 @@ macro_rules! query_store {
                 user_id: &UserId,
                 id: ConversationId,
             ) -> Result<Option<ConversationView>, StoreError> {
-                let sql = format!("{} AND m.conversation_id = $3", reading::CONVERSATION_VIEW);
-                let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+                let row = sqlx::query(sqlx::AssertSqlSafe(reading::one_view()))
                     .bind(DEFAULT_TENANT)
                     .bind(user_id.as_str())
                     .bind(dialect::id(id.0))
@@ -181,19 +140,16 @@ macro_rules! query_store {
                 id: ConversationId,
                 page: Page,
                 from_seq: u64,
-                limit: u32,
+                room: Room,
             ) -> Result<Vec<StoredEntry>, StoreError> {
-                let (place, seq) = match page {
-                    Page::Before(seq) => (" AND e.seq < $4 ORDER BY e.seq DESC LIMIT $5", seq),
-                    Page::After(seq) => (" AND e.seq > $4 ORDER BY e.seq LIMIT $5", seq),
-                };
-                let sql = format!("{}{place}", reading::ENTRY);
-                let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+                let (Page::Before(seq) | Page::After(seq)) = page;
+                let rows = sqlx::query(sqlx::AssertSqlSafe(reading::entries_page(page)))
                     .bind(DEFAULT_TENANT)
                     .bind(dialect::id(id.0))
-                    .bind(from_seq as i64)
-                    .bind(seq.min(i64::MAX as u64) as i64)
-                    .bind(i64::from(limit))
+                    .bind(from_seq.min(reading::EVER) as i64)
+                    .bind(seq.min(reading::EVER) as i64)
+                    .bind(i64::from(room.entries))
+                    .bind(room.bytes as i64)
                     .fetch_all(&self.readers)
                     .await?;
                 let entries: Result<Vec<_>, _> = rows.iter().map(|row| entry(row, id)).collect();
@@ -204,7 +160,10 @@ macro_rules! query_store {
                 Ok(entries)
             }
 
-            async fn heads(&self, user_id: &UserId) -> Result<Vec<(ConversationId, u64, u64)>, StoreError> {
+            async fn heads(
+                &self,
+                user_id: &UserId,
+            ) -> Result<Vec<(ConversationId, u64, u64)>, StoreError> {
                 let rows = sqlx::query(reading::HEADS)
                     .bind(DEFAULT_TENANT)
                     .bind(user_id.as_str())
@@ -275,10 +234,16 @@ macro_rules! query_store {
                 rows.iter().map(|row| user(row, "id", "name", "avatar")).collect()
             }
 
-            async fn search_users(&self, prefix: &str, limit: u32) -> Result<Vec<UserRow>, StoreError> {
+            async fn search_users(
+                &self,
+                prefix: &str,
+                limit: u32,
+            ) -> Result<Vec<UserRow>, StoreError> {
+                let (from, to) = crate::domain::fold::prefix_range(prefix);
                 let rows = sqlx::query(reading::SEARCH_USERS)
                     .bind(DEFAULT_TENANT)
-                    .bind(reading::like_prefix(prefix))
+                    .bind(from)
+                    .bind(to)
                     .bind(i64::from(limit))
                     .fetch_all(&self.readers)
                     .await?;
@@ -294,13 +259,19 @@ macro_rules! query_store {
         fn view(row: &$row, user_id: &UserId) -> Result<ConversationView, StoreError> {
             let id = ConversationId(dialect::uuid(row, "id")?);
             let last_entry = match row.try_get::<Option<i64>, _>("seq")? {
-                Some(_) => Some(entry(row, id)?),
+                Some(_) => {
+                    let mut last = entry(row, id)?;
+                    let is_whole = number(row, "content_bytes")? == last.entry.content.len() as u64;
+                    last.entry.content =
+                        crate::domain::preview::preview(&last.entry.content, is_whole);
+                    Some(last)
+                }
                 None => None,
             };
             let me = UserRow {
                 id: user_id.clone(),
-                name: row.try_get("my_name")?,
-                avatar: row.try_get("my_avatar")?,
+                name: reading::name(row.try_get("my_name")?),
+                avatar: reading::avatar(row.try_get("my_avatar")?),
             };
             Ok(ConversationView {
                 id,
@@ -328,15 +299,17 @@ macro_rules! query_store {
         fn user(row: &$row, id: &str, name: &str, avatar: &str) -> Result<UserRow, StoreError> {
             Ok(UserRow {
                 id: parse_user(row.try_get(id)?)?,
-                name: row.try_get(name)?,
-                avatar: row.try_get(avatar)?,
+                name: reading::name(row.try_get(name)?),
+                avatar: reading::avatar(row.try_get(avatar)?),
             })
         }
 
         fn entry(row: &$row, conversation_id: ConversationId) -> Result<StoredEntry, StoreError> {
             let mentions: Option<&str> = row.try_get("mentions")?;
             let mentions = match mentions {
-                Some(json) => serde_json::from_str(json).map_err(|_| reading::corrupt("mention list"))?,
+                Some(json) => {
+                    serde_json::from_str(json).map_err(|_| reading::corrupt("mention list"))?
+                }
                 None => Vec::new(),
             };
             Ok(StoredEntry {
@@ -355,8 +328,8 @@ macro_rules! query_store {
                     extra: row.try_get("extra")?,
                     created_at_ms: number(row, "created_at_ms")?,
                 },
-                sender_name: row.try_get("sender_name")?,
-                sender_avatar: row.try_get("sender_avatar")?,
+                sender_name: reading::name(row.try_get("sender_name")?),
+                sender_avatar: reading::avatar(row.try_get("sender_avatar")?),
             })
         }
 

@@ -4,6 +4,7 @@ mod among;
 mod append;
 mod chosen;
 mod contacts;
+mod names;
 mod replicas;
 mod rows;
 
@@ -20,10 +21,9 @@ use sqlx::sqlite::{
 use sqlx::{Row, Sqlite};
 
 use super::connections::Connections;
-use super::{
-    ConversationView, ListPlace, MemberView, Page, StoreError, dead, finding, probe, reading,
-};
+use super::{ConversationView, MemberView, Page, Room, StoreError, dead, finding, probe, reading};
 use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
+use crate::domain::walk::{ListPlace, ListWalk};
 
 fn migrations() -> Migrator {
     let mut migrations = sqlx::migrate!("migrations/sqlite");
@@ -80,6 +80,7 @@ impl SqliteStore {
             .connect_with(options.clone())
             .await?;
         migrations().run(&writer).await?;
+        names::fill(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
@@ -104,10 +105,12 @@ impl SqliteStore {
 
 /// How ids and lists are handed over.
 mod dialect {
+    use proto::id::ConversationId;
     use sqlx::Row;
     use uuid::Uuid;
 
     pub(super) const IN_SECOND_LIST: &str = "IN (SELECT value FROM json_each($2))";
+    pub(super) const NOT_IN_SIXTH_LIST: &str = "NOT IN (SELECT value FROM json_each($6))";
 
     pub(super) fn id(id: Uuid) -> String {
         id.to_string()
@@ -116,6 +119,10 @@ mod dialect {
     pub(super) fn uuid(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Uuid, sqlx::Error> {
         let text: &str = row.try_get(column)?;
         Uuid::try_parse(text).map_err(|_| super::reading::corrupt("id"))
+    }
+
+    pub(super) fn ids(ids: &[ConversationId]) -> String {
+        super::append::json(ids)
     }
 
     pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> String {

@@ -6,7 +6,7 @@ use chat_service::domain::entry::CursorRow;
 use chat_service::store::{AppendError, Page};
 use proto::id::ConversationId;
 
-use super::{Store, entry, group, only, seqs, user};
+use super::{Store, entry, group, only, room, seqs, user};
 
 pub async fn batches_of_every_size_are_stored_whole(store: Store) {
     let id = ConversationId::generate();
@@ -17,7 +17,7 @@ pub async fn batches_of_every_size_are_stored_whole(store: Store) {
         let batch: Vec<_> = (head + 1..=head + size).map(|seq| entry(id, seq, "ann")).collect();
         let keys: Vec<_> = batch.iter().map(|row| (row.sender_id.clone(), row.client_id)).collect();
         store.append(&only(batch.clone())).await.unwrap();
-        let read = store.entries(id, Page::After(head), 0, 1_000).await.unwrap();
+        let read = store.entries(id, Page::After(head), 0, room(1_000)).await.unwrap();
         let read = read.into_iter().map(|stored| (stored.entry.id, stored.entry.content));
         let read: Vec<_> = read.collect();
         let written: Vec<_> = batch.into_iter().map(|row| (row.id, row.content)).collect();
@@ -132,7 +132,7 @@ pub async fn pages_beyond_the_ends_are_empty_and_none_shows_what_came_before_a_m
     store.append(&group(id, &["ann"])).await.unwrap();
     store.append(&only((2..=6).map(|seq| entry(id, seq, "ann")).collect())).await.unwrap();
     let page = async |page, from_seq, limit| -> Vec<u64> {
-        let entries = store.entries(id, page, from_seq, limit).await.unwrap();
+        let entries = store.entries(id, page, from_seq, room(limit)).await.unwrap();
         entries.iter().map(|stored| stored.entry.seq).collect()
     };
     assert_eq!(page(Page::After(6), 0, 10).await, [0; 0]);
@@ -142,5 +142,5 @@ pub async fn pages_beyond_the_ends_are_empty_and_none_shows_what_came_before_a_m
     assert_eq!(page(Page::After(0), 4, 2).await, [4, 5]);
     assert_eq!(page(Page::Before(4), 4, 10).await, [0; 0]);
     let nobody = ConversationId::generate();
-    assert!(store.entries(nobody, Page::After(0), 0, 10).await.unwrap().is_empty());
+    assert!(store.entries(nobody, Page::After(0), 0, room(10)).await.unwrap().is_empty());
 }

@@ -4,13 +4,17 @@
 
 mod among;
 mod appending;
+mod asking;
 mod chosen;
 mod contacts;
 mod dead;
 mod digests;
 mod membership;
+mod paging;
+mod people;
 mod recovering;
 mod replicas;
+mod syncing;
 
 pub use among::members_among_many_are_told_with_their_beginning_and_the_head;
 pub use appending::{
@@ -19,6 +23,10 @@ pub use appending::{
     batches_of_every_size_are_stored_whole, cursors_moved_by_many_at_once_end_at_the_highest,
     pages_beyond_the_ends_are_empty_and_none_shows_what_came_before_a_member,
     sixty_four_writers_of_one_conversation_leave_no_gap_and_readers_see_none,
+};
+pub use asking::{
+    lists_stay_small_whatever_is_written_into_them,
+    odd_values_are_the_askers_mistake_in_every_question,
 };
 pub use chosen::what_was_chosen_last_is_read;
 pub use contacts::{
@@ -34,11 +42,24 @@ pub use dead::{
 };
 pub use digests::digests_of_heads_cover_just_the_conversations_of_each_user;
 pub use membership::a_member_who_left_and_came_back_in_one_batch_sees_only_what_follows;
+pub use paging::{
+    a_list_of_conversations_that_go_on_being_active_shows_each_once,
+    a_page_is_read_no_further_than_it_is_full, every_walk_of_a_log_gives_each_entry_once,
+    every_walk_of_members_gives_each_once, pages_go_both_ways_and_lists_are_ordered_by_activity,
+};
+pub use people::{
+    names_are_found_whatever_their_case_and_composition,
+    users_are_found_by_the_beginning_of_id_or_name,
+};
 pub use recovering::{
     Writer, a_write_check_may_be_repeated_and_is_found_by_no_other_question,
     appends_and_questions_that_nobody_waits_for_harm_no_later_ones,
 };
 pub use replicas::a_replica_that_beats_is_listed_as_just_heard;
+pub use syncing::{
+    a_sync_gives_everything_after_the_cursors_in_frames_that_fit,
+    a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out,
+};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,7 +67,7 @@ use std::sync::Arc;
 use chat_service::domain::entry::{
     ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, UserRow,
 };
-use chat_service::store::{AppendBatch, AppendError, ChatStore, ListPlace, Page};
+use chat_service::store::{AppendBatch, AppendError, ChatStore, Page, Room};
 use proto::id::{ClientId, ConversationId, EntryId, UserId};
 
 type Store = Arc<dyn ChatStore>;
@@ -99,12 +120,16 @@ pub fn group(id: ConversationId, members: &[&str]) -> AppendBatch {
     }
 }
 
+fn room(entries: u32) -> Room {
+    Room { entries, bytes: 64 << 20 }
+}
+
 fn only(entries: Vec<EntryRow>) -> AppendBatch {
     AppendBatch { entries, ..AppendBatch::default() }
 }
 
 async fn seqs(store: &Store, id: ConversationId) -> Vec<u64> {
-    let entries = store.entries(id, Page::After(0), 0, 10_000).await.unwrap();
+    let entries = store.entries(id, Page::After(0), 0, room(10_000)).await.unwrap();
     entries.iter().map(|stored| stored.entry.seq).collect()
 }
 
@@ -124,7 +149,7 @@ pub async fn what_was_appended_is_read_back_whole(store: Store) {
         )
         .await
         .unwrap();
-    let read = store.entries(id, Page::After(1), 0, 10).await.unwrap();
+    let read = store.entries(id, Page::After(1), 0, room(10)).await.unwrap();
     rich.digest = 0;
     assert_eq!(read[0].entry, rich);
     assert_eq!((read[0].sender_name.as_str(), read[0].sender_avatar.as_str()), ("Ann", "a.png"));
@@ -230,7 +255,8 @@ pub async fn members_come_go_and_change_their_roles(store: Store) {
         ("New title", 1_000, 2)
     );
     assert_eq!(view.unread, 1, "what came before the member is not unread");
-    let visible = store.entries(id, Page::Before(u64::MAX), view.me.from_seq, 10).await.unwrap();
+    let visible =
+        store.entries(id, Page::Before(u64::MAX), view.me.from_seq, room(10)).await.unwrap();
     assert_eq!(visible.len(), 1);
 }
 
@@ -276,53 +302,6 @@ pub async fn cursors_only_grow_and_stay_below_the_head(store: Store) {
     assert_eq!(store.advance_cursors(&[stranger]).await.unwrap(), []);
 }
 
-pub async fn pages_go_both_ways_and_lists_are_ordered_by_activity(store: Store) {
-    let reader = format!("reader-{}", ClientId::generate());
-    let ids: Vec<_> = (0..5).map(|_| ConversationId::generate()).collect();
-    for (place, id) in ids.iter().enumerate() {
-        let mut made = group(*id, &[&reader]);
-        made.entries[0].created_at_ms = 5_000 + place as u64;
-        store.append(&made).await.unwrap();
-    }
-    let first = store.conversations_of(&user(&reader), None, 2).await.unwrap();
-    assert_eq!([first[0].id, first[1].id], [ids[4], ids[3]]);
-    let last = first[1].last_entry.as_ref().unwrap();
-    let place = ListPlace { active_at_ms: last.entry.created_at_ms, id: first[1].id };
-    let rest = store.conversations_of(&user(&reader), Some(place), 10).await.unwrap();
-    assert_eq!(rest.iter().map(|view| view.id).collect::<Vec<_>>(), [ids[2], ids[1], ids[0]]);
-
-    let id = ids[0];
-    store.append(&only((2..=10).map(|seq| entry(id, seq, &reader)).collect())).await.unwrap();
-    let page = async |page| -> Vec<u64> {
-        store.entries(id, page, 0, 3).await.unwrap().iter().map(|stored| stored.entry.seq).collect()
-    };
-    assert_eq!(page(Page::Before(u64::MAX)).await, [8, 9, 10]);
-    assert_eq!(page(Page::Before(8)).await, [5, 6, 7]);
-    assert_eq!(page(Page::After(0)).await, [1, 2, 3]);
-    assert_eq!(page(Page::After(9)).await, [10]);
-}
-
-pub async fn users_are_found_by_the_beginning_of_id_or_name(store: Store) {
-    let rows = [("zed%1", "Zoë"), ("zedx1", "Other"), ("zora", "zed by name")];
-    let rows: Vec<_> = rows
-        .iter()
-        .filter_map(|(id, name)| {
-            Some(UserRow {
-                id: UserId::parse(id).ok()?,
-                name: (*name).to_owned(),
-                avatar: String::new(),
-            })
-        })
-        .collect();
-    store.upsert_users(&rows, 1).await.unwrap();
-    let found = async |prefix: &str| -> Vec<String> {
-        store.search_users(prefix, 10).await.unwrap().iter().map(|row| row.id.to_string()).collect()
-    };
-    assert_eq!(found("ZED").await, ["zedx1", "zora"]);
-    assert_eq!(found("zed%").await, Vec::<String>::new(), "wildcards are plain letters");
-    assert_eq!(store.users(&[user("zora"), user("nobody")]).await.unwrap().len(), 1);
-}
-
 pub async fn the_epoch_stays(store: Store) {
     let epoch = store.epoch().await.unwrap();
     assert!(epoch.len() >= 32);
@@ -350,6 +329,7 @@ macro_rules! chat_store_contract {
             cursors_only_grow_and_stay_below_the_head,
             pages_go_both_ways_and_lists_are_ordered_by_activity,
             users_are_found_by_the_beginning_of_id_or_name,
+            names_are_found_whatever_their_case_and_composition,
             a_walk_of_contacts_names_each_once_whatever_the_page_and_partners_first,
             members_of_large_groups_are_counted_and_not_named,
             what_was_chosen_last_is_read,
@@ -365,6 +345,14 @@ macro_rules! chat_store_contract {
             members_among_many_are_told_with_their_beginning_and_the_head,
             a_write_check_may_be_repeated_and_is_found_by_no_other_question,
             appends_and_questions_that_nobody_waits_for_harm_no_later_ones,
+            every_walk_of_a_log_gives_each_entry_once,
+            a_page_is_read_no_further_than_it_is_full,
+            a_list_of_conversations_that_go_on_being_active_shows_each_once,
+            every_walk_of_members_gives_each_once,
+            a_sync_gives_everything_after_the_cursors_in_frames_that_fit,
+            a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out,
+            lists_stay_small_whatever_is_written_into_them,
+            odd_values_are_the_askers_mistake_in_every_question,
         );
     };
     ($fresh:path; $($name:ident,)*) => {

@@ -53,6 +53,8 @@ fn frames_are_heard_as_the_contract_writes_them() {
         head: 18,
         more: true,
         reset: true,
+        skipped_before: Some(18),
+        gone: false,
     };
     let body = serde_json::to_string(&page).unwrap();
     let json = format!(r#"{{"type":"sync_page",{}"#, &body[1..]);

@@ -21,11 +21,11 @@ use crate::shared::{Identity, Shared};
 /// Which page of the log.
 #[derive(Debug, Deserialize, IntoParams)]
 pub(super) struct LogPage {
-    /// The newest entries before this seq.
+    /// The newest entries before this seq; 0 and 1 are before all.
     before_seq: Option<u64>,
-    /// The oldest entries after this seq; neither means the newest page.
+    /// The oldest entries after this seq, 0 for the first ones; neither means the newest page.
     after_seq: Option<u64>,
-    /// At most so many; 50 when absent, 200 at most.
+    /// At most so many; 50 when absent, 200 at most. A page also ends before it is larger than a frame.
     limit: Option<u32>,
 }
 
@@ -39,21 +39,16 @@ pub(super) async fn page(
     Query(page): Query<LogPage>,
 ) -> Result<Json<Entries>, ApiError> {
     let id = command::conversation_id(&id)?;
-    let (before_seq, after_seq) = match (page.before_seq, page.after_seq) {
-        (Some(_), Some(_)) => {
-            return Err(ApiError::invalid("give `before_seq` or `after_seq`, not both"));
-        }
-        // The wire has no "after nothing": the first page ends before what follows it.
-        (None, Some(0)) => (u64::from(page.limit.unwrap_or(50).clamp(1, 200)) + 1, 0),
-        (before, after) => (before.unwrap_or(0), after.unwrap_or(0)),
-    };
-    let is_first_page = page.after_seq == Some(0);
+    if page.before_seq.is_some() && page.after_seq.is_some() {
+        return Err(ApiError::invalid("give `before_seq` or `after_seq`, not both"));
+    }
     let request = ReadEntriesRequest {
         user_id: identity.user_id.to_string(),
         conversation_id: id.to_bytes(),
-        before_seq,
-        after_seq,
+        before_seq: page.before_seq,
+        after_seq: page.after_seq,
         limit: page.limit.unwrap_or(50),
+        page_bytes: u32::try_from(shared.limits.frame_bytes).unwrap_or(u32::MAX),
     };
     let reply =
         ask(
@@ -63,8 +58,7 @@ pub(super) async fn page(
         )
         .await?;
     let entries: Vec<_> = reply.entries.iter().filter_map(|entry| raw(entry)).collect();
-    let more = if is_first_page { reply.head >= before_seq } else { reply.more };
-    Ok(Json(Entries { entries, head: reply.head, more }))
+    Ok(Json(Entries { entries, head: reply.head, more: reply.more }))
 }
 
 /// A message, as in the frame `send`.

@@ -29,7 +29,7 @@ pub(crate) struct Conversation {
     my_read_seq: u64,
     /// Messages by others after the read cursor, counted to 1,000.
     unread: u32,
-    /// The newest entry.
+    /// The newest entry; its texts are cut to 200 characters, with `"is_cut": true` in `content`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Entry>)]
     last_entry: Option<Box<RawValue>>,

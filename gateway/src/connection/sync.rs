@@ -25,6 +25,7 @@ pub(super) fn request(user_id: &UserId, frame: client::Sync) -> Result<SyncReque
         cursors,
         page_entries: 0,
         only: Bytes::new(),
+        page_bytes: 0,
     })
 }
 
@@ -37,6 +38,11 @@ pub(super) fn of_conversation(user_id: &UserId, id: ConversationId) -> SyncReque
 pub(super) fn of_conversation_after(user_id: &UserId, id: ConversationId, seq: u64) -> SyncRequest {
     let cursors = vec![Cursor { conversation_id: id.to_bytes(), seq }];
     SyncRequest { cursors, ..of_conversation(user_id, id) }
+}
+
+/// The same, in pages that fit into a frame of so many bytes.
+pub(super) fn in_frames_of(request: SyncRequest, frame_bytes: usize) -> SyncRequest {
+    SyncRequest { page_bytes: u32::try_from(frame_bytes).unwrap_or(u32::MAX), ..request }
 }
 
 /// A step of the answer as JSON text. Entries go through as they were encoded in the chat service.
@@ -63,8 +69,15 @@ fn page_json(page: &SyncPage) -> Option<Bytes> {
         }
         json.extend_from_slice(entry);
     }
-    let tail = format!(r#"],"head":{},"more":{},"reset":{}}}"#, page.head, page.more, page.reset);
+    let tail = format!(r#"],"head":{},"more":{},"reset":{}"#, page.head, page.more, page.reset);
     json.extend_from_slice(tail.as_bytes());
+    if page.skipped_before > 0 {
+        json.extend_from_slice(format!(r#","skipped_before":{}"#, page.skipped_before).as_bytes());
+    }
+    if page.gone {
+        json.extend_from_slice(br#","gone":true"#);
+    }
+    json.push(b'}');
     Some(json.into())
 }
 
@@ -81,11 +94,17 @@ mod tests {
             head: 2,
             more: false,
             reset: true,
+            skipped_before: 7,
+            gone: false,
         };
         let json: serde_json::Value = serde_json::from_slice(&page_json(&page).unwrap()).unwrap();
         assert_eq!(json["type"], "sync_page");
         assert_eq!(json["conversation_id"], id.to_string());
         assert_eq!(json["entries"][1]["seq"], 2);
         assert_eq!((json["head"].as_u64(), json["reset"].as_bool()), (Some(2), Some(true)));
+        assert_eq!((json["skipped_before"].as_u64(), json.get("gone")), (Some(7), None));
+        let gone = SyncPage { gone: true, skipped_before: 0, entries: Vec::new(), ..page };
+        let json: serde_json::Value = serde_json::from_slice(&page_json(&gone).unwrap()).unwrap();
+        assert_eq!((json["gone"].as_bool(), json.get("skipped_before")), (Some(true), None));
     }
 }

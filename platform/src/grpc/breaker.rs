@@ -30,7 +30,7 @@ enum State {
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// The service said something, were it an error of the caller.
+    /// The service said something, including any error of its own or of the caller.
     Answered,
     /// It could not be reached, or said nothing in time.
     Failed,

@@ -91,7 +91,7 @@ impl Service<Request<Body>> for GrpcChannel {
         Box::pin(async move {
             let answer = answer.await;
             call.ends(match &answer {
-                Ok(answer) if !is_away(answer) => Ended::Answered,
+                Ok(answer) if !is_out_of_time(answer) => Ended::Answered,
                 _ => Ended::Failed,
             });
             answer
@@ -99,10 +99,12 @@ impl Service<Request<Body>> for GrpcChannel {
     }
 }
 
-/// An error that is known before any message comes in the headers.
-fn is_away(answer: &Response<Body>) -> bool {
+/// Whether the answer says that the time was up, which is a missing answer; a server of tonic says `CANCELLED`
+/// then. An error that is known before any message comes in the headers. Every other error was said by a service that works, even `UNAVAILABLE`:
+/// otherwise what one caller asks for could close the service to all others.
+fn is_out_of_time(answer: &Response<Body>) -> bool {
     let status = Status::from_header_map(answer.headers());
-    matches!(status.map(|status| status.code()), Some(Code::Unavailable | Code::DeadlineExceeded))
+    matches!(status.map(|status| status.code()), Some(Code::DeadlineExceeded | Code::Cancelled))
 }
 
 /// A call under way; its end is noted also when the caller gives up.

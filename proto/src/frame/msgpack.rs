@@ -6,9 +6,11 @@
 
 mod from_json;
 mod to_json;
+mod weight;
 
 pub use from_json::{NotJson, from_json};
 pub use to_json::{NotFrame, to_json};
+pub use weight::heaviest;
 
 use super::client::ClientFrame;
 use super::{FrameError, MAX_DEPTH};

@@ -262,6 +262,12 @@ pub struct SyncPage {
     /// The cursor meant nothing here: forget what you hold and take this as the tail.
     #[serde(default)]
     pub reset: bool,
+    /// On the first page of a tail: entries before this one may be read over REST, and are not in this sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_before: Option<u64>,
+    /// The user is not a member any more: forget the conversation.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gone: bool,
 }
 
 /// `synced`: all pages are out.

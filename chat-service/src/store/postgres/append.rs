@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
+use crate::domain::fold::name_key;
 use crate::planted;
 use crate::store::reading::{code, corrupt};
 use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
@@ -76,11 +77,14 @@ WHERE tenant = $1 AND conversation_id = n.c AND user_id = n.u AND (delivered_seq
 RETURNING conversation_id, user_id, delivered_seq, read_seq";
 
 const UPSERT_USERS: &str = "
-INSERT INTO users (tenant, id, name, avatar, updated_at_ms)
-SELECT $1, u.id, u.name, u.avatar, $5 FROM unnest($2::text[], $3::text[], $4::text[]) AS u (id, name, avatar)
+INSERT INTO users (tenant, id, name, avatar, name_key, updated_at_ms)
+SELECT $1, u.id, u.name, u.avatar, u.name_key, $6
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS u (id, name, avatar, name_key)
 ON CONFLICT (tenant, id) DO UPDATE
-SET name = excluded.name, avatar = excluded.avatar, updated_at_ms = excluded.updated_at_ms
-WHERE (users.name, users.avatar) IS DISTINCT FROM (excluded.name, excluded.avatar)";
+SET name = excluded.name, avatar = excluded.avatar, name_key = excluded.name_key,
+    updated_at_ms = excluded.updated_at_ms
+WHERE (users.name, users.avatar, users.name_key)
+    IS DISTINCT FROM (excluded.name, excluded.avatar, excluded.name_key)";
 
 #[async_trait]
 impl LogStore for PostgresStore {
@@ -229,6 +233,7 @@ impl LogStore for PostgresStore {
             .bind(users.iter().map(|user| user.id.as_str()).collect::<Vec<_>>())
             .bind(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>())
             .bind(users.iter().map(|user| user.avatar.as_str()).collect::<Vec<_>>())
+            .bind(users.iter().map(|user| name_key(&user.name)).collect::<Vec<_>>())
             .bind(now_ms as i64)
             .execute(&self.writers)
             .await?;

@@ -139,7 +139,8 @@ impl PostgresStore {
 
     /// Brings the tables up to date. Replicas that do it at once wait for each other.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        migrations().run(self.writers.pool()).await
+        migrations().run(self.writers.pool()).await?;
+        super::names::fill(self.writers.pool()).await.map_err(MigrateError::Execute)
     }
 
     /// Settings of the server that would make an acknowledgement a lie.

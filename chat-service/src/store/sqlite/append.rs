@@ -11,6 +11,7 @@ use sqlx::{Connection, Row, Sqlite, Transaction};
 
 use super::{SqliteStore, dialect, rows};
 use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
+use crate::domain::fold::name_key;
 use crate::store::connections::{Line, is_refusal};
 use crate::store::reading::{code, corrupt};
 use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
@@ -51,11 +52,12 @@ WHERE tenant = $1 AND conversation_id = n.c AND user_id = n.u
 RETURNING conversation_id, user_id, delivered_seq, read_seq";
 
 const UPSERT_USERS: &str = "
-INSERT INTO users (tenant, id, name, avatar, updated_at_ms)
-SELECT $1, value ->> 0, value ->> 1, value ->> 2, $3 FROM json_each($2) WHERE true
+INSERT INTO users (tenant, id, name, avatar, name_key, updated_at_ms)
+SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, $3 FROM json_each($2) WHERE true
 ON CONFLICT (tenant, id) DO UPDATE
-SET name = excluded.name, avatar = excluded.avatar, updated_at_ms = excluded.updated_at_ms
-WHERE (users.name, users.avatar) IS NOT (excluded.name, excluded.avatar)";
+SET name = excluded.name, avatar = excluded.avatar, name_key = excluded.name_key,
+    updated_at_ms = excluded.updated_at_ms
+WHERE (users.name, users.avatar, users.name_key) IS NOT (excluded.name, excluded.avatar, excluded.name_key)";
 
 const LOAD: &str = "
 SELECT c.id, c.kind, c.title, c.created_at_ms,
@@ -192,7 +194,10 @@ impl LogStore for SqliteStore {
     }
 
     async fn upsert_users(&self, users: &[UserRow], now_ms: u64) -> Result<(), StoreError> {
-        let rows: Vec<_> = users.iter().map(|user| (&user.id, &user.name, &user.avatar)).collect();
+        let rows: Vec<_> = users
+            .iter()
+            .map(|user| (&user.id, &user.name, &user.avatar, name_key(&user.name)))
+            .collect();
         let mut line = self.synced(NORMAL).await?;
         sqlx::query(UPSERT_USERS)
             .bind(DEFAULT_TENANT)

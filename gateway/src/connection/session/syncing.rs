@@ -85,6 +85,7 @@ impl Session {
         }
         let mut chat = self.shared.chat.clone();
         let Asked { request, reference } = asked;
+        let request = sync::in_frames_of(request, self.shared.limits.frame_bytes);
         let call = Call::Asking(async move { chat.sync(request).await }.boxed());
         let due = self.page_due();
         self.syncing = Some(Box::new(Syncing { call, reference, due, next: None }));

@@ -159,6 +159,7 @@ impl Session {
 
     async fn push_again(&mut self, socket: &mut Transport, id: ConversationId, after: u64) -> Step {
         let request = sync::of_conversation_after(&self.identity.user_id, id, after);
+        let request = sync::in_frames_of(request, self.shared.limits.frame_bytes);
         let mut chat = self.shared.chat.clone();
         let Ok(Ok(pages)) = tokio::time::timeout(PAGE, chat.sync(request)).await else {
             // The store is away: the next try is due anyway.
