@@ -104,6 +104,18 @@ pub struct LaneConfig {
     /// told that there is something, and sync. Less than the broker takes to give a silent consumer up (two
     /// `amqp.heartbeat_secs`), since then another process pushes later entries.
     pub stale_ms: u64,
+    /// Conversations that a user may be a member of; nobody can be added to more.
+    pub user_conversations: u32,
+    /// Memberships that a user may make in a day (UTC), by beginning groups and adding members.
+    pub user_memberships_a_day: u64,
+    /// Bytes of contents that a user may hand in to be stored in a day (UTC).
+    pub user_bytes_a_day: u64,
+    /// Users whose day is counted, in the memory of each process: it begins anew with the process, and each
+    /// process counts what it stores. Those who used least are forgotten when there are more.
+    pub counted_users: usize,
+    /// Only users who were here before, with a token of theirs, can be added to a conversation or written to for
+    /// the first time. False where other users are known elsewhere and come later.
+    pub known_members_only: bool,
     /// How often a replica says that it lives, in milliseconds.
     pub replica_beat_ms: u64,
     /// How long a replica may be silent before its partitions are shared among the others, in
@@ -135,6 +147,11 @@ impl Default for LaneConfig {
             dead_letters: 10_000,
             poison_deaths: 2,
             stale_ms: 10_000,
+            user_conversations: 10_000,
+            user_memberships_a_day: 200_000,
+            user_bytes_a_day: 1 << 30,
+            counted_users: 100_000,
+            known_members_only: false,
             replica_beat_ms: 2_000,
             replica_gone_ms: 5_000,
             yield_ms: 2_000,

@@ -8,5 +8,6 @@ pub mod letter;
 pub mod operation;
 pub mod plan;
 pub mod preview;
+pub mod said;
 pub mod share;
 pub mod walk;

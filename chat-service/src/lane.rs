@@ -14,9 +14,12 @@ mod ephemeral;
 mod guarded;
 pub mod journal;
 mod message;
+mod newcomers;
 mod noted;
 pub mod owed;
 mod pile;
+pub mod quotas;
+mod repeats;
 mod signal;
 pub mod suspects;
 
@@ -42,6 +45,7 @@ pub use deliver::Deliverer;
 use journal::Journal;
 use owed::Owed;
 use pile::{Acks, Pile};
+use quotas::Quotas;
 use suspects::{Care, Suspects};
 
 /// What lanes work with.
@@ -63,6 +67,8 @@ pub struct LaneParts {
     pub aside: Arc<Aside>,
     /// What was pushed where lately.
     pub journal: Arc<Journal>,
+    /// What users have used of their bounds today.
+    pub quotas: Arc<Quotas>,
     /// Frames that may have ended a process.
     pub suspects: Arc<Suspects>,
     /// Whether the store takes what it is given.

@@ -38,6 +38,7 @@ use crate::lane::LaneParts;
 use crate::lane::aside::Aside;
 use crate::lane::journal::Journal;
 use crate::lane::owed::{self, Owed};
+use crate::lane::quotas::Quotas;
 use crate::lane::suspects::Suspects;
 use crate::metrics::ChatMetrics;
 use crate::store::ChatStore;
@@ -105,6 +106,7 @@ pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> Cha
             owed: Arc::new(Owed::new(lanes.owed_users)),
             journal: Arc::new(Journal::new(lanes.journal_entries)),
             health: Arc::new(StoreHealth::new(adapters.readiness.dependency(Cause::Database))),
+            quotas: Arc::new(Quotas::new(&lanes)),
             config: Arc::new(lanes),
         },
     }

@@ -15,6 +15,7 @@ use proto::error_code::ErrorCode;
 pub enum OutcomeKind {
     Stored,
     Repeated,
+    Unchanged,
     Refused,
     Unavailable,
     Poisoned,

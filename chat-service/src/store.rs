@@ -118,6 +118,17 @@ pub struct MemberView {
     pub read_seq: u64,
 }
 
+/// How far a member's devices have come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Who.
+    pub user_id: UserId,
+    /// All up to here reached a device.
+    pub seq: u64,
+}
+
 /// Where a page of a log lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
@@ -142,11 +153,17 @@ pub trait LogStore: Send + Sync + 'static {
     /// The present state of conversations; `None` where there is none.
     async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError>;
 
-    /// What was stored under client ids; `None` where nothing was.
+    /// What was stored under client ids, with the entries; `None` where nothing was.
     async fn find_client_ids(
         &self,
         keys: &[(UserId, ClientId)],
     ) -> Result<Vec<Option<StoredOperation>>, StoreError>;
+
+    /// How many conversations users are members of, counted to `most`; in order.
+    async fn memberships(&self, users: &[UserId], most: u32) -> Result<Vec<u32>, StoreError>;
+
+    /// How far the members of conversations have come, all of them: for small conversations.
+    async fn delivered(&self, ids: &[ConversationId]) -> Result<Vec<Delivered>, StoreError>;
 
     /// Appends a batch.
     async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError>;

@@ -4,9 +4,12 @@
 
 use std::collections::HashMap;
 
-use chat_service::domain::entry::{ConversationKind, EntryRow, Role, Snapshot, StoredOperation};
+use chat_service::domain::entry::{
+    ConversationKind, Digest, EntryRow, Role, Snapshot, StoredOperation,
+};
 use chat_service::domain::operation::{Action, Message, Operation};
-use chat_service::domain::plan::{Conversations, Earlier, MOST_NAMED, Outcome, plan};
+use chat_service::domain::plan::{Closed, Conversations, Earlier, MOST_NAMED, Outcome, plan};
+use chat_service::domain::said::Said;
 use proptest::prelude::*;
 use proto::id::{ClientId, ConversationId, EntryId, UserId};
 
@@ -74,9 +77,11 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     })
 }
 
-fn digest(place: u128, action: &Action) -> i64 {
+fn digest(place: u128, action: &Action) -> Digest {
     let text = format!("{place} {action:?}");
-    text.bytes().fold(7, |hash, byte| hash * 31 % 1_000_003 + i64::from(byte))
+    let mut said = Said::new(&text, conversation(place));
+    said.number(0);
+    said.finish()
 }
 
 /// A store in a few maps.
@@ -127,7 +132,8 @@ impl Log {
             ids += 1;
             EntryId(uuid::Uuid::from_u128(ids))
         };
-        let planned = plan(batch, &mut self.conversations, &self.operations, 5, &mut fresh);
+        let planned =
+            plan(batch, &mut self.conversations, &self.operations, &Closed::new(), 5, &mut fresh);
         self.ids = ids;
         assert_eq!(planned.outcomes.len(), batch.len());
         for entry in &planned.entries {
@@ -140,23 +146,22 @@ impl Log {
                 seq: entry.seq,
                 entry_id: entry.id,
                 created_at_ms: entry.created_at_ms,
-                digest: entry.digest,
+                digest: Some(entry.digest),
+                entry: Some(Box::new(entry.clone())),
             };
             assert!(self.operations.insert(key, stored).is_none(), "a client id is stored once");
         }
         for outcome in &planned.outcomes {
             self.outcomes.push(match outcome {
                 Outcome::Stored { entry, .. } => told(&planned.entries[*entry]),
-                Outcome::Repeated { entry, audience } => {
+                Outcome::Repeated { stored, audience } => {
                     for (member, membership) in audience.members.iter() {
-                        assert!(
-                            membership.from_seq <= entry.seq,
-                            "{member} may not see {}",
-                            entry.seq
-                        );
+                        let seq = stored.seq;
+                        assert!(membership.from_seq <= seq, "{member} may not see {seq}");
                     }
-                    told(entry)
+                    place(stored.conversation_id, stored.seq)
                 }
+                Outcome::Unchanged { .. } => "unchanged".to_owned(),
                 Outcome::Refused(refusal) => format!("{:?}", refusal.code),
             });
         }
@@ -172,7 +177,11 @@ impl Log {
 }
 
 fn told(entry: &EntryRow) -> String {
-    format!("{} {}", entry.conversation_id, entry.seq)
+    place(entry.conversation_id, entry.seq)
+}
+
+fn place(id: ConversationId, seq: u64) -> String {
+    format!("{id} {seq}")
 }
 
 proptest! {

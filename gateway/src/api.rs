@@ -74,6 +74,7 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(members::list, members::add))
         .routes(routes!(members::remove, members::set_role))
         .routes(routes!(messages::page, messages::send))
+        .routes(routes!(messages::send_to))
         .routes(routes!(sessions::own, sessions::end_own))
         .routes(routes!(sessions::end_one))
         .routes(routes!(sessions::of, sessions::end))

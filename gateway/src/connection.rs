@@ -157,6 +157,8 @@ async fn register(
         limits: Limits {
             frame_bytes: shared.limits.frame_bytes as u64,
             in_flight: shared.limits.in_flight as u32,
+            content_bytes: proto::limits::CONTENT_BYTES as u64,
+            text_chars: proto::limits::TEXT_CHARS as u32,
         },
     });
     let mut frames = VecDeque::from([Frame::answer(&welcome.to_json())]);

@@ -26,6 +26,8 @@ pub enum ErrorCode {
     Forbidden,
     /// The client id was used before for something else. Use a new one.
     Conflict,
+    /// A bound of the user is reached, not of a minute but of a day or for good. The message names it.
+    QuotaExceeded,
     /// A part of the system is away. Send again after `retry_after_ms` with the same client id.
     Unavailable,
     /// A fault of the server's own.
@@ -34,7 +36,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for documents and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BadFrame,
         Self::UnknownType,
         Self::Invalid,
@@ -45,6 +47,7 @@ impl ErrorCode {
         Self::NotFound,
         Self::Forbidden,
         Self::Conflict,
+        Self::QuotaExceeded,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -62,6 +65,7 @@ impl ErrorCode {
             Self::NotFound => "not_found",
             Self::Forbidden => "forbidden",
             Self::Conflict => "conflict",
+            Self::QuotaExceeded => "quota_exceeded",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
@@ -72,7 +76,7 @@ impl ErrorCode {
         match self {
             Self::BadFrame | Self::UnknownType | Self::Invalid => 400,
             Self::Unauthenticated => 401,
-            Self::NotMember | Self::Forbidden => 403,
+            Self::NotMember | Self::Forbidden | Self::QuotaExceeded => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
             Self::TooLarge => 413,

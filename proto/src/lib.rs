@@ -11,6 +11,7 @@ pub mod frame;
 pub mod hash;
 pub mod heads;
 pub mod id;
+pub mod limits;
 pub mod partition;
 
 /// Generated from `protos/tidings/bus/v1/bus.proto`.

@@ -24,14 +24,16 @@ fn user() -> impl Strategy<Value = UserId> {
 }
 
 fn sent() -> impl Strategy<Value = Sent> {
-    (prop::option::of(any::<String>()), uuid(), uuid(), uuid(), any::<[u64; 2]>()).prop_map(
+    let id = prop::option::of(uuid());
+    (prop::option::of(any::<String>()), uuid(), uuid(), id, any::<[u64; 2]>()).prop_map(
         |(r#ref, client_id, conversation_id, id, [seq, timestamp])| Sent {
             r#ref,
             client_id: ClientId(client_id),
             conversation_id: ConversationId(conversation_id),
-            id: EntryId(id),
+            id: id.map(EntryId),
             seq,
             timestamp,
+            unchanged: id.is_none(),
         },
     )
 }

@@ -1,83 +1,234 @@
 //! What a message may say, by kind.
 
+use std::borrow::Cow;
+
+use proto::error_code::ErrorCode;
+use proto::limits;
 use serde::Deserialize;
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Longest text in characters.
-pub const MAX_TEXT_CHARS: usize = 8_000;
-/// Most users named in one message.
-pub const MAX_MENTIONS: usize = 64;
-/// Longest `extra` in bytes.
-pub const MAX_EXTRA_BYTES: usize = 16 * 1024;
+use super::conversation::Refusal;
+use super::said::{NotCanonical, Said};
 
-/// Checks the content of a message; the text says what to mend.
-pub fn check(kind: &str, content: &str, is_admin: bool) -> Result<(), &'static str> {
-    match kind {
-        "text" => check_text(content),
-        "system" if is_admin => check_object(content),
-        "system" => Err("only tokens with the role admin may send kind `system`"),
-        _ => Err("unknown kind; this server knows `text` and `system`"),
+/// Content longer than this, in bytes, is not read at all: no allowed one is so long, however it is written.
+const LONGEST_SPELLING: usize = 4 * limits::CONTENT_BYTES;
+
+/// Content and what is wrong with it. It is hashed in either case where it can be: what was stored before
+/// is known again when it would not be taken any more.
+#[derive(Debug)]
+pub struct Checked {
+    /// The content as it is to be stored.
+    pub content: String,
+    /// Why it is not taken.
+    pub refusal: Option<Refusal>,
+    /// It was handed to [`Said`].
+    pub is_said: bool,
+}
+
+/// Checks the content of a message.
+pub fn check(kind: &str, content: String, is_operator: bool, said: &mut Said) -> Checked {
+    if content.len() > LONGEST_SPELLING {
+        let refusal = Some(too_large("`content` has at most 64 KiB"));
+        return Checked { content, refusal, is_said: false };
+    }
+    let text = read_text(&content);
+    let is_plain = matches!(&text, Ok(text) if text.is_alone);
+    if let Ok(Text { text, is_alone: true, .. }) = &text {
+        said.only_text(text);
+    }
+    let refusal = match (kind, &text) {
+        ("system", _) if !is_operator => {
+            Err(invalid("only tokens with the role admin may send kind `system`"))
+        }
+        ("system", Ok(text)) if text.has_event => Err(invalid(
+            "`event` is written by the server alone; a system message of an operator is {\"text\": \"…\"}",
+        )),
+        ("text" | "system", text) => check_text(text.as_ref(), content.len()),
+        _ => Err(invalid("unknown kind; this server knows `text` and `system`")),
+    };
+    let refusal = refusal.err();
+    let is_said = is_plain || said.json(&content).is_ok();
+    let refusal =
+        refusal.or((!is_said).then(|| invalid("`content` is nested deeper than 32 levels")));
+    if content.len() <= limits::CONTENT_BYTES || refusal.is_some() {
+        return Checked { content, refusal, is_said };
+    }
+    // Spaces and escapes do not count.
+    match compact(&content).filter(|compact| compact.len() <= limits::CONTENT_BYTES) {
+        Some(content) => Checked { content, refusal: None, is_said },
+        None => {
+            let refusal = Some(too_large("`content` has at most 64 KiB"));
+            Checked { content, refusal, is_said }
+        }
     }
 }
 
 /// Checks an `extra` object.
-pub fn check_extra(extra: &str) -> Result<(), &'static str> {
-    if extra.len() > MAX_EXTRA_BYTES {
-        return Err("`extra` has at most 16 KiB");
+pub fn check_extra(extra: &str, said: &mut Said) -> Result<(), Refusal> {
+    if extra.len() > limits::EXTRA_BYTES {
+        return Err(too_large("`extra` has at most 16 KiB"));
     }
-    check_object(extra)
+    if !extra.trim_start().starts_with('{') {
+        return Err(invalid("`extra` is a JSON object"));
+    }
+    said.json(extra)
+        .map_err(|NotCanonical| invalid("`extra` is a JSON object of at most 32 levels"))
 }
 
-fn check_text(content: &str) -> Result<(), &'static str> {
-    #[derive(Deserialize)]
-    struct Text<'a> {
-        #[serde(borrow)]
-        text: std::borrow::Cow<'a, str>,
-    }
-    let Ok(content) = serde_json::from_str::<Text<'_>>(content) else {
-        return Err("the content of kind `text` is {\"text\": \"…\"}");
+fn check_text(text: Result<&Text<'_>, &serde_json::Error>, bytes: usize) -> Result<(), Refusal> {
+    let Ok(Text { text, is_alone, beside, .. }) = text else {
+        return Err(invalid("the content is {\"text\": \"…\"}"));
     };
     // Bytes bound characters from above: most texts are never counted.
-    let is_long =
-        content.text.len() > MAX_TEXT_CHARS && content.text.chars().count() > MAX_TEXT_CHARS;
-    match (content.text.trim().is_empty(), is_long, content.text.contains('\0')) {
-        (true, _, _) => Err("`text` must not be empty"),
-        (_, true, _) => Err("`text` has at most 8,000 characters"),
-        (_, _, true) => Err("`text` must not contain NUL"),
-        _ => Ok(()),
+    if text.len() > limits::TEXT_CHARS && text.chars().count() > limits::TEXT_CHARS {
+        return Err(too_large("`text` has at most 8,000 characters"));
+    }
+    if !is_alone && bytes > limits::BESIDE_TEXT_BYTES && *beside > limits::BESIDE_TEXT_BYTES {
+        return Err(too_large("`content` has at most 16 KiB beside `text`"));
+    }
+    if text.trim().is_empty() {
+        return Err(invalid("`text` must not be empty"));
+    }
+    if text.contains('\0') {
+        return Err(invalid("`text` must not contain NUL"));
+    }
+    Ok(())
+}
+
+fn invalid(message: &str) -> Refusal {
+    Refusal::new(ErrorCode::Invalid, message)
+}
+
+fn too_large(message: &str) -> Refusal {
+    Refusal::new(ErrorCode::TooLarge, message)
+}
+
+/// Without spaces and escapes.
+fn compact(content: &str) -> Option<String> {
+    Some(serde_json::from_str::<serde_json::Value>(content).ok()?.to_string())
+}
+
+/// The text of a content, and what stands beside it.
+#[derive(Debug)]
+struct Text<'a> {
+    text: Cow<'a, str>,
+    is_alone: bool,
+    has_event: bool,
+    /// Bytes of the other fields, as they are written.
+    beside: usize,
+}
+
+fn read_text(content: &str) -> Result<Text<'_>, serde_json::Error> {
+    serde_json::from_str(content)
+}
+
+#[derive(Deserialize)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TextVisitor)
     }
 }
 
-fn check_object(content: &str) -> Result<(), &'static str> {
-    let is_object =
-        serde_json::from_str::<&RawValue>(content).is_ok_and(|raw| raw.get().starts_with('{'));
-    if is_object { Ok(()) } else { Err("expected a JSON object") }
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object with a `text`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text<'de>, A::Error> {
+        let (mut text, mut is_alone, mut has_event, mut beside) = (None, true, false, 0);
+        while let Some(Borrowed(key)) = map.next_key()? {
+            if key == "text" {
+                let Borrowed(value) = map.next_value()?;
+                if text.replace(value).is_some() {
+                    return Err(A::Error::duplicate_field("text"));
+                }
+                continue;
+            }
+            is_alone = false;
+            has_event |= key == "event";
+            let value: &RawValue = map.next_value()?;
+            beside += key.len() + value.get().len();
+        }
+        let text = text.ok_or_else(|| A::Error::missing_field("text"))?;
+        Ok(Text { text, is_alone, has_event, beside })
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Text<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Err(A::Error::custom("not an object"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::id::ConversationId;
+    use serde_json::{Value, json};
+
+    fn code(kind: &str, content: &str, is_operator: bool) -> Option<ErrorCode> {
+        let mut said = Said::new("send", ConversationId(uuid::Uuid::nil()));
+        let checked = check(kind, content.to_owned(), is_operator, &mut said);
+        assert!(checked.content.len() <= limits::CONTENT_BYTES || checked.refusal.is_some());
+        checked.refusal.map(|refusal| refusal.code)
+    }
+
+    fn of(content: &Value) -> Option<ErrorCode> {
+        code("text", &content.to_string(), false)
+    }
 
     #[test]
     fn a_text_has_between_one_and_eight_thousand_characters() {
-        let text =
-            |text: &str| check("text", &serde_json::json!({ "text": text }).to_string(), false);
-        assert_eq!(text("hello 🎉"), Ok(()));
-        assert_eq!(text(&"é".repeat(8_000)), Ok(()));
-        assert!(text(&"é".repeat(8_001)).is_err());
+        assert_eq!(of(&json!({ "text": "hello 🎉" })), None);
+        assert_eq!(of(&json!({ "text": "é".repeat(8_000) })), None);
+        assert_eq!(of(&json!({ "text": "é".repeat(8_001) })), Some(ErrorCode::TooLarge));
         for bad in ["", "  \n ", "nul \0 inside"] {
-            assert!(text(bad).is_err(), "{bad:?}");
+            assert_eq!(of(&json!({ "text": bad })), Some(ErrorCode::Invalid), "{bad:?}");
         }
-        for content in [r#"{"txt":"x"}"#, r#"{"text":7}"#, "[]", r#""x""#] {
-            assert!(check("text", content, false).is_err(), "{content}");
+        for content in
+            [r#"{"txt":"x"}"#, r#"{"text":7}"#, "[]", r#""x""#, "", r#"{"text":"a","text":"b"}"#]
+        {
+            assert_eq!(code("text", content, false), Some(ErrorCode::Invalid), "{content}");
         }
     }
 
     #[test]
-    fn only_admins_send_system_messages_and_unknown_kinds_are_refused() {
-        assert!(check("system", "{}", false).is_err());
-        assert!(check("system", "{}", true).is_ok());
-        assert!(check("system", "[]", true).is_err());
-        assert!(check("hologram", "{}", true).is_err());
+    fn content_is_bounded_as_a_whole_and_beside_its_text() {
+        let pad = |bytes| of(&json!({ "text": "x", "pad": "p".repeat(bytes) }));
+        assert_eq!(pad(16_000), None);
+        assert_eq!(pad(17_000), Some(ErrorCode::TooLarge));
+        assert_eq!(pad(1_000_000), Some(ErrorCode::TooLarge));
+        let nested = format!(r#"{{"text":"x","a":{}1{}}}"#, "[".repeat(40), "]".repeat(40));
+        assert_eq!(code("text", &nested, false), Some(ErrorCode::Invalid));
+    }
+
+    #[test]
+    fn spaces_and_escapes_do_not_count() {
+        let escaped = format!(r#"{{"text":"{}"}}"#, r"\ud83c\udf89".repeat(8_000));
+        assert_eq!(code("text", &escaped, false), None);
+        let spaced = format!(r#"{{"text":{}"x"}}"#, " ".repeat(100_000));
+        assert_eq!(code("text", &spaced, false), None);
+    }
+
+    #[test]
+    fn operators_alone_send_system_messages_and_nobody_an_event() {
+        assert_eq!(code("system", r#"{"text":"maintenance"}"#, false), Some(ErrorCode::Invalid));
+        assert_eq!(code("system", r#"{"text":"maintenance"}"#, true), None);
+        for forged in [
+            r#"{"event":"members_added","members":"bob"}"#,
+            r#"{"text":"x","event":"created"}"#,
+            r#"{"text":"x","\u0065vent":"created"}"#,
+            "{}",
+            "[]",
+        ] {
+            assert_eq!(code("system", forged, true), Some(ErrorCode::Invalid), "{forged}");
+        }
+        assert_eq!(code("hologram", "{}", true), Some(ErrorCode::Invalid));
     }
 }

@@ -9,8 +9,6 @@ use super::entry::{ConversationKind, Role, Snapshot};
 pub const MAX_MEMBERS: usize = 100_000;
 /// Most members named in one request.
 pub const MAX_NAMED: usize = 1_000;
-/// Longest title in characters.
-pub const MAX_TITLE_CHARS: usize = 200;
 
 /// A refusal: a code from the closed list and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +61,11 @@ fn group_admin(snapshot: &Snapshot, actor: &UserId) -> Result<Role, Refusal> {
 /// Checks a title; the trimmed one is what counts.
 pub fn check_title(title: &str) -> Result<&str, Refusal> {
     let title = title.trim();
-    if title.is_empty() || title.chars().count() > MAX_TITLE_CHARS || title.contains('\0') {
-        return Err(invalid("a title has 1 to 200 characters"));
+    if title.is_empty()
+        || title.chars().count() > proto::limits::TITLE_CHARS
+        || title.contains('\0')
+    {
+        return Err(invalid("a title has 1 to 100 characters"));
     }
     Ok(title)
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use proto::id::{ClientId, ConversationId, EntryId, UserId};
 
+pub use super::said::Digest;
+
 /// Members by user id, cheap to hand on.
 pub type Members = Arc<BTreeMap<UserId, Membership>>;
 
@@ -52,8 +54,8 @@ pub struct EntryRow {
     pub sender_id: UserId,
     /// The sender's id of the operation.
     pub client_id: ClientId,
-    /// Hash of what the operation said; the same client id with another digest is a conflict.
-    pub digest: i64,
+    /// Of what the operation said; all zero where it is not read back.
+    pub digest: Digest,
     /// A JSON object.
     pub content: String,
     /// The entry it answers.
@@ -130,7 +132,7 @@ pub struct UserRow {
 }
 
 /// What an earlier operation under a client id did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOperation {
     /// Whose log it was appended to.
     pub conversation_id: ConversationId,
@@ -140,8 +142,10 @@ pub struct StoredOperation {
     pub entry_id: EntryId,
     /// When, in Unix milliseconds.
     pub created_at_ms: u64,
-    /// Hash of what it said.
-    pub digest: i64,
+    /// Of what it said; `None` for operations of before these digests were kept.
+    pub digest: Option<Digest>,
+    /// The entry as it is stored; `None` when it is no longer there.
+    pub entry: Option<Box<EntryRow>>,
 }
 
 /// What planning needs to know of a conversation. A head that fits at append time proves that the

@@ -2,12 +2,12 @@
 
 use proto::bus::{self, frame::Body};
 use proto::error_code::ErrorCode;
-use proto::hash::Fnv1a;
 use proto::id::{ClientId, ConversationId, UserId};
 
 use super::content;
 use super::conversation::{MAX_NAMED, Refusal, check_title};
 use super::entry::{ConversationKind, Role};
+use super::said::{Digest, Said};
 
 /// Something that appends to a log.
 #[derive(Debug, Clone)]
@@ -20,10 +20,44 @@ pub struct Operation {
     pub client_id: ClientId,
     /// Where.
     pub conversation_id: ConversationId,
-    /// Hash of what is asked: the same client id with another digest is a conflict.
-    pub digest: i64,
+    /// Of what is asked: the same client id with another digest is a conflict.
+    pub digest: Digest,
     /// What.
     pub action: Action,
+}
+
+/// A frame that is no operation, or one that is not taken any more.
+#[derive(Debug)]
+pub struct Rejected {
+    /// What is wrong with it.
+    pub refusal: Refusal,
+    /// By what it is known when it was stored before, under rules or rights of then.
+    pub earlier: Option<Box<Asked>>,
+}
+
+/// What identifies a frame that is rejected.
+#[derive(Debug)]
+pub struct Asked {
+    /// Who asks.
+    pub actor: UserId,
+    /// The client's id of it.
+    pub client_id: ClientId,
+    /// Of what it says; `None` where that cannot be told.
+    pub digest: Option<Digest>,
+}
+
+impl Rejected {
+    /// An operation that is refused before it is planned.
+    pub fn of(operation: Operation, refusal: Refusal) -> Self {
+        let Operation { actor, client_id, digest, .. } = operation;
+        Self { refusal, earlier: Some(Box::new(Asked { actor, client_id, digest: Some(digest) })) }
+    }
+}
+
+impl From<Refusal> for Rejected {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, earlier: None }
+    }
 }
 
 /// What an operation does.
@@ -130,7 +164,7 @@ pub fn conversation_bytes(body: &Body) -> bytes::Bytes {
 }
 
 /// Parses a frame that appends to a log. `None` for the others.
-pub fn parse(origin: &bus::Origin, body: Body) -> Option<Result<Operation, Refusal>> {
+pub fn parse(origin: &bus::Origin, body: Body) -> Option<Result<Operation, Rejected>> {
     let parsed = match body {
         Body::Send(b) => send(origin, b),
         Body::CreateConversation(b) => create(origin, b),
@@ -156,8 +190,8 @@ fn user(text: &str) -> Result<UserId, Refusal> {
     UserId::parse(text).map_err(|error| invalid(&format!("a user id: {error}")))
 }
 
-fn client_id(bytes: &[u8]) -> Result<ClientId, Refusal> {
-    ClientId::from_bytes(bytes).map_err(|_| invalid("`client_id` is a UUID"))
+fn users(texts: &[String]) -> Result<Vec<UserId>, Refusal> {
+    texts.iter().map(|text| user(text)).collect()
 }
 
 fn conversation(bytes: &[u8]) -> Result<ConversationId, Refusal> {
@@ -172,137 +206,157 @@ fn given_role(role: i32) -> Role {
     }
 }
 
-/// The digest of an operation: its verb and all its fields.
-fn digest(verb: &str, conversation_id: ConversationId, fields: &[&[u8]]) -> i64 {
-    let start = Fnv1a::default().field(verb.as_bytes()).field(conversation_id.0.as_bytes());
-    fields.iter().fold(start, |hash, field| hash.field(field)).finish() as i64
+/// What all operations have.
+struct Head {
+    actor: UserId,
+    client_id: ClientId,
+    reference: String,
 }
 
-fn send(origin: &bus::Origin, frame: bus::Send) -> Result<Operation, Refusal> {
-    let actor = user(&origin.user_id)?;
+impl Head {
+    fn of(origin: &bus::Origin, client_id: &[u8], reference: String) -> Result<Self, Refusal> {
+        let client_id =
+            ClientId::from_bytes(client_id).map_err(|_| invalid("`client_id` is a UUID"))?;
+        Ok(Self { actor: user(&origin.user_id)?, client_id, reference })
+    }
+
+    fn operation(
+        self,
+        conversation_id: ConversationId,
+        digest: Digest,
+        action: Action,
+    ) -> Operation {
+        let Self { actor, client_id, reference } = self;
+        Operation { actor, reference, client_id, conversation_id, digest, action }
+    }
+
+    fn rejected(self, digest: Option<Digest>, refusal: Refusal) -> Rejected {
+        let Self { actor, client_id, .. } = self;
+        Rejected { refusal, earlier: Some(Box::new(Asked { actor, client_id, digest })) }
+    }
+}
+
+fn send(origin: &bus::Origin, frame: bus::Send) -> Result<Operation, Rejected> {
+    let head = Head::of(origin, &frame.client_id, frame.r#ref)?;
     let to = if frame.to.is_empty() { None } else { Some(user(&frame.to)?) };
     let conversation_id = match &to {
-        Some(to) => ConversationId::direct(&actor, to),
+        Some(to) => ConversationId::direct(&head.actor, to),
         None => conversation(&frame.conversation_id)?,
     };
-    content::check(&frame.kind, &frame.content, origin.admin).map_err(invalid)?;
-    if !frame.extra.is_empty() {
-        content::check_extra(&frame.extra).map_err(invalid)?;
+    let mentions = users(&frame.mentions)?;
+    let mut said = Said::new("send", conversation_id);
+    said.text(&frame.kind);
+    said.number(frame.reply_to);
+    said.number(u64::from(frame.important));
+    said.number(frame.device_type as u64);
+    said.texts(frame.mentions.iter().map(String::as_str));
+    let content::Checked { content, mut refusal, mut is_said } =
+        content::check(&frame.kind, frame.content, origin.admin, &mut said);
+    if !frame.extra.is_empty()
+        && let Err(wrong) = content::check_extra(&frame.extra, &mut said)
+    {
+        is_said = false;
+        refusal = refusal.or(Some(wrong));
     }
-    if frame.mentions.len() > content::MAX_MENTIONS {
-        return Err(invalid("a message names at most 64 users"));
+    if mentions.len() > proto::limits::MENTIONS {
+        refusal = refusal.or_else(|| Some(invalid("a message names at most 64 users")));
     }
-    let mentions: Vec<UserId> =
-        frame.mentions.iter().map(|name| user(name)).collect::<Result<_, _>>()?;
-    let mut fields: Vec<&[u8]> =
-        vec![frame.kind.as_bytes(), frame.content.as_bytes(), frame.extra.as_bytes()];
-    let numbers = [frame.reply_to.to_le_bytes(), u64::from(frame.important).to_le_bytes()];
-    fields.extend(numbers.iter().map(<[u8; 8]>::as_slice));
-    fields.extend(frame.mentions.iter().map(String::as_bytes));
-    Ok(Operation {
-        client_id: client_id(&frame.client_id)?,
-        digest: digest("send", conversation_id, &fields),
-        actor,
-        reference: frame.r#ref,
-        conversation_id,
-        action: Action::Send(Message {
-            to,
-            kind: frame.kind,
-            content: frame.content,
-            reply_to: (frame.reply_to > 0).then_some(frame.reply_to),
-            mentions,
-            is_important: frame.important,
-            extra: (!frame.extra.is_empty()).then_some(frame.extra),
-        }),
-    })
+    if to.as_ref() == Some(&head.actor) {
+        refusal = refusal.or_else(|| Some(invalid("`to` is another user than yourself")));
+    }
+    let digest = said.finish();
+    if let Some(refusal) = refusal {
+        return Err(head.rejected(is_said.then_some(digest), refusal));
+    }
+    let message = Message {
+        to,
+        kind: frame.kind,
+        content,
+        reply_to: (frame.reply_to > 0).then_some(frame.reply_to),
+        mentions,
+        is_important: frame.important,
+        extra: (!frame.extra.is_empty()).then_some(frame.extra),
+    };
+    Ok(head.operation(conversation_id, digest, Action::Send(message)))
 }
 
-fn create(origin: &bus::Origin, frame: bus::CreateConversation) -> Result<Operation, Refusal> {
-    let actor = user(&origin.user_id)?;
+fn create(origin: &bus::Origin, frame: bus::CreateConversation) -> Result<Operation, Rejected> {
+    let head = Head::of(origin, &frame.client_id, frame.r#ref)?;
     if frame.member_ids.len() > MAX_NAMED {
-        return Err(invalid("name at most 1,000 members at once; add the others afterwards"));
+        let refusal = invalid("name at most 1,000 members at once; add the others afterwards");
+        return Err(refusal.into());
     }
-    let mut members: Vec<UserId> =
-        frame.member_ids.iter().map(|name| user(name)).collect::<Result<_, _>>()?;
-    members.push(actor.clone());
+    let mut members = users(&frame.member_ids)?;
+    members.push(head.actor.clone());
     members.sort();
     members.dedup();
-    let client_id = client_id(&frame.client_id)?;
     let (kind, title, conversation_id) = if frame.kind == bus::ConversationKind::Direct as i32 {
         let [one, other] = members.as_slice() else {
-            return Err(invalid("a direct conversation has exactly one other member"));
+            return Err(invalid("a direct conversation has exactly one other member").into());
         };
-        (ConversationKind::Direct, String::new(), ConversationId::direct(one, other))
+        (ConversationKind::Direct, "", ConversationId::direct(one, other))
     } else {
-        let title = check_title(&frame.title)?.to_owned();
-        (ConversationKind::Group, title, ConversationId::created(&actor, client_id))
+        let id = ConversationId::created(&head.actor, head.client_id);
+        (ConversationKind::Group, frame.title.trim(), id)
     };
-    let mut fields: Vec<&[u8]> = vec![title.as_bytes()];
-    fields.extend(members.iter().map(|member| member.as_str().as_bytes()));
-    Ok(Operation {
-        client_id,
-        digest: digest("create", conversation_id, &fields),
-        actor,
-        reference: frame.r#ref,
-        conversation_id,
-        action: Action::Create { kind, title, members },
-    })
-}
-
-fn add(origin: &bus::Origin, frame: bus::AddMembers) -> Result<Operation, Refusal> {
-    if frame.user_ids.is_empty() || frame.user_ids.len() > MAX_NAMED {
-        return Err(invalid("name 1 to 1,000 users at once"));
+    let mut said = Said::new("create", conversation_id);
+    said.text(title);
+    said.texts(members.iter().map(UserId::as_str));
+    let digest = said.finish();
+    if kind == ConversationKind::Group
+        && let Err(refusal) = check_title(title)
+    {
+        return Err(head.rejected(Some(digest), refusal));
     }
-    let users: Vec<UserId> =
-        frame.user_ids.iter().map(|name| user(name)).collect::<Result<_, _>>()?;
-    let conversation_id = conversation(&frame.conversation_id)?;
-    let role = frame.role.to_le_bytes();
-    let mut fields: Vec<&[u8]> = vec![&role];
-    fields.extend(users.iter().map(|user| user.as_str().as_bytes()));
-    Ok(Operation {
-        client_id: client_id(&frame.client_id)?,
-        digest: digest("add", conversation_id, &fields),
-        actor: user(&origin.user_id)?,
-        reference: frame.r#ref,
-        conversation_id,
-        action: Action::Add { users, role: given_role(frame.role) },
-    })
+    let title = title.to_owned();
+    Ok(head.operation(conversation_id, digest, Action::Create { kind, title, members }))
 }
 
-fn remove(origin: &bus::Origin, frame: bus::RemoveMember) -> Result<Operation, Refusal> {
+fn add(origin: &bus::Origin, frame: bus::AddMembers) -> Result<Operation, Rejected> {
+    let head = Head::of(origin, &frame.client_id, frame.r#ref)?;
+    if frame.user_ids.is_empty() || frame.user_ids.len() > MAX_NAMED {
+        return Err(invalid("name 1 to 1,000 users at once").into());
+    }
+    let mut users = users(&frame.user_ids)?;
+    users.sort();
+    users.dedup();
     let conversation_id = conversation(&frame.conversation_id)?;
-    Ok(Operation {
-        client_id: client_id(&frame.client_id)?,
-        digest: digest("remove", conversation_id, &[frame.user_id.as_bytes()]),
-        actor: user(&origin.user_id)?,
-        reference: frame.r#ref,
-        conversation_id,
-        action: Action::Remove { user: user(&frame.user_id)? },
-    })
+    let mut said = Said::new("add", conversation_id);
+    said.number(frame.role as u64);
+    said.texts(users.iter().map(UserId::as_str));
+    let action = Action::Add { users, role: given_role(frame.role) };
+    Ok(head.operation(conversation_id, said.finish(), action))
 }
 
-fn set_role(origin: &bus::Origin, frame: bus::SetRole) -> Result<Operation, Refusal> {
+fn remove(origin: &bus::Origin, frame: bus::RemoveMember) -> Result<Operation, Rejected> {
+    let head = Head::of(origin, &frame.client_id, frame.r#ref)?;
     let conversation_id = conversation(&frame.conversation_id)?;
-    let fields: [&[u8]; 2] = [frame.user_id.as_bytes(), &frame.role.to_le_bytes()];
-    Ok(Operation {
-        client_id: client_id(&frame.client_id)?,
-        digest: digest("role", conversation_id, &fields),
-        actor: user(&origin.user_id)?,
-        reference: frame.r#ref,
-        conversation_id,
-        action: Action::SetRole { user: user(&frame.user_id)?, role: given_role(frame.role) },
-    })
+    let mut said = Said::new("remove", conversation_id);
+    said.text(&frame.user_id);
+    let action = Action::Remove { user: user(&frame.user_id)? };
+    Ok(head.operation(conversation_id, said.finish(), action))
 }
 
-fn rename(origin: &bus::Origin, frame: bus::Rename) -> Result<Operation, Refusal> {
+fn set_role(origin: &bus::Origin, frame: bus::SetRole) -> Result<Operation, Rejected> {
+    let head = Head::of(origin, &frame.client_id, frame.r#ref)?;
     let conversation_id = conversation(&frame.conversation_id)?;
-    let title = check_title(&frame.title)?.to_owned();
-    Ok(Operation {
-        client_id: client_id(&frame.client_id)?,
-        digest: digest("rename", conversation_id, &[title.as_bytes()]),
-        actor: user(&origin.user_id)?,
-        reference: frame.r#ref,
-        conversation_id,
-        action: Action::Rename { title },
-    })
+    let mut said = Said::new("role", conversation_id);
+    said.text(&frame.user_id);
+    said.number(frame.role as u64);
+    let action = Action::SetRole { user: user(&frame.user_id)?, role: given_role(frame.role) };
+    Ok(head.operation(conversation_id, said.finish(), action))
+}
+
+fn rename(origin: &bus::Origin, frame: bus::Rename) -> Result<Operation, Rejected> {
+    let head = Head::of(origin, &frame.client_id, frame.r#ref)?;
+    let conversation_id = conversation(&frame.conversation_id)?;
+    let title = frame.title.trim();
+    let mut said = Said::new("rename", conversation_id);
+    said.text(title);
+    let digest = said.finish();
+    if let Err(refusal) = check_title(title) {
+        return Err(head.rejected(Some(digest), refusal));
+    }
+    let title = title.to_owned();
+    Ok(head.operation(conversation_id, digest, Action::Rename { title }))
 }

@@ -3,6 +3,8 @@
 //! Planning works on the given conversations and moves them forward. When the append then fails,
 //! they are thrown away and loaded again.
 
+mod existing;
+mod repeats;
 mod rows;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,10 +16,13 @@ use serde_json::json;
 
 use super::conversation::{self, Refusal};
 use super::entry::{
-    ConversationKind, ConversationRow, EntryRow, MemberRow, Members, Membership, Role, Snapshot,
+    ConversationKind, ConversationRow, EntryRow, MemberRow, Membership, Role, Snapshot,
     StoredOperation,
 };
 use super::operation::{Action, Message, Operation};
+use existing::{check_named, may_join};
+use repeats::audience;
+pub use repeats::{Audience, repeated};
 pub use rows::role_name;
 use rows::{member_row, message_row, row_of, system_row};
 
@@ -28,6 +33,9 @@ pub const MOST_NAMED: usize = 32;
 pub type Conversations = HashMap<ConversationId, Option<Snapshot>>;
 /// What was stored before under the batch's client ids.
 pub type Earlier = HashMap<(UserId, ClientId), StoredOperation>;
+
+/// Users whom nobody can add to a conversation now, each with the reason.
+pub type Closed = HashMap<UserId, Refusal>;
 
 /// What a batch comes to.
 #[derive(Debug, Default)]
@@ -54,24 +62,27 @@ pub enum Outcome {
     },
     /// It was stored before: the same answer, and the same entry once more for who missed it.
     Repeated {
-        /// The entry as it was stored.
-        entry: Box<EntryRow>,
-        /// Who hears of it.
+        /// What was stored, with the entry where it is to be pushed.
+        stored: Box<StoredOperation>,
+        /// Who may see it.
         audience: Audience,
+    },
+    /// It would change nothing, so nothing is stored.
+    Unchanged {
+        /// Where.
+        conversation_id: ConversationId,
+        /// The head of the log that says so.
+        seq: u64,
     },
     /// Nothing is stored.
     Refused(Refusal),
 }
 
-/// Who hears of an entry: the members after it, and one who was just removed.
-#[derive(Debug, Clone, Default)]
-pub struct Audience {
-    /// The members.
-    pub members: Members,
-    /// Hears of their own removal.
-    pub removed: Option<UserId>,
-    /// The members whom the entry adds.
-    pub joined: Vec<UserId>,
+impl Outcome {
+    /// True when an earlier operation under the same client id would be answered otherwise.
+    pub fn may_be_repeat(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Unchanged { .. })
+    }
 }
 
 /// Plans a batch in order. `fresh_id` makes entry ids.
@@ -79,12 +90,14 @@ pub fn plan(
     operations: &[Operation],
     conversations: &mut Conversations,
     earlier: &Earlier,
+    closed: &Closed,
     now_ms: u64,
     fresh_id: &mut dyn FnMut() -> EntryId,
 ) -> Plan {
     let mut planner = Planner {
         plan: Plan::default(),
         conversations,
+        closed,
         now_ms,
         fresh_id,
         in_batch: HashMap::new(),
@@ -99,6 +112,7 @@ pub fn plan(
 struct Planner<'a> {
     plan: Plan,
     conversations: &'a mut Conversations,
+    closed: &'a Closed,
     now_ms: u64,
     fresh_id: &'a mut dyn FnMut() -> EntryId,
     /// Client ids of this batch, with the entry that each came to.
@@ -109,73 +123,37 @@ impl Planner<'_> {
     fn outcome(&mut self, operation: &Operation, earlier: &Earlier) -> Outcome {
         let key = (operation.actor.clone(), operation.client_id);
         if let Some(stored) = earlier.get(&key) {
-            return self.repeated(operation, stored);
+            return repeated(Some(operation.digest), stored, self.conversations)
+                .unwrap_or_else(|| Outcome::Refused(repeats::other_content()));
         }
         if let Some(index) = self.in_batch.get(&key) {
             let entry = &self.plan.entries[*index];
             return if entry.digest == operation.digest {
-                let audience = self.audience_of(entry.conversation_id, entry.seq);
-                Outcome::Repeated { entry: Box::new(entry.clone()), audience }
+                let stored = Box::new(repeats::in_batch(entry));
+                Outcome::Repeated { stored, audience: Audience::default() }
             } else {
-                Outcome::Refused(other_content())
+                Outcome::Refused(repeats::other_content())
             };
         }
         match self.append(operation) {
             Ok((index, removed)) => {
                 self.in_batch.insert(key, index);
-                let mut audience = self.audience(operation.conversation_id);
+                let mut audience = audience(self.conversations, operation.conversation_id);
                 audience.joined = joined(operation, &audience, self.plan.entries[index].seq);
                 audience.removed = removed;
                 Outcome::Stored { entry: index, audience }
             }
-            Err(refusal) => Outcome::Refused(refusal),
-        }
-    }
-
-    fn repeated(&self, operation: &Operation, stored: &StoredOperation) -> Outcome {
-        if stored.digest != operation.digest {
-            return Outcome::Refused(other_content());
-        }
-        // Only a message can be rebuilt from its frame; of a member change the answer alone is
-        // repeated, and who missed the entry gets it by sync.
-        let (row, audience) = match &operation.action {
-            Action::Send(message) => {
-                let audience = self.audience_of(stored.conversation_id, stored.seq);
-                (message_row(operation, message), audience)
+            Err(Not::Changed) => {
+                let conversation_id = operation.conversation_id;
+                let snapshot = self.conversations.get(&conversation_id).and_then(Option::as_ref);
+                let seq = snapshot.map_or(0, |snapshot| snapshot.head);
+                Outcome::Unchanged { conversation_id, seq }
             }
-            _ => (system_row(operation, String::from("{}")), Audience::default()),
-        };
-        let entry = EntryRow {
-            conversation_id: stored.conversation_id,
-            seq: stored.seq,
-            id: stored.entry_id,
-            created_at_ms: stored.created_at_ms,
-            ..row
-        };
-        Outcome::Repeated { entry: Box::new(entry), audience }
-    }
-
-    fn audience(&self, id: ConversationId) -> Audience {
-        let members = self
-            .conversations
-            .get(&id)
-            .and_then(Option::as_ref)
-            .map(|snapshot| Arc::clone(&snapshot.members));
-        Audience { members: members.unwrap_or_default(), ..Audience::default() }
-    }
-
-    /// An earlier entry is told to those only who may see it: members since then.
-    fn audience_of(&self, id: ConversationId, seq: u64) -> Audience {
-        let audience = self.audience(id);
-        if audience.members.values().all(|member| member.from_seq <= seq) {
-            return audience;
+            Err(Not::Allowed(refusal)) => Outcome::Refused(refusal),
         }
-        let members = audience.members.iter().filter(|(_, member)| member.from_seq <= seq);
-        let members = members.map(|(user, member)| (user.clone(), *member)).collect();
-        Audience { members: Arc::new(members), ..Audience::default() }
     }
 
-    fn append(&mut self, operation: &Operation) -> Result<(usize, Option<UserId>), Refusal> {
+    fn append(&mut self, operation: &Operation) -> Result<(usize, Option<UserId>), Not> {
         let mut removed = None;
         let row = match &operation.action {
             Action::Send(message) => self.send(operation, message)?,
@@ -214,25 +192,19 @@ impl Planner<'_> {
 
     fn send(&mut self, operation: &Operation, message: &Message) -> Result<EntryRow, Refusal> {
         let id = operation.conversation_id;
-        if let Some(to) = &message.to
-            && !matches!(self.conversations.get(&id), Some(Some(_)))
+        if let (Some(to), None) =
+            (&message.to, self.conversations.get(&id).and_then(Option::as_ref))
         {
-            self.begin(
-                id,
-                ConversationKind::Direct,
-                "",
-                &[operation.actor.clone(), to.clone()],
-                None,
-            );
+            let members = [operation.actor.clone(), to.clone()];
+            // Before anything is planned: a refused message begins no conversation.
+            check_named(message, 0, |user| members.contains(user))?;
+            may_join(self.closed, &members)?;
+            self.begin(id, ConversationKind::Direct, "", &members, None);
+            return Ok(message_row(operation, message));
         }
         let snapshot = self.snapshot(id)?;
         conversation::member_role(snapshot, &operation.actor)?;
-        if message.reply_to.is_some_and(|seq| seq > snapshot.head) {
-            return Err(Refusal::new(
-                ErrorCode::NotFound,
-                "`reply_to` names no entry of this conversation",
-            ));
-        }
+        check_named(message, snapshot.head, |user| snapshot.members.contains_key(user))?;
         Ok(message_row(operation, message))
     }
 
@@ -242,11 +214,16 @@ impl Planner<'_> {
         kind: ConversationKind,
         title: &str,
         members: &[UserId],
-    ) -> Result<EntryRow, Refusal> {
+    ) -> Result<EntryRow, Not> {
         let id = operation.conversation_id;
         if matches!(self.conversations.get(&id), Some(Some(_))) {
-            return Err(Refusal::new(ErrorCode::Conflict, "this conversation exists already"));
+            if kind == ConversationKind::Direct {
+                return Err(Not::Changed);
+            }
+            let text = "this conversation exists already";
+            return Err(Refusal::new(ErrorCode::Conflict, text).into());
         }
+        may_join(self.closed, members)?;
         let owner = (kind == ConversationKind::Group).then_some(&operation.actor);
         self.begin(id, kind, title, members, owner);
         let (named, count) = (named(members), members.len());
@@ -290,13 +267,15 @@ impl Planner<'_> {
         operation: &Operation,
         users: &[UserId],
         role: Role,
-    ) -> Result<EntryRow, Refusal> {
+    ) -> Result<EntryRow, Not> {
         let id = operation.conversation_id;
+        let closed = self.closed;
         let snapshot = self.snapshot(id)?;
         let new = conversation::addable(snapshot, &operation.actor, users, role)?;
         if new.is_empty() {
-            return Err(Refusal::new(ErrorCode::Invalid, "all of them are members already"));
+            return Err(Not::Changed);
         }
+        may_join(closed, &new)?;
         let member = Membership { role, from_seq: snapshot.head + 1 };
         let members = Arc::make_mut(&mut snapshot.members);
         for user in &new {
@@ -336,10 +315,13 @@ impl Planner<'_> {
         operation: &Operation,
         user: &UserId,
         role: Role,
-    ) -> Result<EntryRow, Refusal> {
+    ) -> Result<EntryRow, Not> {
         let id = operation.conversation_id;
         let snapshot = self.snapshot(id)?;
         conversation::may_set_role(snapshot, &operation.actor, user)?;
+        if snapshot.members.get(user).is_some_and(|member| member.role == role) {
+            return Err(Not::Changed);
+        }
         let mut changed = vec![(user.clone(), role)];
         if role == Role::Owner {
             changed.push((operation.actor.clone(), Role::Admin));
@@ -358,14 +340,29 @@ impl Planner<'_> {
         Ok(system_row(operation, content.to_string()))
     }
 
-    fn rename(&mut self, operation: &Operation, title: &str) -> Result<EntryRow, Refusal> {
+    fn rename(&mut self, operation: &Operation, title: &str) -> Result<EntryRow, Not> {
         let id = operation.conversation_id;
         let snapshot = self.snapshot(id)?;
         conversation::may_rename(snapshot, &operation.actor)?;
+        if snapshot.title == title {
+            return Err(Not::Changed);
+        }
         title.clone_into(&mut snapshot.title);
         let row = row_of(snapshot);
         self.plan.conversations.insert(id, row);
         Ok(system_row(operation, json!({ "event": "renamed", "title": title }).to_string()))
+    }
+}
+
+/// Why an operation appends nothing.
+enum Not {
+    Allowed(Refusal),
+    Changed,
+}
+
+impl From<Refusal> for Not {
+    fn from(refusal: Refusal) -> Self {
+        Self::Allowed(refusal)
     }
 }
 
@@ -390,8 +387,4 @@ fn with_role(
     let member = members.get_mut(user)?;
     member.role = role;
     Some(*member)
-}
-
-fn other_content() -> Refusal {
-    Refusal::new(ErrorCode::Conflict, "this client id was used for something else: use a new one")
 }

@@ -19,8 +19,9 @@ use super::message::{self, Asker, Outgoing};
 use super::pile::Taken;
 use super::suspects::{Care, Suspects};
 use crate::directory::Located;
+use crate::domain::conversation::Refusal;
 use crate::domain::letter::DeadLetter;
-use crate::domain::operation::{self, Operation};
+use crate::domain::operation::{self, Operation, Rejected};
 use crate::metrics::OutcomeKind;
 use crate::planted::LateCommit;
 
@@ -84,12 +85,21 @@ impl Appender {
         for (body, partition, reason) in std::mem::take(&mut sorted.malformed) {
             self.parts.aside.put(DeadLetter::of_body(body, partition, &reason, now_ms)).await;
         }
-        let outgoing = std::mem::take(&mut sorted.refused);
-        let mut appended = Appended { outgoing, ..Appended::default() };
+        let mut appended = Appended::default();
+        let before = sorted.rejected.len();
+        // From behind, so that the places of the others stay what they are.
+        for (place, refusal) in self.parts.quotas.take(&sorted.operations, now_ms).into_iter().rev()
+        {
+            sorted.reject(place, refusal);
+        }
+        sorted.rejected[before..].reverse();
+        let rejected = std::mem::take(&mut sorted.rejected);
+        self.reject(rejected, is_redelivered, &mut appended.outgoing).await;
         if !sorted.operations.is_empty() {
             let started = Instant::now();
             self.parts.metrics.batch_frames.observe(sorted.operations.len() as f64);
-            let settled = self.append(&sorted.operations, is_redelivered, now_ms).await;
+            let mut settled = self.append(&sorted.operations, is_redelivered, now_ms).await;
+            self.only_missing(&mut settled).await;
             self.parts.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
             appended.committed_at = Some(Instant::now());
             for (place, settled) in settled.into_iter().enumerate() {
@@ -187,11 +197,7 @@ impl Appender {
                         sorted.spans.push(span);
                         sorted.places.push((batch_place, frame_place));
                     }
-                    Some(Err(refusal)) => {
-                        self.parts.metrics.operation(OutcomeKind::Refused);
-                        self.parts.metrics.error(refusal.code);
-                        sorted.refused.push(message::refused(&asker, &refusal));
-                    }
+                    Some(Err(rejected)) => sorted.rejected.push((asker, rejected)),
                     None => {}
                 }
             }
@@ -203,13 +209,23 @@ impl Appender {
         sorted
     }
 
-    fn tell(&self, asker: &Asker, settled: Settled, outgoing: &mut Vec<Outgoing>) {
+    pub(super) fn tell(&self, asker: &Asker, settled: Settled, outgoing: &mut Vec<Outgoing>) {
         let metrics = &self.parts.metrics;
+        let large = self.parts.config.large_members;
         match settled {
-            Settled::Stored(entry, audience) | Settled::Repeated(entry, audience) => {
-                outgoing.push(message::sent(asker, &entry));
-                let large = self.parts.config.large_members;
+            Settled::Stored(entry, audience) => {
+                outgoing.push(message::sent(asker, message::Place::of(&entry)));
                 outgoing.extend(message::entry(asker, entry, audience, large));
+            }
+            Settled::Repeated { stored, audience, .. } => {
+                outgoing.push(message::sent(asker, message::Place::stored(&stored)));
+                let entry = stored.entry.filter(|_| !audience.members.is_empty());
+                outgoing
+                    .extend(entry.and_then(|entry| message::entry(asker, *entry, audience, large)));
+            }
+            Settled::Unchanged(conversation_id, seq) => {
+                let place = message::Place { conversation_id, id: None, seq, at_ms: unix_ms() };
+                outgoing.push(message::sent(asker, place));
             }
             Settled::Refused(refusal) => {
                 metrics.operation(OutcomeKind::Refused);
@@ -247,11 +263,21 @@ struct Sorted {
     originals: Vec<(Partition, Original)>,
     /// Bodies that are no batches, with what is wrong with them.
     malformed: Vec<(Bytes, Partition, String)>,
-    refused: Vec<Outgoing>,
+    /// What is no operation.
+    rejected: Vec<(Asker, Rejected)>,
     ephemeral: Ephemeral,
 }
 
 impl Sorted {
+    /// Takes an operation out that is not to be worked on.
+    fn reject(&mut self, place: usize, refusal: Refusal) {
+        let operation = self.operations.remove(place);
+        let asker = self.askers.remove(place);
+        drop(self.spans.remove(place));
+        self.places.remove(place);
+        self.rejected.push((asker, Rejected::of(operation, refusal)));
+    }
+
     /// An operation as the frame that it was.
     fn letter(&self, operation: usize, reason: &str, now_ms: u64) -> Option<DeadLetter> {
         let (batch, frame) = *self.places.get(operation)?;

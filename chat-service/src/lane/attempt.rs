@@ -1,17 +1,16 @@
 //! One batch of operations against the store: planned, appended, and tried again when another writer was
 //! first or the database is away. What cannot be planned or stored is found by halving.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use proto::error_code::Stored;
-use proto::id::EntryId;
+use proto::id::{ConversationId, EntryId};
 
 use super::append::Appender;
 use super::{guarded, retry_backoff};
 use crate::domain::conversation::Refusal;
-use crate::domain::entry::{EntryRow, Snapshot};
+use crate::domain::entry::{EntryRow, Snapshot, StoredOperation};
 use crate::domain::operation::Operation;
 use crate::domain::plan::{Audience, Conversations, Earlier, Outcome, Plan, plan};
 use crate::metrics::OutcomeKind;
@@ -19,9 +18,20 @@ use crate::planted;
 use crate::store::{AppendBatch, AppendError, StoreError};
 
 /// What became of one operation.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are stored: a box would be an allocation a message"
+)]
 pub(super) enum Settled {
     Stored(EntryRow, Audience),
-    Repeated(EntryRow, Audience),
+    Repeated {
+        stored: Box<StoredOperation>,
+        audience: Audience,
+        /// This very frame may have been stored before, without a push.
+        is_replay: bool,
+    },
+    /// The head of the log that says so.
+    Unchanged(ConversationId, u64),
     Refused(Refusal),
     Unavailable(Stored),
     /// With what went wrong.
@@ -61,11 +71,18 @@ impl Appender {
         let patience = if self.is_store_up { self.parts.config.append_deadline_ms } else { 0 };
         let deadline = Instant::now() + Duration::from_millis(patience);
         let (mut backoff, mut attempts, mut stored) = (retry_backoff(), 0, Stored::No);
+        let is_redelivered = look_up;
         loop {
             attempts += 1;
             match self.attempt(operations, look_up, now_ms).await {
-                Ok(settled) => {
+                Ok(mut settled) => {
                     self.is_store_up = true;
+                    let may_be_ours = is_redelivered || stored == Stored::Unknown;
+                    for settled in &mut settled {
+                        if let Settled::Repeated { is_replay, .. } = settled {
+                            *is_replay = may_be_ours;
+                        }
+                    }
                     return Ok(settled);
                 }
                 Err(Attempt::Poisoned(reason)) => return Err(Poisoned(reason)),
@@ -106,15 +123,21 @@ impl Appender {
         look_up: bool,
         now_ms: u64,
     ) -> Result<Vec<Settled>, Attempt> {
-        let mut conversations = self.conversations(operations).await?;
+        let ids = operations.iter().map(|operation| operation.conversation_id);
+        let mut conversations = self.conversations(ids).await?;
         let look_up = look_up && !planted::DUPLICATE_CHECK_OFF;
         let earlier = if look_up { self.earlier(operations).await? } else { Earlier::new() };
+        let closed = self.closed(operations, &conversations).await?;
         let planned = catch_unwind(AssertUnwindSafe(|| {
-            plan(operations, &mut conversations, &earlier, now_ms, &mut EntryId::generate)
+            let mut fresh = EntryId::generate;
+            plan(operations, &mut conversations, &earlier, &closed, now_ms, &mut fresh)
         }));
-        let plan = planned.map_err(|panic| {
+        let mut plan = planned.map_err(|panic| {
             Attempt::Poisoned(format!("panicked: {}", guarded::said(panic.as_ref())))
         })?;
+        if !look_up {
+            self.find_repeats(operations, &mut plan.outcomes, &conversations).await?;
+        }
         let (batch, outcomes) = rows(plan);
         if planted::LOCATE_BEFORE_COMMIT {
             let directory = &*self.parts.directory;
@@ -152,9 +175,13 @@ impl Appender {
                 // Each entry is of one operation only.
                 None => Settled::Poisoned("two operations for one entry".to_owned()),
             },
-            Outcome::Repeated { entry, audience } => {
+            Outcome::Repeated { stored, audience } => {
                 self.parts.metrics.operation(OutcomeKind::Repeated);
-                Settled::Repeated(*entry, audience)
+                Settled::Repeated { stored, audience, is_replay: false }
+            }
+            Outcome::Unchanged { conversation_id, seq } => {
+                self.parts.metrics.operation(OutcomeKind::Unchanged);
+                Settled::Unchanged(conversation_id, seq)
             }
             Outcome::Refused(refusal) => Settled::Refused(refusal),
         };
@@ -162,14 +189,13 @@ impl Appender {
     }
 
     /// The batch's conversations, from memory or from the store.
-    async fn conversations(
+    pub(super) async fn conversations(
         &mut self,
-        operations: &[Operation],
+        ids: impl ExactSizeIterator<Item = ConversationId>,
     ) -> Result<Conversations, StoreError> {
-        let mut conversations = Conversations::with_capacity(operations.len());
+        let mut conversations = Conversations::with_capacity(ids.len());
         let mut missing = Vec::new();
-        for operation in operations {
-            let id = operation.conversation_id;
+        for id in ids {
             if conversations.contains_key(&id) {
                 continue;
             }
@@ -187,14 +213,9 @@ impl Appender {
     }
 
     async fn earlier(&self, operations: &[Operation]) -> Result<Earlier, StoreError> {
-        let keys: Vec<_> = operations
-            .iter()
-            .map(|operation| (operation.actor.clone(), operation.client_id))
-            .collect();
-        let found = self.parts.store.find_client_ids(&keys).await?;
-        let found: HashMap<_, _> =
-            keys.into_iter().zip(found).filter_map(|(key, stored)| Some((key, stored?))).collect();
-        Ok(found)
+        let keys =
+            operations.iter().map(|operation| (operation.actor.clone(), operation.client_id));
+        self.found(keys.collect()).await
     }
 }
 

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use proto::bus::{DeviceType, GatewayRef, Origin, PushClass};
 use proto::error_code::{ErrorCode, Stored};
 use proto::frame::server::{Entry, ErrorFrame, Sender, Sent, ServerFrame};
-use proto::id::{ClientId, ConversationId, UserId};
+use proto::id::{ClientId, ConversationId, EntryId, UserId};
 use serde_json::value::RawValue;
 
 use crate::domain::conversation::Refusal;
-use crate::domain::entry::EntryRow;
+use crate::domain::entry::{EntryRow, StoredOperation};
 use crate::domain::operation::Reference;
 use crate::domain::plan::Audience;
 
@@ -102,15 +102,40 @@ impl To {
     }
 }
 
+/// Where an operation is in the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) conversation_id: ConversationId,
+    /// None for an operation that changed nothing.
+    pub(super) id: Option<EntryId>,
+    pub(super) seq: u64,
+    pub(super) at_ms: u64,
+}
+
+impl Place {
+    pub(super) fn of(entry: &EntryRow) -> Self {
+        let EntryRow { conversation_id, id, seq, created_at_ms, .. } = *entry;
+        Self { conversation_id, id: Some(id), seq, at_ms: created_at_ms }
+    }
+
+    pub(super) fn stored(stored: &StoredOperation) -> Self {
+        let StoredOperation { conversation_id, entry_id, seq, created_at_ms, .. } = *stored;
+        Self { conversation_id, id: Some(entry_id), seq, at_ms: created_at_ms }
+    }
+}
+
 /// `sent`.
-pub(super) fn sent(asker: &Asker, entry: &EntryRow) -> Outgoing {
+pub(super) fn sent(asker: &Asker, place: Place) -> Outgoing {
+    // It was parsed before.
+    let client_id = ClientId::from_bytes(&asker.reference.client_id);
     let frame = ServerFrame::Sent(Sent {
         r#ref: reference(asker),
-        client_id: entry.client_id,
-        conversation_id: entry.conversation_id,
-        id: entry.id,
-        seq: entry.seq,
-        timestamp: entry.created_at_ms,
+        client_id: client_id.unwrap_or(ClientId(uuid::Uuid::nil())),
+        conversation_id: place.conversation_id,
+        id: place.id,
+        seq: place.seq,
+        timestamp: place.at_ms,
+        unchanged: place.id.is_none(),
     });
     answer(asker, frame.to_json())
 }

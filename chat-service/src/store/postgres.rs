@@ -20,8 +20,10 @@ use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row};
 
 use super::connections::Connections;
-use super::{ConversationView, MemberView, Page, Room, StoreError, dead, finding, probe, reading};
-use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
+use super::{
+    ConversationView, Delivered, MemberView, Page, Room, StoreError, dead, finding, probe, reading,
+};
+use crate::domain::entry::{EntryRow, StoredEntry, StoredOperation, UserRow};
 use crate::domain::walk::{ListPlace, ListWalk};
 
 pub use settings::DatabaseConfig;

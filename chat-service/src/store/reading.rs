@@ -320,7 +320,7 @@ macro_rules! query_store {
                     kind: row.try_get("entry_kind")?,
                     sender_id: parse_user(row.try_get("sender_id")?)?,
                     client_id: ClientId(dialect::uuid(row, "client_id")?),
-                    digest: 0,
+                    digest: [0; 32],
                     content: row.try_get("content")?,
                     reply_to: row.try_get::<Option<i64>, _>("reply_to")?.map(|seq| seq as u64),
                     mentions,
@@ -330,6 +330,33 @@ macro_rules! query_store {
                 },
                 sender_name: reading::name(row.try_get("sender_name")?),
                 sender_avatar: reading::avatar(row.try_get("sender_avatar")?),
+            })
+        }
+
+        /// What was stored under a client id, with the entry where it is still there.
+        fn operation(row: &$row) -> Result<StoredOperation, StoreError> {
+            let conversation_id = ConversationId(dialect::uuid(row, "conversation_id")?);
+            let kind: Option<&str> = row.try_get("entry_kind")?;
+            let entry = kind.map(|_| entry(row, conversation_id)).transpose()?;
+            let digest: Option<&[u8]> = row.try_get("sha256")?;
+            let digest = digest.map(|digest| {
+                digest.try_into().map_err(|_| reading::corrupt("digest"))
+            });
+            Ok(StoredOperation {
+                conversation_id,
+                seq: number(row, "seq")?,
+                entry_id: proto::id::EntryId(dialect::uuid(row, "entry_id")?),
+                created_at_ms: number(row, "created_at_ms")?,
+                digest: digest.transpose()?,
+                entry: entry.map(|stored| Box::new(stored.entry)),
+            })
+        }
+
+        fn delivered(row: &$row) -> Result<Delivered, StoreError> {
+            Ok(Delivered {
+                conversation_id: ConversationId(dialect::uuid(row, "conversation_id")?),
+                user_id: parse_user(row.try_get("user_id")?)?,
+                seq: number(row, "delivered_seq")?,
             })
         }
 

@@ -21,8 +21,10 @@ use sqlx::sqlite::{
 use sqlx::{Row, Sqlite};
 
 use super::connections::Connections;
-use super::{ConversationView, MemberView, Page, Room, StoreError, dead, finding, probe, reading};
-use crate::domain::entry::{EntryRow, StoredEntry, UserRow};
+use super::{
+    ConversationView, Delivered, MemberView, Page, Room, StoreError, dead, finding, probe, reading,
+};
+use crate::domain::entry::{EntryRow, StoredEntry, StoredOperation, UserRow};
 use crate::domain::walk::{ListPlace, ListWalk};
 
 fn migrations() -> Migrator {

@@ -9,10 +9,12 @@ mod chosen;
 mod contacts;
 mod dead;
 mod digests;
+mod lane;
 mod membership;
 mod paging;
 mod people;
 mod recovering;
+mod repeats;
 mod replicas;
 mod syncing;
 
@@ -48,12 +50,20 @@ pub use paging::{
     every_walk_of_members_gives_each_once, pages_go_both_ways_and_lists_are_ordered_by_activity,
 };
 pub use people::{
-    names_are_found_whatever_their_case_and_composition,
+    names_are_found_whatever_their_case_and_composition, the_epoch_stays,
     users_are_found_by_the_beginning_of_id_or_name,
 };
 pub use recovering::{
     Writer, a_write_check_may_be_repeated_and_is_found_by_no_other_question,
     appends_and_questions_that_nobody_waits_for_harm_no_later_ones,
+};
+pub use repeats::{
+    a_repeat_is_pushed_as_it_is_stored_and_only_to_whom_it_may_be_missing,
+    every_operation_that_comes_again_gets_its_first_answer_alone_and_in_company,
+    the_same_thing_written_otherwise_is_the_same_thing,
+    users_are_bounded_by_their_conversations_and_by_what_they_store_in_a_day,
+    what_a_message_names_has_to_exist, what_changes_nothing_appends_nothing,
+    what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored,
 };
 pub use replicas::a_replica_that_beats_is_listed_as_just_heard;
 pub use syncing::{
@@ -84,7 +94,7 @@ pub fn entry(conversation_id: ConversationId, seq: u64, sender: &str) -> EntryRo
         kind: "text".to_owned(),
         sender_id: user(sender),
         client_id: ClientId::generate(),
-        digest: 7,
+        digest: [7; 32],
         content: format!(r#"{{"text":"number {seq} — ünïcode 🎉"}}"#),
         reply_to: None,
         mentions: Vec::new(),
@@ -150,7 +160,7 @@ pub async fn what_was_appended_is_read_back_whole(store: Store) {
         .await
         .unwrap();
     let read = store.entries(id, Page::After(1), 0, room(10)).await.unwrap();
-    rich.digest = 0;
+    rich.digest = [0; 32];
     assert_eq!(read[0].entry, rich);
     assert_eq!((read[0].sender_name.as_str(), read[0].sender_avatar.as_str()), ("Ann", "a.png"));
     let snapshot = store.load(&[id, ConversationId::generate()]).await.unwrap();
@@ -192,10 +202,26 @@ pub async fn a_client_id_is_stored_once_and_found_again(store: Store) {
     ];
     let found = store.find_client_ids(&keys).await.unwrap();
     assert!(found[0].is_none());
-    let operation = found[1].unwrap();
-    assert_eq!((operation.seq, operation.entry_id, operation.digest), (2, first.id, 7));
+    let operation = found[1].as_ref().unwrap();
+    assert_eq!((operation.seq, operation.entry_id), (2, first.id));
+    assert_eq!(operation.digest, Some([7; 32]));
     assert_eq!((operation.conversation_id, operation.created_at_ms), (id, 1_002));
-    assert_eq!(found[2].unwrap().seq, 3);
+    let stored = operation.entry.as_deref().unwrap();
+    assert_eq!(stored, &EntryRow { digest: [0; 32], ..first.clone() }, "the entry comes with it");
+    assert_eq!(found[2].as_ref().unwrap().seq, 3);
+    let delivered = store.delivered(&[id, ConversationId::generate()]).await.unwrap();
+    let mut delivered: Vec<_> =
+        delivered.iter().map(|row| (row.user_id.as_str(), row.seq)).collect();
+    delivered.sort_unstable();
+    assert_eq!(delivered, [("ann", 0), ("bob", 0)]);
+    let reached =
+        CursorRow { conversation_id: id, user_id: user("bob"), delivered_seq: 2, read_seq: 0 };
+    store.advance_cursors(&[reached]).await.unwrap();
+    let delivered = store.delivered(&[id]).await.unwrap();
+    assert!(
+        delivered.iter().any(|row| row.user_id == user("bob") && row.seq == 2),
+        "{delivered:?}"
+    );
 }
 
 pub async fn two_creators_of_one_conversation_cannot_both_succeed(store: Store) {
@@ -302,10 +328,6 @@ pub async fn cursors_only_grow_and_stay_below_the_head(store: Store) {
     assert_eq!(store.advance_cursors(&[stranger]).await.unwrap(), []);
 }
 
-pub async fn the_epoch_stays(store: Store) {
-    let epoch = store.epoch().await.unwrap();
-    assert!(epoch.len() >= 32);
-    assert_eq!(store.epoch().await.unwrap(), epoch);
 }
 
 /// Binds every function above to an adapter: a new adapter is one line.
@@ -353,6 +375,13 @@ macro_rules! chat_store_contract {
             a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out,
             lists_stay_small_whatever_is_written_into_them,
             odd_values_are_the_askers_mistake_in_every_question,
+            every_operation_that_comes_again_gets_its_first_answer_alone_and_in_company,
+            the_same_thing_written_otherwise_is_the_same_thing,
+            a_repeat_is_pushed_as_it_is_stored_and_only_to_whom_it_may_be_missing,
+            what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored,
+            what_changes_nothing_appends_nothing,
+            what_a_message_names_has_to_exist,
+            users_are_bounded_by_their_conversations_and_by_what_they_store_in_a_day,
         );
     };
     ($fresh:path; $($name:ident,)*) => {

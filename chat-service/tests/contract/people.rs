@@ -1,4 +1,4 @@
-//! Users, found by the beginning of their id or name.
+//! Users by their names, and the epoch that all cursors belong to.
 
 use chat_service::domain::entry::UserRow;
 use proto::id::UserId;
@@ -55,4 +55,10 @@ pub async fn names_are_found_whatever_their_case_and_composition(store: Store) {
     }
     store.upsert_users(&[row("u2", "Ольга")], 2).await.unwrap();
     assert_eq!(store.search_users("анна", 10).await.unwrap().len(), 0, "the new name counts");
+}
+
+pub async fn the_epoch_stays(store: Store) {
+    let epoch = store.epoch().await.unwrap();
+    assert!(epoch.len() >= 32);
+    assert_eq!(store.epoch().await.unwrap(), epoch);
 }

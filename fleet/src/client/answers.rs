@@ -29,7 +29,8 @@ fn is_retryable(code: ErrorCode) -> bool {
         | ErrorCode::NotMember
         | ErrorCode::NotFound
         | ErrorCode::Forbidden
-        | ErrorCode::Conflict => false,
+        | ErrorCode::Conflict
+        | ErrorCode::QuotaExceeded => false,
     }
 }
 

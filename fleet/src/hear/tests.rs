@@ -71,9 +71,10 @@ fn frames_are_heard_as_the_contract_writes_them() {
         r#ref: Some("5".to_owned()),
         client_id: ClientId::generate(),
         conversation_id,
-        id: entry.id,
+        id: Some(entry.id),
         seq: 9,
         timestamp: 1,
+        unchanged: false,
     };
     let json = server::ServerFrame::Sent(sent.clone()).to_json();
     let Heard::Sent(heard) = parse(&json).unwrap() else { panic!("sent") };

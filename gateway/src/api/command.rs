@@ -3,11 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use proto::bus::{PushClass, frame::Body};
 use proto::error_code::{ErrorCode, Limit, Stored as StoredWord};
 use proto::frame::server::ErrorFrame;
 use proto::id::{ClientId, ConversationId};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::asker::Asker;
 use super::error::ApiError;
@@ -103,9 +106,30 @@ fn read(frame: &[u8]) -> Result<Stored, ApiError> {
     }
 }
 
-/// The client id of a request, or a new one for a client that does not repeat itself.
-pub(super) fn client_id(given: Option<uuid::Uuid>) -> ClientId {
-    given.map_or_else(ClientId::generate, ClientId)
+/// The client id that a request names in its header `Idempotency-Key`.
+pub(super) struct Key(Option<Uuid>);
+
+impl Key {
+    /// That of the header or of the body, or a new one for a client that does not repeat itself.
+    pub(super) fn or(self, given: Option<Uuid>) -> Result<ClientId, ApiError> {
+        match (self.0, given) {
+            (Some(key), Some(given)) if key != given => {
+                Err(ApiError::invalid("`Idempotency-Key` and `client_id` are two different ids"))
+            }
+            (key, given) => Ok(key.or(given).map_or_else(ClientId::generate, ClientId)),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Key {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let key = value.to_str().ok().and_then(|text| Uuid::try_parse(text).ok());
+        let key = key.ok_or_else(|| ApiError::invalid("`Idempotency-Key` is a UUID"))?;
+        Ok(Self(Some(key)))
+    }
 }
 
 /// A conversation id in a path.

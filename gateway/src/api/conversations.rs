@@ -10,7 +10,7 @@ use proto::id::{ConversationId, UserId};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::command;
+use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
 use super::shapes::{Conversation, Conversations, Stored};
@@ -67,13 +67,16 @@ pub(super) struct NewConversation {
 
 /// Makes a conversation.
 #[utoipa::path(post, path = "/api/v1/conversations", request_body = NewConversation,
-    responses((status = 201, body = Conversation), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)))]
+    params(("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    responses((status = 200, body = Conversation, description = "The direct conversation that was there."),
+        (status = 201, body = Conversation), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn create(
     State(shared): State<Shared>,
     identity: Identity,
+    key: Key,
     Body(new): Body<NewConversation>,
 ) -> Result<(StatusCode, Json<Conversation>), ApiError> {
-    let client_id = command::client_id(new.client_id);
+    let client_id = key.or(new.client_id)?;
     let (kind, id) = match new.kind.as_str() {
         "direct" => {
             let others: Vec<&UserId> =
@@ -83,18 +86,14 @@ pub(super) async fn create(
                     "a direct conversation has exactly one other member",
                 ));
             };
-            let id = ConversationId::direct(&identity.user_id, other);
-            // It may exist: then it is simply shown.
-            if let Ok(existing) = fetch(&shared, &identity, id).await {
-                return Ok((StatusCode::OK, Json(existing)));
-            }
-            (bus::ConversationKind::Direct, id)
+            (bus::ConversationKind::Direct, ConversationId::direct(&identity.user_id, other))
         }
         "group" => {
             (bus::ConversationKind::Group, ConversationId::created(&identity.user_id, client_id))
         }
         _ => return Err(ApiError::invalid("`kind` is `direct` or `group`")),
     };
+    let group = (kind == bus::ConversationKind::Group).then(|| new.title.trim().to_owned());
     let body = FrameBody::CreateConversation(bus::CreateConversation {
         r#ref: String::new(),
         client_id: client_id.to_bytes(),
@@ -103,8 +102,14 @@ pub(super) async fn create(
         title: new.title,
         member_ids: new.members.iter().map(ToString::to_string).collect(),
     });
-    command::run(&shared, &identity, id, body).await?;
-    Ok((StatusCode::CREATED, Json(fetch(&shared, &identity, id).await?)))
+    let stored = command::run(&shared, &identity, id, body).await?;
+    let status = if stored.unchanged { StatusCode::OK } else { StatusCode::CREATED };
+    let conversation = match fetch(&shared, &identity, id).await {
+        // Whoever made it and was removed since gets the same answer to a repeat, without what is not theirs.
+        Err(error) if error.is_not_member() => Conversation::left(&stored, group),
+        conversation => conversation?,
+    };
+    Ok((status, Json(conversation)))
 }
 
 /// One conversation.
@@ -128,18 +133,20 @@ pub(super) struct ChangedConversation {
 }
 
 /// Changes the title; for admins and the owner.
-#[utoipa::path(patch, path = "/api/v1/conversations/{id}", params(("id" = String, Path)),
+#[utoipa::path(patch, path = "/api/v1/conversations/{id}",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
     request_body = ChangedConversation, responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
 pub(super) async fn rename(
     State(shared): State<Shared>,
     identity: Identity,
     Path(id): Path<String>,
+    key: Key,
     Body(changed): Body<ChangedConversation>,
 ) -> Result<Json<Stored>, ApiError> {
     let id = command::conversation_id(&id)?;
     let body = FrameBody::Rename(bus::Rename {
         r#ref: String::new(),
-        client_id: command::client_id(changed.client_id).to_bytes(),
+        client_id: key.or(changed.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
         title: changed.title,
     });

@@ -64,6 +64,11 @@ impl ApiError {
         )
     }
 
+    /// The asker is no member of what was asked for.
+    pub(crate) fn is_not_member(&self) -> bool {
+        self.code == ErrorCode::NotMember
+    }
+
     /// A part of the system is away.
     pub(crate) fn unavailable(stored: Option<Stored>, retry_after_ms: u64) -> Self {
         Self {

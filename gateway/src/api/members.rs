@@ -9,7 +9,7 @@ use proto::id::UserId;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::command;
+use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
 use super::shapes::{Member, Members, Stored};
@@ -66,18 +66,20 @@ pub(super) struct NewMembers {
 }
 
 /// Adds members; for admins and the owner.
-#[utoipa::path(post, path = "/api/v1/conversations/{id}/members", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/members",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
     request_body = NewMembers, responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
 pub(super) async fn add(
     State(shared): State<Shared>,
     identity: Identity,
     Path(id): Path<String>,
+    key: Key,
     Body(new): Body<NewMembers>,
 ) -> Result<Json<Stored>, ApiError> {
     let id = command::conversation_id(&id)?;
     let body = FrameBody::AddMembers(bus::AddMembers {
         r#ref: String::new(),
-        client_id: command::client_id(new.client_id).to_bytes(),
+        client_id: key.or(new.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
         user_ids: new.members.iter().map(ToString::to_string).collect(),
         role: role(new.role.as_deref().unwrap_or("member"))? as i32,
@@ -85,19 +87,30 @@ pub(super) async fn add(
     Ok(Json(command::run(&shared, &identity, id, body).await?))
 }
 
+/// What makes a request without a body repeatable.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Repeatable {
+    /// Repeat it when asking again.
+    client_id: Option<uuid::Uuid>,
+}
+
 /// Removes a member; removing oneself is leaving.
 #[utoipa::path(delete, path = "/api/v1/conversations/{id}/members/{user}",
-    params(("id" = String, Path), ("user" = String, Path)),
+    params(("id" = String, Path), ("user" = String, Path), Repeatable,
+        ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
     responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
 pub(super) async fn remove(
     State(shared): State<Shared>,
     identity: Identity,
     Path((id, user)): Path<(String, UserId)>,
+    key: Key,
+    Query(repeatable): Query<Repeatable>,
 ) -> Result<Json<Stored>, ApiError> {
     let id = command::conversation_id(&id)?;
     let body = FrameBody::RemoveMember(bus::RemoveMember {
         r#ref: String::new(),
-        client_id: command::client_id(None).to_bytes(),
+        client_id: key.or(repeatable.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
         user_id: user.to_string(),
     });
@@ -115,18 +128,21 @@ pub(super) struct NewRole {
 
 /// Gives a role; for the owner.
 #[utoipa::path(patch, path = "/api/v1/conversations/{id}/members/{user}",
-    params(("id" = String, Path), ("user" = String, Path)), request_body = NewRole,
+    params(("id" = String, Path), ("user" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    request_body = NewRole,
     responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
 pub(super) async fn set_role(
     State(shared): State<Shared>,
     identity: Identity,
     Path((id, user)): Path<(String, UserId)>,
+    key: Key,
     Body(new): Body<NewRole>,
 ) -> Result<Json<Stored>, ApiError> {
     let id = command::conversation_id(&id)?;
     let body = FrameBody::SetRole(bus::SetRole {
         r#ref: String::new(),
-        client_id: command::client_id(new.client_id).to_bytes(),
+        client_id: key.or(new.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
         user_id: user.to_string(),
         role: role(&new.role)? as i32,

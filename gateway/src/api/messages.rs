@@ -2,16 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use platform::grpc::ask;
 use proto::bus::{self, frame::Body as FrameBody};
 use proto::chat::ReadEntriesRequest;
-use proto::id::UserId;
+use proto::id::{ConversationId, UserId};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::command;
+use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
 use super::shapes::{Entries, Stored, raw};
@@ -67,19 +67,21 @@ pub(super) struct NewMessage {
     /// `text` (the default) or, for tokens with the role admin, `system`.
     #[serde(default = "text_kind")]
     kind: String,
-    /// For `text`: `{"text": "…"}`.
-    content: Value,
+    /// For `text`: `{"text": "…"}`; at most 64 KiB, and 16 KiB beside the text.
+    #[schema(value_type = Object)]
+    content: Box<RawValue>,
     /// Sequence of the entry it answers.
     reply_to: Option<u64>,
-    /// Users named in it.
+    /// Users named in it, all of them members; at most 64.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     mentions: Vec<UserId>,
     /// Asks for attention.
     #[serde(default, alias = "important")]
     is_important: bool,
-    /// A JSON object that the server does not read.
-    extra: Option<Value>,
+    /// A JSON object that the server does not read; at most 16 KiB.
+    #[schema(value_type = Option<Object>)]
+    extra: Option<Box<RawValue>>,
     /// Deliver to devices of this type only.
     device_type: Option<String>,
     /// Repeat it when asking again; the header `Idempotency-Key` says the same.
@@ -91,34 +93,110 @@ fn text_kind() -> String {
 }
 
 /// Sends a message.
-#[utoipa::path(post, path = "/api/v1/conversations/{id}/messages", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/messages",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
     request_body = NewMessage,
     responses((status = 201, body = Stored), (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn send(
     State(shared): State<Shared>,
     identity: Identity,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    key: Key,
     Body(new): Body<NewMessage>,
 ) -> Result<(StatusCode, Json<Stored>), ApiError> {
     let id = command::conversation_id(&id)?;
-    let key = headers.get("idempotency-key").map(|value| {
-        let text = value.to_str().unwrap_or_default();
-        uuid::Uuid::try_parse(text).map_err(|_| ApiError::invalid("`Idempotency-Key` is a UUID"))
-    });
-    let client_id = command::client_id(new.client_id.or(key.transpose()?));
+    append(&shared, &identity, id, None, key, new).await
+}
+
+/// A message to a user, as in the frame `send`.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct NewDirectMessage {
+    /// The other user: their direct conversation is made when it is missing.
+    #[schema(value_type = String)]
+    to: UserId,
+    /// `text` (the default) or, for tokens with the role admin, `system`.
+    #[serde(default = "text_kind")]
+    kind: String,
+    /// For `text`: `{"text": "…"}`; at most 64 KiB, and 16 KiB beside the text.
+    #[schema(value_type = Object)]
+    content: Box<RawValue>,
+    /// Sequence of the entry it answers.
+    reply_to: Option<u64>,
+    /// Users named in it, all of them members; at most 64.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    mentions: Vec<UserId>,
+    /// Asks for attention.
+    #[serde(default, alias = "important")]
+    is_important: bool,
+    /// A JSON object that the server does not read; at most 16 KiB.
+    #[schema(value_type = Option<Object>)]
+    extra: Option<Box<RawValue>>,
+    /// Deliver to devices of this type only.
+    device_type: Option<String>,
+    /// Repeat it when asking again; the header `Idempotency-Key` says the same.
+    client_id: Option<uuid::Uuid>,
+}
+
+/// Sends a message to a user.
+#[utoipa::path(post, path = "/api/v1/messages",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    request_body = NewDirectMessage,
+    responses((status = 201, body = Stored), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(super) async fn send_to(
+    State(shared): State<Shared>,
+    identity: Identity,
+    key: Key,
+    Body(new): Body<NewDirectMessage>,
+) -> Result<(StatusCode, Json<Stored>), ApiError> {
+    // Not a flattened struct: that would not keep `content` as it was written.
+    let NewDirectMessage {
+        to,
+        kind,
+        content,
+        reply_to,
+        mentions,
+        is_important,
+        extra,
+        device_type,
+        client_id,
+    } = new;
+    let message = NewMessage {
+        kind,
+        content,
+        reply_to,
+        mentions,
+        is_important,
+        extra,
+        device_type,
+        client_id,
+    };
+    let id = ConversationId::direct(&identity.user_id, &to);
+    append(&shared, &identity, id, Some(&to), key, message).await
+}
+
+async fn append(
+    shared: &Shared,
+    identity: &Identity,
+    id: ConversationId,
+    to: Option<&UserId>,
+    key: Key,
+    new: NewMessage,
+) -> Result<(StatusCode, Json<Stored>), ApiError> {
+    let raw = |raw: Box<RawValue>| String::from(Box::<str>::from(raw));
     let body = FrameBody::Send(bus::Send {
         r#ref: String::new(),
-        client_id: client_id.to_bytes(),
+        client_id: key.or(new.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
-        to: String::new(),
+        to: to.map(UserId::to_string).unwrap_or_default(),
         kind: new.kind,
-        content: new.content.to_string(),
+        // As it was written: numbers would lose digits on the way through a value.
+        content: raw(new.content),
         reply_to: new.reply_to.unwrap_or(0),
         mentions: new.mentions.iter().map(ToString::to_string).collect(),
         important: new.is_important,
-        extra: new.extra.map(|extra| extra.to_string()).unwrap_or_default(),
+        extra: new.extra.map(raw).unwrap_or_default(),
         device_type: handshake::device_type(new.device_type.as_deref()) as i32,
     });
-    Ok((StatusCode::CREATED, Json(command::run(&shared, &identity, id, body).await?)))
+    Ok((StatusCode::CREATED, Json(command::run(shared, identity, id, body).await?)))
 }

@@ -37,6 +37,26 @@ pub(crate) struct Conversation {
     members: Vec<Member>,
 }
 
+impl Conversation {
+    /// A conversation that the asker made and is no member of any more; a group with its title of then.
+    pub(crate) fn left(made: &Stored, group: Option<String>) -> Self {
+        Self {
+            id: made.conversation_id.to_string(),
+            kind: if group.is_some() { "group" } else { "direct" },
+            title: group.unwrap_or_default(),
+            head: made.seq,
+            created_at: made.timestamp,
+            member_count: 0,
+            my_role: "member",
+            my_delivered_seq: 0,
+            my_read_seq: 0,
+            unread: 0,
+            last_entry: None,
+            members: Vec::new(),
+        }
+    }
+}
+
 /// A member and how far they have come.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Member {
@@ -89,13 +109,19 @@ pub(crate) struct Sender {
 pub(crate) struct Stored {
     #[schema(value_type = String)]
     pub(crate) conversation_id: ConversationId,
-    #[schema(value_type = String)]
-    pub(crate) id: EntryId,
+    /// Absent when nothing was to be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) id: Option<EntryId>,
+    /// The head of the log when nothing was to be changed.
     pub(crate) seq: u64,
     /// Repeats the request's, or the one made for it.
     pub(crate) client_id: uuid::Uuid,
     /// Unix milliseconds.
     pub(crate) timestamp: u64,
+    /// Everything was as the request wants it: nothing was stored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unchanged: bool,
 }
 
 /// A page of conversations.

@@ -36,6 +36,10 @@ pub(super) struct MetaLimits {
     frame_bytes: usize,
     /// Requests of a connection that may await their answer.
     in_flight: usize,
+    /// Longest content of a message in bytes, without spaces and escapes.
+    content_bytes: usize,
+    /// Longest text in characters.
+    text_chars: usize,
 }
 
 /// What this server is; needs no token.
@@ -47,6 +51,8 @@ pub(super) async fn meta(State(shared): State<Shared>) -> Json<Meta> {
         limits: MetaLimits {
             frame_bytes: shared.limits.frame_bytes,
             in_flight: shared.limits.in_flight,
+            content_bytes: proto::limits::CONTENT_BYTES,
+            text_chars: proto::limits::TEXT_CHARS,
         },
     })
 }

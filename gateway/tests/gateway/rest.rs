@@ -100,3 +100,130 @@ async fn a_message_over_rest_takes_the_way_of_a_frame_and_is_answered_when_it_is
     assert_eq!(answer.json::<Value>().await.unwrap()["seq"], 9);
     edge.stop().await;
 }
+
+/// Asks over REST and answers in the place of the chat service; the frame that went up, and the status.
+async fn asked(
+    edge: &Edge,
+    request: reqwest::RequestBuilder,
+    unchanged: bool,
+) -> (proto::bus::frame::Body, u16) {
+    let answering = async {
+        let frame = edge.frame().await;
+        let (origin, body) = (frame.origin.unwrap(), frame.body.unwrap());
+        let client_id = client_id_of(&body);
+        let id = (!unchanged).then(uuid::Uuid::now_v7);
+        let sent = json!({ "type": "sent", "client_id": client_id, "conversation_id": uuid::Uuid::nil(),
+            "id": id, "seq": 9, "timestamp": 1, "unchanged": unchanged });
+        let push = Push {
+            connections: vec![origin.connection],
+            frame: sent.to_string().into(),
+            class: PushClass::Answer as i32,
+            answers: client_id.as_bytes().to_vec().into(),
+            ..Push::default()
+        };
+        edge.push_all(vec![push]).await;
+        body
+    };
+    let (answer, body) = tokio::join!(request.bearer_auth(token("ann")).send(), answering);
+    (body, answer.unwrap().status().as_u16())
+}
+
+fn client_id_of(body: &proto::bus::frame::Body) -> uuid::Uuid {
+    use proto::bus::frame::Body;
+    let bytes = match body {
+        Body::Send(b) => &b.client_id,
+        Body::CreateConversation(b) => &b.client_id,
+        Body::AddMembers(b) => &b.client_id,
+        Body::RemoveMember(b) => &b.client_id,
+        Body::SetRole(b) => &b.client_id,
+        Body::Rename(b) => &b.client_id,
+        other => panic!("{other:?}"),
+    };
+    uuid::Uuid::from_slice(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn every_request_that_writes_takes_its_client_id_in_the_body_or_in_a_header() {
+    let edge = Edge::start().await;
+    let _device = crate::device::Device::connect(&edge, "bob").await;
+    let http = Client::new();
+    let base = format!("http://{}/api/v1", edge.address);
+    let group = format!("{base}/conversations/{}", uuid::Uuid::now_v7());
+    let group = group.as_str();
+    let writes = [
+        (Method::POST, format!("{group}/messages"), json!({ "content": { "text": "x" } })),
+        (
+            Method::POST,
+            format!("{base}/messages"),
+            json!({ "to": "bob", "content": { "text": "x" } }),
+        ),
+        (Method::POST, format!("{group}/members"), json!({ "members": ["bob"] })),
+        (Method::PATCH, format!("{group}/members/bob"), json!({ "role": "owner" })),
+        (Method::PATCH, group.to_owned(), json!({ "title": "Crew" })),
+        (Method::DELETE, format!("{group}/members/bob"), Value::Null),
+    ];
+    for (method, url, mut body) in writes {
+        let client_id = uuid::Uuid::now_v7();
+        let by_header =
+            http.request(method.clone(), &url).header("idempotency-key", client_id.to_string());
+        let by_header = if body.is_null() { by_header } else { by_header.json(&body) };
+        assert_eq!(
+            client_id_of(&asked(&edge, by_header, false).await.0),
+            client_id,
+            "{method} {url}"
+        );
+
+        let by_field = if body.is_null() {
+            http.request(method.clone(), format!("{url}?client_id={client_id}"))
+        } else {
+            body["client_id"] = json!(client_id);
+            http.request(method.clone(), &url).json(&body)
+        };
+        let both = by_field
+            .try_clone()
+            .unwrap()
+            .header("idempotency-key", uuid::Uuid::now_v7().to_string());
+        assert_eq!(
+            client_id_of(&asked(&edge, by_field, false).await.0),
+            client_id,
+            "{method} {url}"
+        );
+        let both = refused(both.bearer_auth(token("ann"))).await;
+        assert_eq!(both, (400, "invalid".to_owned()), "two different ids: {method} {url}");
+    }
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_to_a_user_over_rest_is_the_frame_with_to_and_content_goes_up_as_it_was_written()
+{
+    let edge = Edge::start().await;
+    let _device = crate::device::Device::connect(&edge, "bob").await;
+    let body = r#"{"to":"bob","content":{ "text":"x", "n":0.1234567890123456789 }}"#;
+    let request = Client::new()
+        .post(format!("http://{}/api/v1/messages", edge.address))
+        .header("content-type", "application/json")
+        .body(body);
+    let (frame, status) = asked(&edge, request, false).await;
+    assert_eq!(status, 201);
+    let proto::bus::frame::Body::Send(send) = frame else { panic!("a send") };
+    let [ann, bob] = ["ann", "bob"].map(|name| proto::id::UserId::parse(name).unwrap());
+    assert_eq!(send.conversation_id, proto::id::ConversationId::direct(&ann, &bob).to_bytes());
+    assert_eq!(send.to, "bob");
+    assert_eq!(send.content, r#"{ "text":"x", "n":0.1234567890123456789 }"#);
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_made_is_201_and_one_that_was_there_is_200() {
+    let edge = Edge::start().await;
+    let _device = crate::device::Device::connect(&edge, "bob").await;
+    for (unchanged, expected) in [(false, 201), (true, 200)] {
+        let request = Client::new()
+            .post(format!("http://{}/api/v1/conversations", edge.address))
+            .json(&json!({ "kind": "direct", "members": ["bob"] }));
+        // The chat service of this test knows no conversation: as after the asker has left.
+        assert_eq!(asked(&edge, request, unchanged).await.1, expected);
+    }
+    edge.stop().await;
+}

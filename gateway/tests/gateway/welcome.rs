@@ -41,6 +41,7 @@ async fn welcome_says_who_is_there_and_what_the_server_accepts() {
     while Device::open(&edge, &format!("/ws?token={}", token("ann")), &[]).await.welcome().await["epoch"]
         != "e"
     {}
+    assert_eq!(welcome["limits"]["content_bytes"], 65_536);
     assert!(welcome["connection_id"].as_str().unwrap().starts_with("gateway-1."), "{welcome}");
     edge.stop().await;
 }

@@ -126,6 +126,12 @@ pub struct Limits {
     pub frame_bytes: u64,
     /// Requests that may await their answer at once.
     pub in_flight: u32,
+    /// Longest content of a message in bytes, without spaces and escapes.
+    #[serde(default)]
+    pub content_bytes: u64,
+    /// Longest text in characters.
+    #[serde(default)]
+    pub text_chars: u32,
 }
 
 /// `pong`: the answer to `ping`, and told unasked when pushes may have been lost.
@@ -146,12 +152,16 @@ pub struct Sent {
     pub client_id: ClientId,
     /// Where it was stored.
     pub conversation_id: ConversationId,
-    /// The entry's id.
-    pub id: EntryId,
-    /// The entry's place.
+    /// The entry's id; absent when nothing was to be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<EntryId>,
+    /// The entry's place; the head of the log when nothing was to be changed.
     pub seq: u64,
     /// When it was stored, in Unix milliseconds.
     pub timestamp: u64,
+    /// Everything was as the operation wants it: nothing was stored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unchanged: bool,
 }
 
 /// `receipt`: how far a member has come. Never goes back.

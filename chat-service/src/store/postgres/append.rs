@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, EntryId, UserId};
+use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, Use
 use crate::domain::fold::name_key;
 use crate::planted;
 use crate::store::reading::{code, corrupt};
-use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
+use crate::store::{AppendBatch, AppendError, Delivered, LogStore, StoreError};
 
 /// Its parts see the same snapshot and commit together: the implicit transaction of one statement,
 /// one round trip. Empty lists cost almost nothing.
@@ -27,9 +27,9 @@ WITH new_entries AS (
     SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::uuid[],
         $8::text[], $9::bigint[], $10::text[], $11::boolean[], $12::text[], $13::bigint[])
 ), new_client_ids AS (
-    INSERT INTO client_ids (tenant, conversation_id, seq, entry_id, sender_id, client_id, created_at_ms, digest)
+    INSERT INTO client_ids (tenant, conversation_id, seq, entry_id, sender_id, client_id, created_at_ms, sha256)
     SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $6::text[], $7::uuid[], $13::bigint[],
-        $14::bigint[])",
+        $14::bytea[])",
             $when_taken,
             "
 ), conversations_set AS (
@@ -143,9 +143,13 @@ impl LogStore for PostgresStore {
         let senders: Vec<&str> = keys.iter().map(|(sender, _)| sender.as_str()).collect();
         let client_ids: Vec<Uuid> = keys.iter().map(|(_, client_id)| client_id.0).collect();
         let rows = sqlx::query(
-            "SELECT k.place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.digest
+            "SELECT k.place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.sha256, o.sender_id,
+                o.client_id, e.kind AS entry_kind, e.content, e.reply_to, e.mentions, e.is_important, e.extra,
+                '' AS sender_name, '' AS sender_avatar
              FROM unnest($2::text[], $3::uuid[]) WITH ORDINALITY AS k (sender, client, place)
-             JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.sender AND o.client_id = k.client",
+             JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.sender AND o.client_id = k.client
+             LEFT JOIN entries e
+                ON e.tenant = $1 AND e.conversation_id = o.conversation_id AND e.seq = o.seq",
         )
         .bind(DEFAULT_TENANT)
         .bind(senders)
@@ -155,15 +159,35 @@ impl LogStore for PostgresStore {
         let mut found = vec![None; keys.len()];
         for row in rows {
             let place = row.try_get::<i64, _>("place")? as usize - 1;
-            found[place] = Some(StoredOperation {
-                conversation_id: ConversationId(row.try_get("conversation_id")?),
-                seq: row.try_get::<i64, _>("seq")? as u64,
-                entry_id: EntryId(row.try_get("entry_id")?),
-                created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
-                digest: row.try_get("digest")?,
-            });
+            found[place] = Some(super::operation(&row)?);
         }
         Ok(found)
+    }
+
+    async fn memberships(&self, users: &[UserId], most: u32) -> Result<Vec<u32>, StoreError> {
+        let counts: Vec<i64> = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM members m
+                WHERE m.tenant = $1 AND m.user_id = u.id LIMIT $3) n)
+             FROM unnest($2::text[]) WITH ORDINALITY AS u (id, place) ORDER BY u.place",
+        )
+        .bind(DEFAULT_TENANT)
+        .bind(users.iter().map(UserId::as_str).collect::<Vec<_>>())
+        .bind(i64::from(most))
+        .fetch_all(&self.writers)
+        .await?;
+        Ok(counts.into_iter().map(|count| count as u32).collect())
+    }
+
+    async fn delivered(&self, ids: &[ConversationId]) -> Result<Vec<Delivered>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT conversation_id, user_id, delivered_seq FROM members
+             WHERE tenant = $1 AND conversation_id = ANY($2)",
+        )
+        .bind(DEFAULT_TENANT)
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .fetch_all(&self.writers)
+        .await?;
+        rows.iter().map(super::delivered).collect()
     }
 
     async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError> {
@@ -189,7 +213,7 @@ impl LogStore for PostgresStore {
             .bind(e.iter().map(|e| e.is_important).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.extra.as_deref()).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.created_at_ms as i64).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.digest).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| &e.digest[..]).collect::<Vec<_>>())
             .bind(c.iter().map(|c| c.id.0).collect::<Vec<_>>())
             .bind(c.iter().map(|c| code::kind(c.kind)).collect::<Vec<_>>())
             .bind(c.iter().map(|c| c.title.as_str()).collect::<Vec<_>>())

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, EntryId, UserId};
+use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
 use serde::Serialize;
 use sqlx::{Connection, Row, Sqlite, Transaction};
 
@@ -14,7 +14,7 @@ use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, Use
 use crate::domain::fold::name_key;
 use crate::store::connections::{Line, is_refusal};
 use crate::store::reading::{code, corrupt};
-use crate::store::{AppendBatch, AppendError, LogStore, StoreError};
+use crate::store::{AppendBatch, AppendError, Delivered, LogStore, StoreError};
 
 // `WHERE true` keeps the parser from reading ON CONFLICT as a join constraint.
 const CONVERSATIONS: &str = "
@@ -70,9 +70,20 @@ SELECT conversation_id, user_id, role, from_seq FROM members
 WHERE tenant = $1 AND conversation_id IN (SELECT value FROM json_each($2))";
 
 const FIND_CLIENT_IDS: &str = "
-SELECT k.key AS place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.digest
+SELECT k.key AS place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.sha256, o.sender_id, o.client_id,
+    e.kind AS entry_kind, e.content, e.reply_to, e.mentions, e.is_important, e.extra,
+    '' AS sender_name, '' AS sender_avatar
 FROM json_each($2) k
-JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.value ->> 0 AND o.client_id = k.value ->> 1";
+JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.value ->> 0 AND o.client_id = k.value ->> 1
+LEFT JOIN entries e ON e.tenant = $1 AND e.conversation_id = o.conversation_id AND e.seq = o.seq";
+
+const MEMBERSHIPS: &str = "
+SELECT (SELECT count(*) FROM (SELECT 1 FROM members m WHERE m.tenant = $1 AND m.user_id = u.value LIMIT $3) n)
+FROM json_each($2) u ORDER BY u.key";
+
+const DELIVERED: &str = "
+SELECT conversation_id, user_id, delivered_seq FROM members
+WHERE tenant = $1 AND conversation_id IN (SELECT value FROM json_each($2))";
 
 /// What is acknowledged survives a power cut: each commit waits for the disk.
 const FULL: &str = "PRAGMA synchronous = FULL";
@@ -141,15 +152,28 @@ impl LogStore for SqliteStore {
         let mut found = vec![None; keys.len()];
         for row in &rows {
             let place = row.try_get::<i64, _>("place")? as usize;
-            found[place] = Some(StoredOperation {
-                conversation_id: ConversationId(dialect::uuid(row, "conversation_id")?),
-                seq: row.try_get::<i64, _>("seq")? as u64,
-                entry_id: EntryId(dialect::uuid(row, "entry_id")?),
-                created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
-                digest: row.try_get("digest")?,
-            });
+            found[place] = Some(super::operation(row)?);
         }
         Ok(found)
+    }
+
+    async fn memberships(&self, users: &[UserId], most: u32) -> Result<Vec<u32>, StoreError> {
+        let counts: Vec<i64> = sqlx::query_scalar(MEMBERSHIPS)
+            .bind(DEFAULT_TENANT)
+            .bind(json(users))
+            .bind(i64::from(most))
+            .fetch_all(&self.writer)
+            .await?;
+        Ok(counts.into_iter().map(|count| count as u32).collect())
+    }
+
+    async fn delivered(&self, ids: &[ConversationId]) -> Result<Vec<Delivered>, StoreError> {
+        let rows = sqlx::query(DELIVERED)
+            .bind(DEFAULT_TENANT)
+            .bind(json(ids))
+            .fetch_all(&self.writer)
+            .await?;
+        rows.iter().map(super::delivered).collect()
     }
 
     async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError> {

@@ -53,8 +53,8 @@ static ENTRIES: LazyLock<Insert> = LazyLock::new(|| {
 
 static CLIENT_IDS: LazyLock<Insert> = LazyLock::new(|| {
     let into = "INSERT INTO client_ids (tenant, sender_id, client_id, conversation_id, seq, entry_id, digest,
-        created_at_ms)";
-    Insert::new(into, 8)
+        sha256, created_at_ms)";
+    Insert::new(into, 9)
 });
 
 /// Inserts entries with their client ids.
@@ -91,6 +91,8 @@ fn bind_client_id<'q>(query: Query<'q>, e: &'q EntryRow) -> Query<'q> {
         .bind(dialect::id(e.conversation_id.0))
         .bind(e.seq as i64)
         .bind(dialect::id(e.id.0))
-        .bind(e.digest)
+        // Of builds of before, for which the column has no default.
+        .bind(0_i64)
+        .bind(&e.digest[..])
         .bind(e.created_at_ms as i64)
 }

@@ -1,0 +1,2 @@
+-- The same as for Postgres.
+ALTER TABLE client_ids ADD COLUMN sha256 BLOB;
