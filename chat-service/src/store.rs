@@ -15,6 +15,7 @@
 //! 9. `entries` reads a page that fits its room, or one entry; `conversations_of` gives each conversation once in
 //!    a walk, whatever is appended meanwhile.
 
+pub mod acquainted;
 pub mod among;
 pub mod chosen;
 mod connections;
@@ -37,6 +38,7 @@ use crate::domain::entry::{
     StoredOperation, UserRow,
 };
 use crate::domain::walk::{ListPlace, ListWalk};
+use acquainted::AcquaintanceStore;
 use among::AmongStore;
 use chosen::ChosenStore;
 use contacts::ContactStore;
@@ -234,6 +236,7 @@ pub trait QueryStore: Send + Sync + 'static {
 pub trait ChatStore:
     LogStore
     + QueryStore
+    + AcquaintanceStore
     + AmongStore
     + ContactStore
     + ChosenStore
@@ -246,6 +249,7 @@ pub trait ChatStore:
 impl<T> ChatStore for T where
     T: LogStore
         + QueryStore
+        + AcquaintanceStore
         + AmongStore
         + ContactStore
         + ChosenStore

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request, Version};
 use axum::middleware;
 use axum::routing::{get, post};
 use hyper::body::Incoming;
@@ -30,7 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tower::ServiceExt;
 
-use crate::admission::{Place, Refusal, proxy_protocol};
+use crate::admission::{Client, Head, Place, Refusal, proxy_protocol};
 use crate::shared::Shared;
 use crate::{api, pages};
 use stream::{Gate, Stream};
@@ -63,8 +63,17 @@ pub(crate) struct Peer {
     /// The other end of the connection, or who a load balancer says it is.
     pub(crate) address: IpAddr,
     pub(crate) gate: Arc<Gate>,
+    /// Of HTTP, as this request says.
+    pub(crate) version: Version,
     /// Told when the last answer on the connection is complete but for what the network still holds.
     over: Arc<Notify>,
+}
+
+impl Peer {
+    /// Who asks, by the head of this request.
+    pub(crate) fn client(&self, shared: &Shared, headers: &HeaderMap) -> Client {
+        shared.admission.client(self.address, Head { version: self.version, headers })
+    }
 }
 
 /// How long the network may still hold it.
@@ -132,11 +141,13 @@ impl Door {
         let gate = Gate::new(request);
         let io = TokioIo::new(Stream::new(tcp, Arc::clone(&gate), Some(file)));
         let over = Arc::new(Notify::new());
-        let peer = Peer { address, gate, over: Arc::clone(&over) };
+        let version = Version::HTTP_11;
+        let peer = Peer { address, gate, version, over: Arc::clone(&over) };
         let router = self.router;
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer.clone());
+            let version = request.version();
+            request.extensions_mut().insert(Peer { version, ..peer.clone() });
             router.clone().oneshot(request)
         });
         let serving = self.builder.serve_connection(io, service).with_upgrades();

@@ -5,16 +5,17 @@
 
 mod addresses;
 pub mod config;
+mod direct;
 mod forwarded;
 pub mod network;
 pub(crate) mod proxy_protocol;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Version};
 use platform::rate_limit::Rate;
 
 pub(crate) use addresses::AddressSeat;
@@ -123,6 +124,8 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     /// Limits of addresses and rates do not apply.
     pub(crate) is_exempt: bool,
+    /// A program on this machine, without a proxy between.
+    pub(crate) is_local: bool,
 }
 
 /// A socket's seats.
@@ -139,6 +142,15 @@ pub(crate) struct Admission {
     files: Arc<Room>,
     sockets: Arc<Room>,
     addresses: Arc<Addresses>,
+    /// The log has heard of a proxy that is not listed.
+    is_warned: AtomicBool,
+}
+
+/// What a request says before its body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) version: Version,
+    pub(crate) headers: &'a HeaderMap,
 }
 
 impl Admission {
@@ -158,6 +170,7 @@ impl Admission {
             files: Room::new(config.connections_by_files(files)),
             sockets: Room::new(sockets),
             addresses: Arc::new(Addresses::new(rules)),
+            is_warned: AtomicBool::new(false),
             config,
         }
     }
@@ -191,10 +204,31 @@ impl Admission {
         Ok(SocketSeat { _gateway: gateway, _address: address })
     }
 
-    /// Whose request it is.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
-        let address = forwarded::client(peer, headers, &self.config.trusted_proxies);
-        Client { address, is_exempt: is_in(&self.config.exempt_networks, address) }
+    /// Whose request it is. Networks are exempt by addresses that can be trusted alone: a proxy that is not
+    /// listed has an address that says nothing about who asks.
+    pub(crate) fn client(&self, peer: IpAddr, head: Head<'_>) -> Client {
+        let config = &self.config;
+        let address = forwarded::client(peer, head.headers, &config.trusted_proxies);
+        let is_listed = is_in(&config.exempt_networks, address);
+        let Some(sign) = direct::proxy_sign(head.headers, head.version) else {
+            // A page that a browser on this machine was led to under another name is not this machine.
+            let is_local = plain(address).is_loopback()
+                && direct::names_this_machine(head.headers, &config.hosts);
+            let is_exempt = is_listed && (is_local || !plain(address).is_loopback());
+            return Client { address, is_exempt, is_local };
+        };
+        let is_told = is_in(&config.trusted_proxies, peer) && forwarded::is_told(head.headers);
+        if is_listed && !is_told && !self.is_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %peer,
+                sign,
+                "requests come through a proxy that is not listed: limits apply to all of its clients as to \
+                 one address, and nobody is given a development token; name its network in \
+                 admission.trusted_proxies (docs/behind-a-proxy.md)"
+            );
+        }
+        let is_local = is_told && plain(address).is_loopback();
+        Client { address, is_exempt: is_listed && is_told, is_local }
     }
 
     /// Whether connections of this peer begin with a header of the PROXY protocol.
@@ -210,10 +244,12 @@ fn is_in(networks: &[network::Network], address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+
     use super::*;
 
     fn client(address: &str, is_exempt: bool) -> Client {
-        Client { address: address.parse().unwrap(), is_exempt }
+        Client { address: address.parse().unwrap(), is_exempt, is_local: false }
     }
 
     #[test]
@@ -237,6 +273,43 @@ mod tests {
             assert_eq!(refused, Refusal::AddressSockets);
         }
         assert!(admission.socket(client("192.0.2.2", false)).is_ok());
+    }
+
+    #[test]
+    fn a_proxy_beside_the_server_is_not_this_machine_unless_it_is_listed() {
+        let own = |trusted: &[&str]| {
+            let networks = |texts: &[&str]| texts.iter().map(|it| it.parse().unwrap()).collect();
+            Admission::new(
+                AdmissionConfig {
+                    exempt_networks: networks(&["127.0.0.0/8"]),
+                    trusted_proxies: networks(trusted),
+                    ..AdmissionConfig::default()
+                },
+                1,
+                None,
+            )
+        };
+        let seen = |admission: &Admission, headers: &[(&'static str, &str)]| {
+            let headers: HeaderMap = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+                .collect();
+            let head = Head { version: Version::HTTP_11, headers: &headers };
+            let client = admission.client("127.0.0.1".parse().unwrap(), head);
+            (client.is_exempt, client.is_local)
+        };
+        let here = ("host", "127.0.0.1:8080");
+        let alone = own(&[]);
+        assert_eq!(seen(&alone, &[here]), (true, true));
+        assert_eq!(seen(&alone, &[("host", "evil.example:8080")]), (false, false));
+        assert_eq!(seen(&alone, &[here, ("x-forwarded-for", "127.0.0.1")]), (false, false));
+        assert_eq!(seen(&alone, &[here, ("via", "1.1 somebody")]), (false, false));
+        let behind = own(&["127.0.0.1/32"]);
+        let client = |address| [("host", "chat.example"), ("x-forwarded-for", address)];
+        assert_eq!(seen(&behind, &client("203.0.113.7")), (false, false));
+        assert_eq!(seen(&behind, &client("127.0.0.1")), (true, true), "the proxy says so");
+        assert_eq!(seen(&behind, &[here, ("x-real-ip", "203.0.113.7")]), (false, false));
+        assert_eq!(seen(&behind, &[here, ("x-forwarded-for", "nonsense")]), (false, false));
     }
 
     #[test]

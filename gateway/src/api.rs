@@ -10,14 +10,17 @@ pub(crate) mod error;
 mod explain;
 mod findings;
 mod json_body;
+mod known;
 mod members;
 mod messages;
 mod own_status;
+mod refusals;
 mod sessions;
 mod shapes;
 mod slow_body;
 mod users;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -28,8 +31,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use proto::error_code::ErrorCode;
-use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -40,6 +43,7 @@ use crate::rates::Account;
 use crate::shared::{Identity, Shared};
 use error::ApiError;
 use json_body::{BodyOwner, HeldBody};
+use known::Known;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -51,7 +55,7 @@ struct Description;
 
 struct Bearer;
 
-impl utoipa::Modify for Bearer {
+impl Modify for Bearer {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
         openapi
@@ -67,7 +71,7 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(users::me))
         .routes(routes!(own_status::own))
         .routes(routes!(users::find))
-        .routes(routes!(users::presence))
+        .routes(routes!(users::presence, users::presence_of_many))
         .routes(routes!(users::dev_token))
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::show, conversations::rename))
@@ -87,13 +91,18 @@ fn described() -> OpenApiRouter<Shared> {
 
 /// The description of the REST interface, generated from the handlers.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    described().into_openapi()
+    let mut openapi = described().into_openapi();
+    refusals::Refusals.modify(&mut openapi);
+    openapi
 }
 
 /// The routes with their limits.
 pub(crate) fn router(shared: Shared) -> Router {
-    let (router, openapi) = described().split_for_parts();
+    let (router, _) = described().split_for_parts();
+    let openapi = openapi();
+    let known = Known::of(&openapi);
     router
+        .route_layer(middleware::from_fn_with_state(known, known::only_known))
         .route("/api/v1/openapi.json", get(move || async move { Json(openapi) }))
         .route("/api/{*path}", axum::routing::any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
@@ -137,8 +146,7 @@ impl FromRequestParts<Shared> for Identity {
         let mut identity =
             identity.map_err(|error| ApiError::unauthenticated(&error.to_string()))?;
         if let Some(peer) = parts.extensions.get::<Peer>() {
-            let client = shared.admission.client(peer.address, &parts.headers);
-            identity.is_exempt = client.is_exempt;
+            identity.is_exempt = peer.client(shared, &parts.headers).is_exempt;
         }
         parts.extensions.insert(BodyOwner(identity.user_id.clone()));
         if parts.method == Method::GET || parts.method == Method::HEAD {
@@ -150,10 +158,23 @@ impl FromRequestParts<Shared> for Identity {
     }
 }
 
+/// Whether whoever asks may have a development token.
+struct MayHaveDevToken(bool);
+
+impl FromRequestParts<Shared> for MayHaveDevToken {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<Peer>();
+        let is_local = peer.is_some_and(|peer| peer.client(shared, &parts.headers).is_local);
+        Ok(Self(shared.dev_signer.is_some() && (is_local || shared.dev_tokens_for_all)))
+    }
+}
+
 impl Identity {
     /// Refuses everybody whose token does not have the role `admin`.
     fn is_admin(&self) -> Result<(), ApiError> {
-        if self.claims.roles.iter().any(|role| role == "admin") {
+        if self.has_role_admin() {
             return Ok(());
         }
         Err(ApiError::new(ErrorCode::Forbidden, "this needs a token with the role `admin`"))

@@ -7,6 +7,7 @@ use platform::token::AuthConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::config::AdmissionConfig;
+use crate::allow::AllowConfig;
 use crate::connection::quality::NetworkConfig;
 use crate::memory::config::MemoryConfig;
 
@@ -33,6 +34,8 @@ pub struct GatewayConfig {
     pub limits: LimitsConfig,
     /// Who may come in.
     pub admission: AdmissionConfig,
+    /// What users may do to others who do not know them.
+    pub allow: AllowConfig,
     /// Clients on weak networks.
     pub network: NetworkConfig,
     /// The broker.
@@ -60,6 +63,7 @@ impl Default for GatewayConfig {
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),
             admission: AdmissionConfig::default(),
+            allow: AllowConfig::default(),
             network: NetworkConfig::default(),
             amqp: RabbitConfig::default(),
             chat_grpc: grpc("http://127.0.0.1:7001"),

@@ -5,6 +5,7 @@
 
 mod accept;
 mod admission;
+mod allow;
 mod api;
 mod ask;
 mod broadcast;
@@ -86,6 +87,7 @@ use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
 
 pub use admission::config::AdmissionConfig;
 pub use admission::network::Network;
+pub use allow::{AllowConfig, Whom};
 pub use api::openapi;
 pub use connection::quality::NetworkConfig;
 
@@ -116,12 +118,16 @@ pub struct Settings {
     pub gateway_id: GatewayId,
     /// Web pages of these origins may open sockets, besides those of the same host.
     pub allowed_origins: Vec<String>,
+    /// Development tokens are for everybody, and not only for programs of this machine.
+    pub dev_tokens_for_all: bool,
     /// How far clocks may differ, in seconds: tokens end so much later.
     pub leeway_secs: u64,
     /// Sockets and REST.
     pub limits: LimitsConfig,
     /// Who may come in.
     pub admission: AdmissionConfig,
+    /// What users may do to others who do not know them.
+    pub allow: AllowConfig,
     /// Clients on weak networks.
     pub network: NetworkConfig,
     /// Files that this process may open; none when there is no bound.
@@ -153,8 +159,17 @@ pub fn build(
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> Gateway {
-    let Settings { gateway_id, allowed_origins, leeway_secs, limits, admission, network, files } =
-        settings;
+    let Settings {
+        gateway_id,
+        allowed_origins,
+        dev_tokens_for_all,
+        leeway_secs,
+        limits,
+        admission,
+        allow,
+        network,
+        files,
+    } = settings;
     let by_files = admission.connections_by_files(files);
     if by_files < limits.connections {
         tracing::warn!(
@@ -182,6 +197,7 @@ pub fn build(
         leeway_secs,
         verifier: Arc::clone(&adapters.verifier),
         dev_signer: adapters.dev_signer.clone(),
+        dev_tokens_for_all,
         bus: Arc::clone(&adapters.bus),
         registry,
         journal: Arc::new(Journal::new(limits.journal_writes)),
@@ -214,6 +230,7 @@ pub fn build(
         profiles: quick_cache::sync::Cache::new(limits.reported_profiles.max(1)),
         patience: Patience::from(&limits),
         network,
+        allow,
         rates: Rates::new(&admission),
         admission: Admission::new(admission, limits.connections, files),
         limits,

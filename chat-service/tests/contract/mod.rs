@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
+mod acquainted;
 mod among;
 mod appending;
 mod asking;
@@ -18,6 +19,7 @@ mod repeats;
 mod replicas;
 mod syncing;
 
+pub use acquainted::those_who_share_a_conversation_know_each_other_and_are_found_alone;
 pub use among::members_among_many_are_told_with_their_beginning_and_the_head;
 pub use appending::{
     a_client_id_twice_in_one_batch_is_a_conflict_and_leaves_nothing,
@@ -354,6 +356,7 @@ macro_rules! chat_store_contract {
             names_are_found_whatever_their_case_and_composition,
             a_walk_of_contacts_names_each_once_whatever_the_page_and_partners_first,
             members_of_large_groups_are_counted_and_not_named,
+            those_who_share_a_conversation_know_each_other_and_are_found_alone,
             what_was_chosen_last_is_read,
             the_epoch_stays,
             digests_of_heads_cover_just_the_conversations_of_each_user,

@@ -112,7 +112,7 @@ pub(super) fn let_in(
         let leaving = ApiError::new(ErrorCode::Unavailable, "leaving; connect again");
         return Err(Box::new(leaving.after(AT_ONCE).into_response()));
     }
-    let client = shared.admission.client(peer.address, headers);
+    let client = peer.client(shared, headers);
     let seat = shared
         .admission
         .socket(client)

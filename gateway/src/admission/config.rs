@@ -49,6 +49,9 @@ pub struct AdmissionConfig {
     pub exempt_networks: Vec<Network>,
     /// Networks of proxies whose `X-Forwarded-For` is believed. Nobody else's is.
     pub trusted_proxies: Vec<Network>,
+    /// Further names of this machine, beside `localhost` and its loopback addresses: a request from it under
+    /// another `Host` is met with the limits of strangers, and is given no development token.
+    pub hosts: Vec<String>,
     /// Networks of load balancers whose connections begin with a header of the PROXY protocol, version
     /// 1 or 2. From them one without it is refused; from others it is no HTTP.
     pub proxy_protocol_from: Vec<Network>,
@@ -80,6 +83,7 @@ impl Default for AdmissionConfig {
             revoked_secs: 30 * 24 * 3_600,
             exempt_networks: Vec::new(),
             trusted_proxies: Vec::new(),
+            hosts: Vec::new(),
             proxy_protocol_from: Vec::new(),
             head_timeout_ms: 10_000,
             reserved_files: 256,

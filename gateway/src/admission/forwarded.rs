@@ -30,6 +30,12 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> 
     client
 }
 
+/// Whether the proxy next to us said who it was for.
+pub(crate) fn is_told(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(HEADER).iter().next_back().and_then(|value| value.to_str().ok());
+    last.and_then(|value| address(value.rsplit(',').next()?.trim())).is_some()
+}
+
 /// An address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);

@@ -18,6 +18,7 @@ use crate::shared::{Identity, Shared, unix_ms};
 
 /// What to say.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewBroadcast {
     /// Repeat it when asking again: everybody hears it once.
     id: Option<uuid::Uuid>,

@@ -14,10 +14,12 @@ use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
 use super::shapes::{Conversation, Conversations, Stored};
+use super::{command, members};
 use crate::shared::{Identity, Shared};
 
 /// Which page of a list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListPage {
     /// At most so many; 50 when absent, 100 at most.
     limit: Option<u32>,
@@ -51,6 +53,7 @@ pub(super) async fn list(
 
 /// What a new conversation is.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewConversation {
     /// `direct` or `group`.
     kind: String,
@@ -89,6 +92,7 @@ pub(super) async fn create(
             (bus::ConversationKind::Direct, ConversationId::direct(&identity.user_id, other))
         }
         "group" => {
+            members::may_add(&shared, &identity, &new.members).await?;
             (bus::ConversationKind::Group, ConversationId::created(&identity.user_id, client_id))
         }
         _ => return Err(ApiError::invalid("`kind` is `direct` or `group`")),
@@ -125,6 +129,7 @@ pub(super) async fn show(
 
 /// What changes of a conversation.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ChangedConversation {
     /// The new title.
     title: String,

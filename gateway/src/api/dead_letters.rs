@@ -17,6 +17,7 @@ const PAGE: u32 = 100;
 
 /// Which page.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Place {
     /// `next` of the page before.
     #[serde(default)]

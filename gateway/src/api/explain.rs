@@ -23,6 +23,7 @@ const PAGE: u32 = 500;
 
 /// Which message.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// `conversation:seq`, the id of the entry, or the client id of the operation that wrote it.
     message: String,

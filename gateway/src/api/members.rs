@@ -5,6 +5,7 @@ use axum::extract::State;
 use platform::grpc::ask;
 use proto::bus::{self, frame::Body as FrameBody};
 use proto::chat::ListMembersRequest;
+use proto::error_code::ErrorCode;
 use proto::id::UserId;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -17,6 +18,7 @@ use crate::shared::{Identity, Shared};
 
 /// Which page of the members.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct MemberPage {
     /// At most so many; 100 when absent, 1,000 at most.
     limit: Option<u32>,
@@ -55,6 +57,7 @@ pub(super) async fn list(
 
 /// Whom to add.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewMembers {
     /// At most 1,000 at once.
     #[schema(value_type = Vec<String>)]
@@ -77,6 +80,7 @@ pub(super) async fn add(
     Body(new): Body<NewMembers>,
 ) -> Result<Json<Stored>, ApiError> {
     let id = command::conversation_id(&id)?;
+    may_add(&shared, &identity, &new.members).await?;
     let body = FrameBody::AddMembers(bus::AddMembers {
         r#ref: String::new(),
         client_id: key.or(new.client_id)?.to_bytes(),
@@ -93,6 +97,24 @@ pub(super) async fn add(
 pub(super) struct Repeatable {
     /// Repeat it when asking again.
     client_id: Option<uuid::Uuid>,
+}
+
+/// Whether all of these may be put into a group by this user.
+pub(super) async fn may_add(
+    shared: &Shared,
+    identity: &Identity,
+    users: &[UserId],
+) -> Result<(), ApiError> {
+    let allowed = shared.allowed(shared.allow.add_to_group, identity, users.to_vec()).await?;
+    match users.iter().find(|user| !allowed.contains(user)) {
+        None => Ok(()),
+        Some(user) => {
+            let text = format!(
+                "{user} does not know you: only those who share a conversation with you may be added"
+            );
+            Err(ApiError::new(ErrorCode::Forbidden, text))
+        }
+    }
 }
 
 /// Removes a member; removing oneself is leaving.
@@ -119,6 +141,7 @@ pub(super) async fn remove(
 
 /// A member's new role.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewRole {
     /// `member`, `admin` or `owner`.
     role: String,

@@ -20,6 +20,7 @@ use crate::shared::{Identity, Shared};
 
 /// Which page of the log.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LogPage {
     /// The newest entries before this seq; 0 and 1 are before all.
     before_seq: Option<u64>,
@@ -63,6 +64,7 @@ pub(super) async fn page(
 
 /// A message, as in the frame `send`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewMessage {
     /// `text` (the default) or, for tokens with the role admin, `system`.
     #[serde(default = "text_kind")]

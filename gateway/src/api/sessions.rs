@@ -44,6 +44,7 @@ pub(super) struct Sessions {
 
 /// Which of one's own.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct OwnWhich {
     /// Those of this device; all when absent.
     #[param(value_type = Option<String>)]
@@ -52,6 +53,7 @@ pub(super) struct OwnWhich {
 
 /// Whose sessions.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Whose {
     /// The user.
     #[param(value_type = String)]
@@ -60,6 +62,7 @@ pub(super) struct Whose {
 
 /// Which of anybody's.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// All of a user.
     #[param(value_type = Option<String>)]

@@ -13,9 +13,11 @@ use proto::presence::StatusRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::MayHaveDevToken;
 use super::error::{ApiError, ErrorBody, Query};
 use super::json_body::Body;
 use super::shapes::{User, Users};
+use crate::allow::Whom;
 use crate::shared::{Identity, Shared};
 
 /// What this server is.
@@ -23,7 +25,7 @@ use crate::shared::{Identity, Shared};
 pub(super) struct Meta {
     /// Its version.
     version: &'static str,
-    /// Anybody may have a token for any name: for trying out.
+    /// Whoever asks may have a token for any name: for trying out.
     dev_tokens: bool,
     /// What it accepts.
     limits: MetaLimits,
@@ -44,10 +46,13 @@ pub(super) struct MetaLimits {
 
 /// What this server is; needs no token.
 #[utoipa::path(get, path = "/api/v1/meta", security(()), responses((status = 200, body = Meta)))]
-pub(super) async fn meta(State(shared): State<Shared>) -> Json<Meta> {
+pub(super) async fn meta(
+    State(shared): State<Shared>,
+    MayHaveDevToken(dev_tokens): MayHaveDevToken,
+) -> Json<Meta> {
     Json(Meta {
         version: env!("CARGO_PKG_VERSION"),
-        dev_tokens: shared.dev_signer.is_some(),
+        dev_tokens,
         limits: MetaLimits {
             frame_bytes: shared.limits.frame_bytes,
             in_flight: shared.limits.in_flight,
@@ -69,6 +74,7 @@ pub(super) async fn me(identity: Identity) -> Json<User> {
 
 /// Which users.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WhichUsers {
     /// Ids, separated by commas.
     ids: Option<String>,
@@ -83,20 +89,23 @@ pub(super) struct WhichUsers {
     responses((status = 200, body = Users), (status = 400, body = ErrorBody)))]
 pub(super) async fn find(
     State(shared): State<Shared>,
-    _identity: Identity,
+    identity: Identity,
     Query(which): Query<WhichUsers>,
 ) -> Result<Json<Users>, ApiError> {
     let reply =
         match (which.ids, which.prefix) {
             (Some(ids), None) => {
-                let request = GetUsersRequest { user_ids: id_list(&ids)? };
+                let user_ids = seen(&shared, &identity, id_list(&ids)?).await?;
+                let request = GetUsersRequest { user_ids };
                 ask(&shared.chat, request, |mut chat, request| async move {
                     chat.get_users(request).await
                 })
                 .await?
             }
             (None, Some(prefix)) => {
-                let request = SearchUsersRequest { prefix, limit: which.limit.unwrap_or(20) };
+                let limit = which.limit.unwrap_or(20);
+                let acquainted_with = searches_among(&shared, &identity)?;
+                let request = SearchUsersRequest { prefix, limit, acquainted_with };
                 ask(&shared.chat, request, |mut chat, request| async move {
                     chat.search_users(request).await
                 })
@@ -109,6 +118,7 @@ pub(super) async fn find(
 
 /// Whose presence.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WhosePresence {
     /// Ids, separated by commas.
     ids: String,
@@ -138,10 +148,38 @@ pub(super) struct PresenceStatus {
     responses((status = 200, body = Presences), (status = 400, body = ErrorBody)))]
 pub(super) async fn presence(
     State(shared): State<Shared>,
-    _identity: Identity,
+    identity: Identity,
     Query(whose): Query<WhosePresence>,
 ) -> Result<Json<Presences>, ApiError> {
-    let request = StatusRequest { user_ids: id_list(&whose.ids)? };
+    statuses(&shared, &identity, id_list(&whose.ids)?).await
+}
+
+/// Whose presence, of more users than an address has room for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhosePresenceOfMany {
+    /// At most 1,000.
+    #[schema(value_type = Vec<String>, max_items = 1_000)]
+    ids: Vec<UserId>,
+}
+
+/// Presence of up to 1,000 users at once.
+#[utoipa::path(post, path = "/api/v1/presence", request_body = WhosePresenceOfMany,
+    responses((status = 200, body = Presences)))]
+pub(super) async fn presence_of_many(
+    State(shared): State<Shared>,
+    identity: Identity,
+    Body(whose): Body<WhosePresenceOfMany>,
+) -> Result<Json<Presences>, ApiError> {
+    statuses(&shared, &identity, at_most(whose.ids)?).await
+}
+
+async fn statuses(
+    shared: &Shared,
+    identity: &Identity,
+    users: Vec<UserId>,
+) -> Result<Json<Presences>, ApiError> {
+    let request = StatusRequest { user_ids: seen(shared, identity, users).await? };
     let reply = ask(&shared.presence, request, |mut presence, request| async move {
         presence.status(request).await
     })
@@ -157,6 +195,7 @@ pub(super) async fn presence(
 
 /// Who wants a token.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct DevUser {
     /// The user id.
     #[schema(value_type = String)]
@@ -181,10 +220,12 @@ const DEV_TOKEN: Duration = Duration::from_hours(24 * 7);
     responses((status = 200, body = DevToken), (status = 403, body = ErrorBody)))]
 pub(super) async fn dev_token(
     State(shared): State<Shared>,
+    MayHaveDevToken(may_have): MayHaveDevToken,
     Body(user): Body<DevUser>,
 ) -> Result<Json<DevToken>, ApiError> {
-    let Some(signer) = &shared.dev_signer else {
-        let text = "development tokens are off; get a token from your identity provider";
+    let Some(signer) = shared.dev_signer.as_ref().filter(|_| may_have) else {
+        let text = "development tokens are off, or not for requests through a proxy or under another name \
+                    than this machine's; get a token from your identity provider";
         return Err(ApiError::new(ErrorCode::Forbidden, text));
     };
     let token = NewToken {
@@ -200,11 +241,41 @@ pub(super) async fn dev_token(
     Ok(Json(DevToken { token, expires_at }))
 }
 
-fn id_list(text: &str) -> Result<Vec<String>, ApiError> {
-    let ids: Result<Vec<String>, _> = text
-        .split(',')
-        .filter(|id| !id.is_empty())
-        .map(|id| UserId::parse(id).map(|id| id.to_string()))
-        .collect();
-    ids.map_err(|error| ApiError::invalid(format!("`ids`: {error}")))
+/// Those of a list whom this user may see.
+async fn seen(
+    shared: &Shared,
+    identity: &Identity,
+    users: Vec<UserId>,
+) -> Result<Vec<String>, ApiError> {
+    let allowed = shared.allowed(shared.allow.directory, identity, users).await?;
+    Ok(allowed.iter().map(ToString::to_string).collect())
+}
+
+/// With whom the users that are found have to be acquainted; empty: with nobody.
+fn searches_among(shared: &Shared, identity: &Identity) -> Result<String, ApiError> {
+    match shared.allow.directory {
+        _ if identity.has_role_admin() => Ok(String::new()),
+        Whom::Everyone => Ok(String::new()),
+        Whom::Contacts => Ok(identity.user_id.to_string()),
+        Whom::Nobody => {
+            let text = "this server has no directory of users; ask for ids that you know";
+            Err(ApiError::new(ErrorCode::Forbidden, text))
+        }
+    }
+}
+
+fn id_list(text: &str) -> Result<Vec<UserId>, ApiError> {
+    let ids: Result<Vec<UserId>, _> =
+        text.split(',').filter(|id| !id.is_empty()).map(UserId::parse).collect();
+    at_most(ids.map_err(|error| ApiError::invalid(format!("`ids`: {error}")))?)
+}
+
+/// Users of one question.
+const MOST_IDS: usize = 1_000;
+
+fn at_most(ids: Vec<UserId>) -> Result<Vec<UserId>, ApiError> {
+    if ids.len() > MOST_IDS {
+        return Err(ApiError::invalid(format!("`ids`: at most {MOST_IDS} at once")));
+    }
+    Ok(ids)
 }

@@ -33,6 +33,7 @@ use super::unacknowledged::Unacknowledged;
 use super::{handshake, sync};
 use crate::own_status::OwnStatus;
 use crate::planted;
+use crate::allow::Whom;
 use crate::registry::Connection;
 use crate::shared::{Identity, Shared};
 use crate::socket::Message;
@@ -298,6 +299,9 @@ impl Session {
                         if let Err(close) = self.renew(&auth.token) {
                             return Step::End(Some(close));
                         }
+                    }
+                    Ok(ClientFrame::Signal(signal)) if self.shared.allow.ring != Whom::Everyone => {
+                        Box::pin(self.signal_if_allowed(signal)).await;
                     }
                     Ok(frame) => self.take(frame),
                     Err(error) => self.refuse_frame(error),

@@ -119,9 +119,11 @@ impl Edge {
         let mut settings = Settings {
             gateway_id: GatewayId::parse("gateway-1").unwrap(),
             allowed_origins: Vec::new(),
+            dev_tokens_for_all: false,
             leeway_secs: 0,
             limits,
             admission: Self::open_to_all(),
+            allow: gateway::AllowConfig::default(),
             network: NetworkConfig::default(),
             files: None,
         };
@@ -152,7 +154,7 @@ impl Edge {
             chat: to_chat,
             presence: to_presence,
             verifier: Arc::new(Verifier::from_config(&auth).unwrap()),
-            dev_signer: None,
+            dev_signer: Some(Arc::new(Signer::hs256(&Secret::new(SECRET), None, None))),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
             tracer: Tracer::disabled(),

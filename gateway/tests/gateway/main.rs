@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 mod admission;
+mod allowed;
 mod away;
 mod backpressure;
 mod batches;

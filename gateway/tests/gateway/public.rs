@@ -158,3 +158,54 @@ async fn pages_of_listed_origins_may_ask_and_read_and_no_others() {
     assert!(!other.headers().contains_key("access-control-allow-origin"));
     edge.stop().await;
 }
+
+#[tokio::test]
+async fn development_tokens_are_for_programs_of_this_machine_and_not_for_what_a_proxy_brings() {
+    let edge = Edge::start().await;
+    let http = Client::new();
+    let base = format!("http://{}/api/v1", edge.address);
+    let port = edge.address.port();
+    let ask = |headers: &[(&str, String)]| {
+        let (mut meta, mut token) =
+            (http.get(format!("{base}/meta")), http.post(format!("{base}/dev/token")));
+        for (name, value) in headers {
+            meta = meta.header(*name, value);
+            token = token.header(*name, value);
+        }
+        let token = token.json(&serde_json::json!({"user": "alice"}));
+        async move {
+            let meta: Value = meta.send().await.unwrap().json().await.unwrap();
+            (token.send().await.unwrap().status().as_u16(), meta["dev_tokens"].as_bool().unwrap())
+        }
+    };
+    assert_eq!(ask(&[]).await, (200, true));
+    assert_eq!(ask(&[("host", format!("localhost:{port}"))]).await, (200, true));
+    for (name, value) in [
+        ("x-forwarded-for", "127.0.0.1"),
+        ("forwarded", "for=127.0.0.1"),
+        ("via", "1.1 proxy"),
+        ("x-real-ip", "127.0.0.1"),
+        ("host", "evil.example"),
+    ] {
+        assert_eq!(ask(&[(name, value.to_owned())]).await, (403, false), "{name}");
+    }
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_listed_has_the_limits_of_one_stranger() {
+    let edge = Edge::start().await;
+    let url = format!("http://{}/sse?token=", edge.address);
+    let mut open = Vec::new();
+    for number in 0..11 {
+        let url = format!("{url}{}", token(&format!("user-{number}")));
+        let asked = Client::new().get(url).header("x-forwarded-for", "203.0.113.7");
+        open.push(asked.send().await.unwrap());
+    }
+    let statuses: Vec<u16> = open.iter().map(|answer| answer.status().as_u16()).collect();
+    assert_eq!(statuses, [[200; 10].as_slice(), &[429]].concat(), "address_sockets is 10");
+    let direct = Client::new().get(format!("{url}{}", token("here"))).send().await.unwrap();
+    assert_eq!(direct.status(), 200, "this machine itself is exempt");
+    drop(open);
+    edge.stop().await;
+}

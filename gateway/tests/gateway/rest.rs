@@ -59,6 +59,40 @@ async fn every_error_is_json_with_a_code_of_the_list_and_a_text() {
 }
 
 #[tokio::test]
+async fn what_an_operation_does_not_know_is_refused_by_name() {
+    let edge = Edge::start().await;
+    let http = Client::new();
+    let base = format!("http://{}/api/v1", edge.address);
+    let as_ann = |method: Method, path: &str| {
+        http.request(method, format!("{base}/{path}")).bearer_auth(token("ann"))
+    };
+    let message = format!("conversations/{}/messages", uuid::Uuid::now_v7());
+    let nul = "users?prefix=%00";
+    for (request, named) in [
+        (as_ann(Method::GET, "conversations?limt=5"), "limt"),
+        (as_ann(Method::GET, "me?verbose=1"), "verbose"),
+        (as_ann(Method::GET, nul), "prefix"),
+        (as_ann(Method::POST, &message).json(&json!({"content": {"text": "x"}, "txt": 1})), "txt"),
+        (
+            as_ann(Method::POST, "conversations").json(&json!({"kind": "group", "titel": "t"})),
+            "titel",
+        ),
+        (as_ann(Method::POST, "presence").json(&json!({"ids": ["ann"], "id": 1})), "`id`"),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{named}");
+        let body: Value = answer.json().await.unwrap();
+        assert!(body["message"].as_str().unwrap().contains(named), "{body}");
+        assert_eq!(body["code"], "invalid");
+    }
+    let ids: Vec<String> = (0..1_000).map(|number| format!("user-{number}-of-many")).collect();
+    let asked = as_ann(Method::POST, "presence").json(&json!({ "ids": ids })).send().await.unwrap();
+    let body: Value = asked.json().await.unwrap();
+    assert_eq!(body["statuses"].as_array().unwrap().len(), 1_000);
+    edge.stop().await;
+}
+
+#[tokio::test]
 async fn the_served_description_is_the_committed_one() {
     let edge = Edge::start().await;
     let url = format!("http://{}/api/v1/openapi.json", edge.address);

@@ -7,18 +7,19 @@ use futures_util::{Stream, StreamExt};
 use parking_lot::Mutex;
 use proto::chat::chat_server::Chat;
 use proto::chat::{
-    ContactsReply, ContactsRequest, Conversation, ExplainReply, ExplainRequest,
-    GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
-    ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
-    MembersAmongReply, MembersAmongRequest, ReadEntriesReply, ReadEntriesRequest,
-    SearchUsersRequest, SyncDone, SyncEvent, SyncPage, SyncRequest, sync_event::Event,
+    AcquaintedReply, AcquaintedRequest, ContactsReply, ContactsRequest, Conversation, ExplainReply,
+    ExplainRequest, GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply,
+    HeadsRequest, ListConversationsReply, ListConversationsRequest, ListMembersReply,
+    ListMembersRequest, MembersAmongReply, MembersAmongRequest, ReadEntriesReply,
+    ReadEntriesRequest, SearchUsersRequest, SyncDone, SyncEvent, SyncPage, SyncRequest, User,
+    sync_event::Event,
 };
 use proto::presence::presence_server::Presence;
 use proto::presence::{
     Connected, Disconnected, GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply,
     HeartbeatRequest, LocateReply, LocateRequest, OwnStatus, OwnStatusReply, OwnStatusRequest,
     ReportReply, ReportRequest, Revocation, RevocationsReply, RevocationsRequest, RevokeReply,
-    RevokeRequest, Session, SessionsReply, SessionsRequest, StatusReply, StatusRequest,
+    RevokeRequest, Session, SessionsReply, SessionsRequest, StatusReply, StatusRequest, UserStatus,
 };
 use tonic::{Request, Response, Status};
 
@@ -196,9 +197,21 @@ impl Presence for FakePresence {
         Ok(Response::new(OwnStatusReply { status, devices: 1 }))
     }
 
-    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+    /// Everybody who is asked about is offline.
+    async fn status(
+        &self,
+        request: Request<StatusRequest>,
+    ) -> Result<Response<StatusReply>, Status> {
         self.switch.pass().await?;
-        Ok(Response::new(StatusReply::default()))
+        let asked = request.into_inner().user_ids.into_iter();
+        let statuses = asked
+            .map(|user_id| UserStatus {
+                user_id,
+                status: "offline".to_owned(),
+                ..UserStatus::default()
+            })
+            .collect();
+        Ok(Response::new(StatusReply { statuses }))
     }
 }
 
@@ -221,6 +234,10 @@ struct Told {
     large: (u64, Vec<(String, u64)>),
     /// Users of each question about it.
     among: Vec<Vec<String>>,
+    /// Everybody's acquaintances.
+    acquainted: Vec<String>,
+    /// With whom the users of a search have to be acquainted; empty: with nobody.
+    searches: Vec<String>,
 }
 
 impl FakeChat {
@@ -242,6 +259,16 @@ impl FakeChat {
     pub fn has_members(&self, head: u64, members: &[(&str, u64)]) {
         let members = members.iter().map(|(user, from_seq)| ((*user).to_owned(), *from_seq));
         self.state.lock().large = (head, members.collect());
+    }
+
+    /// Everybody knows these, and nobody else.
+    pub fn knows(&self, users: &[&str]) {
+        self.state.lock().acquainted = users.iter().map(|it| (*it).to_owned()).collect();
+    }
+
+    /// Of each search, with whom the users have to be acquainted.
+    pub fn searches(&self) -> Vec<String> {
+        self.state.lock().searches.clone()
     }
 
     /// The users of each question about the members.
@@ -371,17 +398,31 @@ impl Chat for FakeChat {
 
     async fn get_users(
         &self,
-        _: Request<GetUsersRequest>,
+        request: Request<GetUsersRequest>,
     ) -> Result<Response<GetUsersReply>, Status> {
         self.switch.pass().await?;
-        Ok(Response::new(GetUsersReply::default()))
+        let asked = request.into_inner().user_ids.into_iter();
+        let users = asked.map(|id| User { id, ..User::default() }).collect();
+        Ok(Response::new(GetUsersReply { users }))
+    }
+
+    async fn acquainted(
+        &self,
+        request: Request<AcquaintedRequest>,
+    ) -> Result<Response<AcquaintedReply>, Status> {
+        self.switch.pass().await?;
+        let mut user_ids = request.into_inner().user_ids;
+        let known = self.state.lock().acquainted.clone();
+        user_ids.retain(|user| known.contains(user));
+        Ok(Response::new(AcquaintedReply { user_ids }))
     }
 
     async fn search_users(
         &self,
-        _: Request<SearchUsersRequest>,
+        request: Request<SearchUsersRequest>,
     ) -> Result<Response<GetUsersReply>, Status> {
         self.switch.pass().await?;
+        self.state.lock().searches.push(request.into_inner().acquainted_with);
         Ok(Response::new(GetUsersReply::default()))
     }
 

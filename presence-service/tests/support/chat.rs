@@ -10,12 +10,12 @@ use platform::shutdown::{Shutdown, Tasks};
 use proto::chat::chat_server::{Chat, ChatServer};
 use proto::chat::chosen_statuses_server::{ChosenStatuses, ChosenStatusesServer};
 use proto::chat::{
-    ChosenStatus, ContactList, ContactsReply, ContactsRequest, Conversation, ExplainReply,
-    ExplainRequest, GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply,
-    HeadsRequest, KeepChosenReply, KeepChosenRequest, ListConversationsReply,
-    ListConversationsRequest, ListMembersReply, ListMembersRequest, MembersAmongReply,
-    MembersAmongRequest, ReadChosenReply, ReadChosenRequest, ReadEntriesReply, ReadEntriesRequest,
-    SearchUsersRequest, SyncEvent, SyncRequest,
+    AcquaintedReply, AcquaintedRequest, ChosenStatus, ContactList, ContactsReply, ContactsRequest,
+    Conversation, ExplainReply, ExplainRequest, GetConversationRequest, GetUsersReply,
+    GetUsersRequest, HeadsReply, HeadsRequest, KeepChosenReply, KeepChosenRequest,
+    ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
+    MembersAmongReply, MembersAmongRequest, ReadChosenReply, ReadChosenRequest, ReadEntriesReply,
+    ReadEntriesRequest, SearchUsersRequest, SyncEvent, SyncRequest,
 };
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -171,6 +171,13 @@ impl Chat for Acquaintances {
         &self,
         _: Request<GetUsersRequest>,
     ) -> Result<Response<GetUsersReply>, Status> {
+        not_asked()
+    }
+
+    async fn acquainted(
+        &self,
+        _: Request<AcquaintedRequest>,
+    ) -> Result<Response<AcquaintedReply>, Status> {
         not_asked()
     }
 

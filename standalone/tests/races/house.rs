@@ -193,6 +193,7 @@ fn gateway(
     let settings = Settings {
         gateway_id: GatewayId::parse("gateway").unwrap(),
         allowed_origins: Vec::new(),
+        dev_tokens_for_all: false,
         leeway_secs: 0,
         limits: LimitsConfig {
             drain_window_ms: 0,
@@ -201,6 +202,7 @@ fn gateway(
             ..LimitsConfig::default()
         },
         admission: AdmissionConfig::default(),
+        allow: gateway::AllowConfig::default(),
         network: NetworkConfig::default(),
         files: None,
     };

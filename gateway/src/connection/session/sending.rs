@@ -16,6 +16,10 @@ impl Session {
         let (reference, client_id) = (send.r#ref.clone(), send.client_id);
         let to = match (&send.conversation_id, &send.to) {
             (Some(id), None) => *id,
+            (None, Some(user)) if *user == self.identity.user_id => {
+                let text = "`to` is another user";
+                return self.refuse(reference, Some(client_id), ErrorCode::Invalid, text);
+            }
             (None, Some(user)) => ConversationId::direct(&self.identity.user_id, user),
             _ => {
                 let text = "give exactly one of `conversation_id` and `to`";

@@ -8,6 +8,19 @@ use proto::id::ConversationId;
 use super::Session;
 
 impl Session {
+    /// Asks first whether the other user may be rung by this one.
+    pub(super) async fn signal_if_allowed(&mut self, signal: Signal) {
+        let to = vec![signal.to.clone()];
+        match self.shared.allowed(self.shared.allow.ring, &self.identity, to).await {
+            Ok(allowed) if allowed.is_empty() => {
+                let text = "this user is not rung by somebody who shares no conversation with them";
+                self.refuse(signal.r#ref, None, ErrorCode::Forbidden, text);
+            }
+            Ok(_) => self.signal(signal),
+            Err(_) => self.refuse_away(signal.r#ref, None),
+        }
+    }
+
     pub(super) fn signal(&mut self, signal: Signal) {
         let data = signal.data.map(|raw| String::from(Box::<str>::from(raw))).unwrap_or_default();
         if data.len() > self.shared.limits.signal_bytes {

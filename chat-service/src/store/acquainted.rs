@@ -1,0 +1,53 @@
+//! Who knows whom: users who share a conversation. For what is allowed among those who know each other only.
+//!
+//! # Guarantees (held by the contract suite)
+//! 1. `acquainted` names those of the list, and only those, who are members of a conversation with the user
+//!    now, whatever its size.
+//! 2. `search_acquainted` finds among them alone, and as `search_users` does.
+
+use async_trait::async_trait;
+use proto::id::UserId;
+
+use super::StoreError;
+use crate::domain::entry::UserRow;
+
+/// The questions.
+#[async_trait]
+pub trait AcquaintanceStore: Send + Sync + 'static {
+    /// Those of a list who share a conversation with a user.
+    async fn acquainted(
+        &self,
+        user_id: &UserId,
+        among: &[UserId],
+    ) -> Result<Vec<UserId>, StoreError>;
+
+    /// Users by the beginning of id or name who share a conversation with a user.
+    async fn search_acquainted(
+        &self,
+        user_id: &UserId,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Vec<UserRow>, StoreError>;
+}
+
+pub(super) const SEARCH: &str = r"
+SELECT u.id, u.name, u.avatar FROM users u
+WHERE u.tenant = $1 AND (lower(u.id) LIKE $2 ESCAPE '\' OR lower(u.name) LIKE $2 ESCAPE '\')
+    AND EXISTS (
+        SELECT 1 FROM members a
+        JOIN members b ON b.tenant = a.tenant AND b.conversation_id = a.conversation_id AND b.user_id = u.id
+        WHERE a.tenant = $1 AND a.user_id = $4
+    )
+ORDER BY u.id LIMIT $3";
+
+/// Makes users of rows of id, name and avatar.
+pub(super) fn users(rows: Vec<(String, String, String)>) -> Result<Vec<UserRow>, StoreError> {
+    rows.into_iter()
+        .map(|(id, name, avatar)| Ok(UserRow { id: user_id(&id)?, name, avatar }))
+        .collect()
+}
+
+/// Reads an id of the database.
+pub(super) fn user_id(text: &str) -> Result<UserId, StoreError> {
+    UserId::parse(text).map_err(|_| super::reading::corrupt("user id").into())
+}

@@ -1,0 +1,46 @@
+//! Who knows whom, on Postgres.
+
+use async_trait::async_trait;
+use proto::id::{DEFAULT_TENANT, UserId};
+
+use super::PostgresStore;
+use crate::domain::entry::UserRow;
+use crate::store::acquainted::{AcquaintanceStore, SEARCH, user_id, users};
+use crate::store::{StoreError, reading};
+
+const ACQUAINTED: &str = "
+SELECT u.value FROM unnest($3::text[]) AS u (value) WHERE EXISTS (
+    SELECT 1 FROM members a
+    JOIN members b ON b.tenant = a.tenant AND b.conversation_id = a.conversation_id AND b.user_id = u.value
+    WHERE a.tenant = $1 AND a.user_id = $2
+)";
+
+#[async_trait]
+impl AcquaintanceStore for PostgresStore {
+    async fn acquainted(&self, user: &UserId, among: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+        let among: Vec<&str> = among.iter().map(UserId::as_str).collect();
+        let ids: Vec<String> = sqlx::query_scalar(ACQUAINTED)
+            .bind(DEFAULT_TENANT)
+            .bind(user.as_str())
+            .bind(among)
+            .fetch_all(&self.readers)
+            .await?;
+        ids.iter().map(|id| user_id(id)).collect()
+    }
+
+    async fn search_acquainted(
+        &self,
+        user: &UserId,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Vec<UserRow>, StoreError> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(SEARCH)
+            .bind(DEFAULT_TENANT)
+            .bind(reading::like_prefix(prefix))
+            .bind(i64::from(limit))
+            .bind(user.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        users(rows)
+    }
+}

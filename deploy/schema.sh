@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# A schema-driven tester against an all-in-one server of its own: requests made up from docs/openapi.json, as it
+# is served, right ones and wrong ones. No answer may be a 5xx, and each has to be as it is described.
+# schema.sh TARGET TESTER: the folder of binaries and the folder of the tester.
+set -euo pipefail
+target=$1 tester=$2
+folder=$(mktemp -d)
+"$target/debug/tidings" serve --listen 127.0.0.1:0 --management-listen 127.0.0.1:0 --data "$folder/data" \
+	>"$folder/out" 2>"$folder/log" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
+address=
+until [ -n "$address" ]; do
+	kill -0 "$server" || { cat "$folder/log"; exit 1; }
+	sleep 0.1
+	address=$(sed -n 's/^listening http=\([^ ]*\) .*/\1/p' "$folder/out")
+done
+token=$("$target/debug/tidings" token --user tester --role admin --data "$folder/data")
+# Not the operation that ends the tester's own token: everything after it would be 401.
+"$tester/schemathesis" run "http://$address/api/v1/openapi.json" \
+	--header "Authorization: Bearer $token" \
+	--checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
+	--exclude-operation-id end_own --max-time "${SECONDS_MOST:-30}" --seed "${SEED:-4}" --workers 2 \
+	--max-failures 20 --continue-on-failure --no-color
+grep -q ERROR "$folder/log" && { cat "$folder/log"; exit 1; }
+echo "no 5xx, and every answer is as it is described"
