@@ -31,6 +31,8 @@ pub struct ChatConfig {
     pub lanes: LaneConfig,
     /// Answering questions.
     pub queries: QueryConfig,
+    /// Sessions that were ended.
+    pub revocations: RevocationConfig,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
 }
@@ -49,6 +51,7 @@ impl Default for ChatConfig {
             },
             lanes: LaneConfig::default(),
             queries: QueryConfig::default(),
+            revocations: RevocationConfig::default(),
             telemetry: TelemetryConfig::default(),
         }
     }
@@ -191,5 +194,26 @@ impl Default for QueryConfig {
             syncs_per_user: 2,
             waiting_syncs: 10_000,
         }
+    }
+}
+
+/// Bounds of what is revoked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RevocationConfig {
+    /// Rows of one user; beyond it the oldest become one, by which all tokens of the user stay out that were
+    /// issued up to then.
+    pub per_user: usize,
+    /// Rows of all users, each some 100 bytes in every gateway; beyond it nothing more can be revoked, and the
+    /// log says so.
+    pub most: u64,
+    /// Tokens of one user of which it is known which device used them; when a device is ended, those that
+    /// were forgotten are revoked, too, whatever device they were of.
+    pub tokens_per_user: usize,
+}
+
+impl Default for RevocationConfig {
+    fn default() -> Self {
+        Self { per_user: 128, most: 100_000, tokens_per_user: 64 }
     }
 }

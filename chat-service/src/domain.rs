@@ -8,6 +8,7 @@ pub mod letter;
 pub mod operation;
 pub mod plan;
 pub mod preview;
+pub mod revocation;
 pub mod said;
 pub mod share;
 pub mod walk;

@@ -9,6 +9,7 @@ mod entries;
 mod explain;
 mod lists;
 mod page;
+pub mod revocations;
 mod sync;
 mod waiting;
 
@@ -216,7 +217,7 @@ impl Chat for ChatQueries {
     ) -> Result<Response<AcquaintedReply>, Status> {
         let request = request.into_inner();
         let (of, among) = (user(&request.user_id)?, users(&request.user_ids)?);
-        let known = self.store.acquainted(&of, &among).await.map_err(unavailable)?;
+        let known = self.store.acquainted(&of, &among).await.map_err(failed)?;
         let user_ids = known.iter().map(ToString::to_string).collect();
         Ok(Response::new(AcquaintedReply { user_ids }))
     }

@@ -27,13 +27,15 @@ use platform::trace::Tracer;
 use proto::chat::chat_server::ChatServer;
 use proto::chat::chosen_statuses_server::ChosenStatusesServer;
 use proto::chat::dead_letters_server::DeadLettersServer;
+use proto::chat::revocations_server::RevocationsServer;
 use tonic::service::Routes;
 
-use crate::config::{LaneConfig, QueryConfig};
+use crate::config::{LaneConfig, QueryConfig, RevocationConfig};
 use crate::directory::GrpcDirectory;
 use crate::grpc::ChatQueries;
 use crate::grpc::chosen::ChosenDesk;
 use crate::grpc::dead_letters::DeadLetterDesk;
+use crate::grpc::revocations::{self, RevocationDesk};
 use crate::lane::LaneParts;
 use crate::lane::aside::Aside;
 use crate::lane::journal::Journal;
@@ -66,6 +68,7 @@ pub struct Adapters {
 pub struct ChatService {
     parts: LaneParts,
     queries: ChatQueries,
+    revocations: RevocationConfig,
     broker: Dependency,
     errors: GrpcErrors,
 }
@@ -76,7 +79,12 @@ const MAX_MESSAGE_BYTES: usize = 16 << 20;
 const JOIN: Duration = Duration::from_secs(30);
 
 /// Wires the service. Nothing runs yet.
-pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> ChatService {
+pub fn build(
+    lanes: LaneConfig,
+    queries: QueryConfig,
+    revocations: RevocationConfig,
+    adapters: Adapters,
+) -> ChatService {
     let directory = GrpcDirectory::new(
         adapters.presence,
         Duration::from_millis(lanes.locate_timeout_ms),
@@ -86,6 +94,7 @@ pub fn build(lanes: LaneConfig, queries: QueryConfig, adapters: Adapters) -> Cha
     ChatService {
         errors: GrpcErrors::new(&adapters.metrics, "tidings_chat"),
         queries: ChatQueries::new(Arc::clone(&adapters.store), queries),
+        revocations,
         broker: adapters.readiness.dependency(Cause::Bus),
         parts: LaneParts {
             aside: Arc::new(Aside::new(
@@ -129,7 +138,10 @@ impl ChatService {
         let server = ChatServer::new(self.queries).max_encoding_message_size(MAX_MESSAGE_BYTES);
         let desk = DeadLettersServer::new(desk).max_encoding_message_size(MAX_MESSAGE_BYTES);
         let chosen = ChosenStatusesServer::new(ChosenDesk::new(Arc::clone(&self.parts.store)));
-        let routes = Routes::new(server).add_service(desk).add_service(chosen);
+        let revocations = self.parts.revocations(&tasks, self.revocations);
+        tasks.spawn("ended", forget_ended(Arc::clone(&self.parts.store), shutdown.clone()));
+        let routes =
+            Routes::new(server).add_service(desk).add_service(chosen).add_service(revocations);
         let routes = self.errors.count(routes);
         if let Err(error) = platform::grpc::serve(routes, incoming, shutdown.clone()).await {
             tracing::error!(%error, "gRPC ended");
@@ -144,6 +156,38 @@ impl ChatService {
                 ?late,
                 "not everything has ended; what was not acknowledged comes again"
             );
+        }
+    }
+}
+
+impl LaneParts {
+    fn revocations(
+        &self,
+        tasks: &Tasks,
+        config: RevocationConfig,
+    ) -> RevocationsServer<RevocationDesk> {
+        RevocationsServer::new(RevocationDesk::new(
+            Arc::clone(&self.store),
+            Arc::clone(&self.directory),
+            Arc::clone(&self.bus),
+            tasks.clone(),
+            config,
+        ))
+    }
+}
+
+/// How often rows go whose time is over.
+const FORGET_ENDED: Duration = Duration::from_mins(10);
+
+async fn forget_ended(store: Arc<dyn ChatStore>, shutdown: Shutdown) {
+    loop {
+        // Not inside the select: a database future is never cancelled half-way.
+        if let Err(error) = store.forget_ended(revocations::now_ms()).await {
+            tracing::debug!(%error, "what has ended stays in its table for now");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(FORGET_ENDED) => {}
+            () = shutdown.begun() => return,
         }
     }
 }

@@ -122,7 +122,7 @@ async fn run(config: ChatConfig) -> Result<()> {
             // The broker remembers, and says what comes again.
             after_unclean_end: false,
         };
-        build(config.lanes, config.queries, adapters)
+        build(config.lanes, config.queries, config.revocations, adapters)
             .run(Incoming::Tcp(grpc), shutdown.clone())
             .await;
         bus.close().await;

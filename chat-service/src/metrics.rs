@@ -26,6 +26,7 @@ impl EncodeLabelValue for OutcomeKind {
         let label = match self {
             Self::Stored => "stored",
             Self::Repeated => "repeated",
+            Self::Unchanged => "unchanged",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
             Self::Poisoned => "poisoned",

@@ -27,6 +27,7 @@ pub mod postgres;
 pub mod probe;
 mod reading;
 pub mod replicas;
+pub mod revoked;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -45,6 +46,7 @@ use contacts::ContactStore;
 use dead::DeadStore;
 use probe::ProbeStore;
 use replicas::ReplicaStore;
+use revoked::RevokedStore;
 use uuid::Uuid;
 
 /// Everything that one append changes.
@@ -243,6 +245,7 @@ pub trait ChatStore:
     + ReplicaStore
     + DeadStore
     + ProbeStore
+    + RevokedStore
 {
 }
 
@@ -256,5 +259,6 @@ impl<T> ChatStore for T where
         + ReplicaStore
         + DeadStore
         + ProbeStore
+        + RevokedStore
 {
 }

@@ -145,6 +145,10 @@ impl FromRequestParts<Shared> for Identity {
         let identity = shared.identify(token);
         let mut identity =
             identity.map_err(|error| ApiError::unauthenticated(&error.to_string()))?;
+        // Of a socket the device is known later, and is noted then.
+        if let Some(device_id) = identity.claimed_device() {
+            shared.notes.note(&identity.credential, &identity.user_id, &device_id).await;
+        }
         if let Some(peer) = parts.extensions.get::<Peer>() {
             identity.is_exempt = peer.client(shared, &parts.headers).is_exempt;
         }

@@ -133,7 +133,11 @@ async fn register(
 ) -> Result<(), Option<Close>> {
     let timeout = Duration::from_millis(shared.limits.register_timeout_ms);
     let registered =
-        tokio::time::timeout(timeout, shared.presence_link.connected(Arc::clone(connection))).await;
+        tokio::time::timeout(timeout, shared.presence_link.connected(Arc::clone(connection)));
+    let credential = connection.credential.lock().clone();
+    // Both before it is let in: whoever ends this device, connected or not, ends this token.
+    let noted = shared.notes.note(&credential, &connection.user_id, &connection.device_id);
+    let (registered, ()) = tokio::join!(registered, noted);
     match registered {
         Ok(Some(Registered::Taken)) => {}
         Ok(Some(Registered::TooMany)) => return Err(Some(Close::Limited(Limit::User))),
@@ -143,7 +147,6 @@ async fn register(
         return Err(Some(Close::TryAgain));
     }
     // It is in the registry: whatever is revoked from now on finds it there.
-    let credential = connection.credential.lock().clone();
     if shared.revocations.has(&credential, &connection.user_id, Some(&connection.device_id)) {
         return Err(Some(Close::Unauthenticated(TokenError::Revoked)));
     }

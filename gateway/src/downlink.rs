@@ -9,8 +9,8 @@ use platform::backoff::Backoff;
 use platform::shutdown::Shutdown;
 use prost::Message;
 use proto::bus::{AskWritten, GatewayRef, OwnStatus, Push, PushClass};
+use proto::chat::RevocationList;
 use proto::id::{ConversationId, GatewayId};
-use proto::presence::Revocation;
 use tokio::sync::watch;
 
 use crate::channels::Channels;
@@ -86,8 +86,8 @@ impl Downlink {
     fn hand_out(&self, push: Push, channels: &mut Channels) {
         let class = push.class();
         if class == PushClass::Revoked {
-            if let Ok(revocation) = Revocation::decode(push.frame) {
-                self.revocations.take(&revocation);
+            if let Ok(list) = RevocationList::decode(push.frame) {
+                self.revocations.take(&list.revocations);
             }
             return;
         }

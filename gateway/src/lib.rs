@@ -12,6 +12,7 @@ mod broadcast;
 mod channels;
 pub mod config;
 mod connection;
+mod credential;
 mod doubts;
 mod downlink;
 pub mod dropped;
@@ -41,6 +42,7 @@ mod transport;
 mod unanswered;
 mod uplink;
 mod watches;
+mod wiring;
 mod writers;
 
 use std::sync::Arc;
@@ -54,9 +56,9 @@ use platform::shares::Shares;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::token::{Signer, Verifier};
 use platform::trace::Tracer;
-use proto::bus::GatewayRef;
 use proto::chat::chat_client::ChatClient;
 use proto::chat::dead_letters_client::DeadLettersClient;
+use proto::chat::revocations_client::RevocationsClient;
 use proto::id::GatewayId;
 use proto::presence::presence_client::PresenceClient;
 use tokio::net::TcpListener;
@@ -64,26 +66,25 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
-use crate::broadcast::Broadcasts;
 use crate::channels::Channels;
 use crate::config::LimitsConfig;
 use crate::connection::unacknowledged::Patience;
 use crate::doubts::Doubts;
-use crate::downlink::Downlink;
-use crate::heads::{HeadsAsks, HeadsLink, HeadsTeller};
+use crate::heads::{HeadsAsks, HeadsLink};
 use crate::inquiry::{Answerer, InquiryLink};
 use crate::journal::Journal;
 use crate::memory::Budget;
 use crate::metrics::GatewayMetrics;
-use crate::outbox::OutboxLimits;
-use crate::presence_link::{PresenceEvents, PresenceLink, Reporter};
+use crate::presence_link::{PresenceEvents, PresenceLink};
 use crate::pulse::Pulse;
 use crate::rates::Rates;
 use crate::registry::Registry;
 use crate::revocations::Revocations;
+use crate::revocations::notes::Notes;
 use crate::shared::{Parts, Shared};
 use crate::unanswered::Unanswered;
-use crate::uplink::{Uplink, UplinkFrames, UplinkParts};
+use crate::uplink::{Uplink, UplinkFrames};
+use crate::wiring::EndedSessions;
 
 pub use admission::config::AdmissionConfig;
 pub use admission::network::Network;
@@ -143,6 +144,7 @@ pub struct Gateway {
     frames: UplinkFrames,
     events: PresenceEvents,
     asks: HeadsAsks,
+    ends: EndedSessions,
     broker: Dependency,
     queue: Dependency,
 }
@@ -170,15 +172,7 @@ pub fn build(
         network,
         files,
     } = settings;
-    let by_files = admission.connections_by_files(files);
-    if by_files < limits.connections {
-        tracing::warn!(
-            connections = limits.connections,
-            by_files,
-            files,
-            "the file limit of this process is below limits.connections: raise it (ulimit -n)"
-        );
-    }
+    warn_of_few_files(&admission, limits.connections, files);
     let partitions = adapters.bus.partitions();
     let (uplink, frames) = Uplink::new(partitions, &limits);
     let (presence_link, events) = PresenceLink::new();
@@ -187,11 +181,13 @@ pub fn build(
     adapters.readiness.count_connections(metrics.connections.clone());
     let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
     let registry = Arc::new(Registry::default());
-    let revocations =
-        Revocations::new(Arc::clone(&registry), gateway_id.to_string(), admission.revocations);
+    let revocations = Revocations::new(Arc::clone(&registry));
+    let (notes, noted) = Notes::new(admission.noted_tokens);
     let shared = Shared::new(Parts {
         began: tokio::time::Instant::now(),
         revocations: Arc::new(revocations),
+        notes,
+        sessions: RevocationsClient::new(adapters.chat.clone()),
         gateway_id: gateway_id.to_string(),
         allowed_origins,
         leeway_secs,
@@ -237,7 +233,20 @@ pub fn build(
     });
     let broker = adapters.readiness.dependency(Cause::Bus);
     let queue = adapters.readiness.dependency(Cause::AnswerQueue);
-    Gateway { shared, adapters, gateway_id, listener, frames, events, asks, broker, queue }
+    let ends = EndedSessions { noted, heard: adapters.readiness.latch("ended sessions") };
+    Gateway { shared, adapters, gateway_id, listener, frames, events, asks, ends, broker, queue }
+}
+
+fn warn_of_few_files(admission: &AdmissionConfig, connections: usize, files: Option<u64>) {
+    let by_files = admission.connections_by_files(files);
+    if by_files < connections {
+        tracing::warn!(
+            connections,
+            by_files,
+            files,
+            "the file limit of this process is below limits.connections: raise it (ulimit -n)"
+        );
+    }
 }
 
 impl Gateway {
@@ -246,8 +255,18 @@ impl Gateway {
     /// is gone.
     pub async fn run(self) {
         planted::warn();
-        let Self { shared, adapters, gateway_id, listener, frames, events, asks, broker, queue } =
-            self;
+        let Self {
+            shared,
+            adapters,
+            gateway_id,
+            listener,
+            frames,
+            events,
+            asks,
+            ends,
+            broker,
+            queue,
+        } = self;
         let shutdown = shared.shutdown.clone();
         let gateway = shared.gateway.subscribe();
         let (link, inquiries) = InquiryLink::new();
@@ -255,21 +274,24 @@ impl Gateway {
         // These outlive the sockets and end when all is out.
         let links = Tasks::new();
         let ended = Shutdown::new();
-        links.spawn("uplink", uplink::run(uplink_parts(&shared, &adapters, &gateway), frames));
-        let broadcasts = broadcasts(&shared, &adapters, gateway_id.clone(), &ended);
-        links.spawn("broadcasts", broadcasts.run());
         links.spawn(
-            "downlink",
-            downlink(&shared, &adapters, gateway_id, link, &ended).run(Channels::new(&shared)),
+            "uplink",
+            uplink::run(wiring::uplink_parts(&shared, &adapters, &gateway), frames),
         );
+        let broadcasts = wiring::broadcasts(&shared, &adapters, gateway_id.clone(), &ended);
+        links.spawn("broadcasts", broadcasts.run());
+        let downlink = wiring::downlink(&shared, &adapters, gateway_id, link, &ended);
+        links.spawn("downlink", downlink.run(Channels::new(&shared)));
         let registry = Arc::clone(&shared.registry);
         links.spawn("doubts", Doubts::new(registry, gateway.clone(), ended.clone()).run());
         links.spawn("inquiries", Answerer::new(&shared, &ended).run(inquiries));
-        links.spawn("presence link", reporter(&shared, gateway.clone(), &ended).run(events));
+        links
+            .spawn("presence link", wiring::reporter(&shared, gateway.clone(), &ended).run(events));
+        ends.start(&shared, &links, &ended);
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));
         let epoch = Arc::clone(&shared.epoch).learn(shared.chat.clone(), shutdown.clone());
         links.spawn("epoch", epoch);
-        links.spawn("heads", teller(&shared, &ended).run(asks));
+        links.spawn("heads", wiring::teller(&shared, &ended).run(asks));
         links.spawn(
             "broker watch",
             watches::bus(Arc::clone(&adapters.bus), broker, shutdown.clone()),
@@ -311,89 +333,5 @@ impl Gateway {
         if let Err(late) = links.join(JOIN).await {
             tracing::warn!(?late, "links did not end");
         }
-    }
-}
-
-fn uplink_parts(
-    shared: &Shared,
-    adapters: &Adapters,
-    gateway: &watch::Receiver<Option<GatewayRef>>,
-) -> UplinkParts {
-    UplinkParts {
-        bus: Arc::clone(&adapters.bus),
-        registry: Arc::clone(&shared.registry),
-        gateway: gateway.clone(),
-        limits: shared.limits.clone(),
-        metrics: shared.metrics.clone(),
-    }
-}
-
-fn downlink(
-    shared: &Shared,
-    adapters: &Adapters,
-    gateway_id: GatewayId,
-    inquiries: InquiryLink,
-    ended: &Shutdown,
-) -> Downlink {
-    Downlink {
-        bus: Arc::clone(&adapters.bus),
-        gateway_id,
-        registry: Arc::clone(&shared.registry),
-        revocations: Arc::clone(&shared.revocations),
-        inquiries,
-        gateway: Arc::clone(&shared.gateway),
-        limits: shared.limits.clone(),
-        pulse: Arc::clone(&shared.pulse),
-        metrics: shared.metrics.clone(),
-        shutdown: ended.clone(),
-    }
-}
-
-fn broadcasts(
-    shared: &Shared,
-    adapters: &Adapters,
-    gateway_id: GatewayId,
-    ended: &Shutdown,
-) -> Broadcasts {
-    Broadcasts {
-        bus: Arc::clone(&adapters.bus),
-        gateway_id,
-        registry: Arc::clone(&shared.registry),
-        limits: shared.limits.clone(),
-        metrics: shared.metrics.clone(),
-        shutdown: ended.clone(),
-    }
-}
-
-fn teller(shared: &Shared, ended: &Shutdown) -> HeadsTeller {
-    HeadsTeller {
-        chat: shared.chat.clone(),
-        link: shared.heads.clone(),
-        epoch: Arc::clone(&shared.epoch),
-        registry: Arc::clone(&shared.registry),
-        limits: OutboxLimits::from(&shared.limits),
-        apart: Duration::from_millis(shared.limits.heads_apart_ms),
-        metrics: shared.metrics.clone(),
-        shutdown: ended.clone(),
-    }
-}
-
-fn reporter(
-    shared: &Shared,
-    gateway: watch::Receiver<Option<GatewayRef>>,
-    ended: &Shutdown,
-) -> Reporter {
-    Reporter {
-        client: shared.presence.clone(),
-        gateway,
-        limits: shared.limits.clone(),
-        metrics: shared.metrics.clone(),
-        heads: shared.heads.clone(),
-        revocations: Arc::clone(&shared.revocations),
-        shutdown: ended.clone(),
-        pulse: Arc::clone(&shared.pulse),
-        live: presence_link::Live::default(),
-        presence: shared.readiness.dependency(Cause::PresenceService),
-        reported: None,
     }
 }

@@ -15,10 +15,7 @@ use platform::readiness::Dependency;
 use platform::shutdown::Shutdown;
 use proto::bus::GatewayRef;
 use proto::presence::presence_client::PresenceClient;
-use proto::presence::{
-    Connected, Disconnected, HeartbeatRequest, ReportReply, ReportRequest, RevocationsRequest,
-    RevokeRequest,
-};
+use proto::presence::{Connected, Disconnected, HeartbeatRequest, ReportReply, ReportRequest};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::LimitsConfig;
@@ -28,7 +25,6 @@ use crate::own_status::OwnStatus;
 use crate::planted;
 use crate::pulse::Pulse;
 use crate::registry::Connection;
-use crate::revocations::Revocations;
 pub(crate) use live::Live;
 
 /// Connections of one report.
@@ -94,7 +90,6 @@ pub(crate) struct Reporter {
     pub(crate) metrics: GatewayMetrics,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) heads: HeadsLink,
-    pub(crate) revocations: Arc<Revocations>,
     pub(crate) shutdown: Shutdown,
     /// The connections that presence is to know.
     pub(crate) live: Live,
@@ -122,45 +117,13 @@ impl Reporter {
                         return;
                     }
                     self.account().await;
-                    // What is revoked is asked for at once, not when the next heartbeat is due.
-                    self.heartbeat().await;
                 }
                 _ = heartbeat.tick() => if !self.heartbeat().await {
                     // The lease runs meanwhile, and what presence forgot is missed.
                     heartbeat.reset_after(period / AGAIN);
                 },
-                () = self.revocations.owes() => self.tell_revoked().await,
                 () = self.shutdown.forced() => return,
             }
-        }
-    }
-
-    /// Hears the list of what is revoked when it is another one, and tells what presence lacks.
-    async fn hear_revoked(&mut self, version: &str) {
-        if self.revocations.is_new(version) {
-            match tokio::time::timeout(CALL, self.client.revocations(RevocationsRequest {})).await {
-                Ok(Ok(reply)) => {
-                    let reply = reply.into_inner();
-                    self.revocations.merge(&reply.revocations, reply.version);
-                }
-                Ok(Err(_)) | Err(_) => {
-                    self.metrics.presence_failures.inc();
-                }
-            }
-        }
-        self.tell_revoked().await;
-    }
-
-    async fn tell_revoked(&mut self) {
-        let revocations = self.revocations.owed();
-        if revocations.is_empty() {
-            return;
-        }
-        let request = RevokeRequest { revocations: revocations.clone() };
-        let told = tokio::time::timeout(CALL, self.client.revoke(request)).await;
-        if !matches!(told, Ok(Ok(_))) {
-            self.metrics.presence_failures.inc();
-            self.revocations.still_owed(revocations);
         }
     }
 
@@ -295,9 +258,7 @@ impl Reporter {
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
             Ok(Ok(reply)) => {
                 self.presence.up();
-                let reply = reply.into_inner();
-                self.hear_revoked(&reply.revocations).await;
-                Some(reply.resync)
+                Some(reply.into_inner().resync)
             }
             refused => {
                 self.metrics.presence_failures.inc();

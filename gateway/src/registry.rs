@@ -9,12 +9,12 @@ use parking_lot::Mutex;
 use proto::bus::DeviceType;
 use proto::id::{DeviceId, UserId};
 
+use crate::credential::Credential;
 use crate::events::Inbox;
 use crate::heads::HeadsState;
 use crate::journal::UserHash;
 use crate::outbox::Outbox;
 use crate::own_status::OwnStatusCell;
-use crate::revocations::Credential;
 
 /// Locks that share the connections, so that pushes and arrivals do not wait for each other.
 const SHARDS: usize = 16;
@@ -67,7 +67,8 @@ impl Connection {
 impl Connection {
     /// A socket of a user's only device.
     pub(crate) fn for_test(number: u64, user: &str) -> Arc<Self> {
-        let credential = Credential { token_id: Box::default(), issued_secs: 0, until_ms: 0 };
+        let credential =
+            Credential { token_id: [0; 32], any_issuer_id: [0; 32], issued_secs: 0, until_ms: 0 };
         Arc::new(Self {
             number,
             user_hash: UserHash::of(&UserId::parse(user).unwrap()),
@@ -177,6 +178,16 @@ impl Registry {
             .iter()
             .flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>())
             .collect()
+    }
+
+    /// Those of one user.
+    pub fn of_user(&self, user_id: &UserId) -> Vec<Arc<Connection>> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            found.extend(shard.values().filter(|it| it.user_id == *user_id).cloned());
+        }
+        found
     }
 
     /// The sockets among them.

@@ -13,6 +13,7 @@ use platform::trace::Tracer;
 use proto::bus::{DeviceType, Frame, GatewayRef, Origin, frame::Body};
 use proto::chat::chat_client::ChatClient;
 use proto::chat::dead_letters_client::DeadLettersClient;
+use proto::chat::revocations_client::RevocationsClient;
 use proto::id::{DeviceId, UserId};
 use proto::presence::presence_client::PresenceClient;
 use tokio::sync::watch;
@@ -23,6 +24,7 @@ use crate::allow::AllowConfig;
 use crate::config::LimitsConfig;
 use crate::connection::quality::NetworkConfig;
 use crate::connection::unacknowledged::Patience;
+use crate::credential::Credential;
 use crate::epoch::Epoch;
 use crate::heads::HeadsLink;
 use crate::journal::Journal;
@@ -32,7 +34,8 @@ use crate::presence_link::PresenceLink;
 use crate::pulse::Pulse;
 use crate::rates::{Account, Rates, TooMuch};
 use crate::registry::Registry;
-use crate::revocations::{Credential, Revocations};
+use crate::revocations::Revocations;
+use crate::revocations::notes::Notes;
 use crate::unanswered::Unanswered;
 use crate::uplink::Uplink;
 
@@ -50,6 +53,8 @@ pub(crate) struct Parts {
     pub(crate) allow: AllowConfig,
     pub(crate) rates: Rates,
     pub(crate) revocations: Arc<Revocations>,
+    pub(crate) notes: Notes,
+    pub(crate) sessions: RevocationsClient<GrpcChannel>,
     pub(crate) patience: Patience,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) leeway_secs: u64,
@@ -116,12 +121,13 @@ impl Parts {
     pub(crate) fn identify(&self, token: &str) -> Result<Identity, TokenError> {
         let claims = self.verifier.verify(token, SystemTime::now())?;
         let user_id = UserId::parse(&claims.sub).map_err(|_| TokenError::BadSubject)?;
-        let credential = Credential::of(token, &claims, self.leeway_secs);
-        let device = claims.device.as_deref().and_then(|device| DeviceId::parse(device).ok());
-        if self.revocations.has(&credential, &user_id, device.as_ref()) {
+        let credential = Credential::of(token, &user_id, &claims, self.leeway_secs);
+        let identity = Identity { user_id, claims, credential, is_exempt: false };
+        let device = identity.claimed_device();
+        if self.revocations.has(&identity.credential, &identity.user_id, device.as_ref()) {
             return Err(TokenError::Revoked);
         }
-        Ok(Identity { user_id, claims, credential, is_exempt: false })
+        Ok(identity)
     }
 
     /// Whether this user may ask for something now that costs so much of these accounts. It is counted.
@@ -164,6 +170,11 @@ impl Identity {
     /// Whether the token is an operator's.
     pub(crate) fn has_role_admin(&self) -> bool {
         self.claims.roles.iter().any(|role| role == "admin")
+    }
+
+    /// The device that the token names.
+    pub(crate) fn claimed_device(&self) -> Option<DeviceId> {
+        self.claims.device.as_deref().and_then(|device| DeviceId::parse(device).ok())
     }
 
     /// As frames carry it.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bus::Bus;
 use platform::shutdown::Tasks;
 use platform::trace::Tracer;
 use proto::id::{DeviceId, GatewayId, UserId};
@@ -11,8 +10,7 @@ use proto::presence::presence_server::Presence;
 use proto::presence::{
     GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply,
     LocateRequest, OwnStatus, OwnStatusReply, OwnStatusRequest, ReportReply, ReportRequest,
-    RevocationsReply, RevocationsRequest, RevokeReply, RevokeRequest, SessionsReply,
-    SessionsRequest, StatusReply, StatusRequest, UserStatus,
+    SessionsReply, SessionsRequest, StatusReply, StatusRequest, UserStatus,
 };
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tonic::{Request, Response, Status};
@@ -25,7 +23,6 @@ use crate::domain::client::Client;
 use crate::domain::registration::{Connected, DeviceType, Disconnected, GatewayEpoch};
 use crate::domain::status::{Chosen, Standing};
 use crate::metrics::PresenceMetrics;
-use crate::revocations;
 use crate::store::{OwnChoice, PresenceStore, Report, Session, StoreError, UserState};
 
 /// Answers calls.
@@ -37,7 +34,6 @@ pub struct PresenceCalls {
     metrics: PresenceMetrics,
     tracer: Tracer,
     tasks: Tasks,
-    bus: Arc<dyn Bus>,
     calls: Arc<Semaphore>,
     users_per_call: usize,
 }
@@ -50,7 +46,6 @@ pub(crate) struct CallParts {
     pub(crate) metrics: PresenceMetrics,
     pub(crate) tracer: Tracer,
     pub(crate) tasks: Tasks,
-    pub(crate) bus: Arc<dyn Bus>,
 }
 
 impl PresenceCalls {
@@ -58,8 +53,8 @@ impl PresenceCalls {
     pub(crate) fn new(parts: CallParts, settings: &PresenceSettings) -> Self {
         let calls = Arc::new(Semaphore::new(settings.calls.clamp(1, Semaphore::MAX_PERMITS)));
         let users_per_call = settings.users_per_call;
-        let CallParts { store, announcements, choices, metrics, tracer, tasks, bus } = parts;
-        Self { store, announcements, choices, metrics, tracer, tasks, bus, calls, users_per_call }
+        let CallParts { store, announcements, choices, metrics, tracer, tasks } = parts;
+        Self { store, announcements, choices, metrics, tracer, tasks, calls, users_per_call }
     }
 
     /// Refuses instead of queueing: a caller with a deadline is better off asking elsewhere.
@@ -194,9 +189,7 @@ impl Presence for PresenceCalls {
                 true
             }
         };
-        let revocations =
-            self.store.revoked_version().await.map_err(|error| self.refusal(&error))?;
-        Ok(Response::new(HeartbeatReply { resync, revocations }))
+        Ok(Response::new(HeartbeatReply { resync }))
     }
 
     async fn locate(
@@ -283,36 +276,6 @@ impl Presence for PresenceCalls {
         let sessions = self.store.sessions(&user_id).await;
         let sessions = sessions.map_err(|error| self.refusal(&error))?;
         Ok(Response::new(SessionsReply { sessions: sessions.into_iter().map(session).collect() }))
-    }
-
-    async fn revoke(
-        &self,
-        request: Request<RevokeRequest>,
-    ) -> Result<Response<RevokeReply>, Status> {
-        let _permit = self.admit()?;
-        let revocations = request.into_inner().revocations;
-        if revocations.is_empty() || revocations.len() > self.users_per_call {
-            return Err(Status::invalid_argument("revoke something, and not everything at once"));
-        }
-        revocations::keep(&*self.store, &revocations)
-            .await
-            .map_err(|error| self.refusal(&error))?;
-        let (store, bus) = (Arc::clone(&self.store), Arc::clone(&self.bus));
-        self.tasks.spawn("tell revocations", async move {
-            revocations::tell(&*store, &*bus, &revocations).await;
-        });
-        Ok(Response::new(RevokeReply {}))
-    }
-
-    async fn revocations(
-        &self,
-        _: Request<RevocationsRequest>,
-    ) -> Result<Response<RevocationsReply>, Status> {
-        let _permit = self.admit()?;
-        let (revoked, version) =
-            self.store.revoked().await.map_err(|error| self.refusal(&error))?;
-        let revocations = revocations::read(&revoked);
-        Ok(Response::new(RevocationsReply { revocations, version }))
     }
 }
 

@@ -10,7 +10,6 @@ pub mod domain;
 mod grpc;
 mod intake;
 pub mod metrics;
-mod revocations;
 pub mod store;
 mod sweep;
 
@@ -94,7 +93,6 @@ pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService 
                 metrics: metrics.clone(),
                 tracer: tracer.clone(),
                 tasks: reports.clone(),
-                bus: Arc::clone(&bus),
             },
             &settings,
         ),

@@ -22,8 +22,6 @@
 //!     of another, or is part of a full account, is no further one.
 //! 12. When `report` has returned, `gateways` names that gateway in that epoch, until `sweep` ends it.
 //! 13. `sessions` names what `locate` does, with what each connection came from, for people to read.
-//! 14. What was revoked is in every replica's list until its time is over, and the list's version is
-//!     another after each change.
 
 pub mod memory;
 pub mod redis;
@@ -182,15 +180,6 @@ pub struct Session {
     pub client: Client,
 }
 
-/// Something that is revoked. The store keeps it and does not read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revoked {
-    /// Kept until then, in Unix milliseconds.
-    pub until_ms: u64,
-    /// What.
-    pub what: Vec<u8>,
-}
-
 /// What one step of [`PresenceStore::sweep`] ended.
 #[derive(Debug, Default)]
 pub struct Swept {
@@ -239,15 +228,6 @@ pub trait PresenceStore: Send + Sync + 'static {
 
     /// A user's connections.
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError>;
-
-    /// Adds to the list of what is revoked.
-    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError>;
-
-    /// The list of what is revoked, without what has ended, and its version.
-    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError>;
-
-    /// The version alone.
-    async fn revoked_version(&self) -> Result<String, StoreError>;
 }
 
 /// More registrations than any user has; Lua's numbers hold it.
@@ -270,8 +250,6 @@ pub struct LeaseConfig {
     /// Registrations of one user with those that are reported anew after presence lost them; beyond it
     /// the oldest goes.
     pub registrations_per_user: usize,
-    /// Revoked tokens and sessions that are remembered; beyond it those go that end soonest.
-    pub revocations: usize,
 }
 
 impl Default for LeaseConfig {
@@ -283,7 +261,6 @@ impl Default for LeaseConfig {
             last_seen_secs: 30 * 24 * 3_600,
             connections_per_user: 5,
             registrations_per_user: 32,
-            revocations: 100_000,
         }
     }
 }

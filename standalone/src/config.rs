@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bus::in_process::InProcessConfig;
-use chat_service::config::{LaneConfig, QueryConfig};
+use chat_service::config::{LaneConfig, QueryConfig, RevocationConfig};
 use gateway::config::LimitsConfig;
 use gateway::{AdmissionConfig, AllowConfig, Network, NetworkConfig};
 use platform::telemetry::TelemetryConfig;
@@ -48,6 +48,8 @@ pub struct TidingsConfig {
     pub lanes: LaneConfig,
     /// Answering questions.
     pub queries: QueryConfig,
+    /// Sessions that were ended.
+    pub revocations: RevocationConfig,
     /// How long what is believed of connections, and how many a user may have.
     pub leases: LeaseConfig,
     /// Leases and announcements.
@@ -76,6 +78,7 @@ impl Default for TidingsConfig {
             // SQLite has one writer: a second lane would only wait for it and sync the disk once more.
             lanes: LaneConfig { lanes: 1, ..LaneConfig::default() },
             queries: QueryConfig::default(),
+            revocations: RevocationConfig::default(),
             leases: LeaseConfig::default(),
             presence: PresenceSettings::default(),
             // What it does is on the terminal already; the log is for what goes wrong.

@@ -162,6 +162,7 @@ impl House {
         let chat = chat_service::build(
             config.lanes.clone(),
             config.queries.clone(),
+            config.revocations.clone(),
             chat_service::Adapters {
                 bus: Arc::clone(&bus),
                 store: Arc::new(ground.store.clone()),

@@ -97,7 +97,7 @@ mod tests {
             kind: "text".to_owned(),
             sender_id: UserId::parse("ann").unwrap(),
             client_id: ClientId::generate(),
-            digest: 0,
+            digest: [0; 32],
             content,
             reply_to: None,
             mentions: Vec::new(),

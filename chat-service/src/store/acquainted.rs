@@ -30,15 +30,16 @@ pub trait AcquaintanceStore: Send + Sync + 'static {
     ) -> Result<Vec<UserRow>, StoreError>;
 }
 
-pub(super) const SEARCH: &str = r"
+pub(super) const SEARCH: &str = "
 SELECT u.id, u.name, u.avatar FROM users u
-WHERE u.tenant = $1 AND (lower(u.id) LIKE $2 ESCAPE '\' OR lower(u.name) LIKE $2 ESCAPE '\')
+WHERE u.tenant = $1
+    AND (lower(u.id) >= $2 AND lower(u.id) < $3 OR u.name_key >= $2 AND u.name_key < $3)
     AND EXISTS (
         SELECT 1 FROM members a
         JOIN members b ON b.tenant = a.tenant AND b.conversation_id = a.conversation_id AND b.user_id = u.id
-        WHERE a.tenant = $1 AND a.user_id = $4
+        WHERE a.tenant = $1 AND a.user_id = $5
     )
-ORDER BY u.id LIMIT $3";
+ORDER BY u.id LIMIT $4";
 
 /// Makes users of rows of id, name and avatar.
 pub(super) fn users(rows: Vec<(String, String, String)>) -> Result<Vec<UserRow>, StoreError> {

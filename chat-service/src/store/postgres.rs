@@ -23,8 +23,10 @@ use sqlx::{Postgres, Row};
 use super::connections::Connections;
 use super::{
     ConversationView, Delivered, MemberView, Page, Room, StoreError, dead, finding, probe, reading,
+    revoked,
 };
 use crate::domain::entry::{EntryRow, StoredEntry, StoredOperation, UserRow};
+use crate::domain::revocation;
 use crate::domain::walk::{ListPlace, ListWalk};
 
 pub use settings::DatabaseConfig;
@@ -44,6 +46,8 @@ mod dialect {
     use sqlx::Row;
     use uuid::Uuid;
 
+    pub(super) const LOCK_SHARED: &str =
+        "SELECT version FROM revocation_versions WHERE tenant = $1 FOR SHARE";
     pub(super) const IN_SECOND_LIST: &str = "= ANY($2)";
     pub(super) const NOT_IN_SIXTH_LIST: &str = "<> ALL($6)";
 
@@ -67,3 +71,4 @@ mod dialect {
 reading::query_store!(PostgresStore, PgRow);
 dead::dead_store!(PostgresStore, writers, readers);
 probe::probe_store!(PostgresStore, writers, PostgresStore::cause);
+revoked::revoked_store!(PostgresStore, sqlx::Postgres, writers, readers);

@@ -339,9 +339,8 @@ macro_rules! query_store {
             let kind: Option<&str> = row.try_get("entry_kind")?;
             let entry = kind.map(|_| entry(row, conversation_id)).transpose()?;
             let digest: Option<&[u8]> = row.try_get("sha256")?;
-            let digest = digest.map(|digest| {
-                digest.try_into().map_err(|_| reading::corrupt("digest"))
-            });
+            let digest =
+                digest.map(|digest| digest.try_into().map_err(|_| reading::corrupt("digest")));
             Ok(StoredOperation {
                 conversation_id,
                 seq: number(row, "seq")?,

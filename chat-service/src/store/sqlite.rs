@@ -24,8 +24,10 @@ use sqlx::{Row, Sqlite};
 use super::connections::Connections;
 use super::{
     ConversationView, Delivered, MemberView, Page, Room, StoreError, dead, finding, probe, reading,
+    revoked,
 };
 use crate::domain::entry::{EntryRow, StoredEntry, StoredOperation, UserRow};
+use crate::domain::revocation;
 use crate::domain::walk::{ListPlace, ListWalk};
 
 fn migrations() -> Migrator {
@@ -112,6 +114,9 @@ mod dialect {
     use sqlx::Row;
     use uuid::Uuid;
 
+    /// There is one writer.
+    pub(super) const LOCK_SHARED: &str =
+        "SELECT version FROM revocation_versions WHERE tenant = $1";
     pub(super) const IN_SECOND_LIST: &str = "IN (SELECT value FROM json_each($2))";
     pub(super) const NOT_IN_SIXTH_LIST: &str = "NOT IN (SELECT value FROM json_each($6))";
 
@@ -136,3 +141,4 @@ mod dialect {
 reading::query_store!(SqliteStore, SqliteRow);
 dead::dead_store!(SqliteStore, writer, readers);
 probe::probe_store!(SqliteStore, writer, SqliteStore::cause);
+revoked::revoked_store!(SqliteStore, sqlx::Sqlite, writer, readers);

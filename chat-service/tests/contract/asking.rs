@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bus::in_process::{InProcessBus, InProcessConfig};
+use bytes::Bytes;
+use chat_service::grpc::ChatQueries;
 use chat_service::grpc::dead_letters::DeadLetterDesk;
 use prost::Message;
 use proto::chat::chat_server::Chat;
@@ -93,7 +95,11 @@ pub async fn odd_values_are_the_askers_mistake_in_every_question(store: Store) {
     for text in odd_texts() {
         let (ann, t) = ("ann".to_owned(), text.clone());
         let user_ids = vec![t.clone()];
-        let search = SearchUsersRequest { prefix: t.clone(), limit: u32::MAX };
+        let search = SearchUsersRequest {
+            prefix: t.clone(),
+            limit: u32::MAX,
+            acquainted_with: String::new(),
+        };
         check("search", &t, queries.search_users(Request::new(search)).await);
         let request = ListConversationsRequest { user_id: ann.clone(), limit: 0, after: t.clone() };
         check("list", &t, queries.list_conversations(Request::new(request)).await);
@@ -150,6 +156,10 @@ pub async fn odd_values_are_the_askers_mistake_in_every_question(store: Store) {
         let request = ListDeadRequest { limit: u32::MAX, after: t.clone() };
         check("letters", &t, desk.list(Request::new(request)).await);
     }
+    odd_numbers(&queries, &id).await;
+}
+
+async fn odd_numbers(queries: &ChatQueries, id: &Bytes) {
     for seq in [0, 1, u64::MAX >> 1, (u64::MAX >> 1) + 1, u64::MAX] {
         for (before_seq, after_seq) in
             [(Some(seq), None), (None, Some(seq)), (Some(seq), Some(seq))]

@@ -17,6 +17,7 @@ mod people;
 mod recovering;
 mod repeats;
 mod replicas;
+mod revoked;
 mod syncing;
 
 pub use acquainted::those_who_share_a_conversation_know_each_other_and_are_found_alone;
@@ -68,6 +69,14 @@ pub use repeats::{
     what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored,
 };
 pub use replicas::a_replica_that_beats_is_listed_as_just_heard;
+pub use revoked::{
+    a_device_that_is_ended_takes_the_tokens_that_it_used_with_it,
+    a_full_list_refuses_what_is_new_and_says_so,
+    a_token_that_is_noted_after_its_device_was_ended_comes_too_late,
+    one_user_fills_nothing_but_the_own_share_of_revocations,
+    tokens_beyond_the_bound_go_with_any_device_of_their_user,
+    whoever_reads_on_from_a_version_misses_no_revocation,
+};
 pub use syncing::{
     a_sync_gives_everything_after_the_cursors_in_frames_that_fit,
     a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out,
@@ -330,8 +339,6 @@ pub async fn cursors_only_grow_and_stay_below_the_head(store: Store) {
     assert_eq!(store.advance_cursors(&[stranger]).await.unwrap(), []);
 }
 
-}
-
 /// Binds every function above to an adapter: a new adapter is one line.
 macro_rules! chat_store_contract {
     ($fresh:path) => {
@@ -367,6 +374,12 @@ macro_rules! chat_store_contract {
             a_letter_that_came_again_is_not_dropped_by_whoever_read_it_before,
             marks_count_up_until_they_are_cleared,
             marks_that_nobody_clears_are_forgotten_in_time,
+            whoever_reads_on_from_a_version_misses_no_revocation,
+            a_device_that_is_ended_takes_the_tokens_that_it_used_with_it,
+            a_token_that_is_noted_after_its_device_was_ended_comes_too_late,
+            tokens_beyond_the_bound_go_with_any_device_of_their_user,
+            one_user_fills_nothing_but_the_own_share_of_revocations,
+            a_full_list_refuses_what_is_new_and_says_so,
             members_among_many_are_told_with_their_beginning_and_the_head,
             a_write_check_may_be_repeated_and_is_found_by_no_other_question,
             appends_and_questions_that_nobody_waits_for_harm_no_later_ones,

@@ -140,7 +140,7 @@ pub async fn the_same_thing_written_otherwise_is_the_same_thing(store: Store) {
     let other = send(direct, client_id, r#"{"text":"jürgen","n":[1.5,101]}"#);
     let refused = rig.ask("ann", other).await;
     assert_eq!(only(answers(&refused)).0, "conflict");
-    let entries = rig.store.entries(direct, Page::After(0), 0, 10).await.unwrap();
+    let entries = rig.store.entries(direct, Page::After(0), 0, super::room(10)).await.unwrap();
     assert_eq!(entries.len(), 1);
 }
 

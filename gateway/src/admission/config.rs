@@ -40,8 +40,9 @@ pub struct AdmissionConfig {
     pub connection_frames: u32,
     /// Users whose frames are counted; those who rest are forgotten first.
     pub rated_users: usize,
-    /// Revoked tokens and users that are remembered; beyond it those go that end soonest.
-    pub revocations: usize,
+    /// Tokens of devices of which it is remembered that the chat store knows them, so that it is not told
+    /// again, in 16 bytes each.
+    pub noted_tokens: usize,
     /// How long tokens of a user or device stay revoked whose own end is not known, in seconds: the
     /// longest life of a token.
     pub revoked_secs: u64,
@@ -79,7 +80,7 @@ impl Default for AdmissionConfig {
             user_broadcasts: 60,
             connection_frames: 2_000,
             rated_users: 100_000,
-            revocations: 100_000,
+            noted_tokens: 100_000,
             revoked_secs: 30 * 24 * 3_600,
             exempt_networks: Vec::new(),
             trusted_proxies: Vec::new(),

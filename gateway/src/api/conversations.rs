@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
+use super::members;
 use super::shapes::{Conversation, Conversations, Stored};
-use super::{command, members};
 use crate::shared::{Identity, Shared};
 
 /// Which page of a list.
@@ -29,7 +29,7 @@ pub(super) struct ListPage {
 }
 
 /// The caller's conversations, most recently active first.
-#[utoipa::path(get, path = "/api/v1/conversations", params(ListPage),
+#[utoipa::path(get, path = "/api/v1/conversations", operation_id = "list_conversations", params(ListPage),
     responses((status = 200, body = Conversations), (status = 401, body = ErrorBody)))]
 pub(super) async fn list(
     State(shared): State<Shared>,
@@ -117,7 +117,7 @@ pub(super) async fn create(
 }
 
 /// One conversation.
-#[utoipa::path(get, path = "/api/v1/conversations/{id}", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/conversations/{id}", operation_id = "show_conversation", params(("id" = String, Path)),
     responses((status = 200, body = Conversation), (status = 403, body = ErrorBody)))]
 pub(super) async fn show(
     State(shared): State<Shared>,

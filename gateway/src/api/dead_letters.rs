@@ -66,7 +66,7 @@ pub(super) struct DeadLetterPage {
 }
 
 /// Frames that were put aside, the newest first; for tokens with the role admin.
-#[utoipa::path(get, path = "/api/v1/admin/dead-letters", params(Place),
+#[utoipa::path(get, path = "/api/v1/admin/dead-letters", operation_id = "list_dead_letters", params(Place),
     responses((status = 200, body = DeadLetterPage), (status = 403, body = ErrorBody)))]
 pub(super) async fn list(
     State(shared): State<Shared>,
@@ -81,7 +81,7 @@ pub(super) async fn list(
 }
 
 /// One dead letter with its content; for tokens with the role admin.
-#[utoipa::path(get, path = "/api/v1/admin/dead-letters/{id}",
+#[utoipa::path(get, path = "/api/v1/admin/dead-letters/{id}", operation_id = "show_dead_letter",
     params(("id" = String, Path, description = "As in the list")),
     responses((status = 200, body = DeadLetter), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn show(

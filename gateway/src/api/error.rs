@@ -45,6 +45,11 @@ impl ApiError {
         Self { code, message: message.into(), stored: None, retry_after_ms: None, limit: None }
     }
 
+    /// Whether it says this.
+    pub(crate) fn is(&self, code: ErrorCode) -> bool {
+        self.code == code
+    }
+
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Invalid, message)
     }

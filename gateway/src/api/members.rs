@@ -28,7 +28,7 @@ pub(super) struct MemberPage {
 }
 
 /// The members, by user id.
-#[utoipa::path(get, path = "/api/v1/conversations/{id}/members", params(("id" = String, Path), MemberPage),
+#[utoipa::path(get, path = "/api/v1/conversations/{id}/members", operation_id = "list_members", params(("id" = String, Path), MemberPage),
     responses((status = 200, body = Members), (status = 403, body = ErrorBody)))]
 pub(super) async fn list(
     State(shared): State<Shared>,

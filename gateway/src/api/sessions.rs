@@ -6,13 +6,16 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use proto::chat::end_request::What;
+use proto::chat::{EndRequest, revocation};
+use proto::error_code::ErrorCode;
 use proto::id::{DeviceId, UserId};
-use proto::presence::revocation::What;
-use proto::presence::{Revocation, RevokeRequest, RevokedConnection, RevokedUser, SessionsRequest};
+use proto::presence::SessionsRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ErrorBody, Path, Query};
+use crate::credential::any_issuer;
 use crate::rates::Account;
 use crate::shared::{Identity, Shared, unix_ms};
 
@@ -60,17 +63,17 @@ pub(super) struct Whose {
     user_id: UserId,
 }
 
-/// Which of anybody's.
+/// Which of a user's.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
-    /// All of a user.
-    #[param(value_type = Option<String>)]
-    user_id: Option<UserId>,
+    /// Whose: all, unless one of the other two is given.
+    #[param(value_type = String)]
+    user_id: UserId,
     /// Only of this device of the user.
     #[param(value_type = Option<String>)]
     device_id: Option<DeviceId>,
-    /// The sessions of the token with this `jti`.
+    /// The sessions of the user's token with this `jti`, whoever issued it.
     jti: Option<String>,
 }
 
@@ -84,7 +87,8 @@ pub(super) async fn own(
     list(&shared, &identity.user_id).await
 }
 
-/// Ends one of one's own sessions; its token does not come in again.
+/// Ends one of one's own sessions. The tokens that its device used do not come in again, over WebSocket, event
+/// stream or REST, whatever device they name.
 #[utoipa::path(delete, path = "/api/v1/sessions/{connection_id}", params(("connection_id" = String, Path)),
     responses((status = 204), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn end_one(
@@ -92,30 +96,26 @@ pub(super) async fn end_one(
     identity: Identity,
     Path(connection_id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
+    may_end(&shared, &identity)?;
     let sessions = list(&shared, &identity.user_id).await?.0.sessions;
     let session = sessions.into_iter().find(|session| session.connection_id == connection_id);
     let session = session.ok_or_else(|| ApiError::not_found("you have no such session"))?;
-    let number = connection_id.rsplit_once('.').map(|(_, number)| number).unwrap_or_default();
-    let what = What::Connection(RevokedConnection {
-        user_id: identity.user_id.to_string(),
-        gateway_id: session.gateway_id,
-        connection: u64::from_str_radix(number, 16).unwrap_or_default(),
-    });
-    revoke(&shared, &identity, what, CONNECTION).await
+    end_sessions(&shared, &identity.user_id, What::SessionOf(session.device_id), false).await
 }
 
-/// Ends all of one's own sessions, or those of one device; tokens issued up to now do not come in again,
-/// the one of this request among them.
+/// Ends all of one's own sessions, or those of one device, connected or not. Tokens issued up to this second
+/// do not come in again, the one of this request among them; nor do those that the device used. The answer
+/// comes when the second is over: a token that is made after it comes in.
 #[utoipa::path(delete, path = "/api/v1/sessions", params(OwnWhich),
-    responses((status = 204), (status = 503, body = ErrorBody)))]
+    responses((status = 204), (status = 404, description = "no such device", body = ErrorBody),
+        (status = 503, body = ErrorBody)))]
 pub(super) async fn end_own(
     State(shared): State<Shared>,
     identity: Identity,
     Query(which): Query<OwnWhich>,
 ) -> Result<StatusCode, ApiError> {
-    let what = of_user(&identity.user_id, which.device_id.as_ref());
-    let kept = kept(&shared);
-    revoke(&shared, &identity, what, kept).await
+    may_end(&shared, &identity)?;
+    end_user(&shared, &identity.user_id, which.device_id).await
 }
 
 /// A user's sessions; for tokens with the role admin.
@@ -130,42 +130,85 @@ pub(super) async fn of(
     list(&shared, &whose.user_id).await
 }
 
-/// Ends sessions of a user, of a device of a user, or of a token; for tokens with the role admin.
+/// Ends all sessions of a user, those of a device, or those of a token; for tokens with the role admin.
 #[utoipa::path(delete, path = "/api/v1/admin/sessions", params(Which),
-    responses((status = 204), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody)))]
+    responses((status = 204), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, description = "no such device", body = ErrorBody)))]
 pub(super) async fn end(
     State(shared): State<Shared>,
     identity: Identity,
     Query(which): Query<Which>,
 ) -> Result<StatusCode, ApiError> {
     identity.is_admin()?;
-    let what = match (which.user_id, which.device_id, which.jti) {
-        (Some(user_id), device_id, None) => of_user(&user_id, device_id.as_ref()),
-        (None, None, Some(jti)) if !jti.is_empty() && jti.len() <= JTI_BYTES => What::TokenId(jti),
-        _ => {
-            return Err(ApiError::invalid("give `user_id`, with or without `device_id`, or `jti`"));
+    may_end(&shared, &identity)?;
+    match (which.device_id, which.jti) {
+        (device_id, None) => end_user(&shared, &which.user_id, device_id).await,
+        (None, Some(jti)) if !jti.is_empty() && jti.len() <= JTI_BYTES => {
+            let token_id = any_issuer(&which.user_id, &jti).to_vec().into();
+            end_sessions(&shared, &which.user_id, What::TokenId(token_id), false).await
         }
-    };
-    let kept = kept(&shared);
-    revoke(&shared, &identity, what, kept).await
+        _ => Err(ApiError::invalid("give `user_id` with `device_id` or `jti`, or alone for all")),
+    }
 }
 
-/// How long a gateway may take to hear that one of its connections is ended; then it has its token.
-const CONNECTION: Duration = Duration::from_hours(1);
 /// Longest id of a token.
 const JTI_BYTES: usize = 256;
 
-/// How long tokens may live that are not known by their own end.
-fn kept(shared: &Shared) -> Duration {
-    Duration::from_secs(shared.admission.config().revoked_secs)
+/// Ending is asked for seldom: it has the rate of frames.
+fn may_end(shared: &Shared, identity: &Identity) -> Result<(), ApiError> {
+    shared
+        .may_ask(identity, &[(Account::Messages, 1)])
+        .map_err(|refused| ApiError::too_much(&refused))
 }
 
-fn of_user(user_id: &UserId, device_id: Option<&DeviceId>) -> What {
-    What::User(RevokedUser {
+/// Of a user: all, or a device that is known by its tokens or by being connected.
+async fn end_user(
+    shared: &Shared,
+    user_id: &UserId,
+    device_id: Option<DeviceId>,
+) -> Result<StatusCode, ApiError> {
+    let Some(device_id) = device_id else {
+        return end_sessions(shared, user_id, What::All(true), false).await;
+    };
+    let what = What::DeviceId(device_id.to_string());
+    match end_sessions(shared, user_id, what.clone(), false).await {
+        Err(error) if error.is(ErrorCode::NotFound) => {
+            let sessions = list(shared, user_id).await?.0.sessions;
+            if !sessions.iter().any(|session| session.device_id == device_id.as_str()) {
+                return Err(error);
+            }
+            end_sessions(shared, user_id, what, true).await
+        }
+        ended => ended,
+    }
+}
+
+/// Stored when it is answered. This gateway closes its sockets before that, the others are told.
+async fn end_sessions(
+    shared: &Shared,
+    user_id: &UserId,
+    what: What,
+    is_connected: bool,
+) -> Result<StatusCode, ApiError> {
+    let now_ms = unix_ms();
+    let kept = Duration::from_secs(shared.admission.config().revoked_secs);
+    let request = EndRequest {
         user_id: user_id.to_string(),
-        device_id: device_id.map(ToString::to_string).unwrap_or_default(),
-        issued_until_secs: unix_ms() / 1_000,
-    })
+        what: Some(what),
+        issued_until_secs: now_ms / 1_000,
+        until_ms: now_ms.saturating_add(kept.as_millis() as u64),
+        is_connected,
+    };
+    let list = shared.sessions.clone().end(request).await?.into_inner();
+    shared.revocations.take(&list.revocations);
+    let is_token =
+        |what: &Option<revocation::What>| matches!(what, Some(revocation::What::TokenId(_)));
+    if list.revocations.iter().any(|revocation| !is_token(&revocation.what)) {
+        // Tokens of this second are out. Whoever signs in after the answer has one of the next.
+        let over_ms = (now_ms / 1_000 + 1) * 1_000;
+        tokio::time::sleep(Duration::from_millis(over_ms.saturating_sub(unix_ms()))).await;
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn list(shared: &Shared, user_id: &UserId) -> Result<Json<Sessions>, ApiError> {
@@ -186,19 +229,4 @@ fn shown(session: proto::presence::Session) -> Session {
         ip: session.ip,
         user_agent: session.user_agent,
     }
-}
-
-async fn revoke(
-    shared: &Shared,
-    identity: &Identity,
-    what: What,
-    kept: Duration,
-) -> Result<StatusCode, ApiError> {
-    shared
-        .may_ask(identity, &[(Account::Messages, 1)])
-        .map_err(|refused| ApiError::too_much(&refused))?;
-    let until_ms = unix_ms().saturating_add(kept.as_millis() as u64);
-    let revocations = vec![Revocation { until_ms, what: Some(what) }];
-    shared.presence.clone().revoke(RevokeRequest { revocations }).await?;
-    Ok(StatusCode::NO_CONTENT)
 }

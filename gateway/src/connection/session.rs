@@ -11,8 +11,8 @@ mod resting;
 mod sending;
 mod serving;
 mod signalling;
-mod typing;
 mod syncing;
+mod typing;
 mod writing;
 
 use std::collections::VecDeque;
@@ -31,9 +31,9 @@ use super::close::Close;
 use super::in_flight::InFlight;
 use super::unacknowledged::Unacknowledged;
 use super::{handshake, sync};
+use crate::allow::Whom;
 use crate::own_status::OwnStatus;
 use crate::planted;
-use crate::allow::Whom;
 use crate::registry::Connection;
 use crate::shared::{Identity, Shared};
 use crate::socket::Message;
@@ -42,8 +42,8 @@ use event::{Event, Order};
 use leaving::Leaving;
 use marks::Held;
 use serving::Serving;
-use typing::Typing;
 use syncing::{Asked, Syncing};
+use typing::Typing;
 
 /// Unix seconds in the year 2100.
 const FAR_SECS: u64 = 4_102_444_800;
@@ -296,7 +296,7 @@ impl Session {
                         }
                     }
                     Ok(ClientFrame::Auth(auth)) => {
-                        if let Err(close) = self.renew(&auth.token) {
+                        if let Err(close) = Box::pin(self.renew(&auth.token)).await {
                             return Step::End(Some(close));
                         }
                     }
@@ -322,7 +322,7 @@ impl Session {
     }
 
     /// A fresh token for the same user extends the connection.
-    fn renew(&mut self, token: &str) -> Result<(), Close> {
+    async fn renew(&mut self, token: &str) -> Result<(), Close> {
         let identity = self.shared.identify(token).map_err(Close::Unauthenticated)?;
         if identity.user_id != self.identity.user_id {
             return Err(Close::BadSubject);
@@ -337,6 +337,7 @@ impl Session {
         if self.shared.revocations.has(&credential, user_id, Some(device_id)) {
             return Err(Close::Unauthenticated(platform::token::TokenError::Revoked));
         }
+        self.shared.notes.note(&credential, user_id, device_id).await;
         Ok(())
     }
 

@@ -20,8 +20,9 @@ use platform::trace::Tracer;
 use prost::Message as _;
 use proto::bus::{Frame, GatewayRef, Push, PushBatch, PushClass, frame::Body};
 use proto::chat::chat_server::ChatServer;
+use proto::chat::revocations_server::RevocationsServer;
+use proto::chat::{Revocation, RevocationList};
 use proto::id::GatewayId;
-use proto::presence::Revocation;
 use proto::presence::presence_server::PresenceServer;
 use tonic::service::Routes;
 
@@ -136,7 +137,8 @@ impl Edge {
         let (chat, presence) = (Arc::new(FakeChat::new()), Arc::new(FakePresence::new()));
         let (to_chat, chat_calls) = in_memory();
         let (to_presence, presence_calls) = in_memory();
-        let routes = Routes::new(ChatServer::from_arc(Arc::clone(&chat)));
+        let routes = Routes::new(ChatServer::from_arc(Arc::clone(&chat)))
+            .add_service(RevocationsServer::from_arc(Arc::clone(&chat)));
         let serving = platform::grpc::serve(routes, chat_calls, services.clone());
         tasks.spawn("chat", async move { serving.await.unwrap() });
         let routes = Routes::new(PresenceServer::from_arc(Arc::clone(&presence)));
@@ -235,10 +237,16 @@ impl Edge {
         self.bus.publish_pushes(&gateway, PushBatch { pushes }).await.unwrap();
     }
 
-    /// Tells the gateway what was revoked, as presence does.
+    /// Tells the gateway what was revoked, as the chat service does.
     pub async fn tell_revoked(&self, revocation: &Revocation) {
         let push = Push {
-            frame: revocation.encode_to_vec().into(),
+            frame: RevocationList {
+                revocations: vec![revocation.clone()],
+                version: 0,
+                more: false,
+            }
+            .encode_to_vec()
+            .into(),
             class: PushClass::Revoked as i32,
             ..Push::default()
         };

@@ -14,6 +14,7 @@ mod device;
 mod drain;
 mod edge;
 mod encodings;
+mod ended;
 mod event_streams;
 mod frames;
 mod heartbeat;

@@ -18,11 +18,12 @@ use proto::presence::presence_server::Presence;
 use proto::presence::{
     Connected, Disconnected, GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply,
     HeartbeatRequest, LocateReply, LocateRequest, OwnStatus, OwnStatusReply, OwnStatusRequest,
-    ReportReply, ReportRequest, Revocation, RevocationsReply, RevocationsRequest, RevokeReply,
-    RevokeRequest, Session, SessionsReply, SessionsRequest, StatusReply, StatusRequest, UserStatus,
+    ReportReply, ReportRequest, Session, SessionsReply, SessionsRequest, StatusReply,
+    StatusRequest, UserStatus,
 };
 use tonic::{Request, Response, Status};
 
+use crate::ended::Sessions;
 pub use crate::switch::Mode;
 use crate::switch::Switch;
 
@@ -30,8 +31,6 @@ use crate::switch::Switch;
 pub struct FakePresence {
     switch: Switch,
     account: Mutex<Account>,
-    /// What is revoked, in the order in which it was.
-    revoked: Mutex<Vec<Revocation>>,
     /// What everybody chose.
     own_status: Mutex<Option<String>>,
     /// Whose connections are refused.
@@ -61,7 +60,6 @@ impl FakePresence {
             account: Mutex::default(),
             own_status: Mutex::default(),
             full: Mutex::default(),
-            revoked: Mutex::default(),
         }
     }
 
@@ -77,16 +75,6 @@ impl FakePresence {
     /// This user has as many connections as allowed.
     pub fn is_full(&self, user: Option<&str>) {
         *self.full.lock() = user.map(str::to_owned);
-    }
-
-    /// What is revoked.
-    pub fn revoked(&self) -> Vec<Revocation> {
-        self.revoked.lock().clone()
-    }
-
-    /// Forgets what is revoked.
-    pub fn forget_revoked(&self) {
-        self.revoked.lock().clear();
     }
 
     pub fn account(&self) -> Account {
@@ -129,8 +117,7 @@ impl Presence for FakePresence {
             self.switch.pass().await?;
         }
         self.account.lock().heartbeats += 1;
-        let revocations = self.revoked.lock().len().to_string();
-        Ok(Response::new(HeartbeatReply { resync: false, revocations }))
+        Ok(Response::new(HeartbeatReply { resync: false }))
     }
 
     /// Everybody has the connections that were reported of them.
@@ -156,25 +143,6 @@ impl Presence for FakePresence {
             })
             .collect();
         Ok(Response::new(SessionsReply { sessions }))
-    }
-
-    async fn revoke(
-        &self,
-        request: Request<RevokeRequest>,
-    ) -> Result<Response<RevokeReply>, Status> {
-        self.switch.pass().await?;
-        self.revoked.lock().extend(request.into_inner().revocations);
-        Ok(Response::new(RevokeReply {}))
-    }
-
-    async fn revocations(
-        &self,
-        _: Request<RevocationsRequest>,
-    ) -> Result<Response<RevocationsReply>, Status> {
-        self.switch.pass().await?;
-        let revocations = self.revoked();
-        let version = revocations.len().to_string();
-        Ok(Response::new(RevocationsReply { revocations, version }))
     }
 
     async fn locate(&self, _: Request<LocateRequest>) -> Result<Response<LocateReply>, Status> {
@@ -217,10 +185,11 @@ impl Presence for FakePresence {
 
 /// The chat service.
 pub struct FakeChat {
-    switch: Switch,
+    pub switch: Switch,
     /// Of the pages of a sync behind the first.
     pages: Switch,
     state: Mutex<Told>,
+    pub sessions: Mutex<Sessions>,
 }
 
 #[derive(Default)]
@@ -242,7 +211,12 @@ struct Told {
 
 impl FakeChat {
     pub fn new() -> Self {
-        Self { switch: Switch::new(), pages: Switch::new(), state: Mutex::default() }
+        Self {
+            switch: Switch::new(),
+            pages: Switch::new(),
+            state: Mutex::default(),
+            sessions: Mutex::default(),
+        }
     }
 
     /// What becomes of the pages of a sync behind the first.

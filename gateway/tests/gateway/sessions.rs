@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use proto::presence::revocation::What;
-use proto::presence::{Revocation, RevokedUser};
+use proto::chat::Revocation;
+use proto::chat::revocation::What;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -66,48 +66,81 @@ async fn a_user_sees_the_own_sessions_and_ends_one_of_them() {
     let bob = token("bob");
     assert_eq!(ask(&edge, Method::DELETE, &path, &bob).await.0, StatusCode::NOT_FOUND);
     assert_eq!(ask(&edge, Method::DELETE, &path, &two).await.0, StatusCode::NO_CONTENT);
-    let revocation = edge.presence.revoked().remove(0);
-    edge.tell_revoked(&revocation).await;
     assert_eq!(phone.closed().await, (4001, REVOKED.to_owned()));
     laptop.is_served().await;
-    // Its token stays out, here and, once presence has heard of it, everywhere.
+    // Its token stays out, whatever device it names.
     let refused = (4001, "the token has been revoked".to_owned());
     assert_eq!(refusal(&edge, &one, "another").await, refused);
     assert_eq!(ask(&edge, Method::GET, "/me", &one).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(ask(&edge, Method::GET, "/me", &two).await.0, StatusCode::OK);
-    until("presence has the token", || {
-        let is_token = |it: &Revocation| it.what == Some(What::TokenId("t1".to_owned()));
-        edge.presence.revoked().iter().any(is_token)
-    })
-    .await;
     edge.stop().await;
 }
 
 #[tokio::test]
-async fn all_sessions_of_a_user_or_of_a_device_end_and_only_new_tokens_come_in() {
+async fn a_device_that_is_away_is_ended_with_every_token_that_it_used() {
     let edge = Edge::start().await;
-    let mut phone = open(&edge, &token("ann"), "phone").await;
-    let mut laptop = open(&edge, &token("ann"), "laptop").await;
-    let mut bob = Device::connect(&edge, "bob").await;
+    let (phone, extended) = (named_token("ann", "t1", &[]), named_token("ann", "t2", &[]));
+    let laptop = named_token("ann", "t3", &[]);
+    let mut device = open(&edge, &phone, "phone").await;
+    device.say(&json!({ "type": "auth", "token": extended })).await;
+    let mut kept = open(&edge, &laptop, "laptop").await;
+    let mut bob = open(&edge, &named_token("bob", "t1", &[]), "phone").await;
+    until("the second token is noted", || edge.chat.noted().len() == 4).await;
+    drop(device);
+    // Only what is left of it in the store.
+    edge.presence.switch(Mode::Away);
     let path = "/sessions?device_id=phone";
-    assert_eq!(ask(&edge, Method::DELETE, path, &token("ann")).await.0, StatusCode::NO_CONTENT);
-    // An earlier token than the one of the laptop, which is of the same second.
-    let mut of_phone = edge.presence.revoked().remove(0);
-    let Some(What::User(user)) = &mut of_phone.what else { panic!("{of_phone:?}") };
-    assert_eq!((user.user_id.as_str(), user.device_id.as_str()), ("ann", "phone"));
-    edge.presence.forget_revoked();
-    edge.tell_revoked(&of_phone).await;
-    assert_eq!(phone.closed().await, (4001, REVOKED.to_owned()));
+    assert_eq!(ask(&edge, Method::DELETE, path, &laptop).await.0, StatusCode::NO_CONTENT);
+    for token in [&phone, &extended] {
+        let (status, error) = ask(&edge, Method::GET, "/me", token).await;
+        assert_eq!((status, &error["code"]), (StatusCode::UNAUTHORIZED, &"unauthenticated".into()));
+        assert_eq!(refusal(&edge, token, "other").await.0, 4001);
+        let url = format!("http://{}/sse?token={token}&device=other", edge.address);
+        let stream = reqwest::get(url).await.unwrap().text().await.unwrap();
+        assert!(stream.contains("revoked"), "{stream}");
+    }
+    kept.is_served().await;
     bob.is_served().await;
+    edge.presence.switch(Mode::Answers);
+    edge.stop().await;
+}
 
-    let what = What::User(RevokedUser {
-        user_id: "ann".to_owned(),
-        device_id: String::new(),
-        issued_until_secs: u64::MAX,
-    });
-    edge.tell_revoked(&Revocation { until_ms: in_an_hour(), what: Some(what) }).await;
-    assert_eq!(laptop.closed().await.0, 4001);
-    assert_eq!(refusal(&edge, &token("ann"), "new").await.0, 4001);
+#[tokio::test]
+async fn a_device_that_nobody_knows_is_not_ended_and_one_that_is_connected_is_known() {
+    let edge = Edge::start().await;
+    let token = named_token("ann", "t1", &[]);
+    let path = |device: &str| format!("/sessions?device_id={device}");
+    let (status, error) = ask(&edge, Method::DELETE, &path("toaster"), &token).await;
+    assert_eq!((status, &error["code"]), (StatusCode::NOT_FOUND, &"not_found".into()));
+    assert!(edge.chat.revoked().is_empty(), "nothing was stored");
+    // Its token could not be noted.
+    edge.chat.switch(Mode::Away);
+    let mut phone = open(&edge, &named_token("ann", "t2", &[]), "phone").await;
+    edge.chat.switch(Mode::Answers);
+    let ended = ask(&edge, Method::DELETE, &path("phone"), &token).await.0;
+    assert_eq!(ended, StatusCode::NO_CONTENT);
+    assert_eq!(phone.closed().await, (4001, REVOKED.to_owned()));
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_of_the_second_of_the_end_of_all_stays_out_and_one_made_after_the_answer_comes_in()
+{
+    let edge = Edge::start().await;
+    let before = named_token("ann", "before", &[]);
+    let mut laptop = open(&edge, &before, "laptop").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    // Made in the same second, and not used by anybody.
+    let unused = named_token("ann", "unused", &[]);
+    assert_eq!(ask(&edge, Method::DELETE, "/sessions", &before).await.0, StatusCode::NO_CONTENT);
+    let after = named_token("ann", "after", &[]);
+    assert_eq!(laptop.closed().await, (4001, REVOKED.to_owned()));
+    for token in [&before, &unused] {
+        assert_eq!(refusal(&edge, token, "any").await.0, 4001);
+        assert_eq!(ask(&edge, Method::GET, "/me", token).await.0, StatusCode::UNAUTHORIZED);
+    }
+    open(&edge, &after, "laptop").await;
+    assert_eq!(ask(&edge, Method::GET, "/me", &after).await.0, StatusCode::OK);
     bob.is_served().await;
     edge.stop().await;
 }
@@ -117,7 +150,8 @@ async fn an_admin_ends_sessions_by_token_and_others_may_not() {
     let edge = Edge::start().await;
     let admin = named_token("root", "admin", &["admin"]);
     let mut ann = open(&edge, &named_token("ann", "t1", &[]), "phone").await;
-    let path = "/admin/sessions?jti=t1";
+    let path = "/admin/sessions?user_id=ann&jti=t1";
+    let mut bob = open(&edge, &named_token("bob", "t1", &[]), "phone").await;
     let (status, error) = ask(&edge, Method::DELETE, path, &token("bob")).await;
     assert_eq!((status, &error["code"]), (StatusCode::FORBIDDEN, &"forbidden".into()));
     let listing = "/admin/sessions?user_id=ann";
@@ -127,52 +161,43 @@ async fn an_admin_ends_sessions_by_token_and_others_may_not() {
     let neither = ask(&edge, Method::DELETE, "/admin/sessions", &admin).await.0;
     assert_eq!(neither, StatusCode::BAD_REQUEST);
     assert_eq!(ask(&edge, Method::DELETE, path, &admin).await.0, StatusCode::NO_CONTENT);
-    // This gateway is not told: it hears of it with its next heartbeat.
     assert_eq!(ann.closed().await, (4001, REVOKED.to_owned()));
+    bob.is_served().await;
+    open(&edge, &named_token("bob", "t1", &[]), "laptop").await;
     edge.stop().await;
 }
 
 #[tokio::test]
-async fn what_presence_forgets_it_is_told_again_and_stays_revoked() {
+async fn what_another_gateway_ended_is_heard_by_push_or_by_asking() {
     let edge = Edge::with(|limits| limits.presence_heartbeat_ms = 100).await;
-    let ann = named_token("ann", "t1", &[]);
-    let mut phone = open(&edge, &ann, "phone").await;
-    let admin = named_token("root", "admin", &["admin"]);
-    let ended = ask(&edge, Method::DELETE, "/admin/sessions?jti=t1", &admin).await.0;
-    assert_eq!(ended, StatusCode::NO_CONTENT);
-    // By heartbeat.
+    let mut phone = open(&edge, &token("ann"), "phone").await;
+    let mut tablet = open(&edge, &token("bob"), "tablet").await;
+    let all = |user: &str| Revocation {
+        user_id: user.to_owned(),
+        what: Some(What::All(true)),
+        issued_until_secs: u64::MAX,
+        until_ms: in_an_hour(),
+    };
+    edge.chat.revoke(all("ann"));
     assert_eq!(phone.closed().await.0, 4001);
-    edge.presence.forget_revoked();
-    until("presence has it again", || {
-        let what = Some(What::TokenId("t1".to_owned()));
-        edge.presence.revoked().iter().any(|revoked| revoked.what == what)
-    })
-    .await;
-    assert_eq!(refusal(&edge, &ann, "phone").await.0, 4001);
+    edge.tell_revoked(&all("bob")).await;
+    assert_eq!(tablet.closed().await.0, 4001);
+    assert_eq!(refusal(&edge, &token("ann"), "phone").await.0, 4001);
     edge.stop().await;
 }
 
 #[tokio::test]
-async fn while_presence_is_away_nothing_can_be_revoked_and_what_was_stays_out() {
+async fn sessions_end_without_presence_and_while_the_store_is_away_nothing_that_was_ended_comes_in()
+{
     let edge = Edge::start().await;
-    let mut ann = open(&edge, &named_token("ann", "t1", &[]), "phone").await;
-    let what = Some(What::TokenId("gone".to_owned()));
-    edge.tell_revoked(&Revocation { until_ms: in_an_hour(), what }).await;
+    let (old, mut ann) = (named_token("ann", "t1", &[]), Device::connect(&edge, "ann").await);
     edge.presence.switch(Mode::Away);
-    let (status, error) = ask(&edge, Method::DELETE, "/sessions", &token("ann")).await;
+    assert_eq!(ask(&edge, Method::DELETE, "/sessions", &old).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(ann.closed().await.0, 4001);
+    edge.presence.switch(Mode::Answers);
+    edge.chat.switch(Mode::Away);
+    assert_eq!(ask(&edge, Method::GET, "/me", &old).await.0, StatusCode::UNAUTHORIZED);
+    let (status, error) = ask(&edge, Method::DELETE, "/sessions", &token("bob")).await;
     assert_eq!((status, &error["code"]), (StatusCode::SERVICE_UNAVAILABLE, &"unavailable".into()));
-    ann.is_served().await;
-    let gone = named_token("ann", "gone", &[]);
-    until_refused(&edge, &gone).await;
     edge.stop().await;
-}
-
-/// The push is handled apart from requests.
-async fn until_refused(edge: &Edge, token: &str) {
-    for _ in 0..1_000 {
-        if ask(edge, Method::GET, "/me", token).await.0 == StatusCode::UNAUTHORIZED {
-            return;
-        }
-    }
-    panic!("it still comes in");
 }

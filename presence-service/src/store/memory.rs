@@ -3,7 +3,6 @@
 
 mod account;
 mod clock;
-mod revoked;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +14,8 @@ use parking_lot::Mutex;
 use proto::id::{GatewayId, UserId};
 
 use super::{
-    Choice, LeaseConfig, Located, OwnChoice, PresenceStore, Report, Reported, Revoked, Session,
-    StoreError, Swept, UserState,
+    Choice, LeaseConfig, Located, OwnChoice, PresenceStore, Report, Reported, Session, StoreError,
+    Swept, UserState,
 };
 use account::{Gateway, Superseded};
 use clock::Clock;
@@ -28,7 +27,6 @@ use crate::domain::registration::{
     UserRecord, is_reported_anew,
 };
 use crate::domain::status::Chosen;
-use revoked::RevokedList;
 
 /// Users whose last-seen time and choice are remembered, unless told otherwise: some 20 MiB.
 const USERS: usize = 100_000;
@@ -48,7 +46,6 @@ struct State {
     users: HashMap<UserId, UserRecord>,
     gateways: HashMap<GatewayId, Gateway>,
     last_stamp: u64,
-    revoked: RevokedList,
 }
 
 impl State {
@@ -328,21 +325,6 @@ impl PresenceStore for MemoryStore {
         let registrations = state.users.get(user_id).into_iter().flat_map(|it| &it.registrations);
         Ok(registrations.map(session).collect())
     }
-
-    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError> {
-        let now_ms = self.clock.now_ms();
-        self.state.lock().revoked.add(revoked, self.config.revocations, now_ms);
-        Ok(())
-    }
-
-    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError> {
-        Ok(self.state.lock().revoked.list(self.clock.now_ms()))
-    }
-
-    async fn revoked_version(&self) -> Result<String, StoreError> {
-        Ok(self.state.lock().revoked.version())
-    }
-
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {
         let now_ms = self.clock.now_ms();
         let memory_ms = self.config.gateway_memory_secs * 1_000;

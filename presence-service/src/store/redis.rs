@@ -33,8 +33,8 @@ use redis::{
 };
 
 use super::{
-    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError,
-    Swept, UserState,
+    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, Session, StoreError, Swept,
+    UserState,
 };
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::registration::{Change, GatewayEpoch};
@@ -243,17 +243,5 @@ impl PresenceStore for RedisStore {
 
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
         self.list_sessions(user_id).await
-    }
-
-    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError> {
-        self.add_revoked(revoked).await
-    }
-
-    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError> {
-        self.list_revoked().await
-    }
-
-    async fn revoked_version(&self) -> Result<String, StoreError> {
-        self.version_of_revoked().await
     }
 }

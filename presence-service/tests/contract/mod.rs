@@ -5,7 +5,7 @@ pub mod choices;
 pub mod leases;
 pub mod limits;
 pub mod reports;
-pub mod revocations;
+pub mod sessions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,9 +24,6 @@ use proto::id::{DeviceId, GatewayId, UserId};
 /// Two replicas over one state.
 pub type Replicas = [Arc<dyn PresenceStore>; 2];
 
-/// Revocations that are remembered.
-pub const REVOCATIONS: u64 = 20;
-
 /// Connections that a user may have.
 pub const MOST: u64 = 16;
 
@@ -36,7 +33,6 @@ pub fn leases() -> LeaseConfig {
         lease_ms: 400,
         account_ms: 100,
         connections_per_user: MOST as usize,
-        revocations: REVOCATIONS as usize,
         ..LeaseConfig::default()
     }
 }
@@ -178,10 +174,8 @@ macro_rules! contract {
                 what_a_dead_gateway_had_counts_no_longer_than_its_lease
                 what_is_reported_anew_is_not_refused
             }
-            revocations {
+            sessions {
                 a_user_s_sessions_say_where_with_what_and_since_when
-                what_is_revoked_is_listed_until_its_time_is_over
-                beyond_the_bound_what_ends_soonest_is_forgotten
             }
             choices {
                 a_choice_lasts_and_is_told_once

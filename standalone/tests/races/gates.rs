@@ -8,8 +8,7 @@ use presence_service::domain::registration::{Change, GatewayEpoch};
 use presence_service::domain::status::Chosen;
 use presence_service::store::memory::MemoryStore;
 use presence_service::store::{
-    Choice, Located, PresenceStore, Report, Reported, Revoked, Session, StoreError, Swept,
-    UserState,
+    Choice, Located, PresenceStore, Report, Reported, Session, StoreError, Swept, UserState,
 };
 use proto::id::UserId;
 use tokio::sync::watch;
@@ -139,19 +138,6 @@ impl PresenceStore for GatedPresence {
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
         self.inner.sessions(user_id).await
     }
-
-    async fn revoke(&self, revoked: &[Revoked]) -> Result<(), StoreError> {
-        self.inner.revoke(revoked).await
-    }
-
-    async fn revoked(&self) -> Result<(Vec<Revoked>, String), StoreError> {
-        self.inner.revoked().await
-    }
-
-    async fn revoked_version(&self) -> Result<String, StoreError> {
-        self.inner.revoked_version().await
-    }
-
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {
         self.inner.sweep(most).await
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bus::Bus;
 use bus::in_process::{InProcessBus, InProcessConfig};
-use chat_service::config::{LaneConfig, QueryConfig};
+use chat_service::config::{LaneConfig, QueryConfig, RevocationConfig};
 use chat_service::store::sqlite::SqliteStore;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use gateway::config::LimitsConfig;
@@ -109,6 +109,7 @@ impl House {
         let service = chat_service::build(
             lanes,
             QueryConfig::default(),
+            RevocationConfig::default(),
             chat_service::Adapters {
                 bus: Arc::<InProcessBus>::clone(&self.ground.bus),
                 store: Arc::new(self.ground.store.clone()),

@@ -5,8 +5,9 @@ use proto::id::{DEFAULT_TENANT, UserId};
 
 use super::PostgresStore;
 use crate::domain::entry::UserRow;
+use crate::domain::fold::prefix_range;
+use crate::store::StoreError;
 use crate::store::acquainted::{AcquaintanceStore, SEARCH, user_id, users};
-use crate::store::{StoreError, reading};
 
 const ACQUAINTED: &str = "
 SELECT u.value FROM unnest($3::text[]) AS u (value) WHERE EXISTS (
@@ -34,9 +35,11 @@ impl AcquaintanceStore for PostgresStore {
         prefix: &str,
         limit: u32,
     ) -> Result<Vec<UserRow>, StoreError> {
+        let (from, to) = prefix_range(prefix);
         let rows: Vec<(String, String, String)> = sqlx::query_as(SEARCH)
             .bind(DEFAULT_TENANT)
-            .bind(reading::like_prefix(prefix))
+            .bind(from)
+            .bind(to)
             .bind(i64::from(limit))
             .bind(user.as_str())
             .fetch_all(&self.readers)

@@ -34,12 +34,6 @@ impl Keys {
         format!("{}gateways", self.base)
     }
 
-    /// What is revoked, by the time at which it ends, and the version of that.
-    pub fn revoked(&self) -> [String; 2] {
-        let list = format!("{}{{revoked}}", self.base);
-        [list.clone(), format!("{list}:version")]
-    }
-
     /// The account of a gateway, what it names, and what earlier ones named.
     pub fn gateway(&self, gateway_id: &GatewayId) -> [String; 3] {
         let account = format!("{}gateway:{{{gateway_id}}}", self.base);

@@ -1,14 +1,13 @@
-//! What is listed and not looked up: gateways, the sessions of a user, what is revoked.
+//! What is listed and not looked up: gateways, and the sessions of a user.
 
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use proto::id::{GatewayId, UserId};
 
 use super::{RedisStore, packed};
 use crate::domain::client::Client;
 use crate::domain::registration::GatewayEpoch;
-use crate::store::{Revoked, Session, StoreError};
+use crate::store::{Session, StoreError};
 
 impl RedisStore {
     pub(super) async fn list_gateways(&self) -> Result<Vec<GatewayEpoch>, StoreError> {
@@ -59,49 +58,4 @@ impl RedisStore {
             })
             .collect())
     }
-
-    /// All in one transaction, so that no version names a list without it.
-    pub(super) async fn add_revoked(&self, revoked: &[Revoked]) -> Result<(), StoreError> {
-        let [list, version] = self.keys.revoked();
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        pipeline.cmd("ZREMRANGEBYSCORE").arg(&list).arg("-inf").arg(now_ms()).ignore();
-        for Revoked { until_ms, what } in revoked {
-            pipeline.cmd("ZADD").arg(&list).arg("GT").arg(*until_ms).arg(what).ignore();
-        }
-        let most = i64::try_from(self.leases.revocations.max(1)).unwrap_or(i64::MAX);
-        pipeline.cmd("ZREMRANGEBYRANK").arg(&list).arg(0).arg(-most - 1).ignore();
-        // Random: after Redis forgot everything no number comes twice.
-        let fresh = uuid::Uuid::new_v4().simple().to_string();
-        pipeline.cmd("SET").arg(version).arg(fresh).ignore();
-        self.write(&pipeline).await
-    }
-
-    pub(super) async fn list_revoked(&self) -> Result<(Vec<Revoked>, String), StoreError> {
-        let [list, version] = self.keys.revoked();
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        pipeline.cmd("GET").arg(version);
-        pipeline.cmd("ZRANGEBYSCORE").arg(list).arg(format!("({}", now_ms())).arg("+inf");
-        pipeline.arg("WITHSCORES");
-        let (version, pairs): (Option<String>, Vec<(Vec<u8>, f64)>) = self.read(&pipeline).await?;
-        let revoked = pairs
-            .into_iter()
-            .map(|(what, until)| Revoked { until_ms: until as u64, what })
-            .collect();
-        Ok((revoked, version.unwrap_or_default()))
-    }
-
-    pub(super) async fn version_of_revoked(&self) -> Result<String, StoreError> {
-        let [_, version] = self.keys.revoked();
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("GET").arg(version);
-        let (version,): (Option<String>,) = self.read(&pipeline).await?;
-        Ok(version.unwrap_or_default())
-    }
-}
-
-/// Times of ending are Unix times of others: this machine's clock is as good as theirs.
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

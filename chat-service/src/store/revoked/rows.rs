@@ -1,0 +1,342 @@
+//! The statements of [`super::RevokedStore`], for a store with a writing and a reading pool.
+
+use sqlx::{ColumnIndex, Decode, Row, Type};
+
+use crate::domain::revocation::{Cut, What};
+use crate::store::reading::corrupt;
+
+/// What a row says, by its column `what`.
+pub(in crate::store) fn read_what<R>(row: &R) -> Result<What, sqlx::Error>
+where
+    R: Row,
+    for<'r> &'r str: Decode<'r, R::Database> + Type<R::Database>,
+    &'static str: ColumnIndex<R>,
+{
+    What::from_stored(row.try_get::<&str, _>("what")?).ok_or_else(|| corrupt("revocation"))
+}
+
+/// How far and how long.
+pub(in crate::store) fn read_cut<R>(row: &R) -> Result<Cut, sqlx::Error>
+where
+    R: Row,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    &'static str: ColumnIndex<R>,
+{
+    Ok(Cut {
+        issued_until_secs: row.try_get::<i64, _>("issued_until_secs")? as u64,
+        until_ms: row.try_get::<i64, _>("until_ms")? as u64,
+    })
+}
+
+/// Implements [`super::RevokedStore`].
+macro_rules! revoked_store {
+    ($store:ty, $database:ty, $writers:ident, $readers:ident) => {
+        #[async_trait::async_trait]
+        impl crate::store::revoked::RevokedStore for $store {
+            async fn end(
+                &self,
+                user_id: &UserId,
+                ending: &revoked::Ending,
+                cut: revocation::Cut,
+                bounds: revoked::Bounds,
+                now_ms: u64,
+            ) -> Result<Vec<revocation::Revocation>, revoked::RevokeError> {
+                let mut line = self.$writers.line().await?;
+                let mut transaction = sqlx::Connection::begin(&mut *line).await?;
+                let ended = end_in(&mut transaction, user_id, ending, cut, bounds, now_ms).await;
+                match &ended {
+                    Ok(_) => transaction.commit().await?,
+                    // Its connection is closed with it.
+                    Err(revoked::RevokeError::Store(_)) => return ended,
+                    Err(_) => transaction.rollback().await?,
+                }
+                line.done();
+                ended
+            }
+
+            async fn revoked_after(
+                &self,
+                version: u64,
+                limit: u32,
+                now_ms: u64,
+            ) -> Result<(Vec<revocation::Revocation>, u64), StoreError> {
+                // Before the page: what is written in between is in the next one.
+                let last: i64 = sqlx::query_scalar(revoked::VERSION)
+                    .bind(DEFAULT_TENANT)
+                    .fetch_one(&self.$readers)
+                    .await?;
+                let rows = sqlx::query(revoked::AFTER)
+                    .bind(DEFAULT_TENANT)
+                    .bind(version as i64)
+                    .bind(now_ms as i64)
+                    .bind(i64::from(limit))
+                    .fetch_all(&self.$readers)
+                    .await?;
+                let mut list = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    list.push(revocation::Revocation {
+                        user_id: parse_user(row.try_get("user_id")?)?,
+                        what: revoked::read_what(row)?,
+                        cut: revoked::read_cut(row)?,
+                    });
+                }
+                let is_full = rows.len() == limit as usize;
+                let reached = match rows.last() {
+                    Some(row) if is_full => row.try_get::<i64, _>("version")?,
+                    _ => last,
+                };
+                Ok((list, reached as u64))
+            }
+
+            async fn note_tokens(
+                &self,
+                tokens: &[revocation::DeviceToken],
+                per_user: usize,
+                now_ms: u64,
+            ) -> Result<Vec<revocation::DeviceToken>, StoreError> {
+                let mut tokens: Vec<_> = tokens.iter().collect();
+                // In one order, so that two batches never wait for each other.
+                tokens.sort_unstable_by(|one, other| {
+                    let key = |it: &revocation::DeviceToken| it.token_id;
+                    (&one.user_id, &one.device_id, key(one)).cmp(&(
+                        &other.user_id,
+                        &other.device_id,
+                        key(other),
+                    ))
+                });
+                tokens.dedup();
+                let mut line = self.$writers.line().await?;
+                let mut transaction = sqlx::Connection::begin(&mut *line).await?;
+                // Whoever ends a device comes before this or sees it.
+                sqlx::query(dialect::LOCK_SHARED)
+                    .bind(DEFAULT_TENANT)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+                let mut insert = sqlx::QueryBuilder::<$database>::new(
+                    "INSERT INTO device_tokens (tenant, user_id, device_id, token_id, issued_secs, \
+                     until_ms, noted_at_ms) ",
+                );
+                insert.push_values(&tokens, |mut row, token| {
+                    row.push_bind(DEFAULT_TENANT)
+                        .push_bind(token.user_id.as_str())
+                        .push_bind(token.device_id.as_str())
+                        .push_bind(token.token_id.to_hex())
+                        .push_bind(token.issued_secs as i64)
+                        .push_bind(token.until_ms as i64)
+                        .push_bind(now_ms as i64);
+                });
+                insert.push(" ON CONFLICT (tenant, user_id, device_id, token_id) DO NOTHING");
+                insert.build().execute(&mut *transaction).await?;
+                let users = dialect::texts(tokens.iter().map(|token| token.user_id.as_str()));
+                let full: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+                    "SELECT user_id FROM device_tokens WHERE tenant = $1 AND user_id {} \
+                     AND device_id <> '' GROUP BY user_id HAVING count(*) > $3",
+                    dialect::IN_SECOND_LIST
+                )))
+                .bind(DEFAULT_TENANT)
+                .bind(users.clone())
+                .bind(per_user as i64)
+                .fetch_all(&mut *transaction)
+                .await?;
+                for user_id in full {
+                    forget_oldest(&mut transaction, &user_id, per_user, now_ms).await?;
+                }
+                let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+                    "SELECT user_id, what, issued_until_secs, until_ms FROM revocations \
+                     WHERE tenant = $1 AND user_id {} AND what LIKE 'd:%'",
+                    dialect::IN_SECOND_LIST
+                )))
+                .bind(DEFAULT_TENANT)
+                .bind(users)
+                .fetch_all(&mut *transaction)
+                .await?;
+                let mut late = Vec::new();
+                for row in &rows {
+                    let (user_id, what) =
+                        (parse_user(row.try_get("user_id")?)?, revoked::read_what(row)?);
+                    let cut = revoked::read_cut(row)?;
+                    late.extend(tokens.iter().copied().filter(|token| {
+                        token.user_id == user_id
+                            && what == revocation::What::Device(token.device_id.clone())
+                            && token.issued_secs <= cut.issued_until_secs
+                            && cut.until_ms > now_ms
+                    }));
+                }
+                let late = late.into_iter().cloned().collect();
+                transaction.commit().await?;
+                line.done();
+                Ok(late)
+            }
+
+            async fn forget_ended(&self, now_ms: u64) -> Result<(), StoreError> {
+                for table in ["revocations", "device_tokens"] {
+                    sqlx::query(sqlx::AssertSqlSafe(format!(
+                        "DELETE FROM {table} WHERE tenant = $1 AND until_ms <= $2"
+                    )))
+                    .bind(DEFAULT_TENANT)
+                    .bind(now_ms as i64)
+                    .execute(&self.$writers)
+                    .await?;
+                }
+                Ok(())
+            }
+        }
+
+        async fn end_in(
+            transaction: &mut sqlx::Transaction<'_, $database>,
+            user_id: &UserId,
+            ending: &revoked::Ending,
+            cut: revocation::Cut,
+            bounds: revoked::Bounds,
+            now_ms: u64,
+        ) -> Result<Vec<revocation::Revocation>, revoked::RevokeError> {
+            let version: i64 = sqlx::query_scalar(revoked::LOCK)
+                .bind(DEFAULT_TENANT)
+                .fetch_one(&mut **transaction)
+                .await?;
+            let rows = sqlx::query(revoked::OF_USER)
+                .bind(DEFAULT_TENANT)
+                .bind(user_id.as_str())
+                .bind(now_ms as i64)
+                .fetch_all(&mut **transaction)
+                .await?;
+            let mut before = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let what = revoked::read_what(row)?;
+                before.push((what, revoked::read_cut(row)?));
+            }
+            let device = match ending {
+                revoked::Ending::What(_) => "",
+                revoked::Ending::Device { device_id, .. }
+                | revoked::Ending::SessionOf(device_id) => device_id.as_str(),
+            };
+            let mut used = Vec::new();
+            if !device.is_empty() {
+                let rows = sqlx::query(revoked::TOKENS_OF)
+                    .bind(DEFAULT_TENANT)
+                    .bind(user_id.as_str())
+                    .bind(device)
+                    .bind(now_ms as i64)
+                    .fetch_all(&mut **transaction)
+                    .await?;
+                for row in &rows {
+                    used.push(used_token(row)?);
+                }
+            }
+            let new = ending.rows(cut, used, &before)?;
+            let changes = revocation::add(&before, new, bounds.per_user);
+            if !changes.set.is_empty() {
+                let count: i64 =
+                    sqlx::query_scalar("SELECT count(*) FROM revocations WHERE tenant = $1")
+                        .bind(DEFAULT_TENANT)
+                        .fetch_one(&mut **transaction)
+                        .await?;
+                let fresh = changes.set.iter().filter(|(what, _)| {
+                    !before.iter().any(|(known, _)| known == what)
+                });
+                let after = (count as u64 + fresh.count() as u64)
+                    .saturating_sub(changes.gone.len() as u64);
+                if after > bounds.most {
+                    return Err(revoked::RevokeError::Full);
+                }
+            }
+            let list = change(transaction, user_id, changes, version).await?;
+            Ok(list)
+        }
+
+        /// Writes what changes, each row with a version of its own.
+        async fn change(
+            transaction: &mut sqlx::Transaction<'_, $database>,
+            user_id: &UserId,
+            changes: revocation::Changes,
+            version: i64,
+        ) -> Result<Vec<revocation::Revocation>, sqlx::Error> {
+    for what in &changes.gone {
+            sqlx::query(
+                "DELETE FROM revocations WHERE tenant = $1 AND user_id = $2 AND what = $3",
+            )
+            .bind(DEFAULT_TENANT)
+            .bind(user_id.as_str())
+            .bind(what.to_stored())
+            .execute(&mut **transaction)
+            .await?;
+        }
+        let mut list = Vec::with_capacity(changes.set.len());
+        for (place, (what, cut)) in (1..).zip(changes.set) {
+            sqlx::query(revoked::SET)
+                .bind(DEFAULT_TENANT)
+                .bind(user_id.as_str())
+                .bind(what.to_stored())
+                .bind(cut.issued_until_secs as i64)
+                .bind(cut.until_ms as i64)
+                .bind(version + place)
+                .execute(&mut **transaction)
+                .await?;
+            list.push(revocation::Revocation { user_id: user_id.clone(), what, cut });
+        }
+        sqlx::query(revoked::SET_VERSION)
+            .bind(DEFAULT_TENANT)
+            .bind(version + list.len() as i64)
+            .execute(&mut **transaction)
+            .await?;
+            Ok(list)
+        }
+
+        fn used_token(
+            row: &<$database as sqlx::Database>::Row,
+        ) -> Result<revoked::Used, sqlx::Error> {
+            let cut = revocation::Cut {
+                issued_until_secs: row.try_get::<i64, _>("issued_secs")? as u64,
+                until_ms: row.try_get::<i64, _>("until_ms")? as u64,
+            };
+            let is_forgotten = row.try_get::<&str, _>("device_id")?.is_empty();
+            let token_id = row.try_get::<&str, _>("token_id")?;
+            if is_forgotten {
+                return Ok(revoked::Used::Forgotten(cut));
+            }
+            let what = revocation::What::from_stored(&format!("t:{token_id}"));
+            Ok(revoked::Used::Token(what.ok_or_else(|| reading::corrupt("token id"))?, cut))
+        }
+
+        /// Leaves three quarters of the bound, so that it is not done again for the next one.
+        async fn forget_oldest(
+            transaction: &mut sqlx::Transaction<'_, $database>,
+            user_id: &str,
+            per_user: usize,
+            now_ms: u64,
+        ) -> Result<(), StoreError> {
+            let rows = sqlx::query(revoked::OLDEST_TOKENS)
+                .bind(DEFAULT_TENANT)
+                .bind(user_id)
+                .fetch_all(&mut **transaction)
+                .await?;
+            let kept = per_user - per_user / 4;
+            for row in &rows[..rows.len().saturating_sub(kept)] {
+                let until_ms: i64 = row.try_get("until_ms")?;
+                if until_ms > now_ms as i64 {
+                    sqlx::query(revoked::FORGOTTEN)
+                        .bind(DEFAULT_TENANT)
+                        .bind(user_id)
+                        .bind(row.try_get::<i64, _>("issued_secs")?)
+                        .bind(until_ms)
+                        .bind(now_ms as i64)
+                        .execute(&mut **transaction)
+                        .await?;
+                }
+                sqlx::query(
+                    "DELETE FROM device_tokens WHERE tenant = $1 AND user_id = $2 AND device_id = $3 \
+                     AND token_id = $4",
+                )
+                .bind(DEFAULT_TENANT)
+                .bind(user_id)
+                .bind(row.try_get::<&str, _>("device_id")?)
+                .bind(row.try_get::<&str, _>("token_id")?)
+                .execute(&mut **transaction)
+                .await?;
+            }
+            Ok(())
+        }
+    };
+}
+
+pub(in crate::store) use revoked_store;

@@ -1,0 +1,127 @@
+//! What the tasks of a gateway are made of: each gets what it needs of what all share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::readiness::{Cause, Latch};
+use platform::shutdown::{Shutdown, Tasks};
+use proto::bus::GatewayRef;
+use proto::id::GatewayId;
+use tokio::sync::watch;
+
+use crate::Adapters;
+use crate::broadcast::Broadcasts;
+use crate::downlink::Downlink;
+use crate::heads::HeadsTeller;
+use crate::inquiry::InquiryLink;
+use crate::outbox::OutboxLimits;
+use crate::presence_link::{self, Reporter};
+use crate::revocations::link::Link;
+use crate::revocations::notes::{NoteEvents, NoteTeller};
+use crate::shared::Shared;
+use crate::uplink::UplinkParts;
+
+pub(super) fn uplink_parts(
+    shared: &Shared,
+    adapters: &Adapters,
+    gateway: &watch::Receiver<Option<GatewayRef>>,
+) -> UplinkParts {
+    UplinkParts {
+        bus: Arc::clone(&adapters.bus),
+        registry: Arc::clone(&shared.registry),
+        gateway: gateway.clone(),
+        limits: shared.limits.clone(),
+        metrics: shared.metrics.clone(),
+    }
+}
+
+pub(super) fn downlink(
+    shared: &Shared,
+    adapters: &Adapters,
+    gateway_id: GatewayId,
+    inquiries: InquiryLink,
+    ended: &Shutdown,
+) -> Downlink {
+    Downlink {
+        bus: Arc::clone(&adapters.bus),
+        gateway_id,
+        registry: Arc::clone(&shared.registry),
+        revocations: Arc::clone(&shared.revocations),
+        inquiries,
+        gateway: Arc::clone(&shared.gateway),
+        limits: shared.limits.clone(),
+        pulse: Arc::clone(&shared.pulse),
+        metrics: shared.metrics.clone(),
+        shutdown: ended.clone(),
+    }
+}
+
+pub(super) fn broadcasts(
+    shared: &Shared,
+    adapters: &Adapters,
+    gateway_id: GatewayId,
+    ended: &Shutdown,
+) -> Broadcasts {
+    Broadcasts {
+        bus: Arc::clone(&adapters.bus),
+        gateway_id,
+        registry: Arc::clone(&shared.registry),
+        limits: shared.limits.clone(),
+        metrics: shared.metrics.clone(),
+        shutdown: ended.clone(),
+    }
+}
+
+pub(super) fn teller(shared: &Shared, ended: &Shutdown) -> HeadsTeller {
+    HeadsTeller {
+        chat: shared.chat.clone(),
+        link: shared.heads.clone(),
+        epoch: Arc::clone(&shared.epoch),
+        registry: Arc::clone(&shared.registry),
+        limits: OutboxLimits::from(&shared.limits),
+        apart: Duration::from_millis(shared.limits.heads_apart_ms),
+        metrics: shared.metrics.clone(),
+        shutdown: ended.clone(),
+    }
+}
+
+pub(super) fn reporter(
+    shared: &Shared,
+    gateway: watch::Receiver<Option<GatewayRef>>,
+    ended: &Shutdown,
+) -> Reporter {
+    Reporter {
+        client: shared.presence.clone(),
+        gateway,
+        limits: shared.limits.clone(),
+        metrics: shared.metrics.clone(),
+        heads: shared.heads.clone(),
+        shutdown: ended.clone(),
+        pulse: Arc::clone(&shared.pulse),
+        live: presence_link::Live::default(),
+        presence: shared.readiness.dependency(Cause::PresenceService),
+        reported: None,
+    }
+}
+
+/// What the tasks about ended sessions begin with.
+pub(super) struct EndedSessions {
+    pub(super) noted: NoteEvents,
+    /// Held until the list was read.
+    pub(super) heard: Latch,
+}
+
+impl EndedSessions {
+    pub(super) fn start(self, shared: &Shared, links: &Tasks, ended: &Shutdown) {
+        let link = Link {
+            client: shared.sessions.clone(),
+            revocations: Arc::clone(&shared.revocations),
+            heard: Some(self.heard),
+            every: Duration::from_millis(shared.limits.presence_heartbeat_ms.max(100)),
+            shutdown: ended.clone(),
+        };
+        links.spawn("ended sessions", link.run());
+        let teller = NoteTeller { client: shared.sessions.clone(), shutdown: ended.clone() };
+        links.spawn("notes", teller.run(self.noted));
+    }
+}
