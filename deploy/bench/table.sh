@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # `wires`, `members` and `payload` are set by compared.sh.
 # Sourced by the comparison: figures of all repetitions, and their medians as rows of Markdown.
 
 figures=${work:?servers.sh comes first}/figures

@@ -7,10 +7,13 @@
 //! connecting, sending and draining, and hands what they recorded to [`check`].
 //! [`fault_proxy`] stands between any two processes and spoils their connections.
 //!
+//! [`attack`] misbehaves, beside a run that judges whether anybody else notices.
+//!
 //! [`fanout`], [`arrivals`] and [`idle`] only measure, and measure others alike: a [`crowd`] of lean
 //! connections to Tidings, to NATS, or to a [`floor`].
 
 pub mod arrivals;
+pub mod attack;
 mod author;
 pub mod check;
 pub mod check_command;

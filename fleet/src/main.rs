@@ -28,6 +28,13 @@ fn main() -> ExitCode {
                 Err(error) => no_run(&error),
             }
         }
+        Command::Attack(options) => match fleet::attack::run(&options) {
+            Ok(outcome) => {
+                let _ = writeln!(std::io::stdout(), "{outcome}");
+                ExitCode::from(u8::from(!outcome.is_withstood()))
+            }
+            Err(error) => no_run(&error),
+        },
         Command::Run(options) => run(*options),
         Command::Check(options) => check(&options),
         Command::Proxy(options) => match fleet::fault_proxy::command::run(&options) {

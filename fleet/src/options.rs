@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, FromArgMatches as _, Parser, ValueEnum};
 
 use crate::arrivals::{self, ArrivalsOptions};
+use crate::attack::{self, AttackOptions};
 use crate::check_command::{self, CheckOptions};
 use crate::fanout::{self, FanoutOptions};
 use crate::fault_proxy::command::{self, ProxyOptions};
@@ -55,6 +56,9 @@ pub enum Command {
     /// Serve the least that could deliver a message, to measure against.
     #[command(after_long_help = floor::HELP)]
     Floor(FloorOptions),
+    /// Misbehave as many users at once, within limits and up against them.
+    #[command(after_long_help = attack::HELP)]
+    Attack(AttackOptions),
 }
 
 const LONG_ABOUT: &str = "\

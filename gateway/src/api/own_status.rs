@@ -20,7 +20,7 @@ pub(super) struct OwnStatus {
 }
 
 /// What one chose to be shown as; `invisible` included. Choosing is the frame `status`.
-#[utoipa::path(get, path = "/api/v1/me/status",
+#[utoipa::path(get, path = "/api/v1/me/status", operation_id = "own_status",
     responses((status = 200, body = OwnStatus), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn own(
     State(shared): State<Shared>,
