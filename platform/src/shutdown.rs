@@ -131,7 +131,7 @@ impl Signals {
                 _ = hup.recv() => match self.hangup.wish() {
                     Wish::Stop => return "SIGHUP",
                     Wish::Reload => {
-                        tracing::info!("SIGHUP: keys and certificates are read again");
+                        tracing::info!("SIGHUP: key files are read again");
                         self.reload.ask();
                     }
                 }
