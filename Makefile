@@ -26,7 +26,7 @@ run: ## the all-in-one binary on embedded backends; chat page on http://localhos
 	else echo "npm is not installed: the server starts without its chat page"; fi
 	$(CARGO) run --profile quick --bin tidings -- serve
 
-test: test-rust test-web ## the whole suite, RabbitMQ, Redis and Postgres included
+test: test-rust test-web test-schema ## the whole suite, RabbitMQ, Redis and Postgres included
 
 test-rust: backends nginx web
 	$(CARGO) test --workspace
@@ -34,7 +34,7 @@ test-rust: backends nginx web
 	$(MAKE) --no-print-directory chaos-quick SEED=$(or $(SEED),4)
 	$(MAKE) --no-print-directory chaos-all-in-one SEED=$(or $(SEED),4)
 
-test-schema: $(LINT_VENV)/bin/schemathesis ## half a minute of made-up REST requests, by docs/openapi.json; SEED=n, SECONDS_MOST=n
+test-schema: web $(LINT_VENV)/bin/schemathesis ## half a minute of made-up REST requests, by docs/openapi.json; SEED=n, SECONDS_MOST=n
 	$(BUILD)
 	bash deploy/schema.sh $(TARGET) $(LINT_VENV)/bin
 

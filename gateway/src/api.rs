@@ -19,6 +19,7 @@ mod sessions;
 mod shapes;
 mod slow_body;
 mod users;
+mod words;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -200,5 +201,20 @@ mod tests {
             std::fs::write(fresh, &served).unwrap();
             panic!("docs/openapi.json is out of date: copy target/openapi.json over it");
         }
+    }
+
+    #[test]
+    fn no_request_body_may_have_unknown_fields() {
+        let description = serde_json::to_value(openapi()).unwrap();
+        let operations = description["paths"].as_object().unwrap().values();
+        let operations = operations.flat_map(|path| path.as_object().unwrap().values());
+        let mut bodies = 0;
+        for body in operations.filter_map(|operation| operation.get("requestBody")) {
+            let schema = body["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
+            let schema = &description.pointer(schema.trim_start_matches('#')).unwrap();
+            assert_eq!(schema["additionalProperties"], false, "{schema}");
+            bodies += 1;
+        }
+        assert!(bodies > 5, "{bodies} operations have a body");
     }
 }

@@ -15,6 +15,7 @@ use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
 use super::members;
 use super::shapes::{Conversation, Conversations, Stored};
+use super::words;
 use crate::shared::{Identity, Shared};
 
 /// Which page of a list.
@@ -56,13 +57,14 @@ pub(super) async fn list(
 #[serde(deny_unknown_fields)]
 pub(super) struct NewConversation {
     /// `direct` or `group`.
+    #[schema(value_type = words::NewKind)]
     kind: String,
     /// Of a group.
     #[serde(default)]
     title: String,
     /// The others; the caller is a member anyway.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<words::UserName>)]
     members: Vec<UserId>,
     /// Repeat it when asking again: the conversation is made once.
     client_id: Option<uuid::Uuid>,
@@ -70,7 +72,7 @@ pub(super) struct NewConversation {
 
 /// Makes a conversation.
 #[utoipa::path(post, path = "/api/v1/conversations", request_body = NewConversation,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    params(("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "The `client_id`.")),
     responses((status = 200, body = Conversation, description = "The direct conversation that was there."),
         (status = 201, body = Conversation), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn create(
@@ -117,7 +119,7 @@ pub(super) async fn create(
 }
 
 /// One conversation.
-#[utoipa::path(get, path = "/api/v1/conversations/{id}", operation_id = "show_conversation", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/conversations/{id}", operation_id = "show_conversation", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Conversation), (status = 403, body = ErrorBody)))]
 pub(super) async fn show(
     State(shared): State<Shared>,
@@ -139,7 +141,7 @@ pub(super) struct ChangedConversation {
 
 /// Changes the title; for admins and the owner.
 #[utoipa::path(patch, path = "/api/v1/conversations/{id}",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "The `client_id`.")),
     request_body = ChangedConversation, responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
 pub(super) async fn rename(
     State(shared): State<Shared>,

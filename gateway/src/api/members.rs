@@ -14,6 +14,7 @@ use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
 use super::shapes::{Member, Members, Stored};
+use super::words;
 use crate::shared::{Identity, Shared};
 
 /// Which page of the members.
@@ -28,7 +29,7 @@ pub(super) struct MemberPage {
 }
 
 /// The members, by user id.
-#[utoipa::path(get, path = "/api/v1/conversations/{id}/members", operation_id = "list_members", params(("id" = String, Path), MemberPage),
+#[utoipa::path(get, path = "/api/v1/conversations/{id}/members", operation_id = "list_members", params(("id" = uuid::Uuid, Path), MemberPage),
     responses((status = 200, body = Members), (status = 403, body = ErrorBody)))]
 pub(super) async fn list(
     State(shared): State<Shared>,
@@ -60,9 +61,10 @@ pub(super) async fn list(
 #[serde(deny_unknown_fields)]
 pub(super) struct NewMembers {
     /// At most 1,000 at once.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<words::UserName>)]
     members: Vec<UserId>,
     /// `member` (the default) or `admin`.
+    #[schema(value_type = Option<words::GivenRole>)]
     role: Option<String>,
     /// Repeat it when asking again.
     client_id: Option<uuid::Uuid>,
@@ -70,7 +72,7 @@ pub(super) struct NewMembers {
 
 /// Adds members; for admins and the owner.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/members",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "The `client_id`.")),
     request_body = NewMembers, responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
 pub(super) async fn add(
     State(shared): State<Shared>,
@@ -119,8 +121,8 @@ pub(super) async fn may_add(
 
 /// Removes a member; removing oneself is leaving.
 #[utoipa::path(delete, path = "/api/v1/conversations/{id}/members/{user}",
-    params(("id" = String, Path), ("user" = String, Path), Repeatable,
-        ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    params(("id" = uuid::Uuid, Path), ("user" = words::UserName, Path), Repeatable,
+        ("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "The `client_id`.")),
     responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
 pub(super) async fn remove(
     State(shared): State<Shared>,
@@ -144,6 +146,7 @@ pub(super) async fn remove(
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRole {
     /// `member`, `admin` or `owner`.
+    #[schema(value_type = words::AnyRole)]
     role: String,
     /// Repeat it when asking again.
     client_id: Option<uuid::Uuid>,
@@ -151,8 +154,8 @@ pub(super) struct NewRole {
 
 /// Gives a role; for the owner.
 #[utoipa::path(patch, path = "/api/v1/conversations/{id}/members/{user}",
-    params(("id" = String, Path), ("user" = String, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    params(("id" = uuid::Uuid, Path), ("user" = words::UserName, Path),
+        ("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "The `client_id`.")),
     request_body = NewRole,
     responses((status = 200, body = Stored), (status = 403, body = ErrorBody)))]
 pub(super) async fn set_role(

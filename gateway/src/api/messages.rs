@@ -15,6 +15,7 @@ use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
 use super::shapes::{Entries, Stored, raw};
+use super::words;
 use crate::connection::handshake;
 use crate::shared::{Identity, Shared};
 
@@ -31,7 +32,7 @@ pub(super) struct LogPage {
 }
 
 /// A page of the log, by ascending seq.
-#[utoipa::path(get, path = "/api/v1/conversations/{id}/messages", params(("id" = String, Path), LogPage),
+#[utoipa::path(get, path = "/api/v1/conversations/{id}/messages", params(("id" = uuid::Uuid, Path), LogPage),
     responses((status = 200, body = Entries), (status = 403, body = ErrorBody)))]
 pub(super) async fn page(
     State(shared): State<Shared>,
@@ -68,6 +69,7 @@ pub(super) async fn page(
 pub(super) struct NewMessage {
     /// `text` (the default) or, for tokens with the role admin, `system`.
     #[serde(default = "text_kind")]
+    #[schema(value_type = words::SentKind)]
     kind: String,
     /// For `text`: `{"text": "…"}`; at most 64 KiB, and 16 KiB beside the text.
     #[schema(value_type = Object)]
@@ -76,7 +78,7 @@ pub(super) struct NewMessage {
     reply_to: Option<u64>,
     /// Users named in it, all of them members; at most 64.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<words::UserName>)]
     mentions: Vec<UserId>,
     /// Asks for attention.
     #[serde(default, alias = "important")]
@@ -96,7 +98,7 @@ fn text_kind() -> String {
 
 /// Sends a message.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/messages",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "The `client_id`.")),
     request_body = NewMessage,
     responses((status = 201, body = Stored), (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn send(
@@ -112,12 +114,14 @@ pub(super) async fn send(
 
 /// A message to a user, as in the frame `send`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewDirectMessage {
     /// The other user: their direct conversation is made when it is missing.
-    #[schema(value_type = String)]
+    #[schema(value_type = words::UserName)]
     to: UserId,
     /// `text` (the default) or, for tokens with the role admin, `system`.
     #[serde(default = "text_kind")]
+    #[schema(value_type = words::SentKind)]
     kind: String,
     /// For `text`: `{"text": "…"}`; at most 64 KiB, and 16 KiB beside the text.
     #[schema(value_type = Object)]
@@ -126,7 +130,7 @@ pub(super) struct NewDirectMessage {
     reply_to: Option<u64>,
     /// Users named in it, all of them members; at most 64.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<words::UserName>)]
     mentions: Vec<UserId>,
     /// Asks for attention.
     #[serde(default, alias = "important")]
@@ -142,7 +146,7 @@ pub(super) struct NewDirectMessage {
 
 /// Sends a message to a user.
 #[utoipa::path(post, path = "/api/v1/messages",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The `client_id`.")),
+    params(("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "The `client_id`.")),
     request_body = NewDirectMessage,
     responses((status = 201, body = Stored), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(super) async fn send_to(

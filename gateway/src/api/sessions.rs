@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ErrorBody, Path, Query};
+use super::words;
 use crate::credential::any_issuer;
 use crate::rates::Account;
 use crate::shared::{Identity, Shared, unix_ms};
@@ -59,7 +60,7 @@ pub(super) struct OwnWhich {
 #[into_params(parameter_in = Query)]
 pub(super) struct Whose {
     /// The user.
-    #[param(value_type = String)]
+    #[param(value_type = words::UserName)]
     user_id: UserId,
 }
 
@@ -68,7 +69,7 @@ pub(super) struct Whose {
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Whose: all, unless one of the other two is given.
-    #[param(value_type = String)]
+    #[param(value_type = words::UserName)]
     user_id: UserId,
     /// Only of this device of the user.
     #[param(value_type = Option<String>)]

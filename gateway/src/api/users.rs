@@ -17,6 +17,7 @@ use super::MayHaveDevToken;
 use super::error::{ApiError, ErrorBody, Query};
 use super::json_body::Body;
 use super::shapes::{User, Users};
+use super::words;
 use crate::allow::Whom;
 use crate::shared::{Identity, Shared};
 
@@ -159,7 +160,7 @@ pub(super) async fn presence(
 #[serde(deny_unknown_fields)]
 pub(super) struct WhosePresenceOfMany {
     /// At most 1,000.
-    #[schema(value_type = Vec<String>, max_items = 1_000)]
+    #[schema(value_type = Vec<words::UserName>, max_items = 1_000)]
     ids: Vec<UserId>,
 }
 
@@ -198,7 +199,7 @@ async fn statuses(
 #[serde(deny_unknown_fields)]
 pub(super) struct DevUser {
     /// The user id.
-    #[schema(value_type = String)]
+    #[schema(value_type = words::UserName)]
     user: UserId,
     /// Display name.
     name: Option<String>,
