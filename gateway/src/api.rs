@@ -147,7 +147,7 @@ impl FromRequestParts<Shared> for Identity {
         let mut identity =
             identity.map_err(|error| ApiError::unauthenticated(&error.to_string()))?;
         // Of a socket the device is known later, and is noted then.
-        if let Some(device_id) = identity.claimed_device() {
+        if let Some(device_id) = identity.device_id.clone() {
             shared.notes.note(&identity.credential, &identity.user_id, &device_id).await;
         }
         if let Some(peer) = parts.extensions.get::<Peer>() {

@@ -109,6 +109,8 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) user_id: UserId,
+    /// The device that the token names.
+    pub(crate) device_id: Option<DeviceId>,
     pub(crate) claims: Claims,
     /// By what it is known when it is to be kept out.
     pub(crate) credential: Credential,
@@ -121,10 +123,13 @@ impl Parts {
     pub(crate) fn identify(&self, token: &str) -> Result<Identity, TokenError> {
         let claims = self.verifier.verify(token, SystemTime::now())?;
         let user_id = UserId::parse(&claims.sub).map_err(|_| TokenError::BadSubject)?;
+        let named = claims.device.as_deref().filter(|device| !device.is_empty());
+        let device_id =
+            named.map(DeviceId::parse).transpose().map_err(|_| TokenError::BadDevice)?;
         let credential = Credential::of(token, &user_id, &claims, self.leeway_secs);
-        let identity = Identity { user_id, claims, credential, is_exempt: false };
-        let device = identity.claimed_device();
-        if self.revocations.has(&identity.credential, &identity.user_id, device.as_ref()) {
+        let identity = Identity { user_id, device_id, claims, credential, is_exempt: false };
+        let device = identity.device_id.as_ref();
+        if self.revocations.has(&identity.credential, &identity.user_id, device) {
             return Err(TokenError::Revoked);
         }
         Ok(identity)
@@ -170,11 +175,6 @@ impl Identity {
     /// Whether the token is an operator's.
     pub(crate) fn has_role_admin(&self) -> bool {
         self.claims.roles.iter().any(|role| role == "admin")
-    }
-
-    /// The device that the token names.
-    pub(crate) fn claimed_device(&self) -> Option<DeviceId> {
-        self.claims.device.as_deref().and_then(|device| DeviceId::parse(device).ok())
     }
 
     /// As frames carry it.

@@ -126,8 +126,15 @@ pub enum TokenError {
     #[error("the token has been revoked")]
     Revoked,
     /// `sub` cannot be a user.
-    #[error("the token's sub is not a user id")]
+    #[error(
+        "the token's sub is not a user id: 1 to 64 letters, digits and . _ - @ : +, not . or .."
+    )]
     BadSubject,
+    /// `device` cannot be a device: without it each connection would be a device of its own.
+    #[error(
+        "the token's device is not a device id: 1 to 64 letters, digits and . _ - @ : +, not . or .."
+    )]
+    BadDevice,
 }
 
 /// Why tokens cannot be verified at all: a mistake in the configuration.

@@ -26,6 +26,10 @@ pub enum IdError {
     /// The text has a character outside the allowed set.
     #[error("an id has only letters, digits and . _ - @ : +")]
     BadCharacter,
+    /// The text is `.` or `..`: clients take these out of a path before they send it, so that nothing of this
+    /// id could be asked for over REST.
+    #[error("`.` and `..` are no ids: a path cannot name them")]
+    Dots,
     /// The bytes or the text are not a UUID.
     #[error("not a UUID")]
     NotUuid,
@@ -38,6 +42,9 @@ fn check_name(text: &str) -> Result<(), IdError> {
     if text.len() > MAX_NAME_BYTES {
         return Err(IdError::TooLong);
     }
+    if matches!(text, "." | "..") {
+        return Err(IdError::Dots);
+    }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_@:+".contains(&b);
     if text.bytes().all(allowed) { Ok(()) } else { Err(IdError::BadCharacter) }
 }
@@ -49,7 +56,7 @@ macro_rules! name_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Parses a text of 1 to 64 bytes of `A-Z a-z 0-9 . _ - @ : +`.
+            /// Parses a text of 1 to 64 bytes of `A-Z a-z 0-9 . _ - @ : +` that is not `.` or `..`.
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 check_name(text)?;
                 Ok(Self(Arc::from(text)))
@@ -232,6 +239,12 @@ mod tests {
             assert!(UserId::parse(text).is_err(), "{text:?}");
         }
         assert_eq!(UserId::parse(&"a".repeat(65)), Err(IdError::TooLong));
+        for text in [".", ".."] {
+            assert_eq!(UserId::parse(text), Err(IdError::Dots));
+            assert_eq!(DeviceId::parse(text), Err(IdError::Dots));
+            assert_eq!(GatewayId::parse(text), Err(IdError::Dots));
+        }
+        assert!(UserId::parse("...").is_ok() && UserId::parse(".a").is_ok());
         assert!(UserId::parse("ann.lee+1@example.org").is_ok());
     }
 }

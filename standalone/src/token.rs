@@ -5,16 +5,19 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use clap::Args;
 use platform::token::{NewToken, Signer};
-use proto::id::UserId;
+use proto::id::{DeviceId, UserId};
 
 use crate::config::TidingsConfig;
 
 /// Whose token, and for how long.
 #[derive(Debug, Args)]
 pub struct TokenArguments {
-    /// The user id: 1 to 64 of A-Z a-z 0-9 . _ - @ : +
+    /// The user id: 1 to 64 of A-Z a-z 0-9 . _ - @ : +, not . or ..
     #[arg(long, value_parser = user_id)]
     user: String,
+    /// The device that alone uses it: an id like that of a user.
+    #[arg(long, value_parser = device_id)]
+    device: Option<String>,
     /// The name that others see.
     #[arg(long)]
     name: Option<String>,
@@ -32,6 +35,7 @@ pub fn token(arguments: TokenArguments, config: &TidingsConfig, now: SystemTime)
     let signer = Signer::from_config(&auth)?;
     let token = NewToken {
         sub: arguments.user,
+        device: arguments.device,
         name: arguments.name,
         roles: arguments.roles,
         ttl: arguments.ttl,
@@ -43,6 +47,10 @@ pub fn token(arguments: TokenArguments, config: &TidingsConfig, now: SystemTime)
 
 fn user_id(text: &str) -> Result<String, String> {
     UserId::parse(text).map(|id| id.to_string()).map_err(|error| error.to_string())
+}
+
+fn device_id(text: &str) -> Result<String, String> {
+    DeviceId::parse(text).map(|id| id.to_string()).map_err(|error| error.to_string())
 }
 
 /// A number with its unit: no number is read as the wrong one.
@@ -72,6 +80,7 @@ mod tests {
     fn arguments() -> TokenArguments {
         TokenArguments {
             user: "alice".into(),
+            device: Some("phone".into()),
             name: Some("Alice".into()),
             roles: vec!["admin".into()],
             ttl: Duration::from_hours(1),

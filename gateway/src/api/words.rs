@@ -2,9 +2,13 @@
 
 use utoipa::ToSchema;
 
-/// The id of a user.
+/// The id of a user: not `.` and not `..`, which a path cannot name.
 #[derive(ToSchema)]
-#[schema(pattern = "^[A-Za-z0-9._@:+-]{1,64}$", example = "alice")]
+#[schema(
+    pattern = r"^(\.{0,2}[A-Za-z0-9_@:+-]|\.{3})[A-Za-z0-9._@:+-]*$",
+    max_length = 64,
+    example = "alice"
+)]
 #[expect(dead_code, reason = "describes an id")]
 pub(super) struct UserName(String);
 

@@ -85,7 +85,7 @@ pub(crate) fn device_type(word: Option<&str>) -> DeviceType {
 
 /// The device: from the token, from the request, or a new one for this connection.
 pub(crate) fn device(identity: &Identity, requested: Option<DeviceId>) -> DeviceId {
-    identity.claimed_device().or(requested).unwrap_or_else(|| {
+    identity.device_id.clone().or(requested).unwrap_or_else(|| {
         let fresh = uuid::Uuid::new_v4().simple().to_string();
         // 32 hexadecimal digits are a device id.
         DeviceId::parse(&fresh).unwrap_or_else(|_| unreachable!("a UUID is a device id"))

@@ -18,6 +18,7 @@ mod ended;
 mod event_streams;
 mod frames;
 mod heartbeat;
+mod ids;
 mod invisible;
 mod limits;
 mod memory;

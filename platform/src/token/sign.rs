@@ -23,6 +23,9 @@ pub struct NewToken {
     /// What the user is beyond a user.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// Names the device that alone uses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// Names the token, so that it can be revoked by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
