@@ -14,6 +14,9 @@ use super::said::{NotCanonical, Said};
 /// Content longer than this, in bytes, is not read at all: no allowed one is so long, however it is written.
 const LONGEST_SPELLING: usize = 4 * limits::CONTENT_BYTES;
 
+/// The kind of what the server writes about a conversation, and of what operators say in one.
+pub const SYSTEM: &str = "system";
+
 /// Content and what is wrong with it. It is hashed in either case where it can be: what was stored before
 /// is known again when it would not be taken any more.
 #[derive(Debug)]
@@ -38,13 +41,13 @@ pub fn check(kind: &str, content: String, is_operator: bool, said: &mut Said) ->
         said.only_text(text);
     }
     let refusal = match (kind, &text) {
-        ("system", _) if !is_operator => {
+        (SYSTEM, _) if !is_operator => {
             Err(invalid("only tokens with the role admin may send kind `system`"))
         }
-        ("system", Ok(text)) if text.has_event => Err(invalid(
+        (SYSTEM, Ok(text)) if text.has_event => Err(invalid(
             "`event` is written by the server alone; a system message of an operator is {\"text\": \"…\"}",
         )),
-        ("text" | "system", text) => check_text(text.as_ref(), content.len()),
+        ("text" | SYSTEM, text) => check_text(text.as_ref(), content.len()),
         _ => Err(invalid("unknown kind; this server knows `text` and `system`")),
     };
     let refusal = refusal.err();
@@ -62,6 +65,20 @@ pub fn check(kind: &str, content: String, is_operator: bool, said: &mut Said) ->
             Checked { content, refusal, is_said }
         }
     }
+}
+
+/// What wrote an entry, as clients are told: an `event` is the server's own word, and no operator can write one.
+pub fn sender_type(kind: &str, content: &str, is_bot: bool) -> &'static str {
+    #[derive(Deserialize)]
+    struct Event<'a> {
+        #[serde(borrow)]
+        event: Option<&'a RawValue>,
+    }
+    if kind != SYSTEM {
+        return if is_bot { "bot" } else { "user" };
+    }
+    let read = serde_json::from_str::<Event<'_>>(content);
+    if read.is_ok_and(|read| read.event.is_none()) { "operator" } else { "system" }
 }
 
 /// Checks an `extra` object.
@@ -230,5 +247,14 @@ mod tests {
             assert_eq!(code("system", forged, true), Some(ErrorCode::Invalid), "{forged}");
         }
         assert_eq!(code("hologram", "{}", true), Some(ErrorCode::Invalid));
+    }
+    #[test]
+    fn what_the_server_writes_and_what_operators_say_is_told_apart() {
+        let said = |kind, content, is_bot| sender_type(kind, content, is_bot);
+        assert_eq!(said("system", r#"{"event":"created","count":2}"#, false), "system");
+        assert_eq!(said("system", r#"{"text":"maintenance"}"#, true), "operator");
+        assert_eq!(said("system", "spoilt", false), "system");
+        assert_eq!(said("text", r#"{"text":"hi"}"#, false), "user");
+        assert_eq!(said("text", r#"{"text":"hi"}"#, true), "bot");
     }
 }

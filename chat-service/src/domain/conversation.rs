@@ -34,6 +34,11 @@ pub fn not_member() -> Refusal {
     )
 }
 
+/// For operators, from whom it is no secret.
+pub fn not_found() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, "there is no such conversation")
+}
+
 fn forbidden(message: &str) -> Refusal {
     Refusal::new(ErrorCode::Forbidden, message)
 }

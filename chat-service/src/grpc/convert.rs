@@ -5,6 +5,7 @@ use proto::chat::{Conversation, ConversationKind as KindProto, Member, Role as R
 use proto::frame::server::{Entry, Sender};
 use serde_json::value::RawValue;
 
+use crate::domain::content;
 use crate::domain::entry::{ConversationKind, Role, StoredEntry, UserRow};
 use crate::store::{ConversationView, MemberView};
 
@@ -21,7 +22,7 @@ fn entry_frame(stored: StoredEntry) -> Entry {
         id: entry.id,
         sender: Sender {
             id: entry.sender_id,
-            r#type: if entry.kind == "system" { "system" } else { "user" }.to_owned(),
+            r#type: content::sender_type(&entry.kind, &entry.content, false).to_owned(),
             name: stored.sender_name,
             avatar: stored.sender_avatar,
         },

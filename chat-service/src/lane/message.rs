@@ -9,6 +9,7 @@ use proto::frame::server::{Entry, ErrorFrame, Sender, Sent, ServerFrame};
 use proto::id::{ClientId, ConversationId, EntryId, UserId};
 use serde_json::value::RawValue;
 
+use crate::domain::content::sender_type;
 use crate::domain::conversation::Refusal;
 use crate::domain::entry::{EntryRow, StoredOperation};
 use crate::domain::operation::Reference;
@@ -193,13 +194,14 @@ pub(super) fn entry(
     large_members: usize,
 ) -> Option<Outgoing> {
     let place = (entry.conversation_id, entry.seq);
+    let is_bot = asker.origin.device_type() == DeviceType::Bot;
     let frame = Entry {
         conversation_id: entry.conversation_id,
         seq: entry.seq,
         id: entry.id,
         sender: Sender {
             id: entry.sender_id,
-            r#type: sender_type(&entry.kind, asker.origin.device_type).to_owned(),
+            r#type: sender_type(&entry.kind, &entry.content, is_bot).to_owned(),
             name: asker.origin.name.clone(),
             avatar: asker.origin.avatar.clone(),
         },
@@ -228,12 +230,4 @@ pub(super) fn entry(
         answers: Bytes::new(),
         entry: Some(place),
     })
-}
-
-fn sender_type(kind: &str, device_type: i32) -> &'static str {
-    match (kind, DeviceType::try_from(device_type)) {
-        ("system", _) => "system",
-        (_, Ok(DeviceType::Bot)) => "bot",
-        _ => "user",
-    }
 }

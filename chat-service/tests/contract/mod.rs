@@ -12,6 +12,7 @@ mod dead;
 mod digests;
 mod lane;
 mod membership;
+mod operators;
 mod paging;
 mod people;
 mod recovering;
@@ -47,6 +48,7 @@ pub use dead::{
 };
 pub use digests::digests_of_heads_cover_just_the_conversations_of_each_user;
 pub use membership::a_member_who_left_and_came_back_in_one_batch_sees_only_what_follows;
+pub use operators::operators_speak_where_they_are_no_member_and_nobody_else_does;
 pub use paging::{
     a_list_of_conversations_that_go_on_being_active_shows_each_once,
     a_page_is_read_no_further_than_it_is_full, every_walk_of_a_log_gives_each_entry_once,
@@ -398,6 +400,7 @@ macro_rules! chat_store_contract {
             what_changes_nothing_appends_nothing,
             what_a_message_names_has_to_exist,
             users_are_bounded_by_their_conversations_and_by_what_they_store_in_a_day,
+            operators_speak_where_they_are_no_member_and_nobody_else_does,
         );
     };
     ($fresh:path; $($name:ident,)*) => {

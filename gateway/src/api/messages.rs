@@ -96,7 +96,8 @@ fn text_kind() -> String {
     "text".to_owned()
 }
 
-/// Sends a message.
+/// Sends a message. A token with the role admin sends `system` messages into any conversation; its user does not
+/// become a member by that.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/messages",
     params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "The `client_id`.")),
     request_body = NewMessage,

@@ -98,7 +98,8 @@ pub(crate) struct Entry {
 #[expect(dead_code, reason = "describes what the chat service encodes")]
 pub(crate) struct Sender {
     id: String,
-    /// `user`, `bot`, `system`.
+    /// `user`, `bot`; of the kind `system`, `operator` for what an operator said and `system` for what the server
+    /// writes about a conversation.
     r#type: String,
     name: Option<String>,
     avatar: Option<String>,

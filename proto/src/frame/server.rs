@@ -88,7 +88,8 @@ fn tagged<T: Serialize>(tag: &str, frame: &T) -> bytes::Bytes {
 pub struct Sender {
     /// The user.
     pub id: UserId,
-    /// `user`, `bot` or `system`.
+    /// `user` or `bot`; of the kind `system`, `operator` for what an operator said and `system` for what the
+    /// server writes about a conversation.
     pub r#type: String,
     /// Display name; empty when the token named none.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -2,6 +2,7 @@
 
 use proto::id::{ConversationId, EntryId, UserId};
 
+use crate::domain::content::SYSTEM;
 use crate::domain::entry::{ConversationRow, EntryRow, MemberRow, Membership, Role, Snapshot};
 use crate::domain::operation::{Message, Operation};
 
@@ -54,7 +55,7 @@ pub(super) fn system_row(operation: &Operation, content: String) -> EntryRow {
         conversation_id: operation.conversation_id,
         seq: 0,
         id: EntryId(uuid::Uuid::nil()),
-        kind: "system".to_owned(),
+        kind: SYSTEM.to_owned(),
         sender_id: operation.actor.clone(),
         client_id: operation.client_id,
         digest: operation.digest,
