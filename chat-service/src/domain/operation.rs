@@ -186,6 +186,11 @@ fn invalid(message: &str) -> Refusal {
     Refusal::new(ErrorCode::Invalid, message)
 }
 
+/// What a gateway found not to be allowed at present.
+fn forbidden(refusal: String) -> Option<Refusal> {
+    (!refusal.is_empty()).then(|| Refusal::new(ErrorCode::Forbidden, refusal))
+}
+
 fn user(text: &str) -> Result<UserId, Refusal> {
     UserId::parse(text).map_err(|error| invalid(&format!("a user id: {error}")))
 }
@@ -308,6 +313,9 @@ fn create(origin: &bus::Origin, frame: bus::CreateConversation) -> Result<Operat
     {
         return Err(head.rejected(Some(digest), refusal));
     }
+    if let Some(refusal) = forbidden(frame.refusal) {
+        return Err(head.rejected(Some(digest), refusal));
+    }
     let title = title.to_owned();
     Ok(head.operation(conversation_id, digest, Action::Create { kind, title, members }))
 }
@@ -324,8 +332,12 @@ fn add(origin: &bus::Origin, frame: bus::AddMembers) -> Result<Operation, Reject
     let mut said = Said::new("add", conversation_id);
     said.number(frame.role as u64);
     said.texts(users.iter().map(UserId::as_str));
+    let digest = said.finish();
+    if let Some(refusal) = forbidden(frame.refusal) {
+        return Err(head.rejected(Some(digest), refusal));
+    }
     let action = Action::Add { users, role: given_role(frame.role) };
-    Ok(head.operation(conversation_id, said.finish(), action))
+    Ok(head.operation(conversation_id, digest, action))
 }
 
 fn remove(origin: &bus::Origin, frame: bus::RemoveMember) -> Result<Operation, Rejected> {

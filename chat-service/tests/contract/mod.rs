@@ -67,6 +67,7 @@ pub use repeats::{
     every_operation_that_comes_again_gets_its_first_answer_alone_and_in_company,
     the_same_thing_written_otherwise_is_the_same_thing,
     users_are_bounded_by_their_conversations_and_by_what_they_store_in_a_day,
+    what_a_gateway_finds_not_allowed_is_refused_unless_it_was_stored_before,
     what_a_message_names_has_to_exist, what_changes_nothing_appends_nothing,
     what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored,
 };
@@ -399,6 +400,7 @@ macro_rules! chat_store_contract {
             what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored,
             what_changes_nothing_appends_nothing,
             what_a_message_names_has_to_exist,
+            what_a_gateway_finds_not_allowed_is_refused_unless_it_was_stored_before,
             users_are_bounded_by_their_conversations_and_by_what_they_store_in_a_day,
             operators_speak_where_they_are_no_member_and_nobody_else_does,
         );

@@ -189,6 +189,35 @@ pub async fn what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored
     assert_eq!(rig.store.load(&[at]).await.unwrap()[0].as_ref().unwrap().head, 1);
 }
 
+pub async fn what_a_gateway_finds_not_allowed_is_refused_unless_it_was_stored_before(store: Store) {
+    let mut rig = Rig::over(store).await;
+    let forbidden = |mut body: Body| {
+        match &mut body {
+            Body::CreateConversation(create) => create.refusal = "bob does not know you".to_owned(),
+            Body::AddMembers(add) => add.refusal = "cleo does not know you".to_owned(),
+            other => panic!("{other:?}"),
+        }
+        body
+    };
+    let (made, added) = (create(id(), &["bob"]), id());
+    let told = rig.ask("ann", forbidden(made.clone())).await;
+    assert_eq!(only(answers(&told)).0, "forbidden");
+    assert_eq!(
+        (&told[0].1["message"], &told[0].1["stored"]),
+        (&"bob does not know you".into(), &"no".into())
+    );
+    let told = rig.ask("ann", made.clone()).await;
+    assert_eq!(only(answers(&told)), sent(1));
+    let at = ConversationId::parse(told[0].1["conversation_id"].as_str().unwrap()).unwrap();
+    assert_eq!(only(answers(&rig.ask("ann", add(at, added, "cleo")).await)), sent(2));
+    // They have left all conversations with each other since: the first answers stay.
+    assert_eq!(only(answers(&rig.ask("ann", forbidden(made)).await)), sent(1));
+    assert_eq!(only(answers(&rig.ask("ann", forbidden(add(at, added, "cleo"))).await)), sent(2));
+    let other = forbidden(add(at, id(), "dan"));
+    assert_eq!(only(answers(&rig.ask("ann", other).await)).0, "forbidden");
+    assert_eq!(rig.store.load(&[at]).await.unwrap()[0].as_ref().unwrap().head, 2);
+}
+
 pub async fn what_changes_nothing_appends_nothing(store: Store) {
     let mut rig = Rig::over(store).await;
     let at = ConversationId::generate();

@@ -94,12 +94,17 @@ pub(super) async fn create(
             (bus::ConversationKind::Direct, ConversationId::direct(&identity.user_id, other))
         }
         "group" => {
-            members::may_add(&shared, &identity, &new.members).await?;
             (bus::ConversationKind::Group, ConversationId::created(&identity.user_id, client_id))
         }
         _ => return Err(ApiError::invalid("`kind` is `direct` or `group`")),
     };
-    let group = (kind == bus::ConversationKind::Group).then(|| new.title.trim().to_owned());
+    let is_group = kind == bus::ConversationKind::Group;
+    let refusal = if is_group {
+        members::why_not_add(&shared, &identity, &new.members).await?
+    } else {
+        String::new()
+    };
+    let group = is_group.then(|| new.title.trim().to_owned());
     let body = FrameBody::CreateConversation(bus::CreateConversation {
         r#ref: String::new(),
         client_id: client_id.to_bytes(),
@@ -107,6 +112,7 @@ pub(super) async fn create(
         kind: kind as i32,
         title: new.title,
         member_ids: new.members.iter().map(ToString::to_string).collect(),
+        refusal,
     });
     let stored = command::run(&shared, &identity, id, body).await?;
     let status = if stored.unchanged { StatusCode::OK } else { StatusCode::CREATED };

@@ -158,6 +158,11 @@ impl From<tonic::Status> for ApiError {
             tonic::Code::PermissionDenied => ErrorCode::NotMember,
             tonic::Code::NotFound => ErrorCode::NotFound,
             tonic::Code::ResourceExhausted => ErrorCode::RateLimited,
+            // A question or an answer that is larger than one message between the services.
+            tonic::Code::OutOfRange => {
+                let text = "this is more than the server handles at once; ask for less";
+                return Self::new(ErrorCode::TooLarge, text);
+            }
             tonic::Code::Internal | tonic::Code::Unimplemented | tonic::Code::DataLoss => {
                 tracing::error!(%status, "a service failed");
                 return Self::new(ErrorCode::Internal, "a fault of the server; it is logged");

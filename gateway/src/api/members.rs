@@ -5,7 +5,6 @@ use axum::extract::State;
 use platform::grpc::ask;
 use proto::bus::{self, frame::Body as FrameBody};
 use proto::chat::ListMembersRequest;
-use proto::error_code::ErrorCode;
 use proto::id::UserId;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -82,13 +81,14 @@ pub(super) async fn add(
     Body(new): Body<NewMembers>,
 ) -> Result<Json<Stored>, ApiError> {
     let id = command::conversation_id(&id)?;
-    may_add(&shared, &identity, &new.members).await?;
+    let role = role(new.role.as_deref().unwrap_or("member"))? as i32;
     let body = FrameBody::AddMembers(bus::AddMembers {
         r#ref: String::new(),
         client_id: key.or(new.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
         user_ids: new.members.iter().map(ToString::to_string).collect(),
-        role: role(new.role.as_deref().unwrap_or("member"))? as i32,
+        role,
+        refusal: why_not_add(&shared, &identity, &new.members).await?,
     });
     Ok(Json(command::run(&shared, &identity, id, body).await?))
 }
@@ -101,22 +101,21 @@ pub(super) struct Repeatable {
     client_id: Option<uuid::Uuid>,
 }
 
-/// Whether all of these may be put into a group by this user.
-pub(super) async fn may_add(
+/// Why this user may not put all of these into a group; empty when that is allowed. The chat service refuses it,
+/// which knows what was stored before.
+pub(super) async fn why_not_add(
     shared: &Shared,
     identity: &Identity,
     users: &[UserId],
-) -> Result<(), ApiError> {
+) -> Result<String, ApiError> {
     let allowed = shared.allowed(shared.allow.add_to_group, identity, users.to_vec()).await?;
-    match users.iter().find(|user| !allowed.contains(user)) {
-        None => Ok(()),
-        Some(user) => {
-            let text = format!(
-                "{user} does not know you: only those who share a conversation with you may be added"
-            );
-            Err(ApiError::new(ErrorCode::Forbidden, text))
-        }
-    }
+    let stranger = users.iter().find(|user| !allowed.contains(user));
+    let text = |user| {
+        format!(
+            "{user} does not know you: only those who share a conversation with you may be added"
+        )
+    };
+    Ok(stranger.map(text).unwrap_or_default())
 }
 
 /// Removes a member; removing oneself is leaving.
