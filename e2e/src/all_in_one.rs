@@ -31,11 +31,18 @@ pub async fn serve_with(
 
 /// A token from `tidings token`: what it prints, and nothing else.
 pub async fn token(folder: &Path, user: &str) -> String {
+    printed(folder, &["--user", user]).await
+}
+
+/// A token with the role admin.
+pub async fn token_of_operator(folder: &Path) -> String {
+    printed(folder, &["--user", "operator", "--role", "admin"]).await
+}
+
+async fn printed(folder: &Path, arguments: &[&str]) -> String {
     let data = folder.to_str().expect("test folders have plain names");
-    let output = command("tidings", &["token", "--user", user, "--data", data], &[])
-        .output()
-        .await
-        .expect("the binary runs");
+    let arguments = [&["token", "--data", data], arguments].concat();
+    let output = command("tidings", &arguments, &[]).output().await.expect("the binary runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("a token is ASCII").trim_end_matches('\n').to_owned()
 }

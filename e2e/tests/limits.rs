@@ -55,3 +55,50 @@ async fn a_hundred_connects_over_three_gateways_never_exceed_what_a_user_may_hav
 async fn let_in(address: &str) -> Client {
     eventually("there is room", Duration::from_mins(1), || knock(address, "ann")).await
 }
+
+/// Sends a text to `bob`; whether it was granted.
+async fn may_send(client: &mut Client, text: &str) -> bool {
+    client.send_to("bob", text).await;
+    loop {
+        match client.hear().await {
+            Heard::Frame(frame) if frame["ref"] == text => {
+                assert!(frame["type"] == "sent" || frame["limit"] == "messages", "{frame}");
+                return frame["type"] == "sent";
+            }
+            Heard::Frame(_) => {}
+            Heard::Closed(code, reason) => panic!("closed {code} {reason}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_takes_turns_at_two_gateways_is_granted_one_rate() {
+    let settings = [("TIDINGS_GATEWAY__ADMISSION__EXEMPT_NETWORKS", "[]")];
+    let cluster = Cluster::start_with("rates", &settings).await;
+    let mut ann = [
+        Client::connect(cluster.gateway_address(0), &token("ann")).await,
+        Client::connect(cluster.gateway_address(1), &token("ann")).await,
+    ];
+    // Fifty a second, so that what is granted in a part of a second is known.
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let begun = std::time::Instant::now();
+    let (mut granted, mut refused_at, mut sent) = (0, [false; 2], 0);
+    while refused_at != [true; 2] {
+        pace.tick().await;
+        let place = sent % 2;
+        let is_granted = may_send(&mut ann[place], &format!("text {sent}")).await;
+        sent += 1;
+        granted += usize::from(is_granted);
+        refused_at[place] |= !is_granted;
+        assert!(granted < 200, "each gateway grants a rate of its own");
+    }
+    // One comes back in 600 ms; beyond that, what both grant within a second.
+    let back = begun.elapsed().as_millis() as usize / 600;
+    assert!(granted >= 100, "the whole rate is granted: {granted}");
+    assert!(granted <= 100 + back + 50, "{granted} granted, of which {back} had come back");
+    // Another user at the same gateways has a rate of its own.
+    let mut cleo = Client::connect(cluster.gateway_address(1), &token("cleo")).await;
+    assert!(may_send(&mut cleo, "hello").await);
+    cluster.stop().await;
+}

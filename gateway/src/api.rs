@@ -4,6 +4,7 @@
 mod asker;
 mod broadcast;
 mod command;
+mod connections;
 mod conversations;
 mod dead_letters;
 pub(crate) mod error;
@@ -83,6 +84,7 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(sessions::own, sessions::end_own))
         .routes(routes!(sessions::end_one))
         .routes(routes!(sessions::of, sessions::end))
+        .routes(routes!(connections::list))
         .routes(routes!(explain::explain))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::discard))

@@ -33,6 +33,7 @@ mod pages;
 pub mod planted;
 mod presence_link;
 mod pulse;
+mod rate_link;
 mod rates;
 mod registry;
 mod revocations;
@@ -227,7 +228,7 @@ pub fn build(
         patience: Patience::from(&limits),
         network,
         allow,
-        rates: Rates::new(&admission),
+        rates: Arc::new(Rates::new(&admission)),
         admission: Admission::new(admission, limits.connections, files),
         limits,
     });
@@ -287,6 +288,7 @@ impl Gateway {
         links.spawn("inquiries", Answerer::new(&shared, &ended).run(inquiries));
         links
             .spawn("presence link", wiring::reporter(&shared, gateway.clone(), &ended).run(events));
+        links.spawn("rate link", wiring::rate_link(&shared, &ended).run());
         ends.start(&shared, &links, &ended);
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));
         let epoch = Arc::clone(&shared.epoch).learn(shared.chat.clone(), shutdown.clone());

@@ -122,6 +122,12 @@ pub struct GatewayMetrics {
     pub presence_failures: Counter,
     /// Full accounts sent to presence.
     pub snapshots: Counter,
+    /// Users whose spending was told to presence.
+    pub rates_told: Counter,
+    /// Calls about that without an answer.
+    pub rate_failures: Counter,
+    /// Requests of users who would have been told of, had there been a place.
+    pub rates_left_out: Counter,
     /// Pauses of this process after which it began anew.
     pub stood_still: Counter,
 }
@@ -153,6 +159,9 @@ impl GatewayMetrics {
             answer_seconds: seconds(),
             presence_failures: Counter::default(),
             snapshots: Counter::default(),
+            rates_told: Counter::default(),
+            rate_failures: Counter::default(),
+            rates_left_out: Counter::default(),
             stood_still: Counter::default(),
         };
         metrics.register(|registry| {
@@ -201,6 +210,21 @@ impl GatewayMetrics {
                 this.presence_failures.clone(),
             );
             r.register("presence_snapshots", "Full accounts to presence", this.snapshots.clone());
+            r.register(
+                "rates_told",
+                "Users whose spending presence was told",
+                this.rates_told.clone(),
+            );
+            r.register(
+                "rates_failures",
+                "Calls to presence about spending without an answer",
+                this.rate_failures.clone(),
+            );
+            r.register(
+                "rates_left_out",
+                "Requests of heavy users whose spending is not told for want of a place",
+                this.rates_left_out.clone(),
+            );
             r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
         });
         this

@@ -1,6 +1,8 @@
-//! How much a user may ask for here. Each user has several accounts, one for each kind of request, so that
-//! what one kind uses up costs the others nothing; all of the user's sockets and requests of this gateway
-//! share them. Users who rest are forgotten first.
+//! How much a user may ask for. Each user has several accounts, one for each kind of request, so that what one
+//! kind uses up costs the others nothing; all of the user's sockets and requests of this gateway share them, and
+//! what is used up at others is learned (`rate_link`). Users who rest are forgotten first.
+
+mod heavy;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,8 +14,11 @@ use proto::id::UserId;
 use quick_cache::sync::Cache;
 
 use crate::admission::config::AdmissionConfig;
+use heavy::{Heavy, HeavyUsers};
 
-/// An account of a user.
+pub(crate) use heavy::Untold;
+
+/// An account of a user. Presence keeps them by their place: new ones come at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Account {
     /// `send` and requests that change something.
@@ -33,8 +38,21 @@ pub(crate) enum Account {
 /// How many accounts a user has.
 const ACCOUNTS: usize = 6;
 
-/// Of each account, until when the user has used its rate up.
-type Booked = Arc<Mutex<[u64; ACCOUNTS]>>;
+/// A user who used more than this part of a rate in one window of its time is told of to the other gateways.
+const HEAVY_PART: u64 = 8;
+
+/// The accounts of a user, in microseconds of the time of the rates.
+#[derive(Debug, Default)]
+struct Accounts {
+    /// Until when each rate is used up.
+    booked: [u64; ACCOUNTS],
+    /// What was granted in this window and is not told.
+    untold: [u64; ACCOUNTS],
+    /// The window.
+    window: u64,
+    /// Whether it is told from time to time.
+    is_told: bool,
+}
 
 /// A request that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +67,10 @@ pub(crate) struct TooMuch {
 pub(crate) struct Rates {
     users: [Option<Rate>; ACCOUNTS],
     connection: Option<Rate>,
-    booked: Cache<UserId, Booked>,
+    accounts: Cache<UserId, Arc<Mutex<Accounts>>>,
+    /// None where gateways do not share what they grant.
+    heavy: Option<HeavyUsers>,
+    time: Duration,
     began: Instant,
 }
 
@@ -67,6 +88,21 @@ impl Account {
             Self::SignalKib => Limit::SignalBytes,
             Self::Reads => Limit::Reads,
             Self::Broadcasts => Limit::Broadcasts,
+        }
+    }
+}
+
+impl Accounts {
+    /// Whether presence is to be told from now on.
+    fn is_heavy(&self, time_us: u64) -> bool {
+        !self.is_told && self.untold.iter().any(|untold| *untold > time_us / HEAVY_PART)
+    }
+
+    /// What has been paid off since it was granted is of no interest to anybody.
+    fn begin_to_tell(&mut self, now_us: u64) {
+        self.is_told = true;
+        for (untold, booked) in self.untold.iter_mut().zip(self.booked) {
+            *untold = (*untold).min(booked.saturating_sub(now_us));
         }
     }
 }
@@ -97,10 +133,13 @@ impl Rates {
             config.user_reads,
             config.user_broadcasts,
         ];
+        let is_shared = config.share_ms > 0 && config.shared_users > 0 && !time.is_zero();
         Self {
             users: users.map(|count| Rate::new(count, time)),
             connection: Rate::new(config.connection_frames, Duration::from_secs(1)),
-            booked: Cache::new(config.rated_users.max(1)),
+            accounts: Cache::new(config.rated_users.max(1)),
+            heavy: is_shared.then(|| HeavyUsers::new(config.shared_users)),
+            time,
             began: Instant::now(),
         }
     }
@@ -111,25 +150,63 @@ impl Rates {
         if costs.iter().all(|(account, _)| self.users[account.place()].is_none()) {
             return Ok(());
         }
-        let booked = self.booked(user_id);
-        let mut booked = booked.lock();
-        let (mut after, now_us) = (*booked, self.now_us());
+        let shared = self.accounts(user_id);
+        let mut accounts = shared.lock();
+        let (mut after, now_us) = (accounts.booked, self.now_us());
         for (account, count) in costs {
             if let Some(rate) = self.users[account.place()] {
                 let passed = rate.pass_many(*count, &mut after[account.place()], now_us);
                 passed.map_err(|wait| TooMuch { limit: account.limit(), wait })?;
             }
         }
-        *booked = after;
+        accounts.booked = after;
+        if let Some(heavy) = &self.heavy {
+            self.note(&mut accounts, costs, now_us);
+            if accounts.is_heavy(self.time_us()) {
+                let window = accounts.window;
+                let (user_id, shared) = (user_id.clone(), Arc::clone(&shared));
+                if heavy.add(Heavy { user_id, accounts: shared, window }) {
+                    accounts.begin_to_tell(now_us);
+                }
+            }
+        }
         Ok(())
     }
 
-    /// Counts what this user was granted at other gateways.
-    #[cfg_attr(not(test), expect(dead_code, reason = "gateways do not share their accounts yet"))]
-    pub(crate) fn spent_elsewhere(&self, user_id: &UserId, account: Account, count: u32) {
-        let Some(rate) = self.users[account.place()] else { return };
-        let booked = self.booked(user_id);
-        rate.book(count, &mut booked.lock()[account.place()], self.now_us());
+    /// Counts what is granted, until presence is told.
+    fn note(&self, accounts: &mut Accounts, costs: &[(Account, u32)], now_us: u64) {
+        let window = now_us / self.time_us();
+        if accounts.window != window && !accounts.is_told {
+            accounts.untold = [0; ACCOUNTS];
+        }
+        accounts.window = window;
+        for (account, count) in costs {
+            if let Some(rate) = self.users[account.place()] {
+                let untold = &mut accounts.untold[account.place()];
+                *untold = untold.saturating_add(rate.cost_us(*count));
+            }
+        }
+    }
+
+    /// What heavy users were granted here since the last time, and how many of them had no place.
+    pub(crate) fn take_untold(&self) -> (Vec<Untold>, u64) {
+        let window = self.now_us() / self.time_us();
+        self.heavy.as_ref().map(|heavy| heavy.take(window)).unwrap_or_default()
+    }
+
+    /// Takes over what a user has used up at all gateways, with what was granted here until it was told.
+    pub(crate) fn learn(&self, untold: &Untold, used_us: &[u64]) {
+        let now_us = self.now_us();
+        let mut accounts = untold.accounts.lock();
+        for (place, used_us) in used_us.iter().enumerate().take(ACCOUNTS) {
+            let until = now_us.saturating_add(*used_us).saturating_add(accounts.untold[place]);
+            accounts.booked[place] = accounts.booked[place].max(until);
+        }
+    }
+
+    /// The time of the rates of users.
+    pub(crate) fn time(&self) -> Duration {
+        self.time
     }
 
     /// Whether a connection may say one more frame of any kind. It keeps its own account.
@@ -138,12 +215,16 @@ impl Rates {
         said.map_err(|wait| TooMuch { limit: Limit::Frames, wait })
     }
 
-    fn booked(&self, user_id: &UserId) -> Booked {
-        self.booked.get(user_id).unwrap_or_else(|| {
-            let booked = Booked::default();
-            self.booked.insert(user_id.clone(), Arc::clone(&booked));
-            booked
+    fn accounts(&self, user_id: &UserId) -> Arc<Mutex<Accounts>> {
+        self.accounts.get(user_id).unwrap_or_else(|| {
+            let accounts = Arc::<Mutex<Accounts>>::default();
+            self.accounts.insert(user_id.clone(), Arc::clone(&accounts));
+            accounts
         })
+    }
+
+    fn time_us(&self) -> u64 {
+        u64::try_from(self.time.as_micros()).unwrap_or(u64::MAX).max(1)
     }
 
     fn now_us(&self) -> u64 {
@@ -209,12 +290,64 @@ mod tests {
         assert_eq!(signal(1).unwrap_err().limit, Limit::Signals);
     }
 
+    /// What presence would be told, and by whom.
+    fn untold(rates: &Rates) -> Vec<Untold> {
+        rates.take_untold().0
+    }
+
+    /// What one message takes of an hour of 80.
+    const EACH_US: u64 = 45_000_000;
+
+    #[test]
+    fn who_uses_more_than_an_eighth_is_told_of_and_each_grant_once() {
+        let (rates, ann) = (rates(80, 0), user("ann"));
+        let grant = |count: u32| (0..count).for_each(|_| rates.ask(&ann, &MESSAGE).unwrap());
+        grant(10);
+        assert!(untold(&rates).is_empty(), "an eighth");
+        grant(1);
+        let first = untold(&rates);
+        let [Untold { user_id, micros, .. }] = first.as_slice() else { panic!("{first:?}") };
+        // A little of it has been paid off since.
+        assert_eq!(*user_id, ann);
+        assert!(micros[0] > 10 * EACH_US && micros[0] <= 11 * EACH_US, "{micros:?}");
+        assert_eq!(micros[1..], [0; ACCOUNTS - 1]);
+        assert!(untold(&rates).is_empty(), "it is told");
+        grant(2);
+        assert_eq!(untold(&rates)[0].micros[0], 2 * EACH_US);
+    }
+
     #[test]
     fn what_other_gateways_granted_is_counted_here() {
-        let (rates, ann) = (rates(3, 0), user("ann"));
-        rates.spent_elsewhere(&ann, Account::Messages, 2);
+        let (rates, ann) = (rates(80, 0), user("ann"));
+        (0..11).for_each(|_| rates.ask(&ann, &MESSAGE).unwrap());
+        let told = untold(&rates);
+        rates.ask(&ann, &MESSAGE).unwrap();
+        // 11 of here and 67 of others, and the one that is not told yet.
+        rates.learn(&told[0], &[78 * EACH_US, 0]);
         assert!(rates.ask(&ann, &MESSAGE).is_ok());
-        assert!(rates.ask(&ann, &MESSAGE).is_err());
+        assert_eq!(rates.ask(&ann, &MESSAGE).unwrap_err().limit, Limit::Messages);
+        assert!(rates.ask(&ann, &[(Account::Reads, 1)]).is_ok());
+        rates.learn(&told[0], &[0]);
+        assert!(rates.ask(&ann, &MESSAGE).is_err(), "what was granted here counts in any case");
+        rates.learn(&told[0], &[160 * EACH_US, u64::MAX]);
+        let wait = rates.ask(&ann, &MESSAGE).unwrap_err().wait;
+        assert!(wait > Duration::from_hours(1), "what is owed is waited for: {wait:?}");
+    }
+
+    #[test]
+    fn no_more_users_are_told_of_than_there_are_places() {
+        let config =
+            AdmissionConfig { user_frames: 8, shared_users: 2, ..AdmissionConfig::default() };
+        let rates = Rates::new(&config);
+        for name in ["ann", "bob", "cleo"] {
+            (0..3).for_each(|_| rates.ask(&user(name), &MESSAGE).unwrap());
+        }
+        let (told, left_out) = rates.take_untold();
+        assert_eq!((told.len(), left_out), (2, 2), "cleo asked for a place twice");
+        let config = AdmissionConfig { share_ms: 0, ..config };
+        let rates = Rates::new(&config);
+        (0..8).for_each(|_| rates.ask(&user("ann"), &MESSAGE).unwrap());
+        assert!(untold(&rates).is_empty(), "nothing is shared");
     }
 
     #[test]

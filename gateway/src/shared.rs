@@ -51,7 +51,7 @@ pub(crate) struct Parts {
     pub(crate) admission: Admission,
     pub(crate) network: NetworkConfig,
     pub(crate) allow: AllowConfig,
-    pub(crate) rates: Rates,
+    pub(crate) rates: Arc<Rates>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) notes: Notes,
     pub(crate) sessions: RevocationsClient<GrpcChannel>,

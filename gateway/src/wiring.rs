@@ -16,6 +16,7 @@ use crate::heads::HeadsTeller;
 use crate::inquiry::InquiryLink;
 use crate::outbox::OutboxLimits;
 use crate::presence_link::{self, Reporter};
+use crate::rate_link::RateLink;
 use crate::revocations::link::Link;
 use crate::revocations::notes::{NoteEvents, NoteTeller};
 use crate::shared::Shared;
@@ -101,6 +102,16 @@ pub(super) fn reporter(
         live: presence_link::Live::default(),
         presence: shared.readiness.dependency(Cause::PresenceService),
         reported: None,
+    }
+}
+
+pub(super) fn rate_link(shared: &Shared, ended: &Shutdown) -> RateLink {
+    RateLink {
+        client: shared.presence.clone(),
+        rates: Arc::clone(&shared.rates),
+        every: Duration::from_millis(shared.admission.config().share_ms),
+        metrics: shared.metrics.clone(),
+        shutdown: ended.clone(),
     }
 }
 

@@ -29,7 +29,7 @@ impl Rate {
 
     /// Whether so many may pass together. More than ever fit pass when none was used up.
     pub fn pass_many(&self, count: u32, booked_us: &mut u64, now_us: u64) -> Result<(), Duration> {
-        let cost_us = self.each_us.saturating_mul(u64::from(count)).min(self.ahead_us);
+        let cost_us = self.cost_us(count);
         let next = (*booked_us).max(now_us).saturating_add(cost_us);
         let latest = now_us.saturating_add(self.ahead_us);
         if next > latest {
@@ -39,12 +39,9 @@ impl Rate {
         Ok(())
     }
 
-    /// Counts so many that have passed elsewhere: they are not refused, and later ones wait for them. No
-    /// more is counted than uses the whole rate up.
-    pub fn book(&self, count: u32, booked_us: &mut u64, now_us: u64) {
-        let cost_us = self.each_us.saturating_mul(u64::from(count));
-        let next = (*booked_us).max(now_us).saturating_add(cost_us);
-        *booked_us = next.min(now_us.saturating_add(self.ahead_us));
+    /// What so many use up of the time; no more than all of it.
+    pub fn cost_us(&self, count: u32) -> u64 {
+        self.each_us.saturating_mul(u64::from(count)).min(self.ahead_us)
     }
 }
 
@@ -92,17 +89,6 @@ mod tests {
         // More than fits at all passes when nothing is used up, and only then.
         assert!(rate.pass_many(11, &mut booked, 10 * SEC).is_err());
         assert_eq!(rate.pass_many(11, &mut booked, 11 * SEC), Ok(()));
-    }
-
-    #[test]
-    fn what_passed_elsewhere_is_counted_but_never_more_than_the_whole_rate() {
-        let rate = Rate::new(10, Duration::from_secs(10)).unwrap();
-        let mut booked = 0;
-        rate.book(9, &mut booked, SEC);
-        assert_eq!(rate.pass(&mut booked, SEC), Ok(()));
-        assert!(rate.pass(&mut booked, SEC).is_err());
-        rate.book(1_000, &mut booked, SEC);
-        assert_eq!(rate.pass(&mut booked, 2 * SEC), Ok(()), "one has come back since");
     }
 
     #[test]

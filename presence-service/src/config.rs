@@ -88,6 +88,8 @@ pub struct PresenceSettings {
     pub calls: usize,
     /// Users of one question.
     pub users_per_call: usize,
+    /// Connections of one page of the list for operators.
+    pub page_connections: usize,
 }
 
 impl Default for PresenceSettings {
@@ -107,6 +109,7 @@ impl Default for PresenceSettings {
             retry_after_ms: 1_000,
             calls: 1_024,
             users_per_call: 10_000,
+            page_connections: 500,
         }
     }
 }

@@ -9,4 +9,5 @@ pub mod client;
 pub mod lease;
 pub mod pending;
 pub mod registration;
+pub mod spending;
 pub mod status;

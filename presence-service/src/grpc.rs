@@ -1,16 +1,19 @@
 //! The gRPC service: what gateways report, and where users are.
 
+mod listing;
+
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use platform::shutdown::Tasks;
 use platform::trace::Tracer;
 use proto::id::{DeviceId, GatewayId, UserId};
 use proto::presence::presence_server::Presence;
 use proto::presence::{
-    GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply,
-    LocateRequest, OwnStatus, OwnStatusReply, OwnStatusRequest, ReportReply, ReportRequest,
-    SessionsReply, SessionsRequest, StatusReply, StatusRequest, UserStatus,
+    ConnectionsReply, ConnectionsRequest, GatewayRef, GatewaysReply, GatewaysRequest,
+    HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest, OwnStatus, OwnStatusReply,
+    OwnStatusRequest, ReportReply, ReportRequest, SessionsReply, SessionsRequest, SpendReply,
+    SpendRequest, StatusReply, StatusRequest, UserSpending, UserStatus,
 };
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tonic::{Request, Response, Status};
@@ -21,9 +24,11 @@ use crate::config::PresenceSettings;
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::client::Client;
 use crate::domain::registration::{Connected, DeviceType, Disconnected, GatewayEpoch};
+use crate::domain::spending::Spent;
 use crate::domain::status::{Chosen, Standing};
 use crate::metrics::PresenceMetrics;
-use crate::store::{OwnChoice, PresenceStore, Report, Session, StoreError, UserState};
+use crate::store::{ListPlace, OwnChoice, PresenceStore, Report, StoreError, UserState};
+use listing::{fitting, session};
 
 /// Answers calls.
 #[derive(Clone)]
@@ -36,6 +41,7 @@ pub struct PresenceCalls {
     tasks: Tasks,
     calls: Arc<Semaphore>,
     users_per_call: usize,
+    page_connections: usize,
 }
 
 /// What answering works with.
@@ -52,9 +58,19 @@ impl PresenceCalls {
     /// Bounded by the settings.
     pub(crate) fn new(parts: CallParts, settings: &PresenceSettings) -> Self {
         let calls = Arc::new(Semaphore::new(settings.calls.clamp(1, Semaphore::MAX_PERMITS)));
-        let users_per_call = settings.users_per_call;
+        let PresenceSettings { users_per_call, page_connections, .. } = *settings;
         let CallParts { store, announcements, choices, metrics, tracer, tasks } = parts;
-        Self { store, announcements, choices, metrics, tracer, tasks, calls, users_per_call }
+        Self {
+            store,
+            announcements,
+            choices,
+            metrics,
+            tracer,
+            tasks,
+            calls,
+            users_per_call,
+            page_connections,
+        }
     }
 
     /// Refuses instead of queueing: a caller with a deadline is better off asking elsewhere.
@@ -277,24 +293,47 @@ impl Presence for PresenceCalls {
         let sessions = sessions.map_err(|error| self.refusal(&error))?;
         Ok(Response::new(SessionsReply { sessions: sessions.into_iter().map(session).collect() }))
     }
+
+    async fn connections(
+        &self,
+        request: Request<ConnectionsRequest>,
+    ) -> Result<Response<ConnectionsReply>, Status> {
+        let _permit = self.admit()?;
+        let ConnectionsRequest { after, limit, bytes } = request.into_inner();
+        let after = if after.is_empty() {
+            None
+        } else {
+            let place = ListPlace::parse(&after);
+            Some(place.ok_or_else(|| Status::invalid_argument("`after` is no place in the list"))?)
+        };
+        let limit = (limit as usize).clamp(1, self.page_connections.max(1));
+        let page = self.store.connections(after.as_ref(), limit).await;
+        let page = page.map_err(|error| self.refusal(&error))?;
+        Ok(Response::new(fitting(page, bytes as usize)))
+    }
+
+    async fn spend(&self, request: Request<SpendRequest>) -> Result<Response<SpendReply>, Status> {
+        let _permit = self.admit()?;
+        let SpendRequest { time_ms, users } = request.into_inner();
+        if users.len() > self.users_per_call {
+            let most = self.users_per_call;
+            return Err(Status::invalid_argument(format!("at most {most} users at once")));
+        }
+        let spent =
+            |UserSpending { user_id, micros }| Ok(Spent { user_id: user(&user_id)?, micros });
+        let spent: Vec<Spent> = users.into_iter().map(spent).collect::<Result<_, Status>>()?;
+        let used = self.store.spend(&spent, Duration::from_millis(time_ms)).await;
+        let used = used.map_err(|error| self.refusal(&error))?;
+        self.metrics.spending_users.inc_by(spent.len() as u64);
+        let users = used.into_iter().map(|micros| UserSpending { user_id: String::new(), micros });
+        Ok(Response::new(SpendReply { users: users.collect() }))
+    }
 }
 
 /// What a connection is told of its user's choice; nothing while it is not known.
 fn own(own: &OwnChoice) -> Option<OwnStatus> {
     let (connection, status) = (own.connection, own.chosen.as_str().to_owned());
     (own.chosen != Chosen::Unread).then_some(OwnStatus { connection, status })
-}
-
-fn session(session: Session) -> proto::presence::Session {
-    proto::presence::Session {
-        gateway_id: session.gateway_id,
-        connection: session.connection,
-        device_id: session.device_id,
-        device_type: i32::from(session.device_type),
-        connected_at_ms: session.connected_at_ms,
-        ip: session.client.ip.into(),
-        user_agent: session.client.user_agent.into(),
-    }
 }
 
 fn status((user_id, state): (&UserId, UserState)) -> UserStatus {

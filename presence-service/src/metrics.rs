@@ -76,6 +76,8 @@ pub struct PresenceMetrics {
     pub waiting: Gauge,
     /// Batches of pushes that a gateway did not get: it is gone or full.
     pub push_failures: Counter,
+    /// Users whose spending gateways told.
+    pub spending_users: Counter,
     /// Calls refused because too many were under way.
     pub refused_calls: Counter,
     /// Frames on the presence lane that are not understood.
@@ -100,6 +102,7 @@ impl PresenceMetrics {
             choices_dropped: Counter::default(),
             waiting: Gauge::default(),
             push_failures: Counter::default(),
+            spending_users: Counter::default(),
             refused_calls: Counter::default(),
             unknown_frames: Counter::default(),
         };
@@ -146,6 +149,11 @@ impl PresenceMetrics {
                 "push_failures",
                 "Pushes that gateways did not get",
                 this.push_failures.clone(),
+            );
+            r.register(
+                "spending_users",
+                "Users whose spending gateways told",
+                this.spending_users.clone(),
             );
             r.register(
                 "refused_calls",

@@ -22,7 +22,12 @@
 //!     of another, or is part of a full account, is no further one.
 //! 12. When `report` has returned, `gateways` names that gateway in that epoch, until `sweep` ends it.
 //! 13. `sessions` names what `locate` does, with what each connection came from, for people to read.
+//! 14. A walk over `connections`, whatever its limits, gives each connection that is registered all the while
+//!     once, and ends.
+//! 15. `spend` books what was granted wherever it was granted: what one caller is told includes what every earlier
+//!     one said. It is no repeatable operation: whoever gets no answer leaves it.
 
+mod listing;
 pub mod memory;
 pub mod redis;
 
@@ -37,7 +42,9 @@ use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::client::Client;
 use crate::domain::lease::Terms;
 use crate::domain::registration::{Allowed, Change, Connected, Disconnected, GatewayEpoch, Place};
+use crate::domain::spending::Spent;
 use crate::domain::status::{Chosen, Standing};
+pub use listing::{ListPage, ListPlace, Listed};
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -228,6 +235,17 @@ pub trait PresenceStore: Send + Sync + 'static {
 
     /// A user's connections.
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError>;
+
+    /// All connections behind a place, at most so many.
+    async fn connections(
+        &self,
+        after: Option<&ListPlace>,
+        limit: usize,
+    ) -> Result<ListPage, StoreError>;
+
+    /// Books what users were granted of their rates, each of which is for this time. In their order, what
+    /// each has used up of each rate, in microseconds.
+    async fn spend(&self, spent: &[Spent], time: Duration) -> Result<Vec<Vec<u64>>, StoreError>;
 }
 
 /// More registrations than any user has; Lua's numbers hold it.

@@ -20,7 +20,7 @@ pub struct AdmissionConfig {
     pub address_requests: u32,
     /// Addresses that are remembered; beyond it those without an open connection are forgotten.
     pub addresses: usize,
-    /// Messages of one user, over all sockets and requests here, in `user_frames_secs`: all at once or
+    /// Messages of one user, over all sockets and requests, in `user_frames_secs`: all at once or
     /// spread. Counted are `send` and requests that change something.
     pub user_frames: u32,
     /// The time of `user_frames` and of the other rates of a user, in seconds. Each of them is an account
@@ -36,6 +36,12 @@ pub struct AdmissionConfig {
     pub user_reads: u32,
     /// Broadcasts of one operator in that time.
     pub user_broadcasts: u32,
+    /// How often it is told to the other gateways, through presence, what users were granted here who used more than
+    /// an eighth of a rate, in milliseconds; those rates then hold over all gateways, which have to have the same.
+    /// 0: each gateway goes by what it granted itself, as it does while presence is away.
+    pub share_ms: u64,
+    /// Users of whom that is told at a time; of further ones each gateway goes by what it granted itself.
+    pub shared_users: usize,
     /// Frames of one connection in a second, whatever they are.
     pub connection_frames: u32,
     /// Users whose frames are counted; those who rest are forgotten first.
@@ -78,6 +84,8 @@ impl Default for AdmissionConfig {
             user_signal_bytes: 2 << 20,
             user_reads: 600,
             user_broadcasts: 60,
+            share_ms: 250,
+            shared_users: 10_000,
             connection_frames: 2_000,
             rated_users: 100_000,
             noted_tokens: 100_000,

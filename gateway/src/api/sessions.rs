@@ -218,7 +218,7 @@ async fn list(shared: &Shared, user_id: &UserId) -> Result<Json<Sessions>, ApiEr
     Ok(Json(Sessions { sessions: sessions.into_iter().map(shown).collect() }))
 }
 
-fn shown(session: proto::presence::Session) -> Session {
+pub(super) fn shown(session: proto::presence::Session) -> Session {
     let device_type = session.device_type().as_str_name();
     let device_type = device_type.trim_start_matches("DEVICE_TYPE_").to_lowercase();
     Session {

@@ -4,7 +4,8 @@ use proto::bus::frame::Body;
 use serde_json::json;
 
 use crate::device::Device;
-use crate::edge::{Edge, admin_token, token};
+use crate::edge::{Edge, admin_token, token, until};
+use crate::switch::Mode;
 
 /// A gateway where a user may say so many frames in an hour.
 async fn edge(user_frames: u32) -> Edge {
@@ -203,5 +204,61 @@ async fn exempt_networks_have_no_rate() {
         edge.send().await;
         ann.is_served().await;
     }
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_user_spent_at_other_gateways_is_counted_here_once_it_is_known() {
+    let edge = Edge::guarded(None, |admission| {
+        (admission.user_frames, admission.user_frames_secs) = (80, 3_600);
+        admission.share_ms = 20;
+    })
+    .await;
+    const EACH_US: u64 = 45_000_000;
+    edge.presence.used_elsewhere(&[79 * EACH_US]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    for number in 0..10 {
+        ann.send_to("bob", &number.to_string()).await;
+        edge.send().await;
+    }
+    assert_eq!(edge.metric("tidings_gateway_rates_told_total"), 0, "an eighth is not told");
+    ann.send_to("bob", "10").await;
+    edge.send().await;
+    until("presence has been told", || edge.metric("tidings_gateway_rates_told_total") == 1).await;
+    let told = edge.presence.spending().told;
+    let [(user_id, micros)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(user_id, "ann");
+    assert!(micros[0] > 10 * EACH_US && micros[0] <= 11 * EACH_US, "{micros:?}");
+    // One is left; all sockets of the user share it.
+    let mut other = Device::connect(&edge, "ann").await;
+    other.send_to("bob", "11").await;
+    edge.send().await;
+    ann.send_to("bob", "12").await;
+    assert_eq!(ann.expect("error").await["limit"], "messages");
+    // Other rates and other users have theirs.
+    let mut bob = Device::connect(&edge, "bob").await;
+    bob.send_to("ann", "13").await;
+    assert_eq!(edge.send().await.1.r#ref, "13");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn while_presence_is_away_a_gateway_goes_by_what_it_granted_itself() {
+    let edge = Edge::guarded(None, |admission| {
+        (admission.user_frames, admission.user_frames_secs) = (20, 3_600);
+        admission.share_ms = 20;
+    })
+    .await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    edge.presence.switch(Mode::Away);
+    for number in 0..20 {
+        ann.send_to("bob", &number.to_string()).await;
+        assert_eq!(edge.send().await.1.r#ref, number.to_string());
+    }
+    until("presence has been asked", || edge.metric("tidings_gateway_rates_failures_total") > 0)
+        .await;
+    ann.send_to("bob", "20").await;
+    assert_eq!(ann.expect("error").await["limit"], "messages");
+    edge.presence.switch(Mode::Answers);
     edge.stop().await;
 }

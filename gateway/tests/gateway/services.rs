@@ -16,10 +16,11 @@ use proto::chat::{
 };
 use proto::presence::presence_server::Presence;
 use proto::presence::{
-    Connected, Disconnected, GatewayRef, GatewaysReply, GatewaysRequest, HeartbeatReply,
-    HeartbeatRequest, LocateReply, LocateRequest, OwnStatus, OwnStatusReply, OwnStatusRequest,
-    ReportReply, ReportRequest, Session, SessionsReply, SessionsRequest, StatusReply,
-    StatusRequest, UserStatus,
+    Connected, ConnectionsReply, ConnectionsRequest, Disconnected, GatewayRef, GatewaysReply,
+    GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest, OwnStatus,
+    OwnStatusReply, OwnStatusRequest, ReportReply, ReportRequest, Session, SessionsReply,
+    SessionsRequest, SpendReply, SpendRequest, StatusReply, StatusRequest, UserSession,
+    UserSpending, UserStatus,
 };
 use tonic::{Request, Response, Status};
 
@@ -35,6 +36,15 @@ pub struct FakePresence {
     own_status: Mutex<Option<String>>,
     /// Whose connections are refused.
     full: Mutex<Option<String>>,
+    /// What was spent, and what everybody has used up at other gateways.
+    spending: Mutex<Spending>,
+}
+
+/// What gateways told of rates.
+#[derive(Debug, Clone, Default)]
+pub struct Spending {
+    pub told: Vec<(String, Vec<u64>)>,
+    pub elsewhere: Vec<u64>,
 }
 
 /// What the gateway reported.
@@ -60,6 +70,7 @@ impl FakePresence {
             account: Mutex::default(),
             own_status: Mutex::default(),
             full: Mutex::default(),
+            spending: Mutex::default(),
         }
     }
 
@@ -75,6 +86,15 @@ impl FakePresence {
     /// This user has as many connections as allowed.
     pub fn is_full(&self, user: Option<&str>) {
         *self.full.lock() = user.map(str::to_owned);
+    }
+
+    pub fn spending(&self) -> Spending {
+        self.spending.lock().clone()
+    }
+
+    /// Everybody has used up so much of each rate at other gateways, in microseconds of its time.
+    pub fn used_elsewhere(&self, micros: &[u64]) {
+        self.spending.lock().elsewhere = micros.to_vec();
     }
 
     pub fn account(&self) -> Account {
@@ -143,6 +163,46 @@ impl Presence for FakePresence {
             })
             .collect();
         Ok(Response::new(SessionsReply { sessions }))
+    }
+
+    /// Everybody who was reported, one a page.
+    async fn connections(
+        &self,
+        request: Request<ConnectionsRequest>,
+    ) -> Result<Response<ConnectionsReply>, Status> {
+        self.switch.pass().await?;
+        let after = request.into_inner().after;
+        let place = match after.as_str() {
+            "" => 0,
+            after => {
+                after.parse::<usize>().map_err(|_| Status::invalid_argument("no such place"))?
+            }
+        };
+        let account = self.account.lock();
+        let connections = account.connected.get(place).map(|it| UserSession {
+            user_id: it.user_id.clone(),
+            session: Some(Session {
+                gateway_id: "gateway-1".to_owned(),
+                connection: it.connection,
+                device_id: it.device_id.clone(),
+                ..Session::default()
+            }),
+        });
+        let has_more = place + 1 < account.connected.len();
+        let next = if has_more { (place + 1).to_string() } else { String::new() };
+        Ok(Response::new(ConnectionsReply { connections: connections.into_iter().collect(), next }))
+    }
+
+    async fn spend(&self, request: Request<SpendRequest>) -> Result<Response<SpendReply>, Status> {
+        self.switch.pass().await?;
+        let mut spending = self.spending.lock();
+        let micros = spending.elsewhere.clone();
+        let users = request.into_inner().users;
+        let used =
+            users.iter().map(|_| UserSpending { user_id: String::new(), micros: micros.clone() });
+        let used = used.collect();
+        spending.told.extend(users.into_iter().map(|user| (user.user_id, user.micros)));
+        Ok(Response::new(SpendReply { users: used }))
     }
 
     async fn locate(&self, _: Request<LocateRequest>) -> Result<Response<LocateReply>, Status> {

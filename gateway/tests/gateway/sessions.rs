@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::device::Device;
-use crate::edge::{Edge, named_token, token, until};
+use crate::edge::{Edge, admin_token, named_token, token, until};
 use crate::services::Mode;
 
 const REVOKED: &str = "revoked: this session was ended; sign in again";
@@ -199,5 +199,44 @@ async fn sessions_end_without_presence_and_while_the_store_is_away_nothing_that_
     assert_eq!(ask(&edge, Method::GET, "/me", &old).await.0, StatusCode::UNAUTHORIZED);
     let (status, error) = ask(&edge, Method::DELETE, "/sessions", &token("bob")).await;
     assert_eq!((status, &error["code"]), (StatusCode::SERVICE_UNAVAILABLE, &"unavailable".into()));
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn operators_alone_list_everybody_who_is_connected_page_by_page() {
+    let edge = Edge::start().await;
+    for user in ["ann", "bob", "cleo"] {
+        // Presence keeps what was reported, whoever is gone.
+        let _device = Device::connect(&edge, user).await;
+    }
+    let url = |query: &str| format!("http://{}/api/v1/admin/connections{query}", edge.address);
+    let ask = async |token: &str, query: &str| {
+        let asked = reqwest::Client::new().get(url(query)).bearer_auth(token);
+        let answer = asked.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, body) = ask(&token("ann"), "").await;
+    assert_eq!((status, &body["code"]), (403, &json!("forbidden")));
+    let operator = admin_token();
+    let (mut users, mut after) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = ask(&operator, &format!("?limit=1&after={after}")).await;
+        assert_eq!(status, 200, "{page}");
+        for connection in page["connections"].as_array().unwrap() {
+            users.push(connection["user_id"].as_str().unwrap().to_owned());
+            let id = connection["connection_id"].as_str().unwrap();
+            assert!(id.starts_with("gateway-1."), "{connection}");
+            assert!(!connection["device_id"].as_str().unwrap().is_empty());
+        }
+        page["next"].as_str().unwrap().clone_into(&mut after);
+        if after.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(users, ["ann", "bob", "cleo"]);
+    for bad in ["?after=!", "?after=aGVsbG8", "?limit=x", "?user_id=ann"] {
+        let (status, body) = ask(&operator, bad).await;
+        assert_eq!(status, 400, "{bad}: {body}");
+    }
     edge.stop().await;
 }

@@ -3,22 +3,26 @@
 
 mod account;
 mod clock;
+mod listing;
+mod spending;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use proto::id::{GatewayId, UserId};
 
 use super::{
-    Choice, LeaseConfig, Located, OwnChoice, PresenceStore, Report, Reported, Session, StoreError,
-    Swept, UserState,
+    Choice, LeaseConfig, ListPage, ListPlace, Located, OwnChoice, PresenceStore, Report, Reported,
+    Session, StoreError, Swept, UserState,
 };
 use account::{Gateway, Superseded};
 use clock::Clock;
+use spending::Spending;
 
 use crate::domain::account::{AccountStamp, HeartbeatOutcome, Tally};
 use crate::domain::lease::{Terms, has_ended};
@@ -26,6 +30,7 @@ use crate::domain::registration::{
     Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Named, Place, Registration,
     UserRecord, is_reported_anew,
 };
+use crate::domain::spending::{Spent, most_micros};
 use crate::domain::status::Chosen;
 
 /// Users whose last-seen time and choice are remembered, unless told otherwise: some 20 MiB.
@@ -44,6 +49,9 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     users: HashMap<UserId, UserRecord>,
+    /// Those with a registration.
+    connected: BTreeSet<UserId>,
+    spending: Spending,
     gateways: HashMap<GatewayId, Gateway>,
     last_stamp: u64,
 }
@@ -103,6 +111,9 @@ impl State {
             client: connected.client.clone(),
         };
         let replaced = record.connect(registration, is_anew, allowed)?;
+        if before.devices == 0 {
+            self.connected.insert(connected.user_id.clone());
+        }
         Some(Change {
             user_id: connected.user_id.clone(),
             before,
@@ -125,6 +136,9 @@ impl State {
         let before = record.standing();
         record.disconnect(named, now_ms);
         let after = record.standing();
+        if record.registrations.is_empty() {
+            self.connected.remove(user_id);
+        }
         let last_seen_ms = record.last_seen_ms;
         let user_id = user_id.clone();
         let (by, replaced) = (None, Vec::new());
@@ -325,6 +339,21 @@ impl PresenceStore for MemoryStore {
         let registrations = state.users.get(user_id).into_iter().flat_map(|it| &it.registrations);
         Ok(registrations.map(session).collect())
     }
+
+    async fn connections(
+        &self,
+        after: Option<&ListPlace>,
+        limit: usize,
+    ) -> Result<ListPage, StoreError> {
+        Ok(self.state.lock().page(after, limit))
+    }
+
+    async fn spend(&self, spent: &[Spent], time: Duration) -> Result<Vec<Vec<u64>>, StoreError> {
+        let now_us = self.clock.now_us();
+        let spending = &mut self.state.lock().spending;
+        Ok(spending.book(spent, most_micros(time), now_us, self.users_max))
+    }
+
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {
         let now_ms = self.clock.now_ms();
         let memory_ms = self.config.gateway_memory_secs * 1_000;

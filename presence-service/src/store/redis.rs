@@ -8,6 +8,8 @@
 //!   the end of the lease finds every registration.
 //! - A replica claims what it sweeps, and a crashed one's claim lapses (6). Should two sweep the same
 //!   nevertheless, the user's script tells only one of them of the change.
+//! - Each gateway's connections are also in a sorted set, changed by the scripts of its account: walks page by
+//!   it (14). What a user has used up of its rates is a key of its own, changed by one script (15).
 //! - Leases are measured by Redis's own clock: those of the replicas may disagree.
 //!
 //! Scripts are repeated by the caller's choice only; reads are repeated once.
@@ -18,6 +20,7 @@ mod link;
 mod listing;
 mod packed;
 mod scripts;
+mod spending;
 mod write;
 
 use std::sync::Arc;
@@ -33,11 +36,12 @@ use redis::{
 };
 
 use super::{
-    Choice, LeaseConfig, Located, PresenceStore, Report, Reported, Session, StoreError, Swept,
-    UserState,
+    Choice, LeaseConfig, ListPage, ListPlace, Located, PresenceStore, Report, Reported, Session,
+    StoreError, Swept, UserState,
 };
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::registration::{Change, GatewayEpoch};
+use crate::domain::spending::Spent;
 use crate::domain::status::Chosen;
 pub use config::RedisConfig;
 use keys::Keys;
@@ -243,5 +247,17 @@ impl PresenceStore for RedisStore {
 
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
         self.list_sessions(user_id).await
+    }
+
+    async fn connections(
+        &self,
+        after: Option<&ListPlace>,
+        limit: usize,
+    ) -> Result<ListPage, StoreError> {
+        self.list_connections(after, limit).await
+    }
+
+    async fn spend(&self, spent: &[Spent], time: Duration) -> Result<Vec<Vec<u64>>, StoreError> {
+        self.book_spent(spent, time).await
     }
 }

@@ -4,8 +4,10 @@ pub mod accounts;
 pub mod choices;
 pub mod leases;
 pub mod limits;
+pub mod listing;
 pub mod reports;
 pub mod sessions;
+pub mod spending;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -176,6 +178,17 @@ macro_rules! contract {
             }
             sessions {
                 a_user_s_sessions_say_where_with_what_and_since_when
+            }
+            listing {
+                every_walk_of_all_connections_gives_each_once_whatever_the_limit
+                who_stays_is_shown_once_while_others_come_and_go
+                a_dead_gateway_s_connections_leave_the_list
+            }
+            spending {
+                what_one_gateway_granted_counts_at_every_other
+                what_is_granted_beyond_a_rate_is_owed_but_not_for_ever
+                what_was_used_up_is_paid_off_as_time_passes
+                of_many_who_spend_at_once_nothing_is_lost
             }
             choices {
                 a_choice_lasts_and_is_told_once

@@ -1,14 +1,17 @@
 //! Hooks: places where a step of the system stops until the test lets it go on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use presence_service::domain::account::{HeartbeatOutcome, Tally};
 use presence_service::domain::registration::{Change, GatewayEpoch};
+use presence_service::domain::spending::Spent;
 use presence_service::domain::status::Chosen;
 use presence_service::store::memory::MemoryStore;
 use presence_service::store::{
-    Choice, Located, PresenceStore, Report, Reported, Session, StoreError, Swept, UserState,
+    Choice, ListPage, ListPlace, Located, PresenceStore, Report, Reported, Session, StoreError,
+    Swept, UserState,
 };
 use proto::id::UserId;
 use tokio::sync::watch;
@@ -138,6 +141,19 @@ impl PresenceStore for GatedPresence {
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError> {
         self.inner.sessions(user_id).await
     }
+
+    async fn connections(
+        &self,
+        after: Option<&ListPlace>,
+        limit: usize,
+    ) -> Result<ListPage, StoreError> {
+        self.inner.connections(after, limit).await
+    }
+
+    async fn spend(&self, spent: &[Spent], time: Duration) -> Result<Vec<Vec<u64>>, StoreError> {
+        self.inner.spend(spent, time).await
+    }
+
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError> {
         self.inner.sweep(most).await
     }

@@ -16,6 +16,10 @@ impl Clock {
         Self { unix, since: Instant::now() }
     }
 
+    pub(super) fn now_us(&self) -> u64 {
+        (self.unix + self.since.elapsed()).as_micros() as u64
+    }
+
     pub(super) fn now_ms(&self) -> u64 {
         (self.unix + self.since.elapsed()).as_millis() as u64
     }

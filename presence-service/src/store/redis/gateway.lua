@@ -1,7 +1,8 @@
 -- A gateway: KEYS[1] a hash (epoch, past epochs, stamp and digest of its account, lease, claim),
 -- KEYS[2] the set of what its account names, KEYS[3] the set of what earlier accounts named and is to
 -- end at `due`. Members: stamp(14) connection(16) user_id, the numbers hexadecimal.
-local account, live, superseded = KEYS[1], KEYS[2], KEYS[3]
+-- KEYS[4] a sorted set of what both name, as places in the list of all connections: user_id ',' connection(16).
+local account, live, superseded, listed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -17,6 +18,11 @@ local function xor(one, other)
     )
   end
   return half(1, 8) .. half(9, 16)
+end
+
+-- The place of a member without its stamp.
+local function place(member)
+  return string.sub(member, 17) .. ',' .. string.sub(member, 1, 16)
 end
 
 local function is_past(epoch)

@@ -34,10 +34,21 @@ impl Keys {
         format!("{}gateways", self.base)
     }
 
-    /// The account of a gateway, what it names, and what earlier ones named.
-    pub fn gateway(&self, gateway_id: &GatewayId) -> [String; 3] {
+    /// What a user has used up of its rates.
+    pub fn spending(&self, user_id: &UserId) -> String {
+        self.user(user_id) + ":spending"
+    }
+
+    /// The account of a gateway, what it names, what earlier ones named, and the places of both in the list of
+    /// all connections.
+    pub fn gateway(&self, gateway_id: &GatewayId) -> [String; 4] {
         let account = format!("{}gateway:{{{gateway_id}}}", self.base);
-        [account.clone(), format!("{account}:live"), format!("{account}:superseded")]
+        [
+            account.clone(),
+            format!("{account}:live"),
+            format!("{account}:superseded"),
+            format!("{account}:listed"),
+        ]
     }
 }
 

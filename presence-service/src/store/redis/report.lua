@@ -17,6 +17,7 @@ renew(ARGV[3], ARGV[5])
 local digest = redis.call('HGET', account, 'digest')
 local before = digest
 for index = 6, #ARGV, 2 do
+  redis.call('ZADD', listed, 0, place(ARGV[index]))
   if redis.call('SADD', live, stamp .. ARGV[index]) == 1 then
     digest = xor(digest, ARGV[index + 1])
   end

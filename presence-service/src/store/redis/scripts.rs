@@ -13,6 +13,8 @@ pub struct Scripts {
     pub settle: Script,
     pub heartbeat: Script,
     pub sweep: Script,
+    pub ended: Script,
+    pub spend: Script,
 }
 
 impl Scripts {
@@ -28,10 +30,12 @@ impl Scripts {
             settle: of_gateway(include_str!("settle.lua")),
             heartbeat: of_gateway(include_str!("heartbeat.lua")),
             sweep: of_gateway(include_str!("sweep.lua")),
+            ended: of_gateway(include_str!("ended.lua")),
+            spend: Script::new(include_str!("spend.lua")),
         }
     }
 
-    pub fn all(&self) -> [&Script; 7] {
+    pub fn all(&self) -> [&Script; 9] {
         [
             &self.connect,
             &self.disconnect,
@@ -40,6 +44,8 @@ impl Scripts {
             &self.settle,
             &self.heartbeat,
             &self.sweep,
+            &self.ended,
+            &self.spend,
         ]
     }
 }

@@ -4,6 +4,7 @@ if redis.call('HGET', account, 'stamp') ~= ARGV[1] then return 0 end
 local digest = redis.call('HGET', account, 'digest')
 for index = 2, #ARGV, 2 do
   if redis.call('SREM', live, ARGV[1] .. ARGV[index]) == 1 then
+    redis.call('ZREM', listed, place(ARGV[index]))
     digest = xor(digest, ARGV[index + 1])
   end
 end

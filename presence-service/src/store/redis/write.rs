@@ -324,18 +324,21 @@ impl RedisStore {
             })
             .collect();
         let changes = self.write_users(gateway_id, None, steps).await?.changes;
-        let [_, _, superseded] = self.keys.gateway(gateway_id);
         let mut pipeline = redis::pipe();
         for (_, connection, user_id) in &named {
             pipeline.cmd("HDEL").arg(self.keys.clients(user_id)).arg(*connection).ignore();
         }
-        pipeline.cmd("SREM").arg(superseded).arg(members).ignore();
+        call(&mut pipeline, &self.scripts.ended, &self.keys.gateway(gateway_id))
+            .arg(members)
+            .ignore();
         let (): () = self.write(&pipeline).await?;
         Ok(changes)
     }
 
     async fn forget(&self, gateway_id: &GatewayId) -> Result<(), StoreError> {
         let mut pipeline = redis::pipe();
+        let [_, _, _, listed] = self.keys.gateway(gateway_id);
+        pipeline.cmd("DEL").arg(listed).ignore();
         pipeline.cmd("SREM").arg(self.keys.gateways()).arg(gateway_id.as_str()).ignore();
         self.write(&pipeline).await
     }

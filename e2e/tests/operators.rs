@@ -1,0 +1,155 @@
+//! What operators may do beyond others, over every door: list who is connected, and speak where they are no member.
+
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+use std::collections::BTreeSet;
+
+use e2e::all_in_one::{serve, token as own_token, token_of_operator};
+use e2e::client::Client;
+use e2e::cluster::Cluster;
+use e2e::token::{token, token_with};
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Two gateways, or the same one twice, and tokens.
+struct Place<'a> {
+    gateways: [&'a str; 2],
+    ann: String,
+    bob: String,
+    eve: String,
+    operator: String,
+}
+
+async fn ask(
+    address: &str,
+    method: Method,
+    path: &str,
+    token: &str,
+    body: Option<&Value>,
+) -> (u16, Value) {
+    let url = format!("http://{address}/api/v1/{path}");
+    let mut asked = reqwest::Client::new().request(method, url).bearer_auth(token);
+    if let Some(body) = body {
+        asked = asked.json(body);
+    }
+    let answer = asked.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+}
+
+impl Place<'_> {
+    async fn check(&self) {
+        let [here, there] = self.gateways;
+        let mut ann = Client::connect(here, &self.ann).await;
+        let mut bob = Client::connect(there, &self.bob).await;
+        let _phone = Client::connect(there, &self.ann).await;
+        self.lists_everybody().await;
+        self.speaks(&mut ann, &mut bob).await;
+    }
+
+    async fn lists_everybody(&self) {
+        for limit in [1, 2, 50] {
+            let (mut seen, mut after, mut count) = (BTreeSet::new(), String::new(), 0);
+            loop {
+                let path = format!("admin/connections?limit={limit}&after={after}");
+                let (status, page) =
+                    ask(self.gateways[0], Method::GET, &path, &self.operator, None).await;
+                assert_eq!(status, 200, "{page}");
+                for connection in page["connections"].as_array().unwrap() {
+                    let field = |name: &str| connection[name].as_str().unwrap().to_owned();
+                    assert!(field("ip").starts_with("127."), "{connection}");
+                    seen.insert((field("user_id"), field("connection_id")));
+                    count += 1;
+                }
+                page["next"].as_str().unwrap().clone_into(&mut after);
+                if after.is_empty() {
+                    break;
+                }
+            }
+            assert_eq!((seen.len(), count), (3, 3), "{seen:?}");
+            let users: Vec<_> = seen.iter().map(|(user, _)| user.as_str()).collect();
+            assert_eq!(users, ["ann", "ann", "bob"]);
+        }
+        let path = "admin/connections";
+        assert_eq!(ask(self.gateways[1], Method::GET, path, &self.eve, None).await.0, 403);
+    }
+
+    async fn speaks(&self, ann: &mut Client, bob: &mut Client) {
+        let [here, there] = self.gateways;
+        ann.send_to("bob", "hello").await;
+        let id = ann.expect("sent").await["conversation_id"].as_str().unwrap().to_owned();
+        let path = format!("conversations/{id}/messages");
+        let said = json!({ "kind": "system", "content": { "text": "maintenance at noon" } });
+        for (token, body, code) in [
+            (&self.eve, &said, "invalid"),
+            (&self.eve, &json!({ "content": { "text": "hi" } }), "not_member"),
+            (&self.operator, &json!({ "content": { "text": "hi" } }), "not_member"),
+            (
+                &self.operator,
+                &json!({ "kind": "system", "content": { "event": "member_left", "member": "bob" } }),
+                "invalid",
+            ),
+        ] {
+            let (_, answer) = ask(here, Method::POST, &path, token, Some(body)).await;
+            assert_eq!(
+                (&answer["code"], &answer["stored"]),
+                (&json!(code), &json!("no")),
+                "{body}"
+            );
+        }
+        let (status, stored) = ask(here, Method::POST, &path, &self.operator, Some(&said)).await;
+        assert_eq!((status, &stored["seq"]), (201, &json!(2)), "{stored}");
+        // Over a socket, too.
+        let mut operator = Client::connect(there, &self.operator).await;
+        operator
+            .say(
+                &json!({ "type": "send", "ref": "1", "client_id": Uuid::now_v7(), "kind": "system",
+                "conversation_id": id, "content": { "text": "it is noon" } }),
+            )
+            .await;
+        assert_eq!(operator.expect("sent").await["seq"], 3);
+        for seq in [2, 3] {
+            let entry = bob.expect_where("entry", |entry| entry["seq"] == seq).await;
+            assert_eq!(
+                (&entry["kind"], &entry["sender"]["type"]),
+                (&json!("system"), &json!("operator"))
+            );
+        }
+        let (_, page) = ask(there, Method::GET, &path, &self.ann, None).await;
+        let types: Vec<_> =
+            page["entries"].as_array().unwrap().iter().map(|it| &it["sender"]["type"]).collect();
+        assert_eq!(types, ["user", "operator", "operator"], "{page}");
+        // They read nothing by it, and are no member.
+        assert_eq!(ask(here, Method::GET, &path, &self.operator, None).await.0, 403);
+        let members = format!("conversations/{id}/members");
+        let (_, members) = ask(here, Method::GET, &members, &self.ann, None).await;
+        assert_eq!(members["members"].as_array().unwrap().len(), 2, "{members}");
+    }
+}
+
+#[tokio::test]
+async fn operators_see_who_is_connected_and_speak_anywhere_in_a_cluster() {
+    let cluster = Cluster::start("operators").await;
+    let operator = token_with("operator", 3600, &json!({ "roles": ["admin"] }));
+    let gateways = [cluster.gateway_address(0), cluster.gateway_address(1)];
+    let (ann, bob, eve) = (token("ann"), token("bob"), token("eve"));
+    Place { gateways, ann, bob, eve, operator }.check().await;
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn operators_see_who_is_connected_and_speak_anywhere_in_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = serve("operators", folder.path()).await;
+    let address = server.address("http").to_owned();
+    Place {
+        gateways: [&address, &address],
+        ann: own_token(folder.path(), "ann").await,
+        bob: own_token(folder.path(), "bob").await,
+        eve: own_token(folder.path(), "eve").await,
+        operator: token_of_operator(folder.path()).await,
+    }
+    .check()
+    .await;
+    assert!(server.terminate(std::time::Duration::from_secs(30)).await.success());
+}
