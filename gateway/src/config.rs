@@ -4,6 +4,7 @@ use bus::rabbitmq::RabbitConfig;
 use platform::grpc::GrpcClientConfig;
 use platform::telemetry::TelemetryConfig;
 use platform::token::AuthConfig;
+use proto::id::{GatewayId, IdError};
 use serde::{Deserialize, Serialize};
 
 use crate::admission::config::AdmissionConfig;
@@ -18,7 +19,7 @@ pub const ENV_PREFIX: &str = "TIDINGS_GATEWAY__";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfig {
-    /// Names this gateway, stable over its restarts and different from the others'.
+    /// Names this gateway, stable over its restarts and different from the others'; the host's name when empty.
     pub gateway_id: String,
     /// Where sockets, REST and the pages listen.
     pub listen: String,
@@ -48,6 +49,42 @@ pub struct GatewayConfig {
     pub telemetry: TelemetryConfig,
 }
 
+impl GatewayConfig {
+    /// The configured id of the gateway, else the name of its host: in a container, that of the pod or container.
+    pub fn gateway_id(&self) -> Result<GatewayId, NoGatewayId> {
+        let (name, origin) = match self.gateway_id.as_str() {
+            "" => (host_name().ok_or(NoGatewayId::NoHostName)?, "the host's name"),
+            name => (name.to_owned(), "gateway_id"),
+        };
+        GatewayId::parse(&name).map_err(|error| NoGatewayId::NotAnId { name, origin, error })
+    }
+}
+
+/// Why a gateway has no id.
+#[derive(Debug, thiserror::Error)]
+pub enum NoGatewayId {
+    /// Neither is known.
+    #[error("gateway_id is not set and the host's name is not known: set gateway_id")]
+    NoHostName,
+    /// The name cannot be an id.
+    #[error("{origin} `{name}` cannot name this gateway: {error}; set gateway_id")]
+    NotAnId {
+        /// The name.
+        name: String,
+        /// Where it is from.
+        origin: &'static str,
+        /// Why not.
+        error: IdError,
+    },
+}
+
+/// Linux has it in a file; other systems often in the environment.
+fn host_name() -> Option<String> {
+    let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = from_kernel.or_else(|| std::env::var("HOSTNAME").ok())?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 impl Default for GatewayConfig {
     fn default() -> Self {
         let grpc = |url: &str| GrpcClientConfig {
@@ -55,7 +92,7 @@ impl Default for GatewayConfig {
             ..GrpcClientConfig::default()
         };
         Self {
-            gateway_id: "gateway-1".to_owned(),
+            gateway_id: String::new(),
             listen: "127.0.0.1:8080".to_owned(),
             management_listen: "127.0.0.1:9090".to_owned(),
             stop_grace_ms: 30_000,
@@ -236,5 +273,21 @@ impl Default for LimitsConfig {
             drain_linger_ms: 5_000,
             memory: MemoryConfig::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_without_a_configured_id_has_the_name_of_its_host() {
+        let config = GatewayConfig::default();
+        assert_eq!(config.gateway_id().unwrap().as_str(), host_name().unwrap());
+        let named = GatewayConfig { gateway_id: "edge-7".to_owned(), ..config.clone() };
+        assert_eq!(named.gateway_id().unwrap().as_str(), "edge-7");
+        let wrong = GatewayConfig { gateway_id: "edge 7".to_owned(), ..config };
+        let error = wrong.gateway_id().unwrap_err().to_string();
+        assert!(error.contains("edge 7") && error.contains("set gateway_id"), "{error}");
     }
 }

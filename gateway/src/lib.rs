@@ -180,6 +180,13 @@ pub fn build(
     let (heads, asks) = HeadsLink::new();
     let metrics = GatewayMetrics::new(&adapters.metrics);
     adapters.readiness.count_connections(metrics.connections.clone());
+    let pulse = Arc::new(Pulse::new(Duration::from_millis(limits.frozen_ms), metrics.clone()));
+    wiring::serve_unless_full_or_frozen(
+        &adapters.readiness,
+        &metrics.connections,
+        limits.connections.min(admission.connections_by_files(files)),
+        &pulse,
+    );
     let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
     let registry = Arc::new(Registry::default());
     let revocations = Revocations::new(Arc::clone(&registry));
@@ -218,7 +225,7 @@ pub fn build(
         presence: PresenceClient::new(adapters.presence.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES),
-        pulse: Arc::new(Pulse::new(Duration::from_millis(limits.frozen_ms), metrics.clone())),
+        pulse,
         metrics,
         tracer: adapters.tracer.clone(),
         readiness: adapters.readiness.clone(),

@@ -18,7 +18,6 @@ use platform::readiness::Readiness;
 use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::token::{self, Signer, Verifier};
-use proto::id::GatewayId;
 
 /// The edge: WebSockets, REST and the chat page.
 ///
@@ -59,7 +58,7 @@ async fn run(config: GatewayConfig) -> Result<()> {
     config.amqp.check()?;
     config.chat_grpc.check("chat_grpc")?;
     config.presence_grpc.check("presence_grpc")?;
-    let gateway_id = GatewayId::parse(&config.gateway_id).context("gateway_id")?;
+    let gateway_id = config.gateway_id()?;
     let verifier = Arc::new(Verifier::from_config(&config.auth)?);
     let dev_signer = config
         .auth
@@ -83,7 +82,7 @@ async fn run(config: GatewayConfig) -> Result<()> {
         readiness: readiness.clone(),
         metrics: metrics.clone(),
         service: "gateway",
-        instance: config.gateway_id.clone(),
+        instance: gateway_id.to_string(),
     };
     let admin = admin::start(management, admin)?;
     let reload = Reload::new();

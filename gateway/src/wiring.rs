@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::readiness::{Cause, Latch};
+use platform::readiness::{Cause, Latch, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
+use prometheus_client::metrics::gauge::Gauge;
 use proto::bus::GatewayRef;
 use proto::id::GatewayId;
 use tokio::sync::watch;
@@ -16,11 +17,26 @@ use crate::heads::HeadsTeller;
 use crate::inquiry::InquiryLink;
 use crate::outbox::OutboxLimits;
 use crate::presence_link::{self, Reporter};
+use crate::pulse::Pulse;
 use crate::rate_link::RateLink;
 use crate::revocations::link::Link;
 use crate::revocations::notes::{NoteEvents, NoteTeller};
 use crate::shared::Shared;
 use crate::uplink::UplinkParts;
+
+/// Load balancers send no further clients to a gateway that has `most` connections, or stood still.
+pub(super) fn serve_unless_full_or_frozen(
+    readiness: &Readiness,
+    connections: &Gauge,
+    most: usize,
+    pulse: &Arc<Pulse>,
+) {
+    let open = connections.clone();
+    let is_full = move || usize::try_from(open.get()).is_ok_and(|open| open >= most);
+    readiness.serves_unless(Cause::Full, is_full);
+    let pulse = Arc::clone(pulse);
+    readiness.serves_unless(Cause::Frozen, move || !pulse.is_fit());
+}
 
 pub(super) fn uplink_parts(
     shared: &Shared,

@@ -3,7 +3,9 @@
 //!
 //! - `GET /health/live`: 200 while this process runs, with its name, version, uptime, connections and last
 //!   error; never asks a dependency
-//! - `GET /health/ready`: 200 or 503, with the causes as JSON
+//! - `GET /health/serve`: 200 or 503, with the causes as JSON, for load balancers: its start is done and nothing local
+//!   is in the way; never depends on what all replicas share
+//! - `GET /health/ready`: 200 or 503, with the causes as JSON, for people and alerts: everything it needs is there now
 //! - `GET /metrics`: OpenMetrics text
 
 use std::net::SocketAddr;
@@ -19,7 +21,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{CONTENT_TYPE, Metrics};
-use crate::readiness::Readiness;
+use crate::readiness::{Readiness, Report};
 use crate::telemetry::last_error;
 
 /// What the port tells.
@@ -98,6 +100,7 @@ fn routes(admin: Admin) -> Router {
     Router::new()
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
+        .route("/health/serve", get(serve))
         .route("/metrics", get(metrics))
         .with_state(AdminState { admin, started: Instant::now() })
 }
@@ -116,7 +119,14 @@ async fn live(State(state): State<AdminState>) -> impl IntoResponse {
 }
 
 async fn ready(State(state): State<AdminState>) -> impl IntoResponse {
-    let report = state.admin.readiness.report();
+    told(state.admin.readiness.report())
+}
+
+async fn serve(State(state): State<AdminState>) -> impl IntoResponse {
+    told(state.admin.readiness.serving())
+}
+
+fn told(report: Report) -> impl IntoResponse {
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report))
 }
@@ -157,6 +167,7 @@ mod tests {
         assert!(waiting.contains("503") && waiting.contains("database"), "{waiting}");
         store.up();
         assert!(ask(address, "/health/ready").contains("200 OK"));
+        assert!(ask(address, "/health/serve").contains("200 OK"));
         let live = ask(address, "/health/live");
         for part in
             [r#""node_id":"one""#, r#""uptime_secs":"#, r#""connections":null"#, "last_error"]

@@ -1,7 +1,11 @@
-//! Whether this process can serve: what it needs is there, its start is done, and it is not draining.
+//! Two questions about this process, answered from watched state; a probe never does I/O itself.
 //!
-//! A probe reads this watched state; it never does I/O itself. What comes or goes counts once it has lasted
-//! for [`HOLD`], so that a blip does not take a process out of the load balancer and put it back.
+//! - Is it ready ([`Readiness::report`])? What it needs is there, its start is done, and it is not draining. For
+//!   people, alerts and whoever waits for a start. What comes or goes counts once it has lasted for [`HOLD`].
+//! - Does it serve ([`Readiness::serving`])? For load balancers, which take a process out that does not. Everything
+//!   it needs has been there once, it is not draining, and nothing local is in the way (it is full, or stood still).
+//!   A dependency that goes away later changes nothing: it goes away for all replicas alike, and a service without
+//!   replicas helps nobody.
 
 mod measured;
 
@@ -41,11 +45,15 @@ pub enum Cause {
     Start,
     /// The process is leaving.
     Draining,
+    /// It has as many client connections as it may have.
+    Full,
+    /// It stood still and begins anew before it writes.
+    Frozen,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Bus,
         Self::AnswerQueue,
         Self::Database,
@@ -54,6 +62,8 @@ impl Cause {
         Self::PresenceStore,
         Self::Start,
         Self::Draining,
+        Self::Full,
+        Self::Frozen,
     ];
 
     /// Its label.
@@ -67,6 +77,8 @@ impl Cause {
             Self::PresenceStore => "presence_store",
             Self::Start => "start",
             Self::Draining => "draining",
+            Self::Full => "full",
+            Self::Frozen => "frozen",
         }
     }
 }
@@ -82,6 +94,20 @@ struct Shared {
     better: Notify,
     /// Client connections that are open, where the process has any.
     connections: OnceLock<Gauge>,
+    /// Local reasons not to serve for now.
+    obstacles: Mutex<Vec<Obstacle>>,
+}
+
+/// A local reason not to serve, and whether it holds now.
+struct Obstacle {
+    cause: Cause,
+    holds: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl std::fmt::Debug for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.cause.as_str())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -157,6 +183,11 @@ impl Readiness {
         self.0.state.lock().draining = true;
     }
 
+    /// Takes the process out of load balancers while `holds` says so. It must answer at once.
+    pub fn serves_unless(&self, cause: Cause, holds: impl Fn() -> bool + Send + Sync + 'static) {
+        self.0.obstacles.lock().push(Obstacle { cause, holds: Box::new(holds) });
+    }
+
     /// Has the health endpoints tell how many client connections are open.
     pub fn count_connections(&self, connections: Gauge) {
         // The first one stays: a process has one gateway.
@@ -215,6 +246,25 @@ impl Readiness {
         }
         reason.clone_into(&mut need.reason);
         is_news
+    }
+
+    /// Whether a load balancer should send clients here.
+    pub fn serving(&self) -> Report {
+        let state = self.0.state.lock();
+        let (mut causes, mut labels) = (Vec::new(), Vec::new());
+        for (cause, need) in state.needs.iter().filter(|(_, need)| !need.was_there) {
+            causes.push(format!("{}: {}", cause.as_str(), need.reason));
+            labels.push(*cause);
+        }
+        let is_draining = state.draining.then_some(Cause::Draining);
+        drop(state);
+        let obstacles = self.0.obstacles.lock();
+        let local = obstacles.iter().filter(|it| (it.holds)()).map(|it| it.cause);
+        for cause in is_draining.into_iter().chain(local) {
+            causes.push(cause.as_str().to_owned());
+            labels.push(cause);
+        }
+        Report { ready: causes.is_empty(), causes, labels }
     }
 
     /// The present state.
@@ -299,6 +349,28 @@ mod tests {
         tokio::time::advance(HOLD).await;
         readiness.set_draining();
         assert_eq!(readiness.report().causes, ["draining"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dependency_that_goes_away_after_the_start_takes_nobody_out_of_a_balancer() {
+        let readiness = Readiness::new();
+        let (latch, bus) = (readiness.latch("tables"), readiness.dependency(Cause::Bus));
+        bus.up();
+        bus.down("lost");
+        tokio::time::advance(HOLD).await;
+        assert_eq!(readiness.serving().causes, ["start: tables"], "the bus was there once");
+        drop(latch);
+        assert!(readiness.serving().ready);
+        assert!(!readiness.report().ready, "people are told the truth");
+        let is_full = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let asked = Arc::clone(&is_full);
+        let holds = move || asked.load(std::sync::atomic::Ordering::Relaxed);
+        readiness.serves_unless(Cause::Full, holds);
+        assert_eq!(readiness.serving().labels, [Cause::Full]);
+        is_full.store(false, std::sync::atomic::Ordering::Relaxed);
+        assert!(readiness.serving().ready);
+        readiness.set_draining();
+        assert_eq!(readiness.serving().causes, ["draining"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,13 +9,14 @@ use serde_json::json;
 
 use crate::shared::Shared;
 
-/// 200 when ready, else 503.
+/// 200 while it serves, whatever is away for all gateways alike; else 503.
 pub(super) async fn show(State(shared): State<Shared>) -> Response {
-    let is_ready = shared.readiness.report().ready;
-    let (status, word) = if is_ready {
+    let (status, word) = if !shared.readiness.serving().ready {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    } else if shared.readiness.report().ready {
         (StatusCode::OK, "ready")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+        (StatusCode::OK, "degraded")
     };
     let body = json!({
         "status": word,

@@ -1,9 +1,12 @@
 //! What the public port answers to everybody: pages by their own paths, health, JSON for every refusal, and
 //! who may read answers from another host's page.
 
+use std::time::Duration;
+
 use reqwest::{Client, Method, header};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::device::Device;
 use crate::edge::{Edge, token, until};
@@ -75,18 +78,33 @@ async fn health_says_who_it_is_and_503_when_it_is_not_ready() {
     let expected = serde_json::json!({"status": "ready", "node_id": "gateway-1", "connections": 1});
     assert_eq!(body, expected);
     edge.bus.switch(Mode::Away);
-    let mut status = 0;
-    for _ in 0..1_000 {
-        let answer = reqwest::get(&url).await.unwrap();
-        status = answer.status().as_u16();
-        if status == 503 {
-            assert_eq!(answer.json::<Value>().await.unwrap()["status"], "not_ready");
-            break;
+    let seen_away = async {
+        while edge.is_ready().await {
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(status, 503);
+    };
+    tokio::time::timeout(Duration::from_secs(10), seen_away).await.expect("the bus is missed");
+    let answer = reqwest::get(&url).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200, "what is away for all takes no gateway out");
+    assert_eq!(answer.json::<Value>().await.unwrap()["status"], "degraded");
     edge.bus.switch(Mode::Works);
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_gateway_asks_balancers_for_no_more_clients() {
+    let edge = Edge::with(|limits| limits.connections = 1).await;
+    let url = format!("http://{}/health", edge.address);
+    let mut ann = Device::connect(&edge, "ann").await;
+    let answer = reqwest::get(&url).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(answer.json::<Value>().await.unwrap()["status"], "not_ready");
+    assert_eq!(edge.metric("tidings_not_ready{cause=\"full\"}"), 1);
+    assert!(edge.is_ready().await, "it works for those that it has");
+    ann.say_raw(Message::Close(None)).await;
+    ann.closed().await;
+    until("there is room", || edge.metric("tidings_serving") == 1).await;
+    assert_eq!(reqwest::get(&url).await.unwrap().status().as_u16(), 200);
     edge.stop().await;
 }
 
