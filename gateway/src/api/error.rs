@@ -206,3 +206,16 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub(crate) struct Path<T>(pub(crate) T);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_between_the_services_is_the_asker_s_mistake_and_no_outage() {
+        let refused = ApiError::from(tonic::Status::out_of_range("length too large"));
+        assert_eq!(refused.into_response().status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let away = ApiError::from(tonic::Status::unavailable("away"));
+        assert_eq!(away.into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
