@@ -66,8 +66,8 @@ DASHBOARDS = {
     "tidings-now": (
         "Tidings: is it working?",
         [
-            figure("Gateways ready", "short", f"sum(tidings_ready{where(GATEWAYS)}) or vector(0)", RED_BELOW_1),
-            figure("Not ready, all services", "short", f"count(tidings_ready{HERE} == 0) or vector(0)", RED_FROM_1),
+            figure("Gateways that take clients", "short", f"sum(tidings_serving{where(GATEWAYS)}) or vector(0)", RED_BELOW_1),
+            figure("Processes that lack something", "short", f"count(tidings_ready{HERE} == 0) or vector(0)", RED_FROM_1),
             figure("Sockets", "short", f"sum(tidings_gateway_connections{HERE})"),
             figure("Answers, p99", "s", quantiles("tidings_gateway_answer_seconds")[2][0], [("green", None), ("yellow", 0.5), ("red", 1)]),
             figure(

@@ -15,7 +15,7 @@ readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end -}}
 
-{{/* /health/serve is about this process alone: a broker that is away empties no Service. */}}
+{{/* /health/serve is about this process alone: a broker that goes away empties no Service. */}}
 {{- define "tidings.probes" -}}
 startupProbe:
   httpGet: { path: /health/live, port: management }
