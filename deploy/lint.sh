@@ -35,7 +35,8 @@ for version in 1.30 1.34 1.37; do
     "$bin/kubernetes-validate" --strict --quiet --no-warn -k "$version" \
         "${rendered[@]}" deploy/kubernetes/tidings.yaml deploy/kubernetes/examples/*.yaml
 done
-"$bin/python" deploy/kubernetes/rules.py "${rendered[@]}" deploy/kubernetes/tidings.yaml
+"$bin/python" deploy/kubernetes/rules.py "${rendered[@]}" deploy/kubernetes/tidings.yaml \
+    deploy/kubernetes/examples/{fleet,migrate}.yaml
 "$bin/python" deploy/kubernetes/planted.py deploy/kubernetes/tidings.yaml
 
 "$bin/python" deploy/monitoring/dashboards.py --check
