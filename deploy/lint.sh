@@ -17,6 +17,8 @@ if helm=$(bash deploy/tools.sh helm); then
         "$helm" lint --strict --quiet deploy/helm/tidings -f "deploy/helm/tidings/values-$values.yaml"
         "$helm" template tidings deploy/helm/tidings --namespace tidings -f "deploy/helm/tidings/values-$values.yaml" > "$work/$values.yaml"
     done
+    "$helm" template tidings deploy/helm/tidings --namespace tidings -f deploy/helm/tidings/values-large.yaml \
+        --set grpcTls.enabled=true > "$work/tls.yaml"
     "$bin/python" deploy/helm/refusals.py "$helm" deploy/helm/tidings
     bash deploy/kubernetes/render.sh "$work/tidings.yaml"
     diff -u deploy/kubernetes/tidings.yaml "$work/tidings.yaml" || {
@@ -24,7 +26,7 @@ if helm=$(bash deploy/tools.sh helm); then
         exit 1
     }
     "$(bash deploy/tools.sh kubectl)" kustomize deploy/kubernetes > /dev/null
-    rendered=("$work"/{dev,small,large}.yaml)
+    rendered=("$work"/{dev,small,large,tls}.yaml)
 else
     skip "the chart itself; the rendered file is checked all the same"
     rendered=(deploy/kubernetes/tidings.yaml)

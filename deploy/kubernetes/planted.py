@@ -140,6 +140,11 @@ MISTAKES = [
         "which no Service serves",
     ),
     (
+        "TLS on one side",
+        lambda o: variable(o, "CHAT_GRPC__URLS").update(value='["https://tidings-chat:7001"]'),
+        "speak TLS to each other and some do not",
+    ),
+    (
         "policy for a port that is not there",
         lambda o: get(o, "NetworkPolicy", "chat")["spec"]["ingress"][0]["ports"][0].update(port=7003),
         "lets traffic in at 7003",

@@ -26,6 +26,18 @@ PENDING = {
     "TIDINGS_CHAT__DATABASE__URL_FILE",
     "TIDINGS_PRESENCE__AMQP__URL_FILE",
     "TIDINGS_PRESENCE__REDIS__URL_FILE",
+    *(
+        f"TIDINGS_{caller}__{section}__{file}_FILE"
+        for caller, section, files in [
+            ("GATEWAY", "CHAT_GRPC", ("CA", "CERT", "KEY")),
+            ("GATEWAY", "PRESENCE_GRPC", ("CA", "CERT", "KEY")),
+            ("CHAT", "PRESENCE_GRPC", ("CA", "CERT", "KEY")),
+            ("PRESENCE", "CHAT_GRPC", ("CA", "CERT", "KEY")),
+            ("CHAT", "GRPC_TLS", ("CERT", "KEY", "CLIENT_CA")),
+            ("PRESENCE", "GRPC_TLS", ("CERT", "KEY", "CLIENT_CA")),
+        ]
+        for file in files
+    ),
 }
 # What a process may need after its `stop_grace_ms`, in seconds: joins of its parts, one after the other.
 AFTER_GRACE = {"gateway": 35, "tidings": 35, "chat-service": 20, "presence-service": 20}
@@ -88,6 +100,7 @@ class Rules:
                 rule(thing)
         self.at = "all"
         self.one_number_of_partitions()
+        self.tls_on_both_sides()
         return self.found
 
     def wrong(self, text):
@@ -239,7 +252,7 @@ class Rules:
         self.wrong(f"{name} names {path}, which no volume brings")
 
     def called(self, name, value):
-        for host, port in re.findall(r"http://([\w.-]+):(\d+)", value):
+        for host, port in re.findall(r"https?://([\w.-]+):(\d+)", value):
             service = self.named("Service", host.split(".")[0])
             if not service or int(port) not in [p["port"] for p in service["spec"]["ports"]]:
                 self.wrong(f"{name} calls {host}:{port}, which no Service serves")
@@ -322,13 +335,25 @@ class Rules:
                 if not service or backend["port"] not in [port["port"] for port in service["spec"]["ports"]]:
                     self.wrong(f"the backend {backend['name']}:{backend['port']} is not there")
 
+    def variables(self):
+        for thing in self.of_kind(*WORKLOADS):
+            for container in template(thing)["spec"]["containers"]:
+                yield from container.get("env", [])
+
+    def tls_on_both_sides(self):
+        called = {
+            url.split(":")[0]
+            for variable in self.variables()
+            if variable["name"].endswith("_GRPC__URLS")
+            for url in re.findall(r"https?:", variable["value"])
+        }
+        served = {v["name"].split("__")[0] for v in self.variables() if v["name"].endswith("__GRPC_TLS__CERT_FILE")}
+        if len(called) > 1 or (called == {"https"}) != bool(served) or len(served) == 1:
+            self.wrong("some services speak TLS to each other and some do not")
+
     def one_number_of_partitions(self):
         numbers = {
-            variable["value"]
-            for thing in self.of_kind(*WORKLOADS)
-            for container in template(thing)["spec"]["containers"]
-            for variable in container.get("env", [])
-            if variable["name"].endswith("__AMQP__PARTITIONS")
+            variable["value"] for variable in self.variables() if variable["name"].endswith("__AMQP__PARTITIONS")
         }
         if len(numbers) > 1:
             self.wrong(f"the services disagree about the number of partitions: {', '.join(sorted(numbers))}")

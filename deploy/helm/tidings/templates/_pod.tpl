@@ -78,6 +78,32 @@ readinessProbe:
 {{ .prefix }}AMQP__QUEUE_TYPE: {{ .root.Values.amqp.queueType | quote }}
 {{- end -}}
 
+{{/* (dict "root" $ "prefix" PREFIX "calls" (list "chat" "presence") "serves" BOOL): addresses of others, and TLS. */}}
+{{- define "tidings.grpcEnv" -}}
+{{- $tls := .root.Values.grpcTls.enabled -}}
+{{- $ports := dict "chat" 7001 "presence" 7002 -}}
+{{- range $part := .calls }}
+{{ $.prefix }}{{ upper $part }}_GRPC__URLS: {{ list (printf "%s://%s:%d" (ternary "https" "http" $tls) (include "tidings.name" (dict "root" $.root "part" $part)) (get $ports $part)) | toJson | quote }}
+{{- if $tls }}
+{{ $.prefix }}{{ upper $part }}_GRPC__CA_FILE: /etc/tidings/grpc/ca.crt
+{{ $.prefix }}{{ upper $part }}_GRPC__CERT_FILE: /etc/tidings/grpc/tls.crt
+{{ $.prefix }}{{ upper $part }}_GRPC__KEY_FILE: /etc/tidings/grpc/tls.key
+{{- end }}
+{{- end }}
+{{- if and $tls .serves }}
+{{ .prefix }}GRPC_TLS__CERT_FILE: /etc/tidings/grpc/tls.crt
+{{ .prefix }}GRPC_TLS__KEY_FILE: /etc/tidings/grpc/tls.key
+{{ .prefix }}GRPC_TLS__CLIENT_CA_FILE: /etc/tidings/grpc/ca.crt
+{{- end }}
+{{- end -}}
+
+{{- define "tidings.secretMounts" -}}
+- { name: secrets, mountPath: /etc/tidings/secrets, readOnly: true }
+{{- if .Values.grpcTls.enabled }}
+- { name: grpc, mountPath: /etc/tidings/grpc, readOnly: true }
+{{- end }}
+{{- end -}}
+
 {{/* (dict "root" $ "keys" LIST): only what this part needs. Files of a Secret are replaced in place when it changes. */}}
 {{- define "tidings.secretVolume" -}}
 - name: secrets
@@ -88,6 +114,16 @@ readinessProbe:
       {{- range .keys }}
       - { key: {{ . }}, path: {{ . }} }
       {{- end }}
+{{- if .root.Values.grpcTls.enabled }}
+- name: grpc
+  secret:
+    secretName: {{ .root.Values.grpcTls.existingSecret }}
+    defaultMode: 0440
+    items:
+      {{- range list "tls.crt" "tls.key" "ca.crt" }}
+      - { key: {{ . }}, path: {{ . }} }
+      {{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "tidings.placement" -}}
