@@ -18,7 +18,7 @@ if helm=$(bash deploy/tools.sh helm); then
         "$helm" template tidings deploy/helm/tidings --namespace tidings -f "deploy/helm/tidings/values-$values.yaml" > "$work/$values.yaml"
     done
     "$helm" template tidings deploy/helm/tidings --namespace tidings -f deploy/helm/tidings/values-large.yaml \
-        --set grpcTls.enabled=true > "$work/tls.yaml"
+        --set grpcTls.enabled=true,secrets.caKey=ca-bundle > "$work/tls.yaml"
     "$bin/python" deploy/helm/refusals.py "$helm" deploy/helm/tidings
     bash deploy/kubernetes/render.sh "$work/tidings.yaml"
     diff -u deploy/kubernetes/tidings.yaml "$work/tidings.yaml" || {

@@ -228,6 +228,8 @@ class Rules:
             if name in seen:
                 self.wrong(f"{name} is set twice")
             seen.add(name)
+            if name == "SSL_CERT_FILE":
+                self.mounted(pod, container, name, value)
             if not name.startswith("TIDINGS"):
                 continue
             if prefix is None or not name.startswith(prefix) or name not in self.keys:

@@ -63,6 +63,9 @@ readinessProbe:
 {{- end -}}
 
 {{- define "tidings.telemetryEnv" -}}
+{{- with .root.Values.secrets.caKey }}
+SSL_CERT_FILE: /etc/tidings/secrets/{{ . }}
+{{- end }}
 {{ .prefix }}TELEMETRY__LOG_FORMAT: {{ .root.Values.telemetry.logFormat | quote }}
 {{ .prefix }}TELEMETRY__LOG_FILTER: {{ .root.Values.telemetry.logFilter | quote }}
 {{- with .root.Values.telemetry.otlpEndpoint }}
@@ -111,7 +114,7 @@ readinessProbe:
     secretName: {{ .root.Values.secrets.existingSecret }}
     defaultMode: 0440
     items:
-      {{- range .keys }}
+      {{- range compact (append .keys .root.Values.secrets.caKey) }}
       - { key: {{ . }}, path: {{ . }} }
       {{- end }}
 {{- if .root.Values.grpcTls.enabled }}
