@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-schema test-web chaos chaos-quick chaos-all-in-one chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
+.PHONY: help run test test-rust test-schema test-web chaos chaos-quick chaos-all-in-one chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -92,7 +92,7 @@ lint-rust: web
 lint-web: web/node_modules/.package-lock.json
 	cd web && npm run lint
 
-lint-deploy: $(LINT_VENV)/bin/hadolint $(LINT_VENV)/bin/schemathesis
+lint-deploy: $(LINT_VENV)/bin/hadolint $(LINT_VENV)/bin/schemathesis $(LINT_VENV)/bin/kubernetes-validate
 	$(LINT_VENV)/bin/openapi-spec-validator docs/openapi.json
 	$(LINT_VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/backends.compose.yml
 	$(LINT_VENV)/bin/hadolint deploy/Dockerfile
@@ -100,7 +100,13 @@ lint-deploy: $(LINT_VENV)/bin/hadolint $(LINT_VENV)/bin/schemathesis
 	@if command -v nginx >/dev/null; then \
 		sed 's/server gateway-[0-9]*:8080/server 127.0.0.1:8080/' deploy/nginx/nginx.conf > target/nginx.conf; \
 		nginx -t -q -c $$(realpath target/nginx.conf); fi
-	$(LINT_VENV)/bin/shellcheck -x -S warning deploy/*.sh deploy/bench/*.sh .ci/run
+	$(LINT_VENV)/bin/shellcheck -x -S warning deploy/*.sh deploy/bench/*.sh deploy/kubernetes/*.sh .ci/run
+	@# Chart, manifests, alert rules, dashboards.
+	bash deploy/lint.sh $(LINT_VENV)/bin
+
+manifests: ## deploy/kubernetes/tidings.yaml from the chart, and the Grafana dashboards
+	python3 deploy/monitoring/dashboards.py
+	bash deploy/kubernetes/render.sh
 
 $(LINT_VENV)/bin/hadolint: Makefile
 	python3 -m venv $(LINT_VENV)
@@ -108,6 +114,10 @@ $(LINT_VENV)/bin/hadolint: Makefile
 
 $(LINT_VENV)/bin/schemathesis: | $(LINT_VENV)/bin/hadolint
 	$(LINT_VENV)/bin/pip install -q openapi-spec-validator==0.9.0 schemathesis==4.32.5
+
+$(LINT_VENV)/bin/kubernetes-validate: deploy/tools.sh | $(LINT_VENV)/bin/hadolint
+	wheel=$$(bash deploy/tools.sh kubernetes-validate.whl) && $(LINT_VENV)/bin/pip install -q "$$wheel" PyYAML==6.0.4
+	@touch $@
 
 web: web/dist/index.html ## the chat page, built into the binaries
 
