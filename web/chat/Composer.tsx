@@ -9,12 +9,13 @@ import type { Session } from './session';
 const TYPING_EVERY_MS = 3_000;
 
 export function Composer({ session, conversation }: { session: Session; conversation: Conversation }) {
-  const text = useSignal('');
+  const text = useSignal(session.drafts.get(conversation.id));
   const told = useRef(0);
   const pause = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
 
   const write = (value: string) => {
     text.value = value;
+    session.drafts.set(conversation.id, value);
     const now = Date.now();
     if (value && now - told.current > TYPING_EVERY_MS) {
       told.current = now;
@@ -33,6 +34,7 @@ export function Composer({ session, conversation }: { session: Session; conversa
     if (!trimmed) return;
     session.send(conversation, trimmed);
     text.value = '';
+    session.drafts.set(conversation.id, '');
     clearTimeout(pause.current);
     stop();
   };

@@ -3,8 +3,9 @@
 import { useSignal } from '@preact/signals';
 import type { Entry } from '../sdk/frames';
 import type { Conversation } from '../sdk/rest';
+import { signOut } from './account';
 import { NewConversation } from './NewConversation';
-import { type Session, signOut } from './session';
+import type { Session } from './session';
 import { clock, describe } from './text';
 
 export function ConversationList({ session }: { session: Session }) {

@@ -3,7 +3,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { Rest } from '../sdk/rest';
-import { signIn, signInProblem } from './session';
+import { signIn, signInProblem } from './account';
 
 export function SignIn() {
   const byName = useSignal<boolean | undefined>(undefined);

@@ -1,9 +1,9 @@
 // The chat page: signs in, then shows the list and the thread.
 
 import { render } from 'preact';
+import { session } from './account';
 import { ConversationList } from './ConversationList';
 import { SignIn } from './SignIn';
-import { session } from './session';
 import './style.css';
 import { Thread } from './Thread';
 

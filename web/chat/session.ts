@@ -1,16 +1,12 @@
-// Who is signed in, and everything that is shown of their conversations.
+// Everything that is shown of the conversations of whoever is signed in.
 
 import { computed, signal } from '@preact/signals';
 import { Client, type State } from '../sdk/client';
 import type { Entry, Presence, ServerFrame } from '../sdk/frames';
 import type { Operation } from '../sdk/outbox';
 import { type Conversation, type Member, Rest, RestError } from '../sdk/rest';
+import { Drafts } from './drafts';
 
-export const session = signal<Session | undefined>(undefined);
-export const signInProblem = signal('');
-
-const TOKEN = 'tidings.token';
-const DEVICE = 'tidings.device';
 const TYPING_MS = 6_000;
 
 export class Session {
@@ -26,6 +22,7 @@ export class Session {
   /** Grows with every change of a log, so that views look again. */
   readonly changes = signal(0);
   readonly myStatus = signal('online');
+  readonly drafts: Drafts;
   private readonly client: Client;
   private readonly fetching = new Set<string>();
 
@@ -37,17 +34,20 @@ export class Session {
     readonly userId: string,
     readonly name: string,
     token: string,
+    deviceId: string,
+    onEnd: (reason: string) => void,
   ) {
     this.rest = new Rest('', token);
+    this.drafts = new Drafts(localStorage, userId);
     this.names.value = new Map([[userId, name || userId]]);
     const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
     this.client = new Client(
-      { url, token, userId, deviceId: deviceId(), storage: localStorage },
+      { url, token, userId, deviceId, storage: localStorage },
       {
         state: (state, detail) => {
           this.connection.value = { state, retryMs: detail.retryMs };
           if (state === 'online') void this.refresh();
-          if (state === 'signed-out') signOut(detail.reason ?? '');
+          if (state === 'signed-out') onEnd(detail.reason ?? '');
         },
         frame: (frame) => this.hear(frame),
         outbox: (operations) => {
@@ -270,30 +270,3 @@ export class Session {
 function activity(conversation: Conversation): number {
   return conversation.last_entry?.timestamp ?? conversation.created_at;
 }
-
-/** One for each tab: the newest connection of a device replaces the older one. */
-function deviceId(): string {
-  const known = sessionStorage.getItem(DEVICE);
-  if (known) return known;
-  const fresh = `web-${crypto.randomUUID().slice(0, 13)}`;
-  sessionStorage.setItem(DEVICE, fresh);
-  return fresh;
-}
-
-export async function signIn(token: string): Promise<void> {
-  const me = await new Rest('', token).me();
-  sessionStorage.setItem(TOKEN, token);
-  signInProblem.value = '';
-  session.value = new Session(me.id, me.name, token);
-}
-
-export function signOut(reason: string): void {
-  session.value?.end();
-  sessionStorage.removeItem(TOKEN);
-  sessionStorage.removeItem(DEVICE);
-  signInProblem.value = reason;
-  session.value = undefined;
-}
-
-const kept = sessionStorage.getItem(TOKEN);
-if (kept) void signIn(kept).catch(() => signOut(''));
