@@ -2,13 +2,12 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import type { Entry } from '../sdk/frames';
 import type { Conversation } from '../sdk/rest';
 import { Composer } from './Composer';
 import { Dot } from './ConversationList';
 import { Members } from './Members';
+import { Message, Waiting } from './Message';
 import type { Session } from './session';
-import { clock, describe, pieces } from './text';
 
 /** So near to the end counts as reading the end. */
 const NEAR_PX = 80;
@@ -111,50 +110,8 @@ function Messages({ session, conversation }: { session: Session; conversation: C
         <Message key={entry.seq} session={session} conversation={conversation} entry={entry} marks={marks} />
       ))}
       {unanswered.map((operation) => (
-        <li key={operation.client_id} class="message mine waiting" data-testid="message">
-          <p>{operation.content.text}</p>
-          <small>sending…</small>
-        </li>
+        <Waiting key={operation.client_id} operation={operation} />
       ))}
     </ol>
-  );
-}
-
-interface MessageProps {
-  session: Session;
-  conversation: Conversation;
-  entry: Entry;
-  marks: { delivered: number; read: number };
-}
-
-function Message({ session, conversation, entry, marks }: MessageProps) {
-  if (entry.kind === 'system') {
-    return <li class="system">{describe(entry, (user) => session.nameOf(user))}</li>;
-  }
-  const mine = entry.sender.id === session.userId;
-  const mark = marks.read >= entry.seq ? 'read' : marks.delivered >= entry.seq ? 'delivered' : 'sent';
-  return (
-    <li class={mine ? 'message mine' : 'message'} data-testid="message" data-seq={entry.seq}>
-      {!mine && conversation.kind === 'group' && <b>{session.nameOf(entry.sender.id)}</b>}
-      <p>
-        {pieces(String(entry.content?.text ?? '')).map((piece) =>
-          piece.link ? (
-            <a key={piece.text} href={piece.text} target="_blank" rel="noopener noreferrer">
-              {piece.text}
-            </a>
-          ) : (
-            piece.text
-          ),
-        )}
-      </p>
-      <small>
-        {clock(entry.timestamp)}
-        {mine && (
-          <span class={`mark ${mark}`} data-testid="mark">
-            {mark}
-          </span>
-        )}
-      </small>
-    </li>
   );
 }
