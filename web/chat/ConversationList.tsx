@@ -1,7 +1,7 @@
 // The conversations, most recently active first, and the way to begin one.
 
 import { useSignal } from '@preact/signals';
-import type { Entry } from '../sdk/frames';
+import type { Entry, Status } from '../sdk/frames';
 import type { Conversation } from '../sdk/rest';
 import { signOut } from './account';
 import { NewConversation } from './NewConversation';
@@ -28,7 +28,7 @@ export function ConversationList({ session }: { session: Session }) {
         <select
           aria-label="Your status"
           value={session.myStatus.value}
-          onChange={(event) => session.setStatus(event.currentTarget.value)}
+          onChange={(event) => session.setStatus(event.currentTarget.value as Status)}
         >
           <option value="online">Online</option>
           <option value="away">Away</option>

@@ -15,7 +15,7 @@ export function Members({ session, conversation }: { session: Session; conversat
 
   useEffect(() => {
     session.rest
-      .members(conversation.id)
+      .memberPage(conversation.id, { limit: 1000 })
       .then((page) => {
         members.value = page.members;
       })

@@ -1,8 +1,8 @@
 // One message of a conversation, or one that is on its way.
 
 import type { Entry } from '../sdk/frames';
-import type { Operation } from '../sdk/outbox';
 import type { Conversation } from '../sdk/rest';
+import type { Operation } from '../sdk/types';
 import type { Session } from './session';
 import { clock, describe, pieces } from './text';
 

@@ -10,7 +10,7 @@ export function SignIn() {
   const text = useSignal('');
 
   useEffect(() => {
-    new Rest('', undefined)
+    new Rest()
       .meta()
       .then((meta) => {
         byName.value = meta.dev_tokens;
@@ -29,7 +29,7 @@ export function SignIn() {
         .toLowerCase()
         .replaceAll(/[^a-z0-9._@:+-]+/g, '-')
         .slice(0, 64);
-      const { token } = await new Rest('', undefined).devToken(id, entered);
+      const { token } = await new Rest().devToken(id, entered);
       await signIn(token);
     } catch (error) {
       signInProblem.value = error instanceof Error ? error.message : 'That did not work.';

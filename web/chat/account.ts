@@ -20,7 +20,7 @@ function deviceId(): string {
 }
 
 export async function signIn(token: string): Promise<void> {
-  const me = await new Rest('', token).me();
+  const me = await new Rest({ token }).me();
   sessionStorage.setItem(TOKEN, token);
   signInProblem.value = '';
   session.value = new Session(me.id, me.name, token, deviceId(), signOut);

@@ -1,10 +1,11 @@
 // Everything that is shown of the conversations of whoever is signed in.
 
 import { computed, signal } from '@preact/signals';
-import { Client, type State } from '../sdk/client';
-import type { Entry, Presence, ServerFrame } from '../sdk/frames';
-import type { Operation } from '../sdk/outbox';
-import { type Conversation, type Member, Rest, RestError } from '../sdk/rest';
+import { Client } from '../sdk/client';
+import { RestError } from '../sdk/errors';
+import type { Entry, Presence, ServerFrame, Status } from '../sdk/frames';
+import type { Conversation, Member, Rest } from '../sdk/rest';
+import type { Operation, State } from '../sdk/types';
 import { Drafts } from './drafts';
 
 const TYPING_MS = 6_000;
@@ -37,29 +38,25 @@ export class Session {
     deviceId: string,
     onEnd: (reason: string) => void,
   ) {
-    this.rest = new Rest('', token);
     this.drafts = new Drafts(localStorage, userId);
     this.names.value = new Map([[userId, name || userId]]);
     const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
-    this.client = new Client(
-      { url, token, userId, deviceId, storage: localStorage },
-      {
-        state: (state, detail) => {
-          this.connection.value = { state, retryMs: detail.retryMs };
-          if (state === 'online') void this.refresh();
-          if (state === 'signed-out') onEnd(detail.reason ?? '');
-        },
-        frame: (frame) => this.hear(frame),
-        outbox: (operations) => {
-          this.pending.value = operations;
-        },
-        refused: (_, error) => {
-          this.problem.value = error.message;
-        },
-      },
-    );
-    this.pending.value = this.client.outbox.all();
-    this.client.connect();
+    this.client = new Client({ url, token, deviceId, deviceType: 'web', storage: localStorage });
+    this.rest = this.client.rest;
+    this.client.on('state', (state, { retryMs, error }) => {
+      this.connection.value = { state, retryMs };
+      if (state === 'online') void this.refresh();
+      if (state === 'signed-out' || state === 'replaced') onEnd(error?.message ?? '');
+    });
+    this.client.on('frame', (frame) => this.hear(frame));
+    this.client.on('outbox', () => {
+      this.pending.value = [...this.client.pending()];
+    });
+    this.client.on('refused', (_, error) => {
+      this.problem.value = error.message;
+    });
+    this.pending.value = [...this.client.pending()];
+    void this.client.connect();
   }
 
   entries(id: string): Entry[] {
@@ -77,9 +74,9 @@ export class Session {
     this.client.typing(id, on);
   }
 
-  setStatus(status: string): void {
+  setStatus(status: Status): void {
     this.myStatus.value = status;
-    this.client.status(status);
+    this.client.setStatus(status);
   }
 
   markRead(id: string): void {
@@ -93,7 +90,7 @@ export class Session {
   async older(id: string): Promise<boolean> {
     const first = this.entries(id)[0]?.seq;
     if (!first || first <= 1) return false;
-    const page = await this.rest.older(id, first);
+    const page = await this.rest.messages(id, { before_seq: first, limit: 50 });
     this.client.log(id).addOlder(page.entries);
     this.learn(page.entries);
     this.changes.value++;
@@ -148,12 +145,12 @@ export class Session {
   }
 
   end(): void {
-    this.client.close();
+    this.client.disconnect();
   }
 
   private async refresh(): Promise<void> {
     try {
-      const { conversations } = await this.rest.conversations();
+      const { conversations } = await this.rest.conversationPage({ limit: 100 });
       for (const conversation of conversations) this.put(conversation);
       await this.look(conversations);
     } catch {

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Client } from './client';
-import type { Wire } from './events';
 import type { Entry, ServerFrame } from './frames';
 import { digest } from './heads';
+import { uuidv7 } from './ids';
 import { Log } from './log';
-import { Outbox, uuidv7 } from './outbox';
+import { Outbox } from './outbox';
+import type { Wire } from './types';
 
 class FakeSocket {
   static all: FakeSocket[] = [];
@@ -47,6 +48,7 @@ function memory() {
   };
 }
 
+const token = `x.${btoa('{"sub":"ann"}')}.x`;
 const conversation_id = '0198c0de-0000-7000-8000-0000000000c1';
 const welcome = { type: 'welcome', connection_id: 'x', user_id: 'ann', heartbeat_ms: 30_000 };
 
@@ -66,20 +68,18 @@ function entry(seq: number): Entry {
 function start(storage = memory(), random = () => 0) {
   const heard: ServerFrame[] = [];
   const states: string[] = [];
-  const client = new Client(
-    {
-      url: 'ws://test/ws',
-      token: 't',
-      userId: 'ann',
-      deviceId: 'd',
-      storage,
-      makeSocket: () => new FakeSocket() as unknown as Wire,
-      makeStream: () => new FakeStream() as unknown as Wire,
-      random,
-    },
-    { frame: (frame) => heard.push(frame), state: (state) => states.push(state) },
-  );
-  client.connect();
+  const client = new Client({
+    url: 'ws://test/ws',
+    token,
+    deviceId: 'd',
+    storage: storage as Storage,
+    makeSocket: () => new FakeSocket() as unknown as Wire,
+    makeStream: () => new FakeStream() as unknown as Wire,
+    random,
+  });
+  client.on('frame', (frame) => heard.push(frame));
+  client.on('state', (state) => states.push(state));
+  void client.connect();
   return { client, heard, states, storage };
 }
 
@@ -145,9 +145,9 @@ test('a reset takes the place of what was held', () => {
 
 test('sends again what was not answered, oldest first and with the same client ids', () => {
   const { client } = start();
-  const first = client.send({ conversation_id, content: { text: 'one' } });
+  const { clientId: first } = client.send({ conversation_id, content: { text: 'one' } });
   const socket = online();
-  const second = client.send({ conversation_id, content: { text: 'two' } });
+  const { clientId: second } = client.send({ conversation_id, content: { text: 'two' } });
   expect(socket.sends().map((frame) => frame.client_id)).toEqual([first, second]);
   socket.hear({ type: 'sent', client_id: first, conversation_id, id: 'i', seq: 1, timestamp: 1 });
   socket.drop();
@@ -162,8 +162,8 @@ test('sends again what was not answered, oldest first and with the same client i
 
 test('keeps unanswered messages over a reload', () => {
   const { client, storage } = start();
-  const kept = client.send({ conversation_id, content: { text: 'later' } });
-  client.close();
+  const { clientId: kept } = client.send({ conversation_id, content: { text: 'later' } });
+  client.disconnect();
   start(storage);
   expect(
     online()
@@ -175,7 +175,7 @@ test('keeps unanswered messages over a reload', () => {
 test('an unknown outcome is asked for again with the same client id', () => {
   const { client } = start();
   const socket = online();
-  const client_id = client.send({ conversation_id, content: { text: 'x' } });
+  const { clientId: client_id } = client.send({ conversation_id, content: { text: 'x' } });
   socket.hear({
     type: 'error',
     client_id,
@@ -191,7 +191,7 @@ test('an unknown outcome is asked for again with the same client id', () => {
 test('many who were refused at once do not come again at once', () => {
   const { client } = start(undefined, () => 0.5);
   const socket = online();
-  const client_id = client.send({ conversation_id, content: { text: 'x' } });
+  const { clientId: client_id } = client.send({ conversation_id, content: { text: 'x' } });
   const message = 'more is asked for than can be done';
   const refusal = { code: 'unavailable', message, stored: 'no', retry_after_ms: 1_000 } as const;
   socket.hear({ type: 'error', client_id, ...refusal });
@@ -204,9 +204,9 @@ test('many who were refused at once do not come again at once', () => {
 test('a refused message leaves the outbox', () => {
   const { client } = start();
   const socket = online();
-  const client_id = client.send({ conversation_id, content: { text: 'x' } });
+  const { clientId: client_id } = client.send({ conversation_id, content: { text: 'x' } });
   socket.hear({ type: 'error', client_id, code: 'not_member', message: '', stored: 'no' });
-  expect(client.outbox.all()).toEqual([]);
+  expect(client.pending()).toEqual([]);
 });
 
 test('acknowledges what was delivered once for many entries', () => {
@@ -237,9 +237,9 @@ test('comes back once after a connection that it gave up', () => {
 test('follows a redirect after its answers, when it was asked to, and keeps its outbox', () => {
   const { client, states } = start();
   const socket = online();
-  const first = client.send({ conversation_id, content: { text: 'under way' } });
+  const { clientId: first } = client.send({ conversation_id, content: { text: 'under way' } });
   socket.hear({ type: 'redirect', after_ms: 700 });
-  const second = client.send({ conversation_id, content: { text: 'for the next one' } });
+  const { clientId: second } = client.send({ conversation_id, content: { text: 'for the next one' } });
   expect(socket.sends().map((frame) => frame.client_id)).toEqual([first]);
   expect(socket.closedWith).toBeUndefined();
   socket.hear({ type: 'sent', client_id: first, conversation_id, id: 'i', seq: 1, timestamp: 1 });
@@ -254,13 +254,13 @@ test('follows a redirect after its answers, when it was asked to, and keeps its 
       .sends()
       .map((frame) => frame.client_id),
   ).toEqual([second]);
-  expect(client.outbox.all().map((kept) => kept.client_id)).toEqual([second]);
+  expect(client.pending().map((kept) => kept.client_id)).toEqual([second]);
 });
 
 test('does not wait for ever for the answers of a server that leaves', () => {
   const { client } = start();
   const socket = online();
-  const kept = client.send({ conversation_id, content: { text: 'x' } });
+  const { clientId: kept } = client.send({ conversation_id, content: { text: 'x' } });
   socket.hear({ type: 'redirect', after_ms: 0 });
   vi.advanceTimersByTime(4_100);
   expect(socket.closedWith).toBe(1000);
@@ -282,7 +282,7 @@ test('a refused token ends the session', () => {
 test('a broken outbox in storage is an empty one', () => {
   const storage = memory();
   storage.setItem('k', '{oops');
-  expect(new Outbox(storage, 'k').all()).toEqual([]);
+  expect(new Outbox(storage as Storage, 'k').all()).toEqual([]);
 });
 
 test('client ids are UUIDs of version 7, ordered by time', () => {

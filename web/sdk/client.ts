@@ -1,35 +1,15 @@
 // A connection that comes back by itself, a log that is whole, and an outbox that loses nothing.
 
-import { EventWire, type Wire } from './events';
-import type { ErrorFrame, ServerFrame } from './frames';
+import { Emitter, type Unsubscribe } from './emitter';
+import { CloseError, ListenerError, RefusedError } from './errors';
+import { EventWire } from './events';
+import type { Entry, ErrorFrame, Message, OutgoingSignal, Sent, ServerFrame, Status } from './frames';
 import { digest } from './heads';
+import { uuidv7 } from './ids';
 import { Log } from './log';
-import { type Operation, Outbox, type Storage, uuidv7 } from './outbox';
-
-export type State = 'connecting' | 'online' | 'offline' | 'signed-out';
-
-export interface Options {
-  url: string;
-  token: string;
-  userId: string;
-  deviceId: string;
-  storage: Storage;
-  /** For tests. */
-  makeSocket?: (url: string) => Wire;
-  makeStream?: (query: URLSearchParams) => Wire;
-  random?: () => number;
-}
-
-export interface Listener {
-  /** The connection's state; when offline, how long until the next attempt. */
-  state?: (state: State, detail: { retryMs?: number; reason?: string }) => void;
-  /** Every frame, after the log has taken it. */
-  frame?: (frame: ServerFrame) => void;
-  /** Operations were added or answered. */
-  outbox?: (operations: readonly Operation[]) => void;
-  /** An operation was refused for good. */
-  refused?: (operation: Operation, error: ErrorFrame) => void;
-}
+import { Outbox } from './outbox';
+import { Rest } from './rest';
+import type { Events, Handle, Operation, Options, Refused, State, Wire } from './types';
 
 /** Proxies that drop the upgrade do so each time. */
 const SOCKETS_BEFORE_A_STREAM = 2;
@@ -43,7 +23,14 @@ const LEAVE_MS = 4_000;
 
 export class Client {
   readonly logs = new Map<string, Log>();
-  readonly outbox: Outbox;
+  readonly rest: Rest;
+  private readonly outbox: Outbox;
+  private readonly emitter = new Emitter<Events>();
+  private readonly userId: string;
+  private currentState: State = 'idle';
+  private token: string;
+  private refusals: Refused[] = [];
+  private waiting = new Map<string, { resolve: (sent: Sent) => void; reject: (error: Error) => void }>();
   private epoch: string | undefined;
   private socket: Wire | undefined;
   /** Attempts in a row whose socket did not open. */
@@ -61,20 +48,78 @@ export class Client {
   /** The server asked to come back so much later; nothing new is sent until then. */
   private redirect: { afterMs: number; leave: () => void } | undefined;
 
-  constructor(
-    private readonly options: Options,
-    private readonly listener: Listener,
-  ) {
-    this.outbox = new Outbox(options.storage, `tidings.outbox.${options.userId}`);
+  constructor(private readonly options: Options) {
+    this.token = options.token ?? '';
+    this.userId = JSON.parse(atob(this.token.split('.')[1] ?? '') || '{}').sub ?? '';
+    this.outbox = new Outbox(options.storage as Storage, `tidings.outbox.${this.userId}`);
+    this.rest = new Rest({
+      url: options.url.replace(/^ws/, 'http').replace(/\/ws$/, ''),
+      token: () => this.token,
+      fetch: options.fetch,
+    });
   }
 
-  connect(): void {
+  on<Name extends keyof Events>(name: Name, listener: Events[Name]): Unsubscribe {
+    return this.emitter.on(name, listener);
+  }
+
+  private emit<Name extends keyof Events>(name: Name, ...what: Parameters<Events[Name]>): void {
+    this.emitter.emit(name, what, (error) => {
+      if (name !== 'error') this.emit('error', new ListenerError(name, error));
+    });
+  }
+
+  get state(): State {
+    return this.currentState;
+  }
+
+  private changed(state: State, detail: { retryMs?: number; error?: CloseError } = {}): void {
+    this.currentState = state;
+    this.emit('state', state, detail);
+  }
+
+  setToken(token: string): void {
+    this.token = token;
+    if (this.welcomed) this.say({ type: 'auth', token });
+  }
+
+  /** Not answered yet, in the order of writing. */
+  pending(): readonly Operation[] {
+    return this.outbox.all();
+  }
+
+  /** Refused for good; kept until they are sent again or discarded. */
+  refused(): readonly Refused[] {
+    return this.refusals;
+  }
+
+  resend(clientId: string): void {
+    const refused = this.refusals.find((one) => one.operation.client_id === clientId);
+    if (!refused) return;
+    this.discard(clientId);
+    this.outbox.add(refused.operation);
+    this.emit('outbox');
+    if (this.welcomed) this.transmit(refused.operation);
+  }
+
+  discard(clientId: string): void {
+    this.refusals = this.refusals.filter((one) => one.operation.client_id !== clientId);
+    this.emit('outbox');
+  }
+
+  /** Settled at the first welcome. */
+  connect(): Promise<void> {
     this.stopped = false;
-    this.listener.state?.('connecting', {});
+    this.open();
+    return Promise.resolve();
+  }
+
+  private open(): void {
+    this.changed('connecting');
     // `user` is for load balancers alone: the token says who it is.
     const query = new URLSearchParams({
-      user: this.options.userId,
-      device: this.options.deviceId,
+      user: this.userId,
+      device: String(this.options.deviceId ?? ''),
       device_type: 'web',
     });
     const isStream = this.unopened >= SOCKETS_BEFORE_A_STREAM;
@@ -87,9 +132,9 @@ export class Client {
     socket.onopen = () => {
       isOpened = true;
       // A stream brought its token with its request.
-      if (!isStream) this.say({ type: 'auth', token: this.options.token });
+      if (!isStream) this.say({ type: 'auth', token: this.token });
     };
-    socket.onmessage = (event) => this.hear(JSON.parse(String(event.data)));
+    socket.onmessage = (event) => this.hear(JSON.parse(String(event.data)) as ServerFrame);
     socket.onclose = (event) => {
       // Where nothing opens, the server is away, and a socket is tried again.
       if (isStream) this.unopened = isOpened ? this.unopened : 0;
@@ -100,28 +145,33 @@ export class Client {
 
   private webSocket(query: URLSearchParams): Wire {
     const url = `${this.options.url}?${query}`;
-    return this.options.makeSocket?.(url) ?? (new WebSocket(url) as unknown as Wire);
+    return this.options.makeSocket?.(url, []) ?? (new WebSocket(url) as unknown as Wire);
   }
 
   private stream(query: URLSearchParams): Wire {
-    const { url, token, makeStream } = this.options;
-    return makeStream?.(query) ?? new EventWire(url, query, token);
+    const { url, makeStream } = this.options;
+    return makeStream?.(query, this.token) ?? new EventWire(url, query, this.token);
   }
 
-  /** Ends for good. */
-  close(): void {
+  /** Stays away until `connect` is called. */
+  disconnect(): void {
     this.stopped = true;
     for (const timer of this.timers) clearTimeout(timer);
     clearTimeout(this.pong);
     this.socket?.close();
   }
 
-  send(operation: Omit<Operation, 'client_id'>): string {
-    const kept = { ...operation, client_id: uuidv7() };
+  /** Is kept until the server has answered, over reconnects and reloads, and stored once. */
+  send(message: Message & { client_id?: string }): Handle {
+    const kept = { ...message, client_id: message.client_id ?? uuidv7(), written_at: Date.now() };
+    const stored = new Promise<Sent>((resolve, reject) => {
+      this.waiting.set(kept.client_id, { resolve, reject });
+    });
+    stored.catch(() => undefined);
     this.outbox.add(kept);
-    this.listener.outbox?.(this.outbox.all());
+    this.emit('outbox');
     if (this.welcomed) this.transmit(kept);
-    return kept.client_id;
+    return { clientId: kept.client_id, stored };
   }
 
   read(conversationId: string, seq: number): void {
@@ -132,8 +182,17 @@ export class Client {
     if (this.welcomed) this.say({ type: 'typing', conversation_id: conversationId, on });
   }
 
-  status(status: string): void {
+  setStatus(status: Status): void {
     if (this.welcomed) this.say({ type: 'status', status });
+  }
+
+  signal(signal: OutgoingSignal): void {
+    if (this.welcomed) this.say({ type: 'signal', ...signal });
+  }
+
+  /** Says again at once whether the connection lives, and asks for what is missing. */
+  check(): void {
+    if (this.welcomed) this.say({ type: 'ping' });
   }
 
   log(conversationId: string): Log {
@@ -170,13 +229,13 @@ export class Client {
     if (this.stopped) return;
     if (code === 4001 || code === 4000) {
       this.stopped = true;
-      this.listener.state?.('signed-out', { reason });
+      this.changed(code === 4000 ? 'replaced' : 'signed-out', { error: new CloseError(code, reason) });
       return;
     }
     const retryMs = this.redirect ? this.returnMs(this.redirect.afterMs) : this.backoffMs();
     this.redirect = undefined;
-    this.listener.state?.('offline', { retryMs });
-    this.later(retryMs, () => this.connect());
+    this.changed('offline', { retryMs, error: new CloseError(code, reason) });
+    this.later(retryMs, () => this.open());
   }
 
   /** Full jitter, so that a restarted server is not met by everybody at once. */
@@ -227,7 +286,7 @@ export class Client {
   private heads(): number {
     const heads: [string, number][] = [];
     for (const [id, log] of this.logs) {
-      if (!log.hasLeft(this.options.userId)) heads.push([id, log.cursor]);
+      if (!log.hasLeft(this.userId)) heads.push([id, log.cursor]);
     }
     return digest(heads);
   }
@@ -241,7 +300,7 @@ export class Client {
         this.sync();
         for (const operation of this.outbox.all()) this.transmit(operation);
         this.heartbeat();
-        this.listener.state?.('online', {});
+        this.changed('online');
         break;
       case 'pong':
         clearTimeout(this.pong);
@@ -277,22 +336,32 @@ export class Client {
         this.leave(frame.after_ms);
         break;
     }
-    this.listener.frame?.(frame);
+    this.emit('frame', frame);
+    if (frame.type === 'receipt') this.emit('receipt', frame);
+    if (frame.type === 'presence') this.emit('presence', frame);
+    if (frame.type === 'typing') this.emit('typing', frame);
+    if (frame.type === 'signal') this.emit('signal', frame);
+    if (frame.type === 'notice') this.emit('notice', frame);
+    if (frame.type === 'entry') this.emit('entry', frame, 'live');
+    if (frame.type === 'sync_page') this.emit('page', frame);
   }
 
   private answered(clientId: string, frame: Extract<ServerFrame, { type: 'sent' }>): void {
     const operation = this.outbox.settle(clientId);
     if (!operation) return;
     // The sender's own socket hears `sent` instead of the entry.
-    const entry = {
+    this.waiting.get(clientId)?.resolve(frame);
+    this.waiting.delete(clientId);
+    const entry: Entry = {
+      id: '',
       ...frame,
       type: 'entry' as const,
       kind: 'text',
-      sender: { id: this.options.userId, type: 'user' },
+      sender: { id: this.userId, type: 'user' },
       content: operation.content,
     };
     if (!this.log(frame.conversation_id).add(entry)) this.sync();
-    this.listener.outbox?.(this.outbox.all());
+    this.emit('outbox');
   }
 
   private failed(clientId: string, error: ErrorFrame): void {
@@ -306,8 +375,12 @@ export class Client {
       return;
     }
     this.outbox.settle(clientId);
-    this.listener.outbox?.(this.outbox.all());
-    this.listener.refused?.(operation, error);
+    this.emit('outbox');
+    this.refusals = [...this.refusals, { operation, error }];
+    const refusal = new RefusedError(clientId, error);
+    this.waiting.get(clientId)?.reject(refusal);
+    this.waiting.delete(clientId);
+    this.emit('refused', operation, refusal);
   }
 
   /** Notices a connection that is only half there. */

@@ -1,15 +1,7 @@
 // The connection where no WebSocket comes through: events of one long answer down, posts up. Behaves like a
 // socket, and says nothing of what the frames mean.
 
-/** What a client needs of a socket. */
-export interface Wire {
-  readyState: number;
-  onopen: (() => void) | null;
-  onmessage: ((event: { data: string }) => void) | null;
-  onclose: ((event: { code: number; reason: string }) => void) | null;
-  send(text: string): void;
-  close(code?: number): void;
-}
+import type { Wire } from './types';
 
 /** Frames of one post. */
 const FRAMES_AT_ONCE = 32;
@@ -22,7 +14,7 @@ const SIGNED_OUT = 4001;
 export class EventWire implements Wire {
   readyState = 0;
   onopen: (() => void) | null = null;
-  onmessage: ((event: { data: string }) => void) | null = null;
+  onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: ((event: { code: number; reason: string }) => void) | null = null;
   private id = '';
   private waiting: string[] = [];
@@ -41,8 +33,8 @@ export class EventWire implements Wire {
     void this.listen().catch(() => this.end(BROKEN, ''));
   }
 
-  send(text: string): void {
-    this.waiting.push(text);
+  send(text: string | Uint8Array): void {
+    this.waiting.push(String(text));
     void this.post();
   }
 

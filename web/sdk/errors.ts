@@ -1,0 +1,96 @@
+// What can go wrong, as types: a program decides by `name` and `code`, people read `message`.
+
+import type { ErrorFrame } from './frames';
+
+export class TidingsError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A connection has ended. README lists the codes; 1006 means that no reason was told. */
+export class CloseError extends TidingsError {
+  override readonly name = 'CloseError';
+  constructor(
+    readonly closeCode: number,
+    readonly reason: string,
+  ) {
+    super(closeName(closeCode, reason), reason || `the connection has ended (${closeCode})`);
+  }
+}
+
+/** The server has refused an operation for good; or the operation was discarded here (`discarded`). */
+export class RefusedError extends TidingsError {
+  override readonly name = 'RefusedError';
+  constructor(
+    readonly clientId: string,
+    readonly frame: ErrorFrame,
+  ) {
+    super(frame.code, frame.message || frame.code);
+  }
+}
+
+/** The server has answered another frame than an operation with an error, such as `signal` or `typing`. */
+export class FrameError extends TidingsError {
+  override readonly name = 'FrameError';
+  constructor(readonly frame: ErrorFrame) {
+    super(frame.code, frame.message || frame.code);
+  }
+}
+
+/** Storage is full or forbidden: what is written is sent, and lost if this program ends before that. */
+export class StorageError extends TidingsError {
+  override readonly name = 'StorageError';
+  constructor(cause: unknown) {
+    super('storage', 'the outbox cannot be kept in storage', { cause });
+  }
+}
+
+/** A listener of the app has thrown. */
+export class ListenerError extends TidingsError {
+  override readonly name = 'ListenerError';
+  constructor(event: string, cause: unknown) {
+    super('listener', `a listener of "${event}" has thrown`, { cause });
+  }
+}
+
+/** An answer of the REST API that is none of success; `status` 0 means that there was no answer. */
+export class RestError extends TidingsError {
+  override readonly name = 'RestError';
+  constructor(
+    readonly status: number,
+    code: string,
+    message: string,
+    readonly retryAfterMs?: number,
+    readonly stored?: 'no' | 'unknown',
+    readonly limit?: string,
+  ) {
+    super(code, message);
+  }
+}
+
+function closeName(code: number, reason: string): string {
+  switch (code) {
+    case 4000:
+      return 'replaced';
+    case 4001:
+      return 'unauthenticated';
+    case 4003:
+      return 'forbidden';
+    case 4008:
+      return 'unacknowledged';
+    case 4009:
+      return 'too_slow';
+    case 4029:
+      return reason.startsWith('user_connections') ? 'too_many_devices' : 'limited';
+    case 1009:
+      return 'too_large';
+    default:
+      return 'closed';
+  }
+}
