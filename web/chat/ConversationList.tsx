@@ -35,7 +35,7 @@ export function ConversationList({ session }: { session: Session }) {
           <option value="busy">Busy</option>
           <option value="invisible">Invisible</option>
         </select>
-        <button type="button" class="plain" onClick={() => signOut('')}>
+        <button type="button" class="plain" onClick={signOut}>
           Sign out
         </button>
       </header>

@@ -24,6 +24,8 @@ export class Session {
   readonly changes = signal(0);
   readonly myStatus = signal('online');
   readonly drafts: Drafts;
+  /** The one that was used last. */
+  token: string;
   private readonly client: Client;
   private readonly fetching = new Set<string>();
 
@@ -34,14 +36,20 @@ export class Session {
   constructor(
     readonly userId: string,
     readonly name: string,
-    token: string,
     deviceId: string,
+    tokens: { token: string; getToken: () => Promise<string> },
     onEnd: (reason: string) => void,
   ) {
     this.drafts = new Drafts(localStorage, userId);
     this.names.value = new Map([[userId, name || userId]]);
     const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
-    this.client = new Client({ url, token, deviceId, deviceType: 'web', storage: localStorage });
+    this.token = tokens.token;
+    const getToken = async () => {
+      this.token = await tokens.getToken();
+      return this.token;
+    };
+    const { token } = tokens;
+    this.client = new Client({ url, token, getToken, deviceId, deviceType: 'web', storage: localStorage });
     this.rest = this.client.rest;
     this.client.on('state', (state, { retryMs, error }) => {
       this.connection.value = { state, retryMs };
@@ -142,6 +150,12 @@ export class Session {
     const others = conversation.members.filter((member) => member.user_id !== this.userId);
     const least = (pick: (member: Member) => number) => (others.length ? Math.min(...others.map(pick)) : 0);
     return { delivered: least((m) => m.delivered_seq), read: least((m) => m.read_seq) };
+  }
+
+  /** Another tab has renewed it. */
+  useToken(token: string): void {
+    this.token = token;
+    this.client.setToken(token);
   }
 
   end(): void {

@@ -49,6 +49,11 @@ export interface Session {
 export interface Meta {
   version: string;
   dev_tokens: boolean;
+  /** How else users of a page sign in. */
+  login?: {
+    oidc?: { issuer: string; client_id: string; scope: string; token: 'access' | 'id' };
+    redirect_url?: string;
+  };
   limits?: { content_bytes: number; frame_bytes: number; in_flight: number; text_chars: number };
 }
 
