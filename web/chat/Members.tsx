@@ -3,7 +3,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Conversation, Member } from '../sdk/rest';
-import { Dot } from './ConversationList';
+import { Dot } from './Dot';
 import type { Session } from './session';
 
 export function Members({ session, conversation }: { session: Session; conversation: Conversation }) {
@@ -20,7 +20,7 @@ export function Members({ session, conversation }: { session: Session; conversat
         members.value = page.members;
       })
       .catch(() => {});
-  }, [session, conversation, members]);
+  }, [session, conversation.id, conversation.member_count, members]);
 
   const run = (change: Promise<unknown>) =>
     change
@@ -37,7 +37,7 @@ export function Members({ session, conversation }: { session: Session; conversat
       <ul>
         {members.value.map((member) => (
           <li key={member.user_id}>
-            <Dot status={session.presence.value.get(member.user_id)?.status ?? 'offline'} />
+            <Dot status={session.statusOf(member.user_id)} />
             {member.name || member.user_id} <small>{member.role === 'member' ? '' : member.role}</small>
             {mayChange && member.user_id !== session.userId && (
               <button

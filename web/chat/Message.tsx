@@ -1,27 +1,39 @@
 // One message of a conversation, or one that is on its way.
 
 import type { Entry } from '../sdk/frames';
-import type { Conversation } from '../sdk/rest';
 import type { Operation } from '../sdk/types';
+import { timeOf } from './formats';
+import type { Mark } from './marks';
+import { memo } from './memo';
 import type { Session } from './session';
-import { clock, describe, pieces } from './text';
+import { describe, pieces } from './text';
 
 interface MessageProps {
   session: Session;
-  conversation: Conversation;
   entry: Entry;
-  marks: { delivered: number; read: number };
+  isGroup: boolean;
+  /** Of one's own. */
+  mark: Mark | undefined;
+  /** The first and the last of a group of messages of one sender. */
+  starts: boolean;
+  ends: boolean;
 }
 
-export function Message({ session, conversation, entry, marks }: MessageProps) {
+/** Drawn again only when something of it has changed: there are many. */
+export const Message = memo(OneMessage);
+
+function OneMessage({ session, entry, isGroup, mark, starts }: MessageProps) {
   if (entry.kind === 'system') {
-    return <li class="system">{describe(entry, (user) => session.nameOf(user))}</li>;
+    return (
+      <li class="system" data-seq={entry.seq}>
+        {describe(entry, (user) => session.nameOf(user))}
+      </li>
+    );
   }
   const mine = entry.sender.id === session.userId;
-  const mark = marks.read >= entry.seq ? 'read' : marks.delivered >= entry.seq ? 'delivered' : 'sent';
   return (
     <li class={mine ? 'message mine' : 'message'} data-testid="message" data-seq={entry.seq}>
-      {!mine && conversation.kind === 'group' && <b>{session.nameOf(entry.sender.id)}</b>}
+      {!mine && isGroup && starts && <b>{session.nameOf(entry.sender.id)}</b>}
       <p>
         {pieces(String(entry.content?.text ?? '')).map((piece) =>
           piece.link ? (
@@ -34,10 +46,10 @@ export function Message({ session, conversation, entry, marks }: MessageProps) {
         )}
       </p>
       <small>
-        {clock(entry.timestamp)}
-        {mine && (
-          <span class={`mark ${mark}`} data-testid="mark">
-            {mark}
+        {timeOf(entry.timestamp)}
+        {mark && (
+          <span class={`mark ${mark.word}`} data-testid="mark" title={mark.detail || undefined}>
+            {mark.text}
           </span>
         )}
       </small>

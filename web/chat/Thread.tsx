@@ -1,30 +1,53 @@
 // One conversation: its messages, who is writing, and the field to write in.
 
 import { useSignal } from '@preact/signals';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { Conversation } from '../sdk/rest';
 import { Composer } from './Composer';
-import { Dot } from './ConversationList';
+import { Dot } from './Dot';
 import { Members } from './Members';
-import { Message, Waiting } from './Message';
 import type { Session } from './session';
-
-/** So near to the end counts as reading the end. */
-const NEAR_PX = 80;
+import { Timeline } from './Timeline';
+import { writing } from './typing';
 
 export function Thread({ session }: { session: Session }) {
   const id = session.open.value;
-  const conversation = id ? session.conversations.value.get(id) : undefined;
-  if (!conversation) {
-    return <section class="thread nothing">Choose a conversation.</section>;
-  }
-  return <OpenThread session={session} conversation={conversation} />;
+  const conversation = id ? session.conversations.get(id) : undefined;
+  const isLoaded = session.conversations.isLoaded.value;
+  useEffect(() => {
+    // A link leads to a conversation that is not in the list, or to one that is not this user's.
+    if (id && isLoaded && !session.conversations.peek(id)) session.conversations.want(id);
+    if (id && conversation) void session.conversations.loadMembers(id);
+  }, [session, id, isLoaded, conversation === undefined, conversation?.member_count]);
+  if (!id) return <section class="thread nothing">Choose a conversation.</section>;
+  if (conversation) return <OpenThread session={session} conversation={conversation} />;
+  const notice = session.notices.value.find((one) => one.id === id);
+  return (
+    <section class="thread nothing">
+      <p role="status" data-testid="no-conversation">
+        {notice?.text ??
+          (isLoaded ? 'This conversation is not there, or you are not a member of it.' : 'Loading…')}
+      </p>
+      {isLoaded && (
+        <button
+          type="button"
+          class="plain"
+          onClick={() => {
+            session.dismiss(id);
+            session.open.value = undefined;
+          }}
+        >
+          To the list
+        </button>
+      )}
+    </section>
+  );
 }
 
 function OpenThread({ session, conversation }: { session: Session; conversation: Conversation }) {
   const showsMembers = useSignal(false);
   const peer = session.peer(conversation);
-  const typing = session.typing.value.get(conversation.id);
+  const writers = writing(session.typing.in(conversation.id), (user) => session.nameOf(user));
   return (
     <section class="thread" aria-label={session.title(conversation)}>
       <header>
@@ -38,7 +61,7 @@ function OpenThread({ session, conversation }: { session: Session; conversation:
           ‹ Back
         </button>
         <h2>
-          {peer && <Dot status={session.presence.value.get(peer)?.status ?? 'offline'} />}
+          {peer && <Dot status={session.statusOf(peer)} />}
           {session.title(conversation)}
         </h2>
         {conversation.kind === 'group' && (
@@ -55,63 +78,19 @@ function OpenThread({ session, conversation }: { session: Session; conversation:
         )}
       </header>
       {showsMembers.value && <Members session={session} conversation={conversation} />}
-      <Messages session={session} conversation={conversation} />
+      {conversation.receipts === false && (
+        <p class="receipts-off" data-testid="receipts-off">
+          This conversation is large: nobody is told who has read it or who is writing.
+        </p>
+      )}
+      <Timeline session={session} conversation={conversation} />
       <p class="typing" aria-live="polite" data-testid="typing">
-        {typing ? `${session.nameOf(typing)} is writing…` : ''}
+        {writers}
       </p>
       <p class="problem" role="alert">
         {session.problem.value}
       </p>
       <Composer session={session} conversation={conversation} />
     </section>
-  );
-}
-
-function Messages({ session, conversation }: { session: Session; conversation: Conversation }) {
-  const box = useRef<HTMLOListElement>(null);
-  const atEnd = useRef(true);
-  const before = useRef(0);
-  const loading = useRef(false);
-  const entries = session.entries(conversation.id);
-  const unanswered = session.pending.value.filter((o) => o.conversation_id === conversation.id);
-  const marks = session.marks(conversation);
-
-  useLayoutEffect(() => {
-    const list = box.current;
-    if (!list) return;
-    if (atEnd.current) list.scrollTop = list.scrollHeight;
-    // Older messages came in above: what was in view stays in view.
-    else if (loading.current) list.scrollTop += list.scrollHeight - before.current;
-    loading.current = false;
-  });
-  useEffect(() => {
-    const look = () => session.markRead(conversation.id);
-    look();
-    document.addEventListener('visibilitychange', look);
-    return () => document.removeEventListener('visibilitychange', look);
-  });
-
-  const scrolled = async () => {
-    const list = box.current;
-    if (!list) return;
-    atEnd.current = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_PX;
-    if (list.scrollTop < NEAR_PX && !loading.current && (entries[0]?.seq ?? 1) > 1) {
-      loading.current = true;
-      before.current = list.scrollHeight;
-      await session.older(conversation.id).catch(() => {
-        loading.current = false;
-      });
-    }
-  };
-
-  return (
-    <ol class="messages" ref={box} onScroll={() => void scrolled()} aria-live="polite" data-testid="messages">
-      {entries.map((entry) => (
-        <Message key={entry.seq} session={session} conversation={conversation} entry={entry} marks={marks} />
-      ))}
-      {unanswered.map((operation) => (
-        <Waiting key={operation.client_id} operation={operation} />
-      ))}
-    </ol>
   );
 }

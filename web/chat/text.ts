@@ -2,13 +2,7 @@
 
 import type { Entry } from '../sdk/frames';
 
-export function clock(timestamp: number): string {
-  const date = new Date(timestamp);
-  const today = new Date().toDateString() === date.toDateString();
-  return today
-    ? date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
-    : date.toLocaleDateString([], { day: 'numeric', month: 'short' });
-}
+export { clock } from './formats';
 
 /** A system entry as a sentence. */
 export function describe(entry: Entry, nameOf: (user: string) => string): string {

@@ -11,8 +11,12 @@ export interface Member {
   role: Role;
   delivered_seq: number;
   read_seq: number;
+  /** First entry that the member may see. */
+  from_seq?: number;
   name: string;
   avatar: string;
+  /** In a list that was asked for with `include: 'presence'`, while presence answers. */
+  presence?: UserPresence;
 }
 
 export interface Conversation {
@@ -26,6 +30,8 @@ export interface Conversation {
   my_delivered_seq: number;
   my_read_seq: number;
   unread: number;
+  /** Members hear of each other's receipts and typing; false in large conversations. */
+  receipts?: boolean;
   last_entry?: Entry;
   members: Member[];
 }
@@ -95,7 +101,7 @@ export class Rest {
     this.ask<{ token: string; expires_at: number }>('POST', '/dev/token', { user, name });
 
   /** One page, newest activity first. */
-  conversationPage = (query: { limit?: number; after?: string } = {}) =>
+  conversationPage = (query: { limit?: number; after?: string; include?: 'presence' } = {}) =>
     this.get<{ conversations: Conversation[]; next?: string }>('/conversations', query);
   /** All of them, page by page. */
   conversations = (limit = 100) =>
