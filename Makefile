@@ -116,8 +116,8 @@ web/dist/index.html: web/node_modules/.package-lock.json $(shell find web -type 
 	@touch $@
 
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json
-	@# Not `npm ci`: it insists on lock entries for platforms that the linter's binaries lack here.
-	cd web && npm install --no-save
+	@# package.json replaces an optional dependency of Vite, for Windows only, that is missing from the registry.
+	cd web && npm ci
 	@touch $@
 
 $(CHROMIUM):
