@@ -5,9 +5,11 @@ import { Fragment } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Conversation } from '../sdk/rest';
 import { dayName } from './formats';
+import { rove } from './keys';
 import { Message, Waiting } from './Message';
 import type { Mark } from './marks';
 import { Place } from './place';
+import { Refused } from './Refused';
 import { isWatching, Seen } from './seen';
 import type { Session } from './session';
 import './thread.css';
@@ -50,6 +52,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
   const entries = session.entries(id);
   const first = entries[0]?.seq ?? 0;
   const last = entries.at(-1)?.seq ?? 0;
+  const refused = session.refused.value.filter(({ operation }) => operation.conversation_id === id);
   const waiting = session.pending.value.filter((operation) => operation.conversation_id === id);
 
   // What was not read is fetched before anything is shown, so that nothing jumps.
@@ -186,6 +189,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
           onScroll={scrolled}
           // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is scrolled by keys, too
           tabIndex={0}
+          onKeyDown={(event) => rove(event, '.message')}
           data-testid="messages"
         >
           {shown.map(({ entry, day, isNew, starts, ends }) => (
@@ -213,6 +217,11 @@ export function Timeline({ session, conversation }: { session: Session; conversa
           {isTail &&
             isReady &&
             waiting.map((operation) => <Waiting key={operation.client_id} operation={operation} />)}
+          {isTail &&
+            isReady &&
+            refused.map((text) => (
+              <Refused key={text.operation.client_id} session={session} refused={text} />
+            ))}
         </ol>
       </div>
       <div class="jumps">

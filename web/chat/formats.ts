@@ -4,6 +4,7 @@ const time = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit' })
 const dayOfYear = new Intl.DateTimeFormat([], { day: 'numeric', month: 'short' });
 const weekday = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long' });
 const withYear = new Intl.DateTimeFormat([], { day: 'numeric', month: 'long', year: 'numeric' });
+const moment = new Intl.DateTimeFormat([], { dateStyle: 'full', timeStyle: 'short' });
 const relative = new Intl.RelativeTimeFormat([], { numeric: 'auto' });
 
 /** The beginning of the day of a moment, here. */
@@ -14,6 +15,11 @@ export function dayOf(timestamp: number): number {
 /** The time of day. */
 export function timeOf(timestamp: number): string {
   return time.format(timestamp);
+}
+
+/** Day and time in full. */
+export function momentOf(timestamp: number): string {
+  return moment.format(timestamp);
 }
 
 /** The time of today, else the day. */

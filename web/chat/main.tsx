@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { session } from './account';
 import * as badge from './badge';
 import { ConversationList } from './ConversationList';
+import { Notices } from './Notices';
 import * as route from './route';
 import { SignIn } from './SignIn';
 import type { Session } from './session';
@@ -27,6 +28,7 @@ function Chat({ current }: { current: Session }) {
   return (
     <main class={current.open.value ? 'chat thread-open' : 'chat'}>
       <Banner />
+      <Notices session={current} />
       <ConversationList session={current} />
       <Thread session={current} key={current.open.value ?? ''} />
     </main>

@@ -2,9 +2,9 @@
 
 import { batch, type Signal, signal } from '@preact/signals';
 import { Client } from '../sdk/client';
-import type { Entry, Status as OwnStatus, ServerFrame } from '../sdk/frames';
+import type { Entry, Notice, Status as OwnStatus, ServerFrame } from '../sdk/frames';
 import type { Conversation, Rest } from '../sdk/rest';
-import type { Operation, State } from '../sdk/types';
+import type { Operation, Refused, State } from '../sdk/types';
 import { Conversations } from './conversations';
 import { Drafts } from './drafts';
 import { Frames } from './frames';
@@ -15,6 +15,8 @@ import { Typing } from './typing';
 /** Entries of a page of history, and of one on the way to the first unread message. */
 const HISTORY = 50;
 const LONG_HISTORY = 200;
+/** What operators said that is shown; more pushes out the oldest. */
+const MOST_ANNOUNCEMENTS = 5;
 
 export class Session {
   readonly rest: Rest;
@@ -26,6 +28,10 @@ export class Session {
   /** The conversation that is shown, or asked for by the address. */
   readonly open = signal<string | undefined>(undefined);
   readonly pending = signal<readonly Operation[]>([]);
+  /** Texts that were refused for good and wait for their writer to decide. */
+  readonly refused = signal<readonly Refused[]>([]);
+  /** What operators said to everybody. */
+  readonly announcements = signal<readonly Notice[]>([]);
   readonly problem = signal('');
   /** The one that was used last. */
   token: string;
@@ -74,12 +80,13 @@ export class Session {
       this.myStatus.value = status;
     });
     this.client.on('outbox', () => {
-      this.pending.value = [...this.client.pending()];
+      this.readOutbox();
     });
-    this.client.on('refused', (_, error) => {
-      this.problem.value = error.message;
+    this.client.on('notice', (notice) => {
+      const others = this.announcements.value.filter(({ id }) => id !== notice.id);
+      this.announcements.value = [...others, notice].slice(-MOST_ANNOUNCEMENTS);
     });
-    this.pending.value = [...this.client.pending()];
+    this.readOutbox();
     void this.client.connect();
   }
 
@@ -92,6 +99,16 @@ export class Session {
   send(conversation: Conversation, text: string): void {
     this.problem.value = '';
     this.client.send({ conversation_id: conversation.id, content: { text } });
+  }
+
+  /** Sends a refused text once more. */
+  resend(clientId: string): void {
+    void this.client.resend(clientId);
+  }
+
+  /** Forgets a refused text. */
+  discard(clientId: string): void {
+    void this.client.discard(clientId);
   }
 
   setTyping(id: string, on: boolean): void {
@@ -176,6 +193,10 @@ export class Session {
     this.notices.value = this.notices.value.filter((notice) => notice.id !== id);
   }
 
+  dismissAnnouncement(id: string): void {
+    this.announcements.value = this.announcements.value.filter((notice) => notice.id !== id);
+  }
+
   /** Another tab has renewed it. */
   useToken(token: string): void {
     this.token = token;
@@ -187,6 +208,11 @@ export class Session {
     this.frames.end();
     this.typing.end();
     this.conversations.end();
+  }
+
+  private readOutbox(): void {
+    this.pending.value = [...this.client.pending()];
+    this.refused.value = [...this.client.refused()];
   }
 
   /** Marks, presence and counts may have changed while nothing was told. */
