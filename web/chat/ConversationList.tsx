@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import type { Status } from '../sdk/frames';
 import { signOut } from './account';
 import './list.css';
-import { NewConversation } from './NewConversation';
+import { NewConversation } from './panels';
 import { Rows } from './Rows';
 import type { Session } from './session';
 

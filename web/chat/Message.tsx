@@ -9,10 +9,10 @@ import { quote } from './Composer';
 import { copy } from './copy';
 import { momentOf, timeOf } from './formats';
 import { isPlain } from './keys';
-import { Menu } from './Menu';
 import type { Mark } from './marks';
 import { memo } from './memo';
 import { Picture } from './Picture';
+import { Menu } from './panels';
 import type { Session } from './session';
 import { describe, pieces } from './text';
 

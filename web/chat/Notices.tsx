@@ -1,7 +1,7 @@
 // What concerns the whole page: notices of operators, texts that have no conversation, and what was just done.
 
 import { said } from './copy';
-import { RefusedElsewhere } from './Refused';
+import { RefusedElsewhere } from './panels';
 import type { Session } from './session';
 import { clock } from './text';
 
@@ -21,7 +21,7 @@ export function Notices({ session }: { session: Session }) {
           ))}
         </ul>
       </div>
-      <RefusedElsewhere session={session} />
+      {session.refused.value.length > 0 && <RefusedElsewhere session={session} />}
       <p class="said" role="status">
         {said.value}
       </p>

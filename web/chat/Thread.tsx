@@ -5,7 +5,7 @@ import { useEffect } from 'preact/hooks';
 import type { Conversation } from '../sdk/rest';
 import { Composer } from './Composer';
 import { Dot } from './Dot';
-import { Members } from './Members';
+import { Members } from './panels';
 import type { Session } from './session';
 import { Timeline } from './Timeline';
 import { writing } from './typing';

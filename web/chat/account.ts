@@ -5,7 +5,7 @@ import { RestError } from '../sdk/errors';
 import { Rest } from '../sdk/rest';
 import { userIdOf } from './names';
 import type { OidcLogin } from './oidc';
-import { Session } from './session';
+import type { Session } from './session';
 
 export const session = signal<Session | undefined>(undefined);
 export const signInProblem = signal('');
@@ -67,7 +67,11 @@ function deviceId(): string {
   return fresh;
 }
 
-function open(account: Account): void {
+async function open(account: Account): Promise<void> {
+  // The same as the page loads then.
+  const { Session } = await import('./Chat');
+  // Signed out meanwhile, in another tab.
+  if (read()?.id !== account.id || session.value) return;
   signInProblem.value = '';
   const tokens = { token: account.token, getToken: () => renewed(account.id) };
   session.value = new Session(account.id, account.name, deviceId(), tokens, ended);
@@ -77,7 +81,7 @@ async function signedIn(token: string, by: Account['by'], renewal?: Renewal): Pr
   const { id, name } = await new Rest({ token }).me();
   const account = { id, name, token, by, renewal };
   keep(account);
-  open(account);
+  await open(account);
 }
 
 export async function signInByName(name: string): Promise<void> {
@@ -178,7 +182,7 @@ addEventListener('storage', (event) => {
   if (current && account?.id === current.userId) current.useToken(account.token);
   else {
     if (current) close('');
-    if (account) open(account);
+    if (account) void open(account);
   }
 });
 
@@ -190,7 +194,12 @@ async function start(): Promise<void> {
   const isToken = fragment.has('token') && fragment.has('state');
   if (!isCode && !isToken) {
     const account = read();
-    if (account) open(account);
+    if (!account) return;
+    arriving.value = true;
+    await open(account).catch(() => {
+      signInProblem.value = 'The server does not answer. Load this page again.';
+    });
+    arriving.value = false;
     return;
   }
   arriving.value = true;
