@@ -1,415 +1,578 @@
-// A connection that comes back by itself, a log that is whole, and an outbox that loses nothing.
+// What an app holds: one client for one user on one device. Puts the parts together and decides little itself.
 
+import { Connection } from './connection';
+import { Cursors } from './cursors';
 import { Emitter, type Unsubscribe } from './emitter';
-import { CloseError, ListenerError, RefusedError } from './errors';
-import { EventWire } from './events';
-import type { Entry, ErrorFrame, Message, OutgoingSignal, Sent, ServerFrame, Status } from './frames';
-import { digest } from './heads';
-import { uuidv7 } from './ids';
-import { Log } from './log';
-import { Outbox } from './outbox';
+import {
+  type CloseError,
+  FrameError,
+  ListenerError,
+  RefusedError,
+  StorageError,
+  TidingsError,
+} from './errors';
+import type {
+  Entry,
+  ErrorFrame,
+  Limits,
+  Message,
+  OutgoingSignal,
+  Sent,
+  ServerFrame,
+  Status,
+  SyncPage,
+  Welcome,
+} from './frames';
+import { directId, uuidv7 } from './ids';
+import { type Lease, lease } from './lease';
+import type { Log } from './log';
+import { Marks } from './marks';
+import { type Kept, Outbox } from './outbox';
+import { Queues } from './queue';
 import { Rest } from './rest';
-import type { Events, Handle, Operation, Options, Refused, State, Wire } from './types';
+import { OwnStatus } from './status';
+import { asStore } from './storage';
+import { Sync } from './sync';
+import { claims, Tokens } from './token';
+import type { Events, Handle, Operation, Options, Origin, Refused, State, StateDetail } from './types';
+import { OwnTyping } from './typing';
+import { watch } from './watch';
 
-/** Proxies that drop the upgrade do so each time. */
-const SOCKETS_BEFORE_A_STREAM = 2;
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 15_000;
-const PING_MS = 20_000;
-const PONG_DEADLINE_MS = 8_000;
-const DELIVERED_MS = 250;
-/** How long answers are waited for before a connection that is to be left is closed. */
-const LEAVE_MS = 4_000;
+/** How often it is looked whether another tab has died and left something. */
+const INHERIT_MS = 5_000;
+/** The most operations that may wait: beyond it, `send` refuses. */
+const MOST_WAITING = 10_000;
+const FRAME_BYTES = 1 << 20;
+/** UTF-8 takes at most three bytes for a UTF-16 unit. */
+const BYTES_PER_UNIT = 3;
+
+interface Promised {
+  stored: Promise<Sent>;
+  resolve: (sent: Sent) => void;
+  reject: (error: Error) => void;
+}
 
 export class Client {
-  readonly logs = new Map<string, Log>();
   readonly rest: Rest;
-  private readonly outbox: Outbox;
   private readonly emitter = new Emitter<Events>();
-  private readonly userId: string;
-  private currentState: State = 'idle';
-  private token: string;
-  private refusals: Refused[] = [];
-  private waiting = new Map<string, { resolve: (sent: Sent) => void; reject: (error: Error) => void }>();
-  private epoch: string | undefined;
-  private socket: Wire | undefined;
-  /** Attempts in a row whose socket did not open. */
-  private unopened = 0;
-  private welcomed = false;
-  private syncing = false;
-  private syncAgain = false;
-  private attempts = 0;
-  private stopped = false;
-  private timers = new Set<ReturnType<typeof setTimeout>>();
-  private pong: ReturnType<typeof setTimeout> | undefined;
-  private delivered = new Map<string, number>();
-  /** Client ids sent on this connection and not answered. */
-  private unanswered = new Set<string>();
-  /** The server asked to come back so much later; nothing new is sent until then. */
-  private redirect: { afterMs: number; leave: () => void } | undefined;
+  private readonly tokens: Tokens;
+  private readonly connection: Connection;
+  private readonly outbox: Outbox;
+  private readonly queues: Queues;
+  private readonly sync: Sync;
+  private readonly marks: Marks;
+  private readonly ownTyping: OwnTyping;
+  private readonly ownStatus: OwnStatus;
+  private readonly promised = new Map<string, Promised>();
+  private user = '';
+  private limits: Partial<Limits> | undefined;
+  private lease: Lease | undefined;
+  private cursors: Cursors | undefined;
+  private isIdentified = false;
+  /** As long as the kept cursors are read. */
+  private restoring: Promise<void> | undefined;
+  private isStorageToldOf = false;
+  private inheriting: ReturnType<typeof setInterval> | undefined;
+  private unwatch: (() => void) | undefined;
+  private first: { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } | undefined;
 
   constructor(private readonly options: Options) {
-    this.token = options.token ?? '';
-    this.userId = JSON.parse(atob(this.token.split('.')[1] ?? '') || '{}').sub ?? '';
-    this.outbox = new Outbox(options.storage as Storage, `tidings.outbox.${this.userId}`);
+    const say = (frame: object) => {
+      const { isReady } = this.connection;
+      if (isReady) this.connection.say(frame);
+      return isReady;
+    };
+    const random = () => (options.random ?? Math.random)();
+    this.tokens = new Tokens(options);
+    this.connection = new Connection(options, this.tokens, {
+      changed: (state, detail) => this.changed(state, detail),
+      identified: (userId) => this.identified(userId),
+      welcomed: (welcome) => this.welcomed(welcome),
+      heard: (frame) => this.hear(frame),
+      leaving: () => this.queues.rest(),
+      lost: (error) => this.lost(error),
+      pending: () => this.queues.pending,
+      failed: (error) => this.fail(asError('connection', error)),
+    });
+    this.outbox = new Outbox(
+      () => this.emit('outbox'),
+      (error) => this.storageFailed(error),
+    );
+    this.queues = new Queues({
+      keyOf: ({ operation }) => operation.conversation_id ?? directId(this.user, operation.to ?? ''),
+      transmit: (kept) => this.transmit(kept),
+      owns: (kept) => this.outbox.owns(kept.operation.client_id),
+      left: (kept) => this.outbox.leave(kept.operation.client_id),
+      stored: (kept, sent) => this.stored(kept, sent),
+      refused: (kept, error) => this.refuse(kept, error),
+      renew: () => this.connection.renew(),
+      restart: () => this.connection.restart('an operation got no answer'),
+      ping: () => this.connection.say({ type: 'ping' }),
+      random,
+    });
+    this.sync = new Sync({ say, random, frameBytes: () => this.frameBytes }, options.logEntries);
+    this.marks = new Marks(say);
+    this.ownTyping = new OwnTyping(say);
+    this.ownStatus = new OwnStatus(say, (status) => this.emit('status', status));
     this.rest = new Rest({
       url: options.url.replace(/^ws/, 'http').replace(/\/ws$/, ''),
-      token: () => this.token,
+      token: () => this.tokens.take(),
+      renew: (refused) => this.renewFor(refused),
       fetch: options.fetch,
+      random: options.random,
     });
+    this.user = claims(options.token).sub ?? '';
+    if (this.user) this.openStorage();
   }
 
+  /** Calls `listener` at each of these events, until the answer is called. */
   on<Name extends keyof Events>(name: Name, listener: Events[Name]): Unsubscribe {
     return this.emitter.on(name, listener);
   }
 
-  private emit<Name extends keyof Events>(name: Name, ...what: Parameters<Events[Name]>): void {
-    this.emitter.emit(name, what, (error) => {
-      if (name !== 'error') this.emit('error', new ListenerError(name, error));
-    });
-  }
-
   get state(): State {
-    return this.currentState;
+    return this.connection.state;
   }
 
-  private changed(state: State, detail: { retryMs?: number; error?: CloseError } = {}): void {
-    this.currentState = state;
-    this.emit('state', state, detail);
+  /** Empty until there is a token. */
+  get userId(): string {
+    return this.user;
   }
 
+  /** What this user is shown as; undefined as long as it is not known. */
+  get status(): Status | undefined {
+    return this.ownStatus.value;
+  }
+
+  /** What is held, by conversation. */
+  get logs(): ReadonlyMap<string, Log> {
+    return this.sync.logs;
+  }
+
+  log(conversationId: string): Log {
+    return this.sync.log(conversationId);
+  }
+
+  /** Connects, and stays connected. Settled at the first welcome, or when it is known that there will be none. */
+  connect(): Promise<void> {
+    if (!this.first) {
+      let resolve = () => {};
+      let reject: (error: Error) => void = () => {};
+      const promise = new Promise<void>((yes, no) => {
+        resolve = yes;
+        reject = no;
+      });
+      promise.catch(() => undefined);
+      this.first = { promise, resolve, reject };
+    }
+    const { promise } = this.first;
+    if (this.state === 'online') this.first.resolve();
+    this.lease?.begin();
+    this.unwatch ??= watch({
+      back: () => this.connection.check(),
+      gone: () => this.connection.check(),
+      hidden: () => this.marks.flush(),
+      ended: () => this.lease?.end(),
+      woken: () => {
+        this.lease?.begin();
+        this.connection.check();
+      },
+    });
+    this.connection.begin();
+    return promise;
+  }
+
+  /** Stays away until `connect` is called. What is not answered is kept, and another tab may send it. */
+  disconnect(): void {
+    this.unwatch?.();
+    this.unwatch = undefined;
+    this.marks.flush();
+    this.ownTyping.end();
+    this.quiet();
+    this.queues.end();
+    this.connection.end();
+    this.lease?.end();
+  }
+
+  /** A new token: the connection goes on with it. After `signed-out` it connects again. */
   setToken(token: string): void {
-    this.token = token;
-    if (this.welcomed) this.say({ type: 'auth', token });
+    this.tokens.set(token);
+    if (this.state === 'signed-out') void this.connect();
+    else this.connection.authenticate();
+  }
+
+  /** Looks at once whether the connection lives; connects at once where it waits for its next attempt. */
+  check(): void {
+    this.connection.check();
+  }
+
+  /**
+   * Is kept until the server has answered, over reconnects and restarts, and stored once and in the order of
+   * writing. A `client_id` of your own, a UUID made of what is answered, makes a restarted program answer once.
+   */
+  send({ client_id = uuidv7(), ...message }: Message & { client_id?: string }): Handle {
+    const known = this.promised.get(client_id);
+    if (known) return { clientId: client_id, stored: known.stored };
+    const operation: Operation = { ...message, client_id, written_at: Date.now() };
+    const { stored, reject } = this.promise(client_id);
+    if (this.outbox.size >= MOST_WAITING) {
+      this.promised.delete(client_id);
+      reject(new TidingsError('outbox_full', `${MOST_WAITING} operations wait already`));
+      return { clientId: client_id, stored };
+    }
+    this.ownTyping.sent(operation.conversation_id ?? '');
+    this.enqueue(this.outbox.add(operation));
+    return { clientId: client_id, stored };
   }
 
   /** Not answered yet, in the order of writing. */
   pending(): readonly Operation[] {
-    return this.outbox.all();
+    return this.outbox.waiting().map((kept) => kept.operation);
   }
 
-  /** Refused for good; kept until they are sent again or discarded. */
+  /** Refused for good, in the order of writing. Kept until they are sent again or discarded. */
   refused(): readonly Refused[] {
-    return this.refusals;
+    return this.outbox.refusals();
   }
 
-  resend(clientId: string): void {
-    const refused = this.refusals.find((one) => one.operation.client_id === clientId);
-    if (!refused) return;
-    this.discard(clientId);
-    this.outbox.add(refused.operation);
-    this.emit('outbox');
-    if (this.welcomed) this.transmit(refused.operation);
+  /** Tries again what was refused, at its old place before everything that is not sent yet. */
+  resend(clientId: string): Handle | undefined {
+    const kept = this.outbox.get(clientId);
+    if (!kept?.refused) return undefined;
+    // Something else is stored under the old id.
+    const isTaken = kept.refused.code === 'conflict';
+    const again = this.outbox.restore(kept, isTaken ? uuidv7() : clientId);
+    const { stored } = this.promise(again.operation.client_id);
+    this.enqueue(again);
+    return { clientId: again.operation.client_id, stored };
   }
 
-  discard(clientId: string): void {
-    this.refusals = this.refusals.filter((one) => one.operation.client_id !== clientId);
-    this.emit('outbox');
+  /** Forgets an operation. False when it is under way, and may be stored. */
+  discard(clientId: string): boolean {
+    const kept = this.outbox.get(clientId);
+    if (!kept || (!kept.refused && !this.queues.discard(kept))) return false;
+    this.outbox.remove(clientId);
+    const message = 'the operation was discarded';
+    this.reject(clientId, { type: 'error', code: 'discarded', message, stored: 'no' });
+    return true;
   }
 
-  /** Settled at the first welcome. */
-  connect(): Promise<void> {
-    this.stopped = false;
-    this.open();
-    return Promise.resolve();
-  }
-
-  private open(): void {
-    this.changed('connecting');
-    // `user` is for load balancers alone: the token says who it is.
-    const query = new URLSearchParams({
-      user: this.userId,
-      device: String(this.options.deviceId ?? ''),
-      device_type: 'web',
-    });
-    const isStream = this.unopened >= SOCKETS_BEFORE_A_STREAM;
-    const socket = isStream ? this.stream(query) : this.webSocket(query);
-    let isOpened = false;
-    this.socket = socket;
-    this.welcomed = false;
-    this.redirect = undefined;
-    this.unanswered.clear();
-    socket.onopen = () => {
-      isOpened = true;
-      // A stream brought its token with its request.
-      if (!isStream) this.say({ type: 'auth', token: this.token });
-    };
-    socket.onmessage = (event) => this.hear(JSON.parse(String(event.data)) as ServerFrame);
-    socket.onclose = (event) => {
-      // Where nothing opens, the server is away, and a socket is tried again.
-      if (isStream) this.unopened = isOpened ? this.unopened : 0;
-      else this.unopened = isOpened ? 0 : this.unopened + 1;
-      if (this.socket === socket) this.closed(event.code, event.reason);
-    };
-  }
-
-  private webSocket(query: URLSearchParams): Wire {
-    const url = `${this.options.url}?${query}`;
-    return this.options.makeSocket?.(url, []) ?? (new WebSocket(url) as unknown as Wire);
-  }
-
-  private stream(query: URLSearchParams): Wire {
-    const { url, makeStream } = this.options;
-    return makeStream?.(query, this.token) ?? new EventWire(url, query, this.token);
-  }
-
-  /** Stays away until `connect` is called. */
-  disconnect(): void {
-    this.stopped = true;
-    for (const timer of this.timers) clearTimeout(timer);
-    clearTimeout(this.pong);
-    this.socket?.close();
-  }
-
-  /** Is kept until the server has answered, over reconnects and reloads, and stored once. */
-  send(message: Message & { client_id?: string }): Handle {
-    const kept = { ...message, client_id: message.client_id ?? uuidv7(), written_at: Date.now() };
-    const stored = new Promise<Sent>((resolve, reject) => {
-      this.waiting.set(kept.client_id, { resolve, reject });
-    });
-    stored.catch(() => undefined);
-    this.outbox.add(kept);
-    this.emit('outbox');
-    if (this.welcomed) this.transmit(kept);
-    return { clientId: kept.client_id, stored };
-  }
-
+  /** Everything up to this entry was in view. */
   read(conversationId: string, seq: number): void {
-    if (this.welcomed) this.say({ type: 'read', conversation_id: conversationId, seq });
+    this.marks.read(conversationId, seq);
   }
 
+  /** Everything up to this entry has come. The client says so by itself, unless `acknowledge` is false. */
+  delivered(conversationId: string, seq: number): void {
+    this.marks.delivered(conversationId, seq);
+  }
+
+  /** May be told at each key. Ends by itself. */
   typing(conversationId: string, on: boolean): void {
-    if (this.welcomed) this.say({ type: 'typing', conversation_id: conversationId, on });
+    this.ownTyping.tell(conversationId, on);
   }
 
   setStatus(status: Status): void {
-    if (this.welcomed) this.say({ type: 'status', status });
+    this.ownStatus.choose(status);
   }
 
-  signal(signal: OutgoingSignal): void {
-    if (this.welcomed) this.say({ type: 'signal', ...signal });
+  /** A step of a call. False: there is no connection, and nobody hears it. */
+  signal(signal: OutgoingSignal): boolean {
+    const { isReady } = this.connection;
+    if (isReady) this.connection.say({ type: 'signal', ref: `signal-${uuidv7()}`, ...signal });
+    return isReady;
   }
 
-  /** Says again at once whether the connection lives, and asks for what is missing. */
-  check(): void {
-    if (this.welcomed) this.say({ type: 'ping' });
+  private emit<Name extends keyof Events>(name: Name, ...what: Parameters<Events[Name]>): unknown[] {
+    return this.emitter.emit(name, what, (error) => {
+      // What listens to errors and throws is told nothing more.
+      if (name !== 'error') this.fail(new ListenerError(name, error));
+    });
   }
 
-  log(conversationId: string): Log {
-    let log = this.logs.get(conversationId);
-    if (!log) {
-      log = new Log();
-      this.logs.set(conversationId, log);
+  private fail(error: TidingsError): void {
+    if (this.emitter.has('error')) this.emit('error', error);
+    else if (error instanceof ListenerError) console.error(error);
+  }
+
+  private storageFailed(error: unknown): void {
+    // Full storage stays full.
+    if (this.isStorageToldOf) return;
+    this.isStorageToldOf = true;
+    this.fail(new StorageError(error));
+  }
+
+  private changed(state: State, detail: StateDetail): void {
+    if (state === 'online') this.first?.resolve();
+    if (state === 'signed-out' || state === 'replaced' || state === 'idle') {
+      this.first?.reject(
+        detail.error ?? new TidingsError('disconnected', 'the client was told to disconnect'),
+      );
+      this.first = undefined;
+      this.quiet();
     }
-    return log;
+    this.emit('state', state, detail);
   }
 
-  private say(frame: object): void {
-    if (this.socket?.readyState === 1) this.socket.send(JSON.stringify(frame));
+  private openStorage(): void {
+    const { storage, locks = globalThis.navigator?.locks } = this.options;
+    if (!storage || this.lease) return;
+    const store = asStore(storage);
+    const prefix = `tidings/${this.user}`;
+    this.lease = lease(`${prefix}/client/`, store, locks);
+    this.lease.begin();
+    this.outbox.keepIn(store, `${prefix}/operation/`, this.lease);
   }
 
-  private transmit(operation: Operation): void {
-    // Where the server leaves, the next connection begins with it.
-    if (this.redirect) return;
-    this.unanswered.add(operation.client_id);
-    this.say({ type: 'send', ...operation });
+  /** Before the first connection: what an earlier run has left is known. */
+  private identified(userId: string): void | Promise<void> {
+    if (this.isIdentified) return this.restoring;
+    this.isIdentified = true;
+    this.user = userId;
+    this.openStorage();
+    for (const kept of this.outbox.waiting()) this.queues.add(kept);
+    const { storage, cursors, deviceId } = this.options;
+    if (storage) void this.inherit();
+    if (!cursors) return;
+    this.restoring = Promise.resolve(deviceId).then(async (device = 'device') => {
+      const prefix = `tidings/${userId}/cursor/${device}/`;
+      this.cursors = new Cursors(asStore(cursors), prefix, (error) => this.storageFailed(error));
+      const left = await this.cursors.load();
+      if (!left) return;
+      this.sync.restore(left.epoch, left.cursors);
+      if (this.options.acknowledge === false) return;
+      for (const [id, cursor] of left.cursors) this.marks.delivered(id, cursor);
+    });
+    return this.restoring;
   }
 
-  private later(ms: number, run: () => void): void {
-    const timer = setTimeout(() => {
-      this.timers.delete(timer);
-      if (!this.stopped) run();
-    }, ms);
-    this.timers.add(timer);
+  private async inherit(): Promise<void> {
+    for (const kept of await this.outbox.inherit()) this.queues.add(kept);
   }
 
-  private closed(code: number, reason: string): void {
-    this.welcomed = false;
-    clearTimeout(this.pong);
-    if (this.stopped) return;
-    if (code === 4001 || code === 4000) {
-      this.stopped = true;
-      this.changed(code === 4000 ? 'replaced' : 'signed-out', { error: new CloseError(code, reason) });
-      return;
-    }
-    const retryMs = this.redirect ? this.returnMs(this.redirect.afterMs) : this.backoffMs();
-    this.redirect = undefined;
-    this.changed('offline', { retryMs, error: new CloseError(code, reason) });
-    this.later(retryMs, () => this.open());
+  private welcomed(welcome: Welcome): void {
+    this.limits = welcome.limits;
+    this.sync.begin();
+    this.queues.begin(welcome.limits?.in_flight);
+    this.marks.begin();
+    this.ownStatus.welcomed(welcome.status);
+    this.ownTyping.begin();
+    if (!this.options.storage) return;
+    void this.inherit();
+    clearInterval(this.inheriting);
+    this.inheriting = setInterval(() => void this.inherit(), INHERIT_MS);
   }
 
-  /** Full jitter, so that a restarted server is not met by everybody at once. */
-  private backoffMs(): number {
-    const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.attempts++);
-    return Math.round(100 + ceiling * (this.options.random ?? Math.random)());
+  private lost(error: CloseError): void {
+    this.quiet();
+    this.queues.lost(error.closeCode === 1009);
   }
 
-  /** What the server asked for and at most half as much again. */
-  private returnMs(afterMs: number): number {
-    const asked = Math.min(60_000, Math.max(0, afterMs));
-    return Math.round(asked * (1 + 0.5 * (this.options.random ?? Math.random)()));
+  /** There is no connection: no timer asks for anything. */
+  private quiet(): void {
+    clearInterval(this.inheriting);
+    this.sync.end();
+    this.marks.end();
   }
 
-  /** The server is leaving: what is under way gets its answer, then the connection is closed in order. */
-  private leave(afterMs: number): void {
-    if (this.redirect) return;
-    const socket = this.socket;
-    const leave = () => {
-      if (this.socket !== socket || !socket) return;
-      this.socket = undefined;
-      socket.close(1000);
-      this.closed(1000, 'redirected');
-    };
-    this.redirect = { afterMs, leave };
-    if (this.unanswered.size === 0) leave();
-    else this.later(LEAVE_MS, leave);
+  private enqueue(kept: Kept): void {
+    if (this.isIdentified) this.queues.add(kept);
   }
 
-  /** An answer came, whatever it says. */
-  private heardOf(clientId: string): void {
-    this.unanswered.delete(clientId);
-    if (this.unanswered.size === 0) this.redirect?.leave();
+  private get frameBytes(): number {
+    return this.limits?.frame_bytes ?? FRAME_BYTES;
   }
 
-  /** All that was missed, then whatever is still unanswered, oldest first. */
-  private sync(): void {
-    if (this.syncing) {
-      this.syncAgain = true;
-      return;
-    }
-    this.syncing = true;
-    const cursors: Record<string, number> = {};
-    for (const [id, log] of this.logs) if (log.cursor > 0) cursors[id] = log.cursor;
-    this.say({ type: 'sync', epoch: this.epoch, cursors });
-  }
-
-  private heads(): number {
-    const heads: [string, number][] = [];
-    for (const [id, log] of this.logs) {
-      if (!log.hasLeft(this.userId)) heads.push([id, log.cursor]);
-    }
-    return digest(heads);
+  private transmit({ operation: { written_at: _, ...message } }: Kept): boolean {
+    const frame = { type: 'send', ref: message.client_id, ...message };
+    const text = JSON.stringify(frame);
+    const isSmall = text.length * BYTES_PER_UNIT <= this.frameBytes;
+    if (!isSmall && new TextEncoder().encode(text).length > this.frameBytes) return false;
+    this.connection.say(frame);
+    return true;
   }
 
   private hear(frame: ServerFrame): void {
     switch (frame.type) {
-      case 'welcome':
-        this.welcomed = true;
-        this.attempts = 0;
-        this.syncing = false;
-        this.sync();
-        for (const operation of this.outbox.all()) this.transmit(operation);
-        this.heartbeat();
-        this.changed('online');
-        break;
       case 'pong':
-        clearTimeout(this.pong);
-        if (frame.heads !== undefined && frame.heads !== this.heads()) this.sync();
+        this.queues.drained();
+        if (frame.heads !== undefined) this.sync.told(frame.heads);
         break;
       case 'entry':
-        if (!this.log(frame.conversation_id).add(frame)) this.sync();
-        this.acknowledge(frame.conversation_id);
+        this.heardEntry(frame);
         break;
       case 'sync_page':
-        this.log(frame.conversation_id).addPage(frame.entries, frame.reset);
-        this.acknowledge(frame.conversation_id);
+        this.heardPage(frame);
         break;
       case 'synced':
-        this.epoch = frame.epoch;
-        this.syncing = false;
-        if (this.syncAgain) {
-          this.syncAgain = false;
-          this.sync();
-        }
+        this.sync.synced(frame.epoch);
+        this.cursors?.epoch(frame.epoch);
         break;
       case 'sent':
-        this.answered(frame.client_id, frame);
-        this.heardOf(frame.client_id);
+        this.heardSent(frame);
         break;
       case 'error':
-        if (frame.client_id) {
-          this.failed(frame.client_id, frame);
-          this.heardOf(frame.client_id);
-        }
+        this.heardError(frame);
         break;
-      case 'redirect':
-        this.leave(frame.after_ms);
+      case 'receipt':
+        if (frame.user_id === this.user) this.marks.receipt(frame);
+        this.emit('receipt', frame);
+        break;
+      case 'presence':
+        this.emit('presence', frame);
+        break;
+      case 'typing':
+        this.emit('typing', frame);
+        break;
+      case 'signal':
+        this.emit('signal', frame);
+        break;
+      case 'notice':
+        this.emit('notice', frame);
         break;
     }
     this.emit('frame', frame);
-    if (frame.type === 'receipt') this.emit('receipt', frame);
-    if (frame.type === 'presence') this.emit('presence', frame);
-    if (frame.type === 'typing') this.emit('typing', frame);
-    if (frame.type === 'signal') this.emit('signal', frame);
-    if (frame.type === 'notice') this.emit('notice', frame);
-    if (frame.type === 'entry') this.emit('entry', frame, 'live');
-    if (frame.type === 'sync_page') this.emit('page', frame);
   }
 
-  private answered(clientId: string, frame: Extract<ServerFrame, { type: 'sent' }>): void {
-    const operation = this.outbox.settle(clientId);
-    if (!operation) return;
-    // The sender's own socket hears `sent` instead of the entry.
-    this.waiting.get(clientId)?.resolve(frame);
-    this.waiting.delete(clientId);
-    const entry: Entry = {
-      id: '',
-      ...frame,
-      type: 'entry' as const,
-      kind: 'text',
-      sender: { id: this.userId, type: 'user' },
-      content: operation.content,
-    };
-    if (!this.log(frame.conversation_id).add(entry)) this.sync();
-    this.emit('outbox');
+  private heardEntry(entry: Entry): void {
+    const id = entry.conversation_id;
+    const log = this.sync.log(id);
+    const taken = log.add(entry);
+    if (log.hasGap) this.sync.miss(id);
+    this.took(id, taken, 'live');
   }
 
-  private failed(clientId: string, error: ErrorFrame): void {
-    const operation = this.outbox.all().find((kept) => kept.client_id === clientId);
-    if (!operation) return;
-    if (error.code === 'unavailable' || error.code === 'rate_limited') {
-      // Unknown or not stored: the same client id makes sending again harmless.
-      this.later(this.returnMs(error.retry_after_ms ?? 1_000), () => {
-        if (this.welcomed && this.outbox.all().includes(operation)) this.transmit(operation);
-      });
+  private heardPage(page: SyncPage): void {
+    const id = page.conversation_id;
+    if (page.gone) {
+      this.sync.progress(page);
+      this.forget(id);
       return;
     }
-    this.outbox.settle(clientId);
-    this.emit('outbox');
-    this.refusals = [...this.refusals, { operation, error }];
-    const refusal = new RefusedError(clientId, error);
-    this.waiting.get(clientId)?.reject(refusal);
-    this.waiting.delete(clientId);
-    this.emit('refused', operation, refusal);
-  }
-
-  /** Notices a connection that is only half there. */
-  private heartbeat(): void {
-    const socket = this.socket;
-    this.later(PING_MS, () => {
-      if (this.socket !== socket || !this.welcomed) return;
-      this.say({ type: 'ping' });
-      clearTimeout(this.pong);
-      this.pong = setTimeout(() => {
-        this.socket = undefined;
-        socket?.close();
-        this.closed(1006, 'no answer');
-      }, PONG_DEADLINE_MS);
-      this.heartbeat();
-    });
-  }
-
-  /** Cumulative and coalesced: one word for many entries. */
-  private acknowledge(conversationId: string): void {
-    const cursor = this.log(conversationId).cursor;
-    if (this.delivered.size === 0) this.later(DELIVERED_MS, () => this.flushDelivered());
-    this.delivered.set(conversationId, cursor);
-  }
-
-  private flushDelivered(): void {
-    for (const [conversation_id, seq] of this.delivered) {
-      if (this.welcomed && seq > 0) this.say({ type: 'delivered', conversation_id, seq });
+    const origin = page.reset || this.sync.isHistory ? 'history' : 'sync';
+    const { taken, isReset } = this.sync.log(id).addPage(page);
+    this.sync.progress(page);
+    if (isReset) {
+      this.marks.forget(id);
+      this.emit('reset', id);
     }
-    this.delivered.clear();
+    this.took(id, taken, origin);
+    this.emit('page', page);
   }
+
+  /** New entries, in their order. */
+  private took(id: string, entries: Entry[], origin: Origin): void {
+    const last = entries.at(-1);
+    if (!last) return;
+    for (const entry of entries) {
+      this.settleBy(entry);
+      const answers = this.emit('entry', entry, origin);
+      for (const answer of answers) {
+        if (answer instanceof Promise) answer.catch((error) => this.fail(new ListenerError('entry', error)));
+      }
+      this.cursors?.done(id, entry.seq, origin === 'history' ? [] : answers);
+    }
+    if (this.options.acknowledge !== false) this.marks.delivered(id, last.seq);
+    if (endsMembership(last, this.user)) this.forget(id);
+  }
+
+  /** What came back in the log is stored, whoever has sent it. */
+  private settleBy({ sender, client_id, conversation_id, id, seq, timestamp }: Entry): void {
+    if (!client_id || sender.id !== this.user) return;
+    const kept = this.outbox.get(client_id);
+    if (kept) {
+      this.outbox.remove(client_id);
+      this.queues.settled(kept);
+    }
+    this.resolve({ type: 'sent', client_id, conversation_id, id, seq, timestamp });
+  }
+
+  private forget(id: string): void {
+    this.sync.forget(id);
+    this.marks.forget(id);
+    this.cursors?.forget(id);
+    this.emit('gone', id);
+  }
+
+  private heardSent(sent: Sent): void {
+    const kept = this.outbox.get(sent.client_id);
+    if (kept) this.queues.answered(kept, sent);
+    this.connection.settled();
+  }
+
+  private stored({ operation }: Kept, sent: Sent): void {
+    this.outbox.remove(operation.client_id);
+    this.resolve(sent);
+    // The sender's own socket hears `sent` instead of the entry.
+    if (sent.id !== undefined) this.heardEntry(this.ownEntry(operation, sent));
+  }
+
+  private ownEntry(operation: Operation, sent: Sent): Entry {
+    const { written_at: _, to: _to, device_type: _type, kind = 'text', ...message } = operation;
+    const { conversation_id, id = '', seq, timestamp } = sent;
+    const { name } = claims(this.tokens.value);
+    const sender = { id: this.user, type: kind === 'system' ? 'system' : 'user', ...(name ? { name } : {}) };
+    return { ...message, type: 'entry', conversation_id, seq, id, kind, sender, timestamp };
+  }
+
+  private heardError(error: ErrorFrame): void {
+    const kept = this.outbox.get(error.client_id ?? error.ref ?? '');
+    if (kept) this.queues.failed(kept, error);
+    else if (this.sync.failed(error.ref, error.code, error.retry_after_ms)) return;
+    else if (error.client_id || error.ref || !this.queues.failedUnnamed(error))
+      this.fail(new FrameError(error));
+    this.connection.settled();
+  }
+
+  private refuse(kept: Kept, error: ErrorFrame): void {
+    this.outbox.refuse(kept, error);
+    this.emit('refused', kept.operation, this.reject(kept.operation.client_id, error));
+  }
+
+  private promise(clientId: string): Promised {
+    let resolve: (sent: Sent) => void = () => {};
+    let reject: (error: Error) => void = () => {};
+    const stored = new Promise<Sent>((yes, no) => {
+      resolve = yes;
+      reject = no;
+    });
+    // Nobody has to wait for it.
+    stored.catch(() => undefined);
+    const promised = { stored, resolve, reject };
+    this.promised.set(clientId, promised);
+    return promised;
+  }
+
+  private resolve(sent: Sent): void {
+    this.promised.get(sent.client_id)?.resolve(sent);
+    this.promised.delete(sent.client_id);
+  }
+
+  private reject(clientId: string, frame: ErrorFrame): RefusedError {
+    const error = new RefusedError(clientId, frame);
+    this.promised.get(clientId)?.reject(error);
+    this.promised.delete(clientId);
+    return error;
+  }
+
+  private async renewFor(refused: string): Promise<string | undefined> {
+    // Another request has got one meanwhile.
+    if (this.tokens.value !== refused) return this.tokens.value;
+    if (!this.tokens.canRenew) return undefined;
+    this.tokens.refuse(refused);
+    const token = await this.tokens.renew();
+    if (token) this.connection.authenticate();
+    return token;
+  }
+}
+
+/** The last thing that happened is that this user left or was removed. */
+function endsMembership({ kind, content }: Entry, userId: string): boolean {
+  const isEnd = content?.event === 'member_left' || content?.event === 'member_removed';
+  return kind === 'system' && isEnd && content.member === userId;
+}
+
+function asError(code: string, error: unknown): TidingsError {
+  if (error instanceof TidingsError) return error;
+  return new TidingsError(code, error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -1,0 +1,38 @@
+// What this user chose to be shown as. A server that has forgotten it is told again.
+
+import type { Status } from './frames';
+
+export class OwnStatus {
+  /** Undefined as long as nobody has said it. */
+  value: Status | undefined;
+  /** Chosen here, and not said on a connection yet. */
+  private isNew = false;
+  private isOwnChoice = false;
+
+  constructor(
+    private readonly say: (frame: { type: 'status'; status: Status }) => boolean,
+    private readonly changed: (status: Status) => void,
+  ) {}
+
+  choose(status: Status): void {
+    this.value = status;
+    this.isOwnChoice = true;
+    this.isNew = !this.say({ type: 'status', status });
+    this.changed(status);
+  }
+
+  /** What the server knows at the beginning of a connection. */
+  welcomed(told: Status | undefined): void {
+    const chosen = this.isOwnChoice ? this.value : undefined;
+    // `online` is what a server says that has forgotten; another word was chosen on another device.
+    const isForgotten = chosen !== undefined && chosen !== told && (told === undefined || told === 'online');
+    if (chosen !== undefined && (isForgotten || (this.isNew && chosen !== told))) {
+      this.say({ type: 'status', status: chosen });
+    } else if (told !== undefined && told !== this.value) {
+      this.value = told;
+      this.isOwnChoice = false;
+      this.changed(told);
+    }
+    this.isNew = false;
+  }
+}
