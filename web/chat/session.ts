@@ -75,7 +75,10 @@ export class Session {
       if (state === 'signed-out' || state === 'replaced') onEnd(error?.message ?? '');
     });
     this.client.on('frame', (frame) => this.frames.add(frame));
-    this.client.on('gone', (id) => this.conversations.remove(id));
+    this.client.on('gone', (id, entry) => {
+      if (entry) this.removers.set(id, entry.sender.id);
+      this.conversations.remove(id);
+    });
     this.client.on('status', (status) => {
       this.myStatus.value = status;
     });
@@ -240,7 +243,7 @@ export class Session {
     }
     for (const id of arrived) {
       this.log(id).value++;
-      if (!this.hasLeft(id)) this.conversations.arrived(id);
+      if (this.client.logs.has(id)) this.conversations.arrived(id);
     }
   }
 
@@ -255,7 +258,6 @@ export class Session {
         break;
       case 'sync_page':
         for (const { sender } of frame.entries) this.people.called(sender.id, sender.name);
-        if (frame.gone) this.conversations.remove(frame.conversation_id);
         break;
       case 'receipt':
         this.conversations.receipt(frame.conversation_id, frame.user_id, frame.delivered_seq, frame.read_seq);
@@ -272,16 +274,6 @@ export class Session {
         if (!frame.client_id && frame.code !== 'unavailable') this.problem.value = frame.message;
         break;
     }
-  }
-
-  /** Whether the last thing that happened in a conversation is that this user left it; then it is taken away. */
-  private hasLeft(id: string): boolean {
-    const log = this.client.log(id);
-    if (!log.hasLeft(this.userId)) return false;
-    const last = log.entries.at(-1);
-    if (last) this.removers.set(id, last.sender.id);
-    this.conversations.remove(id);
-    return true;
   }
 
   private lost(conversation: Conversation): void {

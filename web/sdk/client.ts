@@ -419,6 +419,7 @@ export class Client {
         this.emit('receipt', frame);
         break;
       case 'presence':
+        if (frame.user_id === this.user) this.ownStatus.heard(frame.status);
         this.emit('presence', frame);
         break;
       case 'typing':
@@ -473,7 +474,7 @@ export class Client {
       this.cursors?.done(id, entry.seq, origin === 'history' ? [] : answers);
     }
     if (this.options.acknowledge !== false) this.marks.delivered(id, last.seq);
-    if (endsMembership(last, this.user)) this.forget(id);
+    if (endsMembership(last, this.user)) this.forget(id, last);
   }
 
   /** What came back in the log is stored, whoever has sent it. */
@@ -487,11 +488,11 @@ export class Client {
     this.resolve({ type: 'sent', client_id, conversation_id, id, seq, timestamp });
   }
 
-  private forget(id: string): void {
+  private forget(id: string, entry?: Entry): void {
     this.sync.forget(id);
     this.marks.forget(id);
     this.cursors?.forget(id);
-    this.emit('gone', id);
+    this.emit('gone', id, entry);
   }
 
   private heardSent(sent: Sent): void {

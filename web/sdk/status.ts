@@ -2,6 +2,9 @@
 
 import type { Status } from './frames';
 
+/** `offline` is nothing that can be chosen. */
+const STATUSES = new Set(['online', 'away', 'busy', 'invisible']);
+
 export class OwnStatus {
   /** Undefined as long as nobody has said it. */
   value: Status | undefined;
@@ -19,6 +22,14 @@ export class OwnStatus {
     this.isOwnChoice = true;
     this.isNew = !this.say({ type: 'status', status });
     this.changed(status);
+  }
+
+  /** Told to all devices of this user as it was chosen on one of them. */
+  heard(status: string): void {
+    if (!STATUSES.has(status) || status === this.value) return;
+    this.value = status as Status;
+    this.isOwnChoice = false;
+    this.changed(this.value);
   }
 
   /** What the server knows at the beginning of a connection. */

@@ -77,8 +77,8 @@ export type Events = {
   page: (page: SyncPage) => void;
   /** What was held of a conversation was forgotten: its log begins anew. */
   reset: (conversationId: string) => void;
-  /** This user is no member of the conversation any more. */
-  gone: (conversationId: string) => void;
+  /** This user is no member of the conversation any more; `entry` says how that came, where it is known. */
+  gone: (conversationId: string, entry?: Entry) => void;
   receipt: (receipt: Receipt) => void;
   presence: (presence: Presence) => void;
   typing: (typing: Typing) => void;
