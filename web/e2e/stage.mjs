@@ -64,12 +64,13 @@ export class Stage {
   }
 
   /** Somebody in a browser profile of their own who has signed in and is connected, at the server or where
-   * `address` leads to it. */
-  async open(name, { address = this.address, ...options } = {}) {
+   * `address` leads to it. `path` is where on the page they begin; `onRequest` hears the path of each request. */
+  async open(name, { address = this.address, path = '/', onRequest, ...options } = {}) {
     const context = await this.#browser.newContext(options);
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
-    await page.goto(`http://${address}/`);
+    if (onRequest) page.on('request', (request) => onRequest(new URL(request.url()).pathname));
+    await page.goto(`http://${address}${path}`);
     await page.getByTestId('name').fill(name);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByTestId('me').waitFor();
