@@ -3,6 +3,7 @@
 import { useEffect } from 'preact/hooks';
 import * as badge from './badge';
 import { ConversationList } from './ConversationList';
+import * as focus from './focus';
 import { Notices } from './Notices';
 import { preload } from './panels';
 import * as route from './route';
@@ -13,7 +14,7 @@ export { Session } from './session';
 
 export function Chat({ current }: { current: Session }) {
   useEffect(() => {
-    const stops = [route.follow(current.open), badge.follow(current), preload()];
+    const stops = [route.follow(current.open), badge.follow(current), focus.follow(current), preload()];
     return () => {
       for (const stop of stops) stop();
     };

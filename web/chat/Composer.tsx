@@ -65,11 +65,7 @@ export function Composer({ session, conversation }: { session: Session; conversa
     put(lines.join('') + text.peek());
     field.current?.focus();
   });
-  useEffect(() => {
-    // On a phone the keyboard would cover what was opened to be read.
-    if (matchMedia('(hover: hover)').matches) field.current?.focus({ preventScroll: true });
-    return () => clearTimeout(pause.current);
-  }, []);
+  useEffect(() => () => clearTimeout(pause.current), []);
 
   return (
     <form class="composer" onSubmit={send}>

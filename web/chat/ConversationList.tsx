@@ -3,6 +3,7 @@
 import { useSignal } from '@preact/signals';
 import type { Status } from '../sdk/frames';
 import { signOut } from './account';
+import { focusSoon } from './focus';
 import './list.css';
 import { NewConversation } from './panels';
 import { Rows } from './Rows';
@@ -15,7 +16,9 @@ export function ConversationList({ session }: { session: Session }) {
   return (
     <nav class="list" aria-label="Conversations">
       <header>
-        <strong data-testid="me">{session.name || session.userId}</strong>
+        <strong data-testid="me">
+          <bdi>{session.name || session.userId}</bdi>
+        </strong>
         <select
           aria-label="Your status"
           value={session.myStatus.value}
@@ -46,6 +49,7 @@ export function ConversationList({ session }: { session: Session }) {
           session={session}
           onDone={() => {
             starting.value = false;
+            if (!session.open.value) focusSoon('.new');
           }}
         />
       )}

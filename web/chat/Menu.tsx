@@ -1,6 +1,6 @@
 // What can be done with a message: a menu that opens by its button, a long press, a right click or the keyboard.
 
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { isPlain, rove } from './keys';
 
 export interface Choice {
@@ -20,7 +20,7 @@ interface MenuProps {
 export function Menu({ label, about, choices, onClose }: MenuProps) {
   const box = useRef<HTMLDivElement>(null);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const menu = box.current;
     if (!menu) return;
     const before = document.activeElement as HTMLElement | null;

@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import type { Conversation } from '../sdk/rest';
 import { Composer } from './Composer';
 import { Dot } from './Dot';
+import { focusSoon } from './focus';
 import { Members } from './panels';
 import type { Session } from './session';
 import { Timeline } from './Timeline';
@@ -60,14 +61,14 @@ function OpenThread({ session, conversation }: { session: Session; conversation:
         >
           ‹ Back
         </button>
-        <h2>
+        <h2 tabIndex={-1}>
           {peer && <Dot status={session.statusOf(peer)} />}
-          {session.title(conversation)}
+          <bdi>{session.title(conversation)}</bdi>
         </h2>
         {conversation.kind === 'group' && (
           <button
             type="button"
-            class="plain"
+            class="plain show-members"
             aria-expanded={showsMembers.value}
             onClick={() => {
               showsMembers.value = !showsMembers.value;
@@ -77,7 +78,16 @@ function OpenThread({ session, conversation }: { session: Session; conversation:
           </button>
         )}
       </header>
-      {showsMembers.value && <Members session={session} conversation={conversation} />}
+      {showsMembers.value && (
+        <Members
+          session={session}
+          conversation={conversation}
+          onClose={() => {
+            showsMembers.value = false;
+            focusSoon('.show-members');
+          }}
+        />
+      )}
       {conversation.receipts === false && (
         <p class="receipts-off" data-testid="receipts-off">
           This conversation is large: nobody is told who has read it or who is writing.

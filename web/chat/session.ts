@@ -85,6 +85,7 @@ export class Session {
     this.client.on('outbox', () => {
       this.readOutbox();
     });
+    this.client.on('refused', () => this.readOutbox());
     this.client.on('notice', (notice) => {
       const others = this.announcements.value.filter(({ id }) => id !== notice.id);
       this.announcements.value = [...others, notice].slice(-MOST_ANNOUNCEMENTS);
