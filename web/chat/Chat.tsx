@@ -5,7 +5,7 @@ import * as badge from './badge';
 import { ConversationList } from './ConversationList';
 import * as focus from './focus';
 import { Notices } from './Notices';
-import { preload } from './panels';
+import { Devices, preload } from './panels';
 import * as route from './route';
 import type { Session } from './session';
 import { Thread } from './Thread';
@@ -31,7 +31,9 @@ export function Chat({ current }: { current: Session }) {
 
 function Banner({ session }: { session: Session }) {
   const connection = session.connection.value;
+  const isFull = session.hasTooManyDevices;
   if (connection.state === 'online') return null;
+  if (isFull.value) return <Devices session={session} />;
   const text =
     connection.state === 'connecting'
       ? 'Connecting…'

@@ -2,6 +2,7 @@
 
 import { lazy } from './lazy';
 
+export const Devices = lazy(async () => (await import('./Devices')).Devices);
 export const Members = lazy(async () => (await import('./Members')).Members);
 export const NewConversation = lazy(async () => (await import('./NewConversation')).NewConversation);
 export const Menu = lazy(async () => (await import('./Menu')).Menu);
@@ -13,7 +14,8 @@ const SOON_MS = 2_000;
 /** Answers how to give up. */
 export function preload(): () => void {
   const timer = setTimeout(() => {
-    for (const panel of [Members, NewConversation, Menu, Refused, RefusedElsewhere]) void panel.load();
+    for (const panel of [Devices, Members, NewConversation, Menu, Refused, RefusedElsewhere])
+      void panel.load();
   }, SOON_MS);
   return () => clearTimeout(timer);
 }

@@ -25,6 +25,8 @@ export class Session {
   readonly typing = new Typing();
   readonly drafts: Drafts;
   readonly connection = signal<{ state: State; retryMs?: number }>({ state: 'connecting' });
+  /** The last attempt to connect was refused because all places for this user's devices are taken. */
+  readonly hasTooManyDevices = signal(false);
   /** The conversation that is shown, or asked for by the address. */
   readonly open = signal<string | undefined>(undefined);
   readonly pending = signal<readonly Operation[]>([]);
@@ -71,7 +73,9 @@ export class Session {
     });
     this.client.on('state', (state, { retryMs, error }) => {
       this.connection.value = { state, retryMs };
-      if (state === 'online') this.refresh();
+      if (state === 'online' || state === 'too-many-devices') this.refresh();
+      // It stays so while the next attempt is made.
+      if (state !== 'connecting') this.hasTooManyDevices.value = state === 'too-many-devices';
       if (state === 'signed-out' || state === 'replaced') onEnd(error?.message ?? '');
     });
     this.client.on('frame', (frame) => this.frames.add(frame));
@@ -199,6 +203,11 @@ export class Session {
 
   dismissAnnouncement(id: string): void {
     this.announcements.value = this.announcements.value.filter((notice) => notice.id !== id);
+  }
+
+  /** Tries again now. */
+  reconnect(): void {
+    void this.client.connect();
   }
 
   /** Another tab has renewed it. */

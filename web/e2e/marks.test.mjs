@@ -220,6 +220,25 @@ test('whoever is removed is told by whom, and the conversation is gone', async (
   await ray.context().close();
 });
 
+test('the sixth device is told so and ends another one', async () => {
+  const tabs = [];
+  for (let i = 0; i < 5; i++) tabs.push(await stage.open('tia'));
+  const sixth = await stage.open('tia', { until: 'devices' });
+  const devices = sixth.getByTestId('devices');
+  await until('all five are listed', async () => (await devices.locator('li').count()) === 5);
+  assert.match(
+    await devices.locator('li').first().textContent(),
+    /Chrome on Linux, since .*from 127\.0\.0\.1/,
+  );
+  await devices.getByRole('button', { name: 'End' }).first().click();
+  await devices.waitFor({ state: 'detached' });
+  await sixth.getByTestId('banner').waitFor({ state: 'detached' });
+  await begin(sixth, ['uma']);
+  await write(sixth, 'in at last');
+  await until('stored', shows(sixth.getByTestId('mark'), 'sent'));
+  for (const page of [...tabs, sixth]) await page.context().close();
+});
+
 async function idOf(page) {
   return new URL(page.url()).hash.replace('#/c/', '');
 }

@@ -64,8 +64,9 @@ export class Stage {
   }
 
   /** Somebody in a browser profile of their own who has signed in and is connected, at the server or where
-   * `address` leads to it. `path` is where on the page they begin; `onRequest` hears the path of each request. */
-  async open(name, { address = this.address, path = '/', onRequest, ...options } = {}) {
+   * `address` leads to it. `path` is where on the page they begin; `onRequest` hears the path of each request.
+   * With `until` it is waited for that instead of the connection. */
+  async open(name, { address = this.address, path = '/', onRequest, until, ...options } = {}) {
     const context = await this.#browser.newContext(options);
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
@@ -74,7 +75,8 @@ export class Stage {
     await page.getByTestId('name').fill(name);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByTestId('me').waitFor();
-    await page.getByTestId('banner').waitFor({ state: 'detached' });
+    if (until) await page.getByTestId(until).waitFor();
+    else await page.getByTestId('banner').waitFor({ state: 'detached' });
     return page;
   }
 }
