@@ -1,7 +1,8 @@
 // What an app holds: one client for one user on one device. Puts the parts together and decides little itself.
 
 import { Connection } from './connection';
-import { Cursors } from './cursors';
+import type { Cursors } from './cursors';
+import { type Deferred, deferred } from './deferred';
 import { Emitter, type Unsubscribe } from './emitter';
 import {
   type CloseError,
@@ -16,6 +17,7 @@ import type {
   ErrorFrame,
   Limits,
   Message,
+  Notice,
   OutgoingSignal,
   Sent,
   ServerFrame,
@@ -42,168 +44,157 @@ import { watch } from './watch';
 const INHERIT_MS = 5_000;
 /** The most operations that may wait: beyond it, `send` refuses. */
 const MOST_WAITING = 10_000;
+/** Frames that are events as they are. */
+const TOLD = new Set(['receipt', 'presence', 'typing', 'signal', 'notice']);
 const FRAME_BYTES = 1 << 20;
 /** UTF-8 takes at most three bytes for a UTF-16 unit. */
 const BYTES_PER_UNIT = 3;
 
-interface Promised {
-  stored: Promise<Sent>;
-  resolve: (sent: Sent) => void;
-  reject: (error: Error) => void;
-}
-
 export class Client {
   readonly rest: Rest;
-  private readonly emitter = new Emitter<Events>();
-  private readonly tokens: Tokens;
-  private readonly connection: Connection;
-  private readonly outbox: Outbox;
-  private readonly queues: Queues;
-  private readonly sync: Sync;
-  private readonly marks: Marks;
-  private readonly ownTyping: OwnTyping;
-  private readonly ownStatus: OwnStatus;
-  private readonly promised = new Map<string, Promised>();
-  private user = '';
-  private limits: Partial<Limits> | undefined;
-  private lease: Lease | undefined;
-  private cursors: Cursors | undefined;
-  private isIdentified = false;
+  readonly #emitter = new Emitter<Events>();
+  readonly #tokens: Tokens;
+  readonly #connection: Connection;
+  readonly #outbox: Outbox;
+  readonly #queues: Queues;
+  readonly #sync: Sync;
+  readonly #marks: Marks;
+  readonly #ownTyping: OwnTyping;
+  readonly #ownStatus: OwnStatus;
+  readonly #promised = new Map<string, Deferred<Sent>>();
+  #user = '';
+  #limits: Partial<Limits> | undefined;
+  #lease: Lease | undefined;
+  #cursors: Cursors | undefined;
+  #isIdentified = false;
   /** As long as the kept cursors are read. */
-  private restoring: Promise<void> | undefined;
-  private isStorageToldOf = false;
-  private inheriting: ReturnType<typeof setInterval> | undefined;
-  private unwatch: (() => void) | undefined;
-  private first: { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } | undefined;
+  #restoring: Promise<void> | undefined;
+  #isStorageToldOf = false;
+  #inheriting: ReturnType<typeof setInterval> | undefined;
+  #unwatch: (() => void) | undefined;
+  #first: Deferred<void> | undefined;
 
-  constructor(private readonly options: Options) {
+  readonly #options: Options;
+
+  constructor(options: Options) {
+    this.#options = options;
     const say = (frame: object) => {
-      const { isReady } = this.connection;
-      if (isReady) this.connection.say(frame);
+      const { isReady } = this.#connection;
+      if (isReady) this.#connection.say(frame);
       return isReady;
     };
     const random = () => (options.random ?? Math.random)();
-    this.tokens = new Tokens(options);
-    this.connection = new Connection(options, this.tokens, {
-      changed: (state, detail) => this.changed(state, detail),
-      identified: (userId) => this.identified(userId),
-      welcomed: (welcome) => this.welcomed(welcome),
-      heard: (frame) => this.hear(frame),
-      leaving: () => this.queues.rest(),
-      lost: (error) => this.lost(error),
-      pending: () => this.queues.pending,
-      failed: (error) => this.fail(asError('connection', error)),
+    this.#tokens = new Tokens(options);
+    this.#connection = new Connection(options, this.#tokens, {
+      changed: (state, detail) => this.#changed(state, detail),
+      identified: (userId) => this.#identified(userId),
+      welcomed: (welcome) => this.#welcomed(welcome),
+      heard: (frame) => this.#hear(frame),
+      leaving: () => this.#queues.rest(),
+      lost: (error) => this.#lost(error),
+      pending: () => this.#queues.pending,
+      failed: (error) => this.#fail(asError('connection', error)),
     });
-    this.outbox = new Outbox(
-      () => this.emit('outbox'),
-      (error) => this.storageFailed(error),
+    this.#outbox = new Outbox(
+      () => this.#emit('outbox'),
+      (error) => this.#storageFailed(error),
     );
-    this.queues = new Queues({
-      keyOf: ({ operation }) => operation.conversation_id ?? directId(this.user, operation.to ?? ''),
-      transmit: (kept) => this.transmit(kept),
-      owns: (kept) => this.outbox.owns(kept.operation.client_id),
-      left: (kept) => this.outbox.leave(kept.operation.client_id),
-      stored: (kept, sent) => this.stored(kept, sent),
-      refused: (kept, error) => this.refuse(kept, error),
-      renew: () => this.connection.renew(),
-      restart: () => this.connection.restart('an operation got no answer'),
-      ping: () => this.connection.say({ type: 'ping' }),
+    this.#queues = new Queues({
+      keyOf: ({ operation }) => operation.conversation_id ?? directId(this.#user, operation.to ?? ''),
+      transmit: (kept) => this.#transmit(kept),
+      owns: (kept) => this.#outbox.owns(kept.operation.client_id),
+      left: (kept) => this.#outbox.leave(kept.operation.client_id),
+      stored: (kept, sent) => this.#stored(kept, sent),
+      refused: (kept, error) => this.#refuse(kept, error),
+      renew: () => this.#connection.renew(),
+      restart: () => this.#connection.restart('an operation got no answer'),
+      ping: () => this.#connection.say({ type: 'ping' }),
       random,
     });
-    this.sync = new Sync({ say, random, frameBytes: () => this.frameBytes }, options.logEntries);
-    this.marks = new Marks(say);
-    this.ownTyping = new OwnTyping(say);
-    this.ownStatus = new OwnStatus(say, (status) => this.emit('status', status));
+    this.#sync = new Sync({ say, random, frameBytes: () => this.#frameBytes }, options.logEntries);
+    this.#marks = new Marks(say);
+    this.#ownTyping = new OwnTyping(say);
+    this.#ownStatus = new OwnStatus(say, (status) => this.#emit('status', status));
     this.rest = new Rest({
       url: options.url.replace(/^ws/, 'http').replace(/\/ws$/, ''),
-      token: () => this.tokens.take(),
-      renew: (refused) => this.renewFor(refused),
+      token: () => this.#tokens.take(),
+      renew: (refused) => this.#renewFor(refused),
       fetch: options.fetch,
       random: options.random,
     });
-    this.user = claims(options.token).sub ?? '';
-    if (this.user) this.openStorage();
+    this.#user = claims(options.token).sub ?? '';
+    if (this.#user) this.#openStorage();
   }
 
   /** Calls `listener` at each of these events, until the answer is called. */
   on<Name extends keyof Events>(name: Name, listener: Events[Name]): Unsubscribe {
-    return this.emitter.on(name, listener);
+    return this.#emitter.on(name, listener);
   }
 
   get state(): State {
-    return this.connection.state;
+    return this.#connection.state;
   }
 
   /** Empty until there is a token. */
   get userId(): string {
-    return this.user;
+    return this.#user;
   }
 
   /** What this user is shown as; undefined as long as it is not known. */
   get status(): Status | undefined {
-    return this.ownStatus.value;
+    return this.#ownStatus.value;
   }
 
   /** What is held, by conversation. */
   get logs(): ReadonlyMap<string, Log> {
-    return this.sync.logs;
+    return this.#sync.logs;
   }
 
   log(conversationId: string): Log {
-    return this.sync.log(conversationId);
+    return this.#sync.log(conversationId);
   }
 
   /** Connects, and stays connected. Settled at the first welcome, or when it is known that there will be none. */
   connect(): Promise<void> {
-    if (!this.first) {
-      let resolve = () => {};
-      let reject: (error: Error) => void = () => {};
-      const promise = new Promise<void>((yes, no) => {
-        resolve = yes;
-        reject = no;
-      });
-      promise.catch(() => undefined);
-      this.first = { promise, resolve, reject };
-    }
-    const { promise } = this.first;
-    if (this.state === 'online') this.first.resolve();
-    this.lease?.begin();
-    this.unwatch ??= watch({
-      back: () => this.connection.check(),
-      gone: () => this.connection.check(),
-      hidden: () => this.marks.flush(),
-      ended: () => this.lease?.end(),
+    this.#first ??= deferred();
+    const { promise } = this.#first;
+    if (this.state === 'online') this.#first.resolve();
+    this.#lease?.begin();
+    this.#unwatch ??= watch({
+      doubt: () => this.#connection.check(),
+      hidden: () => this.#marks.flush(),
+      ended: () => this.#lease?.end(),
       woken: () => {
-        this.lease?.begin();
-        this.connection.check();
+        this.#lease?.begin();
+        this.#connection.check();
       },
     });
-    this.connection.begin();
+    this.#connection.begin();
     return promise;
   }
 
   /** Stays away until `connect` is called. What is not answered is kept, and another tab may send it. */
   disconnect(): void {
-    this.unwatch?.();
-    this.unwatch = undefined;
-    this.marks.flush();
-    this.ownTyping.end();
-    this.quiet();
-    this.queues.end();
-    this.connection.end();
-    this.lease?.end();
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    this.#marks.flush();
+    this.#ownTyping.end();
+    this.#quiet();
+    this.#queues.end();
+    this.#connection.end();
+    this.#lease?.end();
   }
 
   /** A new token: the connection goes on with it. After `signed-out` it connects again. */
   setToken(token: string): void {
-    this.tokens.set(token);
+    this.#tokens.set(token);
     if (this.state === 'signed-out') void this.connect();
-    else this.connection.authenticate();
+    else this.#connection.authenticate();
   }
 
   /** Looks at once whether the connection lives; connects at once where it waits for its next attempt. */
   check(): void {
-    this.connection.check();
+    this.#connection.check();
   }
 
   /**
@@ -211,358 +202,342 @@ export class Client {
    * writing. A `client_id` of your own, a UUID made of what is answered, makes a restarted program answer once.
    */
   send({ client_id = uuidv7(), ...message }: Message & { client_id?: string }): Handle {
-    const known = this.promised.get(client_id);
-    if (known) return { clientId: client_id, stored: known.stored };
+    const known = this.#promised.get(client_id);
+    if (known) return { clientId: client_id, stored: known.promise };
     const operation: Operation = { ...message, client_id, written_at: Date.now() };
-    const { stored, reject } = this.promise(client_id);
-    if (this.outbox.size >= MOST_WAITING) {
-      this.promised.delete(client_id);
+    const { promise: stored, reject } = this.#promise(client_id);
+    if (this.#outbox.size >= MOST_WAITING) {
+      this.#promised.delete(client_id);
       reject(new TidingsError('outbox_full', `${MOST_WAITING} operations wait already`));
       return { clientId: client_id, stored };
     }
-    this.ownTyping.sent(operation.conversation_id ?? '');
-    this.enqueue(this.outbox.add(operation));
+    this.#ownTyping.sent(operation.conversation_id ?? '');
+    this.#enqueue(this.#outbox.add(operation));
     return { clientId: client_id, stored };
   }
 
   /** Not answered yet, in the order of writing. */
   pending(): readonly Operation[] {
-    return this.outbox.waiting().map((kept) => kept.operation);
+    return this.#outbox.waiting().map((kept) => kept.operation);
   }
 
   /** Refused for good, in the order of writing. Kept until they are sent again or discarded. */
   refused(): readonly Refused[] {
-    return this.outbox.refusals();
+    return this.#outbox.refusals();
   }
 
   /** Tries again what was refused, at its old place before everything that is not sent yet. */
   resend(clientId: string): Handle | undefined {
-    const kept = this.outbox.get(clientId);
+    const kept = this.#outbox.get(clientId);
     if (!kept?.refused) return undefined;
     // Something else is stored under the old id.
     const isTaken = kept.refused.code === 'conflict';
-    const again = this.outbox.restore(kept, isTaken ? uuidv7() : clientId);
-    const { stored } = this.promise(again.operation.client_id);
-    this.enqueue(again);
+    const again = this.#outbox.restore(kept, isTaken ? uuidv7() : clientId);
+    const { promise: stored } = this.#promise(again.operation.client_id);
+    this.#enqueue(again);
     return { clientId: again.operation.client_id, stored };
   }
 
   /** Forgets an operation. False when it is under way, and may be stored. */
   discard(clientId: string): boolean {
-    const kept = this.outbox.get(clientId);
-    if (!kept || (!kept.refused && !this.queues.discard(kept))) return false;
-    this.outbox.remove(clientId);
+    const kept = this.#outbox.get(clientId);
+    if (!kept || (!kept.refused && !this.#queues.discard(kept))) return false;
+    this.#outbox.remove(clientId);
     const message = 'the operation was discarded';
-    this.reject(clientId, { type: 'error', code: 'discarded', message, stored: 'no' });
+    this.#reject(clientId, { type: 'error', code: 'discarded', message, stored: 'no' });
     return true;
   }
 
   /** Everything up to this entry was in view. */
   read(conversationId: string, seq: number): void {
-    this.marks.read(conversationId, seq);
+    this.#marks.read(conversationId, seq);
   }
 
   /** Everything up to this entry has come. The client says so by itself, unless `acknowledge` is false. */
   delivered(conversationId: string, seq: number): void {
-    this.marks.delivered(conversationId, seq);
+    this.#marks.delivered(conversationId, seq);
   }
 
   /** May be told at each key. Ends by itself. */
   typing(conversationId: string, on: boolean): void {
-    this.ownTyping.tell(conversationId, on);
+    this.#ownTyping.tell(conversationId, on);
   }
 
   setStatus(status: Status): void {
-    this.ownStatus.choose(status);
+    this.#ownStatus.choose(status);
   }
 
   /** A step of a call. False: there is no connection, and nobody hears it. */
   signal(signal: OutgoingSignal): boolean {
-    const { isReady } = this.connection;
-    if (isReady) this.connection.say({ type: 'signal', ref: `signal-${uuidv7()}`, ...signal });
+    const { isReady } = this.#connection;
+    if (isReady) this.#connection.say({ type: 'signal', ref: `signal-${uuidv7()}`, ...signal });
     return isReady;
   }
 
-  private emit<Name extends keyof Events>(name: Name, ...what: Parameters<Events[Name]>): unknown[] {
-    return this.emitter.emit(name, what, (error) => {
+  #emit<Name extends keyof Events>(name: Name, ...what: Parameters<Events[Name]>): unknown[] {
+    return this.#emitter.emit(name, what, (error) => {
       // What listens to errors and throws is told nothing more.
-      if (name !== 'error') this.fail(new ListenerError(name, error));
+      if (name !== 'error') this.#fail(new ListenerError(name, error));
     });
   }
 
-  private fail(error: TidingsError): void {
-    if (this.emitter.has('error')) this.emit('error', error);
+  #fail(error: TidingsError): void {
+    if (this.#emitter.has('error')) this.#emit('error', error);
     else if (error instanceof ListenerError) console.error(error);
   }
 
-  private storageFailed(error: unknown): void {
+  #storageFailed(error: unknown): void {
     // Full storage stays full.
-    if (this.isStorageToldOf) return;
-    this.isStorageToldOf = true;
-    this.fail(new StorageError(error));
+    if (this.#isStorageToldOf) return;
+    this.#isStorageToldOf = true;
+    this.#fail(new StorageError(error));
   }
 
-  private changed(state: State, detail: StateDetail): void {
-    if (state === 'online') this.first?.resolve();
+  #changed(state: State, detail: StateDetail): void {
+    if (state === 'online') this.#first?.resolve();
     if (state === 'signed-out' || state === 'replaced' || state === 'idle') {
-      this.first?.reject(
+      this.#first?.reject(
         detail.error ?? new TidingsError('disconnected', 'the client was told to disconnect'),
       );
-      this.first = undefined;
-      this.quiet();
+      this.#first = undefined;
+      this.#quiet();
     }
-    this.emit('state', state, detail);
+    this.#emit('state', state, detail);
   }
 
-  private openStorage(): void {
-    const { storage, locks = globalThis.navigator?.locks } = this.options;
-    if (!storage || this.lease) return;
+  #openStorage(): void {
+    const { storage, locks = globalThis.navigator?.locks } = this.#options;
+    if (!storage || this.#lease) return;
     const store = asStore(storage);
-    const prefix = `tidings/${this.user}`;
-    this.lease = lease(`${prefix}/client/`, store, locks);
-    this.lease.begin();
-    this.outbox.keepIn(store, `${prefix}/operation/`, this.lease);
+    const prefix = `tidings/${this.#user}`;
+    this.#lease = lease(`${prefix}/client/`, store, locks);
+    this.#lease.begin();
+    this.#outbox.keepIn(store, `${prefix}/operation/`, this.#lease);
   }
 
   /** Before the first connection: what an earlier run has left is known. */
-  private identified(userId: string): void | Promise<void> {
-    if (this.isIdentified) return this.restoring;
-    this.isIdentified = true;
-    this.user = userId;
-    this.openStorage();
-    for (const kept of this.outbox.waiting()) this.queues.add(kept);
-    const { storage, cursors, deviceId } = this.options;
-    if (storage) void this.inherit();
+  #identified(userId: string): void | Promise<void> {
+    if (this.#isIdentified) return this.#restoring;
+    this.#isIdentified = true;
+    this.#user = userId;
+    this.#openStorage();
+    for (const kept of this.#outbox.waiting()) this.#queues.add(kept);
+    const { storage, cursors, deviceId } = this.#options;
+    if (storage) void this.#inherit();
     if (!cursors) return;
-    this.restoring = Promise.resolve(deviceId).then(async (device = 'device') => {
+    this.#restoring = Promise.resolve(deviceId).then(async (device = 'device') => {
+      // Few need it: it is loaded when it is needed.
+      const { Cursors } = await import('./cursors');
       const prefix = `tidings/${userId}/cursor/${device}/`;
-      this.cursors = new Cursors(asStore(cursors), prefix, (error) => this.storageFailed(error));
-      const left = await this.cursors.load();
+      this.#cursors = new Cursors(asStore(cursors), prefix, (error) => this.#storageFailed(error));
+      const left = await this.#cursors.load();
       if (!left) return;
-      this.sync.restore(left.epoch, left.cursors);
-      if (this.options.acknowledge === false) return;
-      for (const [id, cursor] of left.cursors) this.marks.delivered(id, cursor);
+      this.#sync.restore(left.epoch, left.cursors);
+      if (this.#options.acknowledge === false) return;
+      for (const [id, cursor] of left.cursors) this.#marks.delivered(id, cursor);
     });
-    return this.restoring;
+    return this.#restoring;
   }
 
-  private async inherit(): Promise<void> {
-    for (const kept of await this.outbox.inherit()) this.queues.add(kept);
+  async #inherit(): Promise<void> {
+    for (const kept of await this.#outbox.inherit()) this.#queues.add(kept);
   }
 
-  private welcomed(welcome: Welcome): void {
-    this.limits = welcome.limits;
-    this.sync.begin();
-    this.queues.begin(welcome.limits?.in_flight);
-    this.marks.begin();
-    this.ownStatus.welcomed(welcome.status);
-    this.ownTyping.begin();
-    if (!this.options.storage) return;
-    void this.inherit();
-    clearInterval(this.inheriting);
-    this.inheriting = setInterval(() => void this.inherit(), INHERIT_MS);
+  #welcomed(welcome: Welcome): void {
+    this.#limits = welcome.limits;
+    this.#sync.begin();
+    this.#queues.begin(welcome.limits?.in_flight);
+    this.#marks.begin();
+    this.#ownStatus.welcomed(welcome.status);
+    this.#ownTyping.begin();
+    if (!this.#options.storage) return;
+    void this.#inherit();
+    clearInterval(this.#inheriting);
+    this.#inheriting = setInterval(() => void this.#inherit(), INHERIT_MS);
   }
 
-  private lost(error: CloseError): void {
-    this.quiet();
-    this.queues.lost(error.closeCode === 1009);
+  #lost(error: CloseError): void {
+    this.#quiet();
+    this.#queues.lost(error.closeCode === 1009);
   }
 
   /** There is no connection: no timer asks for anything. */
-  private quiet(): void {
-    clearInterval(this.inheriting);
-    this.sync.end();
-    this.marks.end();
+  #quiet(): void {
+    clearInterval(this.#inheriting);
+    this.#sync.end();
+    this.#marks.end();
   }
 
-  private enqueue(kept: Kept): void {
-    if (this.isIdentified) this.queues.add(kept);
+  #enqueue(kept: Kept): void {
+    if (this.#isIdentified) this.#queues.add(kept);
   }
 
-  private get frameBytes(): number {
-    return this.limits?.frame_bytes ?? FRAME_BYTES;
+  get #frameBytes(): number {
+    return this.#limits?.frame_bytes ?? FRAME_BYTES;
   }
 
-  private transmit({ operation: { written_at: _, ...message } }: Kept): boolean {
+  #transmit({ operation: { written_at: _, ...message } }: Kept): boolean {
     const frame = { type: 'send', ref: message.client_id, ...message };
     const text = JSON.stringify(frame);
-    const isSmall = text.length * BYTES_PER_UNIT <= this.frameBytes;
-    if (!isSmall && new TextEncoder().encode(text).length > this.frameBytes) return false;
-    this.connection.say(frame);
+    const isSmall = text.length * BYTES_PER_UNIT <= this.#frameBytes;
+    if (!isSmall && new TextEncoder().encode(text).length > this.#frameBytes) return false;
+    this.#connection.say(frame);
     return true;
   }
 
-  private hear(frame: ServerFrame): void {
+  #hear(frame: ServerFrame): void {
     switch (frame.type) {
       case 'pong':
-        this.queues.drained();
-        if (frame.heads !== undefined) this.sync.told(frame.heads);
+        this.#queues.drained();
+        if (frame.heads !== undefined) this.#sync.told(frame.heads);
         break;
       case 'entry':
-        this.heardEntry(frame);
+        this.#heardEntry(frame);
         break;
       case 'sync_page':
-        this.heardPage(frame);
+        this.#heardPage(frame);
         break;
       case 'synced':
-        this.sync.synced(frame.epoch);
-        this.cursors?.epoch(frame.epoch);
+        this.#sync.synced(frame.epoch);
+        this.#cursors?.epoch(frame.epoch);
         break;
       case 'sent':
-        this.heardSent(frame);
+        this.#heardSent(frame);
         break;
       case 'error':
-        this.heardError(frame);
+        this.#heardError(frame);
         break;
       case 'receipt':
-        if (frame.user_id === this.user) this.marks.receipt(frame);
-        this.emit('receipt', frame);
+        if (frame.user_id === this.#user) this.#marks.receipt(frame);
         break;
       case 'presence':
-        if (frame.user_id === this.user) this.ownStatus.heard(frame.status);
-        this.emit('presence', frame);
-        break;
-      case 'typing':
-        this.emit('typing', frame);
-        break;
-      case 'signal':
-        this.emit('signal', frame);
-        break;
-      case 'notice':
-        this.emit('notice', frame);
+        if (frame.user_id === this.#user) this.#ownStatus.heard(frame.status);
         break;
     }
-    this.emit('frame', frame);
+    if (TOLD.has(frame.type)) this.#emit(frame.type as 'notice', frame as Notice);
+    this.#emit('frame', frame);
   }
 
-  private heardEntry(entry: Entry): void {
+  #heardEntry(entry: Entry): void {
     const id = entry.conversation_id;
-    const log = this.sync.log(id);
+    const log = this.#sync.log(id);
     const taken = log.add(entry);
-    if (log.hasGap) this.sync.miss(id);
-    this.took(id, taken, 'live');
+    if (log.hasGap) this.#sync.miss(id);
+    this.#took(id, taken, 'live');
   }
 
-  private heardPage(page: SyncPage): void {
+  #heardPage(page: SyncPage): void {
     const id = page.conversation_id;
     if (page.gone) {
-      this.sync.progress(page);
-      this.forget(id);
+      this.#sync.progress(page);
+      this.#forget(id);
       return;
     }
-    const origin = page.reset || this.sync.isHistory ? 'history' : 'sync';
-    const { taken, isReset } = this.sync.log(id).addPage(page);
-    this.sync.progress(page);
+    const origin = page.reset || this.#sync.isHistory ? 'history' : 'sync';
+    const { taken, isReset } = this.#sync.log(id).addPage(page);
+    this.#sync.progress(page);
     if (isReset) {
-      this.marks.forget(id);
-      this.emit('reset', id);
+      this.#marks.forget(id);
+      this.#emit('reset', id);
     }
-    this.took(id, taken, origin);
-    this.emit('page', page);
+    this.#took(id, taken, origin);
+    this.#emit('page', page);
   }
 
   /** New entries, in their order. */
-  private took(id: string, entries: Entry[], origin: Origin): void {
+  #took(id: string, entries: Entry[], origin: Origin): void {
     const last = entries.at(-1);
     if (!last) return;
     for (const entry of entries) {
-      this.settleBy(entry);
-      const answers = this.emit('entry', entry, origin);
+      this.#settleBy(entry);
+      const answers = this.#emit('entry', entry, origin);
       for (const answer of answers) {
-        if (answer instanceof Promise) answer.catch((error) => this.fail(new ListenerError('entry', error)));
+        if (answer instanceof Promise) answer.catch((error) => this.#fail(new ListenerError('entry', error)));
       }
-      this.cursors?.done(id, entry.seq, origin === 'history' ? [] : answers);
+      this.#cursors?.done(id, entry.seq, origin === 'history' ? [] : answers);
     }
-    if (this.options.acknowledge !== false) this.marks.delivered(id, last.seq);
-    if (endsMembership(last, this.user)) this.forget(id, last);
+    if (this.#options.acknowledge !== false) this.#marks.delivered(id, last.seq);
+    if (endsMembership(last, this.#user)) this.#forget(id, last);
   }
 
   /** What came back in the log is stored, whoever has sent it. */
-  private settleBy({ sender, client_id, conversation_id, id, seq, timestamp }: Entry): void {
-    if (!client_id || sender.id !== this.user) return;
-    const kept = this.outbox.get(client_id);
+  #settleBy({ sender, client_id, conversation_id, id, seq, timestamp }: Entry): void {
+    if (!client_id || sender.id !== this.#user) return;
+    const kept = this.#outbox.get(client_id);
     if (kept) {
-      this.outbox.remove(client_id);
-      this.queues.settled(kept);
+      this.#outbox.remove(client_id);
+      this.#queues.settled(kept);
     }
-    this.resolve({ type: 'sent', client_id, conversation_id, id, seq, timestamp });
+    this.#resolve({ type: 'sent', client_id, conversation_id, id, seq, timestamp });
   }
 
-  private forget(id: string, entry?: Entry): void {
-    this.sync.forget(id);
-    this.marks.forget(id);
-    this.cursors?.forget(id);
-    this.emit('gone', id, entry);
+  #forget(id: string, entry?: Entry): void {
+    this.#sync.forget(id);
+    this.#marks.forget(id);
+    this.#cursors?.forget(id);
+    this.#emit('gone', id, entry);
   }
 
-  private heardSent(sent: Sent): void {
-    const kept = this.outbox.get(sent.client_id);
-    if (kept) this.queues.answered(kept, sent);
-    this.connection.settled();
+  #heardSent(sent: Sent): void {
+    const kept = this.#outbox.get(sent.client_id);
+    if (kept) this.#queues.answered(kept, sent);
+    this.#connection.settled();
   }
 
-  private stored({ operation }: Kept, sent: Sent): void {
-    this.outbox.remove(operation.client_id);
-    this.resolve(sent);
+  #stored({ operation }: Kept, sent: Sent): void {
+    this.#outbox.remove(operation.client_id);
+    this.#resolve(sent);
     // The sender's own socket hears `sent` instead of the entry.
-    if (sent.id !== undefined) this.heardEntry(this.ownEntry(operation, sent));
+    if (sent.id !== undefined) this.#heardEntry(this.#ownEntry(operation, sent));
   }
 
-  private ownEntry(operation: Operation, sent: Sent): Entry {
+  #ownEntry(operation: Operation, sent: Sent): Entry {
     const { written_at: _, to: _to, device_type: _type, kind = 'text', ...message } = operation;
     const { conversation_id, id = '', seq, timestamp } = sent;
-    const { name } = claims(this.tokens.value);
-    const sender = { id: this.user, type: kind === 'system' ? 'system' : 'user', ...(name ? { name } : {}) };
+    const { name } = claims(this.#tokens.value);
+    const sender = { id: this.#user, type: kind === 'system' ? 'system' : 'user', ...(name ? { name } : {}) };
     return { ...message, type: 'entry', conversation_id, seq, id, kind, sender, timestamp };
   }
 
-  private heardError(error: ErrorFrame): void {
-    const kept = this.outbox.get(error.client_id ?? error.ref ?? '');
-    if (kept) this.queues.failed(kept, error);
-    else if (this.sync.failed(error.ref, error.code, error.retry_after_ms)) return;
-    else if (error.client_id || error.ref || !this.queues.failedUnnamed(error))
-      this.fail(new FrameError(error));
-    this.connection.settled();
+  #heardError(error: ErrorFrame): void {
+    const kept = this.#outbox.get(error.client_id ?? error.ref ?? '');
+    if (kept) this.#queues.failed(kept, error);
+    else if (this.#sync.failed(error.ref, error.code, error.retry_after_ms)) return;
+    else if (error.client_id || error.ref || !this.#queues.failedUnnamed(error))
+      this.#fail(new FrameError(error));
+    this.#connection.settled();
   }
 
-  private refuse(kept: Kept, error: ErrorFrame): void {
-    this.outbox.refuse(kept, error);
-    this.emit('refused', kept.operation, this.reject(kept.operation.client_id, error));
+  #refuse(kept: Kept, error: ErrorFrame): void {
+    this.#outbox.refuse(kept, error);
+    this.#emit('refused', kept.operation, this.#reject(kept.operation.client_id, error));
   }
 
-  private promise(clientId: string): Promised {
-    let resolve: (sent: Sent) => void = () => {};
-    let reject: (error: Error) => void = () => {};
-    const stored = new Promise<Sent>((yes, no) => {
-      resolve = yes;
-      reject = no;
-    });
-    // Nobody has to wait for it.
-    stored.catch(() => undefined);
-    const promised = { stored, resolve, reject };
-    this.promised.set(clientId, promised);
+  #promise(clientId: string): Deferred<Sent> {
+    const promised = deferred<Sent>();
+    this.#promised.set(clientId, promised);
     return promised;
   }
 
-  private resolve(sent: Sent): void {
-    this.promised.get(sent.client_id)?.resolve(sent);
-    this.promised.delete(sent.client_id);
+  #resolve(sent: Sent): void {
+    this.#promised.get(sent.client_id)?.resolve(sent);
+    this.#promised.delete(sent.client_id);
   }
 
-  private reject(clientId: string, frame: ErrorFrame): RefusedError {
+  #reject(clientId: string, frame: ErrorFrame): RefusedError {
     const error = new RefusedError(clientId, frame);
-    this.promised.get(clientId)?.reject(error);
-    this.promised.delete(clientId);
+    this.#promised.get(clientId)?.reject(error);
+    this.#promised.delete(clientId);
     return error;
   }
 
-  private async renewFor(refused: string): Promise<string | undefined> {
+  async #renewFor(refused: string): Promise<string | undefined> {
     // Another request has got one meanwhile.
-    if (this.tokens.value !== refused) return this.tokens.value;
-    if (!this.tokens.canRenew) return undefined;
-    this.tokens.refuse(refused);
-    const token = await this.tokens.renew();
-    if (token) this.connection.authenticate();
+    if (this.#tokens.value !== refused) return this.#tokens.value;
+    if (!this.#tokens.canRenew) return undefined;
+    this.#tokens.refuse(refused);
+    const token = await this.#tokens.renew();
+    if (token) this.#connection.authenticate();
     return token;
   }
 }

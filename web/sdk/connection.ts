@@ -2,7 +2,6 @@
 // beyond those that are about the connection itself.
 
 import { CloseError } from './errors';
-import { EventWire } from './events';
 import type { ServerFrame, Welcome } from './frames';
 import { claims, type Tokens } from './token';
 import type { Options, State, StateDetail, Wire } from './types';
@@ -44,133 +43,137 @@ type Timer = ReturnType<typeof setTimeout>;
 
 export class Connection {
   state: State = 'idle';
-  private wire: Wire | undefined;
-  private isStream = false;
-  private isWelcomed = false;
-  private isWanted = false;
+  #wire: Wire | undefined;
+  #isStream = false;
+  #isWelcomed = false;
+  #isWanted = false;
   /** Counts what was begun: what belongs to an earlier one is not heard any more. */
-  private turn = 0;
-  private welcomedAt = 0;
+  #turn = 0;
+  #welcomedAt = 0;
   /** Attempts in a row whose socket did not open. */
-  private unopened = 0;
-  private attempts = 0;
-  private redirect: { afterMs: number } | undefined;
-  private pingMs = LONGEST_PING_MS;
-  private retry: Timer | undefined;
-  private pulse: Timer | undefined;
-  private doubt: Timer | undefined;
-  private patience: Timer | undefined;
-  private renewal: Timer | undefined;
+  #unopened = 0;
+  #attempts = 0;
+  #redirect: { afterMs: number } | undefined;
+  #pingMs = LONGEST_PING_MS;
+  #retry: Timer | undefined;
+  #pulse: Timer | undefined;
+  #doubt: Timer | undefined;
+  #patience: Timer | undefined;
+  #renewal: Timer | undefined;
 
-  constructor(
-    private readonly options: Options,
-    private readonly tokens: Tokens,
-    private readonly hooks: Hooks,
-  ) {}
+  readonly #options: Options;
+  readonly #tokens: Tokens;
+  readonly #hooks: Hooks;
+
+  constructor(options: Options, tokens: Tokens, hooks: Hooks) {
+    this.#options = options;
+    this.#tokens = tokens;
+    this.#hooks = hooks;
+  }
 
   /** Welcomed, and not about to be left. */
   get isReady(): boolean {
-    return this.isWelcomed && !this.redirect;
+    return this.#isWelcomed && !this.#redirect;
   }
 
   begin(): void {
-    if (this.isWanted && !this.retry) return;
-    this.isWanted = true;
-    this.open();
+    if (this.#isWanted && !this.#retry) return;
+    this.#isWanted = true;
+    this.#open();
   }
 
   end(): void {
-    this.isWanted = false;
-    this.drop(1000);
-    this.change('idle');
+    this.#isWanted = false;
+    this.#drop(1000);
+    this.#change('idle');
   }
 
   /** A new token, for this connection and all later ones. */
   authenticate(): void {
-    const token = this.tokens.value;
-    if (this.isWanted && this.retry) this.open();
-    if (!this.isWelcomed) return;
-    if (this.isStream) {
-      this.restart('a stream keeps the token that it began with');
+    const token = this.#tokens.value;
+    if (this.#isWanted && this.#retry) this.#open();
+    if (!this.#isWelcomed) return;
+    if (this.#isStream) {
+      this.restart('a new token');
       return;
     }
     this.say({ type: 'auth', token });
-    this.renewInTime();
+    this.#renewInTime();
   }
 
   say(frame: object): void {
-    const { wire } = this;
+    const wire = this.#wire;
     if (wire?.readyState !== 1) return;
-    wire.send(this.codec ? this.codec.encode(frame) : JSON.stringify(frame));
+    wire.send(this.#codec ? this.#codec.encode(frame) : JSON.stringify(frame));
   }
 
   /** Looks whether it lives. While it waits for its next attempt: now. */
   check(): void {
-    if (!this.isWanted) return;
-    if (this.retry) this.open();
-    else if (this.isWelcomed) this.ping(DOUBT_MS);
+    if (!this.#isWanted) return;
+    if (this.#retry) this.#open();
+    else if (this.#isWelcomed) this.#ping(DOUBT_MS);
   }
 
   /** It answers nothing, or not as it should. */
   restart(reason: string): void {
-    if (!this.wire) return;
-    this.drop();
-    this.ended(new CloseError(1006, reason));
+    if (!this.#wire) return;
+    this.#drop();
+    this.#ended(new CloseError(1006, reason));
   }
 
   /** An answer has come: a connection that is to be left may be closed. */
   settled(): void {
-    if (this.redirect && this.hooks.pending() === 0) this.leave();
+    if (this.#redirect && this.#hooks.pending() === 0) this.#leave();
   }
 
-  private get codec() {
-    return this.isStream ? undefined : this.options.codec;
+  get #codec() {
+    return this.#isStream ? undefined : this.#options.codec;
   }
 
-  private change(state: State, detail: StateDetail = {}): void {
+  #change(state: State, detail: StateDetail = {}): void {
     this.state = state;
-    this.hooks.changed(state, detail);
+    this.#hooks.changed(state, detail);
   }
 
-  private open(): void {
-    clearTimeout(this.retry);
-    this.retry = undefined;
-    this.change('connecting');
-    const turn = ++this.turn;
-    const token = this.tokens.take();
-    const { deviceId } = this.options;
+  #open(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#change('connecting');
+    const turn = ++this.#turn;
+    const token = this.#tokens.take();
+    const { deviceId } = this.#options;
     // At once where nothing has to be waited for.
     if (!(token instanceof Promise) && !(deviceId instanceof Promise)) {
-      this.identify(turn, token, deviceId);
+      this.#identify(turn, token, deviceId);
       return;
     }
     Promise.all([token, deviceId]).then(
-      ([token, deviceId]) => this.identify(turn, token, deviceId),
+      ([token, deviceId]) => this.#identify(turn, token, deviceId),
       (error) => {
-        if (turn !== this.turn || !this.isWanted) return;
-        this.hooks.failed(error);
-        this.ended(new CloseError(1006, 'no token could be got'));
+        if (turn !== this.#turn || !this.#isWanted) return;
+        this.#hooks.failed(error);
+        this.#ended(new CloseError(1006, 'no token'));
       },
     );
   }
 
-  private identify(turn: number, token: string | undefined, deviceId: string | undefined): void {
-    if (turn !== this.turn || !this.isWanted) return;
+  #identify(turn: number, token: string | undefined, deviceId: string | undefined): void {
+    if (turn !== this.#turn || !this.#isWanted) return;
     if (token === undefined) {
-      this.stop('signed-out', new CloseError(4001, 'sign in again'));
+      this.#stop('signed-out', new CloseError(4001, 'sign in again'));
       return;
     }
     const userId = claims(token).sub ?? '';
     const dial = () => {
-      if (turn === this.turn && this.isWanted) this.dial(turn, token, userId, deviceId);
+      if (turn === this.#turn && this.#isWanted) this.#dial(turn, token, userId, deviceId);
     };
-    const ready = this.hooks.identified(userId);
+    const ready = this.#hooks.identified(userId);
     if (ready) void ready.then(dial);
     else dial();
   }
 
-  private dial(turn: number, token: string, userId: string, deviceId: string | undefined): void {
-    const { options } = this;
+  #dial(turn: number, token: string, userId: string, deviceId: string | undefined): void {
+    const options = this.#options;
     // `user` is for load balancers alone: the token says who it is.
     const query = new URLSearchParams({ user: userId, device_type: options.deviceType ?? 'web' });
     if (deviceId) query.set('device', deviceId);
@@ -180,22 +183,29 @@ export class Connection {
       query.set('batch', String(options.batch.frames));
       query.set('batch_ms', String(options.batch.ms ?? 0));
     }
-    let wire: Wire;
+    const open = (wire: Wire) => {
+      if (turn === this.#turn && this.#isWanted) this.#listen(wire, turn, token);
+      else wire.close();
+    };
+    const failed = (error: unknown) => {
+      if (turn !== this.#turn) return;
+      this.#hooks.failed(error);
+      this.#ended(new CloseError(1006, 'no connection'));
+    };
     try {
-      const socket = this.unopened >= SOCKETS_BEFORE_A_STREAM ? undefined : this.socket(query);
-      this.isStream = !socket;
-      wire = socket ?? this.stream(query, token);
+      const socket = this.#unopened >= SOCKETS_BEFORE_A_STREAM ? undefined : this.#socket(query);
+      this.#isStream = !socket;
+      const wire = socket ?? this.#stream(query, token);
+      if (wire instanceof Promise) wire.then(open, failed);
+      else open(wire);
     } catch (error) {
-      this.hooks.failed(error);
-      this.ended(new CloseError(1006, 'no connection can be opened'));
-      return;
+      failed(error);
     }
-    this.listen(wire, turn, token);
   }
 
-  private socket(query: URLSearchParams): Wire | undefined {
-    const { url, codec, makeSocket } = this.options;
-    const Socket = this.options.WebSocket ?? globalThis.WebSocket;
+  #socket(query: URLSearchParams): Wire | undefined {
+    const { url, codec, makeSocket } = this.#options;
+    const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
     const address = `${url}?${query}`;
     const protocols = codec ? [codec.subprotocol] : [];
     const wire = makeSocket
@@ -206,26 +216,28 @@ export class Connection {
     return wire;
   }
 
-  private stream(query: URLSearchParams, token: string): Wire {
-    const { url, makeStream, fetch } = this.options;
-    return makeStream?.(query, token) ?? new EventWire(url, query, token, fetch);
+  /** Few need it: it is loaded when it is needed. */
+  #stream(query: URLSearchParams, token: string): Wire | Promise<Wire> {
+    const { url, makeStream, fetch } = this.#options;
+    if (makeStream) return makeStream(query, token);
+    return import('./events').then(({ EventWire }) => new EventWire(url, query, token, fetch));
   }
 
-  private listen(wire: Wire, turn: number, token: string): void {
-    const { isStream } = this;
+  #listen(wire: Wire, turn: number, token: string): void {
+    const isStream = this.#isStream;
     let isOpened = false;
-    this.wire = wire;
-    this.isWelcomed = false;
-    this.redirect = undefined;
-    this.patience = setTimeout(() => this.restart('no welcome in time'), WELCOME_MS);
+    this.#wire = wire;
+    this.#isWelcomed = false;
+    this.#redirect = undefined;
+    this.#patience = setTimeout(() => this.restart('no welcome in time'), WELCOME_MS);
     wire.onopen = () => {
-      if (turn !== this.turn) return;
+      if (turn !== this.#turn) return;
       isOpened = true;
       // A stream brought its token with its request.
       if (!isStream) this.say({ type: 'auth', token });
     };
     wire.onmessage = ({ data }) => {
-      if (turn === this.turn) this.receive(data);
+      if (turn === this.#turn) this.#receive(data);
     };
     // Without a listener, `ws` throws it. What matters is the end that follows.
     wire.onerror = () => undefined;
@@ -234,169 +246,169 @@ export class Connection {
       if (isEnded) return;
       isEnded = true;
       // Where nothing opens, the server is away, and a socket is tried again.
-      if (isStream) this.unopened = isOpened ? this.unopened : 0;
-      else this.unopened = isOpened ? 0 : this.unopened + 1;
-      if (turn !== this.turn) return;
-      if (code === 4001) this.tokens.refuse(token);
-      this.drop();
-      this.ended(new CloseError(code, reason));
+      if (isStream) this.#unopened = isOpened ? this.#unopened : 0;
+      else this.#unopened = isOpened ? 0 : this.#unopened + 1;
+      if (turn !== this.#turn) return;
+      if (code === 4001) this.#tokens.refuse(token);
+      this.#drop();
+      this.#ended(new CloseError(code, reason));
     };
   }
 
-  private receive(data: unknown): void {
-    clearTimeout(this.doubt);
-    this.doubt = undefined;
+  #receive(data: unknown): void {
+    clearTimeout(this.#doubt);
+    this.#doubt = undefined;
     let frame: ServerFrame;
     try {
       const isText = typeof data === 'string';
-      frame = isText ? JSON.parse(data) : this.codec?.decode(data as ArrayBuffer);
+      frame = isText ? JSON.parse(data) : this.#codec?.decode(data as ArrayBuffer);
     } catch (error) {
-      this.hooks.failed(error);
-      this.restart('a frame that cannot be read');
+      this.#hooks.failed(error);
+      this.restart('an unreadable frame');
       return;
     }
-    this.hear(frame);
+    this.#hear(frame);
   }
 
-  private hear(frame: ServerFrame): void {
+  #hear(frame: ServerFrame): void {
     switch (frame?.type) {
       case undefined:
         return;
       case 'batch':
-        for (const one of frame.frames) this.hear(one);
+        for (const one of frame.frames) this.#hear(one);
         return;
       case 'welcome':
-        this.welcome(frame);
+        this.#welcome(frame);
         break;
       case 'network_optimization':
-        this.beat(frame.heartbeat_ms);
+        this.#beat(frame.heartbeat_ms);
         break;
       case 'redirect':
-        this.redirected(frame.after_ms);
+        this.#redirected(frame.after_ms);
         break;
     }
-    this.hooks.heard(frame);
+    this.#hooks.heard(frame);
   }
 
-  private welcome(welcome: Welcome): void {
-    clearTimeout(this.patience);
-    this.isWelcomed = true;
-    this.welcomedAt = Date.now();
-    this.beat(welcome.heartbeat_ms);
-    this.renewInTime();
-    this.hooks.welcomed(welcome);
-    this.change('online');
+  #welcome(welcome: Welcome): void {
+    clearTimeout(this.#patience);
+    this.#isWelcomed = true;
+    this.#welcomedAt = Date.now();
+    this.#beat(welcome.heartbeat_ms);
+    this.#renewInTime();
+    this.#hooks.welcomed(welcome);
+    this.#change('online');
   }
 
   /** Often enough to be heard within each of the server's heartbeats. */
-  private beat(heartbeatMs = 30_000): void {
-    this.pingMs = Math.max(1_000, Math.min(LONGEST_PING_MS, (heartbeatMs * 2) / 3));
-    clearTimeout(this.pulse);
-    this.pulse = setTimeout(() => {
-      this.ping(PONG_MS);
-      this.beat(heartbeatMs);
-    }, this.pingMs);
+  #beat(heartbeatMs = 30_000): void {
+    this.#pingMs = Math.max(1_000, Math.min(LONGEST_PING_MS, (heartbeatMs * 2) / 3));
+    clearTimeout(this.#pulse);
+    this.#pulse = setTimeout(() => {
+      this.#ping(PONG_MS);
+      this.#beat(heartbeatMs);
+    }, this.#pingMs);
   }
 
   /** Anything that is heard afterwards is a sign of life. */
-  private ping(patienceMs: number): void {
+  #ping(patienceMs: number): void {
     this.say({ type: 'ping' });
-    this.doubt ??= setTimeout(() => this.restart('no answer'), patienceMs);
+    this.#doubt ??= setTimeout(() => this.restart('no answer'), patienceMs);
   }
 
   /** The token is renewed before it ends; the connection goes on with the new one. */
-  private renewInTime(): void {
-    clearTimeout(this.renewal);
-    const leftMs = this.tokens.leftMs();
-    if (!this.tokens.canRenew || leftMs > LONGEST_TIMER_MS) return;
-    this.renewal = setTimeout(() => this.renew(), Math.max(1_000, leftMs));
+  #renewInTime(): void {
+    clearTimeout(this.#renewal);
+    const leftMs = this.#tokens.leftMs();
+    if (!this.#tokens.canRenew || leftMs > LONGEST_TIMER_MS) return;
+    this.#renewal = setTimeout(() => this.renew(), Math.max(1_000, leftMs));
   }
 
   /** Asks for another token, for this connection too. */
   renew(): void {
-    if (!this.tokens.canRenew) return;
-    const { turn } = this;
-    this.tokens.renew().then(
+    if (!this.#tokens.canRenew) return;
+    const turn = this.#turn;
+    this.#tokens.renew().then(
       (token) => {
-        if (token && turn === this.turn) this.authenticate();
+        if (token && turn === this.#turn) this.authenticate();
       },
       (error) => {
-        this.hooks.failed(error);
-        if (turn === this.turn && this.isWelcomed) this.renewInTime();
+        this.#hooks.failed(error);
+        if (turn === this.#turn && this.#isWelcomed) this.#renewInTime();
       },
     );
   }
 
   /** The server is leaving: what is under way gets its answer, then the connection is closed in order. */
-  private redirected(afterMs: number): void {
-    if (this.redirect) return;
-    this.redirect = { afterMs };
-    this.hooks.leaving();
-    if (this.hooks.pending() === 0) this.leave();
-    else this.patience = setTimeout(() => this.leave(), LEAVE_MS);
+  #redirected(afterMs: number): void {
+    if (this.#redirect) return;
+    this.#redirect = { afterMs };
+    this.#hooks.leaving();
+    if (this.#hooks.pending() === 0) this.#leave();
+    else this.#patience = setTimeout(() => this.#leave(), LEAVE_MS);
   }
 
-  private leave(): void {
-    const afterMs = this.redirect?.afterMs ?? 0;
-    this.drop(1000);
-    this.ended(new CloseError(1000, 'redirected'), Math.min(LONGEST_REDIRECT_MS, Math.max(0, afterMs)));
+  #leave(): void {
+    const afterMs = this.#redirect?.afterMs ?? 0;
+    this.#drop(1000);
+    this.#ended(new CloseError(1000, 'redirected'), Math.min(LONGEST_REDIRECT_MS, Math.max(0, afterMs)));
   }
 
   /** Lets go of the wire without hearing of it. */
-  private drop(code?: number): void {
-    const { wire } = this;
-    this.turn++;
-    this.wire = undefined;
-    this.redirect = undefined;
-    for (const timer of [this.retry, this.pulse, this.doubt, this.patience, this.renewal])
+  #drop(code?: number): void {
+    const wire = this.#wire;
+    this.#turn++;
+    this.#wire = undefined;
+    this.#redirect = undefined;
+    for (const timer of [this.#retry, this.#pulse, this.#doubt, this.#patience, this.#renewal])
       clearTimeout(timer);
-    this.retry = undefined;
-    this.doubt = undefined;
+    this.#retry = undefined;
+    this.#doubt = undefined;
     try {
       wire?.close(code);
     } catch {
       // It is gone already.
     }
-    if (!this.isWelcomed) return;
-    this.isWelcomed = false;
-    if (Date.now() - this.welcomedAt >= GOOD_MS) this.attempts = 0;
+    if (!this.#isWelcomed) return;
+    this.#isWelcomed = false;
+    if (Date.now() - this.#welcomedAt >= GOOD_MS) this.#attempts = 0;
   }
 
-  private ended(error: CloseError, askedMs?: number): void {
-    this.hooks.lost(error);
-    if (!this.isWanted) return;
+  #ended(error: CloseError, askedMs?: number): void {
+    this.#hooks.lost(error);
+    if (!this.#isWanted) return;
     const { closeCode } = error;
-    const isSignedOut = closeCode === 4001 && !this.tokens.canRenew;
+    const isSignedOut = closeCode === 4001 && !this.#tokens.canRenew;
     if (closeCode === 4000 || isSignedOut) {
-      this.stop(isSignedOut ? 'signed-out' : 'replaced', error);
+      this.#stop(isSignedOut ? 'signed-out' : 'replaced', error);
       return;
     }
     // Coming again at once changes nothing.
     const isSlow = closeCode === 4003 || closeCode === 4008 || closeCode === 4029;
     const retryMs = Math.round(
       askedMs === undefined
-        ? this.backoffMs(isSlow)
+        ? this.#backoffMs(isSlow)
         : // And at most half as much again.
-          askedMs * (1 + 0.5 * this.random()),
+          askedMs * (1 + 0.5 * this.#random()),
     );
-    this.retry = setTimeout(() => this.open(), retryMs);
+    this.#retry = setTimeout(() => this.#open(), retryMs);
     const state = error.code === 'too_many_devices' ? 'too-many-devices' : 'offline';
-    this.change(state, { retryMs, error });
+    this.#change(state, { retryMs, error });
   }
 
-  private stop(state: State, error: CloseError): void {
-    this.isWanted = false;
-    this.drop();
-    this.change(state, { error });
+  #stop(state: State, error: CloseError): void {
+    this.#isWanted = false;
+    this.#drop();
+    this.#change(state, { error });
   }
 
   /** Full jitter, so that a restarted server is not met by everybody at once. */
-  private backoffMs(isSlow: boolean): number {
-    const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.attempts++, 10));
-    return isSlow ? LONGEST_RETRY_MS * (1 + 0.5 * this.random()) : 100 + ceiling * this.random();
+  #backoffMs(isSlow: boolean): number {
+    const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#attempts++, 10));
+    return isSlow ? LONGEST_RETRY_MS * (1 + 0.5 * this.#random()) : 100 + ceiling * this.#random();
   }
 
-  private random(): number {
-    return (this.options.random ?? Math.random)();
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
   }
 }

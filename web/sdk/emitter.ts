@@ -6,12 +6,12 @@ export type Unsubscribe = () => void;
 export type EventMap = Record<string, (...what: any[]) => unknown>;
 
 export class Emitter<Events extends EventMap> {
-  private readonly listeners = new Map<keyof Events, Set<Events[keyof Events]>>();
+  readonly #listeners = new Map<keyof Events, Set<Events[keyof Events]>>();
 
   /** Calls `listener` at each event of this name, until the answer is called. */
   on<Name extends keyof Events>(name: Name, listener: Events[Name]): Unsubscribe {
-    const listeners = this.listeners.get(name) ?? new Set();
-    this.listeners.set(name, listeners);
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
     // An own function for each call: the same listener may be added twice, and removed once.
     const called = ((...what: unknown[]) => listener(...what)) as Events[Name];
     listeners.add(called);
@@ -19,7 +19,7 @@ export class Emitter<Events extends EventMap> {
   }
 
   has(name: keyof Events): boolean {
-    return (this.listeners.get(name)?.size ?? 0) > 0;
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
   }
 
   /** Calls all listeners and answers what they returned. What they throw goes to `failed`. */
@@ -29,7 +29,7 @@ export class Emitter<Events extends EventMap> {
     failed: (error: unknown) => void,
   ): unknown[] {
     const answers: unknown[] = [];
-    for (const listener of [...(this.listeners.get(name) ?? [])]) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
         answers.push(listener(...what));
       } catch (error) {

@@ -3,13 +3,13 @@
 import type { ErrorFrame } from './frames';
 
 export class TidingsError extends Error {
+  override readonly name: string = 'TidingsError';
   constructor(
     readonly code: string,
     message: string,
     options?: ErrorOptions,
   ) {
     super(message, options);
-    this.name = new.target.name;
   }
 }
 
@@ -74,23 +74,17 @@ export class RestError extends TidingsError {
   }
 }
 
+const CLOSE_CODES: Record<number, string> = {
+  1009: 'too_large',
+  4000: 'replaced',
+  4001: 'unauthenticated',
+  4003: 'forbidden',
+  4008: 'unacknowledged',
+  4009: 'too_slow',
+  4029: 'limited',
+};
+
 function closeName(code: number, reason: string): string {
-  switch (code) {
-    case 4000:
-      return 'replaced';
-    case 4001:
-      return 'unauthenticated';
-    case 4003:
-      return 'forbidden';
-    case 4008:
-      return 'unacknowledged';
-    case 4009:
-      return 'too_slow';
-    case 4029:
-      return reason.startsWith('user_connections') ? 'too_many_devices' : 'limited';
-    case 1009:
-      return 'too_large';
-    default:
-      return 'closed';
-  }
+  if (code === 4029 && reason.startsWith('user_connections')) return 'too_many_devices';
+  return CLOSE_CODES[code] ?? 'closed';
 }

@@ -3,7 +3,9 @@
 /** A UUIDv7: ordered by the time it was made. */
 export function uuidv7(now = Date.now()): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  for (let i = 0; i < 6; i++) bytes[i] = Math.floor(now / 2 ** (8 * (5 - i))) & 0xff;
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, now / 2 ** 32);
+  view.setUint32(2, now);
   return uuid(bytes, 0x70);
 }
 
@@ -18,8 +20,8 @@ export function directId(one: string, other: string): string {
 }
 
 function uuid(bytes: Uint8Array, version: number): string {
-  bytes[6] = version | ((bytes[6] ?? 0) & 0x0f);
-  bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
+  bytes[6] = version | ((bytes[6] as number) & 0x0f);
+  bytes[8] = 0x80 | ((bytes[8] as number) & 0x3f);
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
@@ -30,35 +32,41 @@ export function sha256(text: Uint8Array): Uint8Array {
   for (let n = 2; primes.length < 64; n++) if (primes.every((prime) => n % prime)) primes.push(n);
   const fraction = (root: number) => (root % 1) * 2 ** 32;
   const rounds = primes.map((prime) => fraction(Math.cbrt(prime)) >>> 0);
-  const state = primes.slice(0, 8).map((prime) => fraction(Math.sqrt(prime)) >>> 0);
+  let state = primes.slice(0, 8).map((prime) => fraction(Math.sqrt(prime)) >>> 0);
   const padded = new Uint8Array((((text.length + 8) >> 6) + 1) << 6);
   padded.set(text);
   padded[text.length] = 0x80;
   const view = new DataView(padded.buffer);
   view.setUint32(padded.length - 4, text.length * 8);
   const turn = (x: number, by: number) => (x >>> by) | (x << (32 - by));
-  const w = new Array<number>(64).fill(0);
+  const words = new Int32Array(64);
+  const w = (i: number) => words[i] as number;
   for (let block = 0; block < padded.length; block += 64) {
-    let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
+    let [a, b, c, d, e, f, g, h] = state as unknown as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
     for (let i = 0; i < 64; i++) {
-      const near = w[i - 2] ?? 0;
-      const far = w[i - 15] ?? 0;
-      w[i] =
+      words[i] =
         i < 16
           ? view.getUint32(block + i * 4)
-          : ((turn(near, 17) ^ turn(near, 19) ^ (near >>> 10)) +
-              (w[i - 7] ?? 0) +
-              (turn(far, 7) ^ turn(far, 18) ^ (far >>> 3)) +
-              (w[i - 16] ?? 0)) |
-            0;
+          : (turn(w(i - 2), 17) ^ turn(w(i - 2), 19) ^ (w(i - 2) >>> 10)) +
+            w(i - 7) +
+            (turn(w(i - 15), 7) ^ turn(w(i - 15), 18) ^ (w(i - 15) >>> 3)) +
+            w(i - 16);
       const one =
-        h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + (rounds[i] ?? 0) + (w[i] ?? 0);
+        h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + (rounds[i] as number) + w(i);
       const two = (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
       [h, g, f, e, d, c, b, a] = [g, f, e, (d + one) | 0, c, b, a, (one + two) | 0];
     }
-    for (const [i, word] of [a, b, c, d, e, f, g, h].entries()) state[i] = ((state[i] ?? 0) + word) | 0;
+    state = [a, b, c, d, e, f, g, h].map((word, i) => (word + (state[i] as number)) | 0);
   }
-  const digest = new DataView(new ArrayBuffer(32));
-  for (const [i, word] of state.entries()) digest.setInt32(i * 4, word);
-  return new Uint8Array(digest.buffer);
+  for (const [i, word] of state.entries()) view.setInt32(i * 4, word);
+  return padded.slice(0, 32);
 }

@@ -7,5 +7,5 @@ export type * from './frames';
 export { uuidv7 } from './ids';
 export type { Log } from './log';
 export * from './rest';
-export { indexedDbStorage, memoryStorage, webStorage } from './storage';
+export { memoryStorage, webStorage } from './storage';
 export type * from './types';

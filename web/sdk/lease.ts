@@ -19,29 +19,35 @@ export function lease(prefix: string, store: Store, locks: LockManager | null | 
 }
 
 class LockLease implements Lease {
-  private release: (() => void) | undefined;
+  #release: (() => void) | undefined;
+
+  readonly #prefix: string;
+  readonly #locks: LockManager;
 
   constructor(
     readonly name: string,
-    private readonly prefix: string,
-    private readonly locks: LockManager,
-  ) {}
+    prefix: string,
+    locks: LockManager,
+  ) {
+    this.#prefix = prefix;
+    this.#locks = locks;
+  }
 
   begin(): void {
-    if (this.release) return;
+    if (this.#release) return;
     const held = new Promise<void>((resolve) => {
-      this.release = resolve;
+      this.#release = resolve;
     });
-    this.locks.request(this.prefix + this.name, () => held).catch(() => undefined);
+    this.#locks.request(this.#prefix + this.name, () => held).catch(() => undefined);
   }
 
   end(): void {
-    this.release?.();
-    this.release = undefined;
+    this.#release?.();
+    this.#release = undefined;
   }
 
   async inherit(name: string, take: () => Promise<void>): Promise<void> {
-    await this.locks.request(this.prefix + name, { ifAvailable: true }, async (lock) => {
+    await this.#locks.request(this.#prefix + name, { ifAvailable: true }, async (lock) => {
       if (lock) await take();
     });
   }
@@ -56,47 +62,53 @@ const CLAIM_MS = 100;
 const CLAIM_ENDS_MS = 5_000;
 
 class WrittenLease implements Lease {
-  private timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  readonly #prefix: string;
+  readonly #store: Store;
 
   constructor(
     readonly name: string,
-    private readonly prefix: string,
-    private readonly store: Store,
-  ) {}
+    prefix: string,
+    store: Store,
+  ) {
+    this.#prefix = prefix;
+    this.#store = store;
+  }
 
   begin(): void {
-    if (this.timer) return;
-    this.write();
-    this.timer = setInterval(() => this.write(), WRITE_EVERY_MS);
-    (this.timer as { unref?: () => void }).unref?.();
+    if (this.#timer) return;
+    this.#write();
+    this.#timer = setInterval(() => this.#write(), WRITE_EVERY_MS);
+    (this.#timer as { unref?: () => void }).unref?.();
   }
 
   end(): void {
-    clearInterval(this.timer);
-    this.timer = undefined;
-    void attempt(() => this.store.removeItem(this.prefix + this.name));
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    void attempt(() => this.#store.removeItem(this.#prefix + this.name));
   }
 
   async inherit(name: string, take: () => Promise<void>): Promise<void> {
-    const alive = this.prefix + name;
-    if (Date.now() - Number(await this.store.getItem(alive)) < DEAD_AFTER_MS) return;
+    const alive = this.#prefix + name;
+    if (Date.now() - Number(await this.#store.getItem(alive)) < DEAD_AFTER_MS) return;
     const claim = `${alive}/claim`;
-    const [, claimedAt] = ((await this.store.getItem(claim)) ?? '').split(' ');
+    const [, claimedAt] = ((await this.#store.getItem(claim)) ?? '').split(' ');
     if (Date.now() - Number(claimedAt) < CLAIM_ENDS_MS) return;
     const mine = `${this.name} ${Date.now()}`;
-    await this.store.setItem(claim, mine);
+    await this.#store.setItem(claim, mine);
     await new Promise((resolve) => setTimeout(resolve, CLAIM_MS));
-    if ((await this.store.getItem(claim)) !== mine) return;
+    if ((await this.#store.getItem(claim)) !== mine) return;
     try {
       await take();
     } finally {
-      await this.store.removeItem(alive);
-      await this.store.removeItem(claim);
+      await this.#store.removeItem(alive);
+      await this.#store.removeItem(claim);
     }
   }
 
-  private write(): void {
-    void attempt(() => this.store.setItem(this.prefix + this.name, String(Date.now())));
+  #write(): void {
+    void attempt(() => this.#store.setItem(this.#prefix + this.name, String(Date.now())));
   }
 }
 

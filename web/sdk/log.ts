@@ -10,19 +10,19 @@ export class Log {
   /** Highest seq known without a gap; 0 when nothing is known. */
   cursor: number;
   /** Live entries that arrived before what lies between. */
-  private readonly held = new Map<number, Entry>();
+  readonly #held = new Map<number, Entry>();
 
   /** At most `limit` entries are held; the oldest go first. `cursor`: up to there this device had everything. */
-  constructor(
-    private limit = 2_000,
-    cursor = 0,
-  ) {
+  #limit: number;
+
+  constructor(limit = 2_000, cursor = 0) {
+    this.#limit = limit;
     this.cursor = cursor;
   }
 
   /** True when something before a live entry is missing. */
   get hasGap(): boolean {
-    return this.held.size > 0;
+    return this.#held.size > 0;
   }
 
   /** Takes a live entry. Answers the entries that are new now; with a gap before it, it is held and none is. */
@@ -30,10 +30,10 @@ export class Log {
     if (entry.seq <= this.cursor) return [];
     if (entry.seq > this.cursor + 1) {
       // What finds no place comes by sync.
-      if (this.held.size < this.limit) this.held.set(entry.seq, entry);
+      if (this.#held.size < this.#limit) this.#held.set(entry.seq, entry);
       return [];
     }
-    return this.append([entry]);
+    return this.#append([entry]);
   }
 
   /**
@@ -46,7 +46,7 @@ export class Log {
   } {
     const first = page.entries[0]?.seq ?? this.cursor + 1;
     const isReset = (page.reset || first > this.cursor + 1) && this.cursor > 0;
-    if (page.reset) this.held.clear();
+    if (page.reset) this.#held.clear();
     if (page.reset || first > this.cursor + 1) {
       this.entries = [];
       this.cursor = page.reset && page.entries.length === 0 ? 0 : first - 1;
@@ -56,7 +56,7 @@ export class Log {
       this.skippedBefore = page.skipped_before;
       this.cursor = Math.max(this.cursor, first - 1);
     }
-    return { taken: this.append(page.entries), isReset };
+    return { taken: this.#append(page.entries), isReset };
   }
 
   /** Puts an older page before what is held, which makes room for it. */
@@ -64,7 +64,7 @@ export class Log {
     const first = this.entries[0]?.seq ?? this.cursor + 1;
     const older = page.filter((entry) => entry.seq < first);
     if (older.at(-1)?.seq !== first - 1) return;
-    this.limit += older.length;
+    this.#limit += older.length;
     this.entries = [...older, ...this.entries];
   }
 
@@ -73,7 +73,7 @@ export class Log {
     if (this.entries.length > count) this.entries = this.entries.slice(this.entries.length - count);
   }
 
-  private append(entries: Entry[]): Entry[] {
+  #append(entries: Entry[]): Entry[] {
     const taken: Entry[] = [];
     const take = (entry: Entry | undefined) => {
       if (entry?.seq !== this.cursor + 1) return false;
@@ -82,11 +82,11 @@ export class Log {
       return true;
     };
     for (const entry of entries) take(entry);
-    while (take(this.held.get(this.cursor + 1))) this.held.delete(this.cursor);
-    for (const seq of this.held.keys()) if (seq <= this.cursor) this.held.delete(seq);
+    while (take(this.#held.get(this.cursor + 1))) this.#held.delete(this.cursor);
+    for (const seq of this.#held.keys()) if (seq <= this.cursor) this.#held.delete(seq);
     this.entries.push(...taken);
     // A tenth more, so that not every entry moves all the others.
-    if (this.entries.length > this.limit * 1.1) this.trim(this.limit);
+    if (this.entries.length > this.#limit * 1.1) this.trim(this.#limit);
     return taken;
   }
 }

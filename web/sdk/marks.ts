@@ -20,87 +20,91 @@ const AT_ONCE = 50;
 const MOST_CONVERSATIONS = 10_000;
 
 export class Marks {
-  private readonly marks = { delivered: new Map<string, Mark>(), read: new Map<string, Mark>() };
-  private readonly open = new Set<string>();
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private isOnline = false;
+  readonly #marks = { delivered: new Map<string, Mark>(), read: new Map<string, Mark>() };
+  readonly #open = new Set<string>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOnline = false;
 
-  constructor(private readonly say: (frame: { type: Kind; conversation_id: string; seq: number }) => void) {}
+  readonly #say: (frame: { type: Kind; conversation_id: string; seq: number }) => void;
+
+  constructor(say: (frame: { type: Kind; conversation_id: string; seq: number }) => void) {
+    this.#say = say;
+  }
 
   /** All entries up to this one were in view. */
   read(id: string, seq: number): void {
-    if (this.raise('read', id, seq) && this.isOnline) this.flush();
+    if (this.#raise('read', id, seq) && this.#isOnline) this.flush();
   }
 
   /** All entries up to this one have come. */
   delivered(id: string, seq: number): void {
-    if (this.raise('delivered', id, seq)) this.later();
+    if (this.#raise('delivered', id, seq)) this.#later();
   }
 
   begin(): void {
-    this.isOnline = true;
+    this.#isOnline = true;
     for (const kind of ['delivered', 'read'] as const) {
-      for (const [id, mark] of this.marks[kind]) if (mark.said < SAYS) this.open.add(`${kind} ${id}`);
+      for (const [id, mark] of this.#marks[kind]) if (mark.said < SAYS) this.#open.add(`${kind} ${id}`);
     }
     this.flush();
   }
 
   end(): void {
-    this.isOnline = false;
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.#isOnline = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** Told back of this user. */
   receipt({ conversation_id, delivered_seq, read_seq }: Receipt): void {
-    this.heard('delivered', conversation_id, delivered_seq);
-    this.heard('read', conversation_id, read_seq);
+    this.#heard('delivered', conversation_id, delivered_seq);
+    this.#heard('read', conversation_id, read_seq);
   }
 
   forget(id: string): void {
     for (const kind of ['delivered', 'read'] as const) {
-      this.marks[kind].delete(id);
-      this.open.delete(`${kind} ${id}`);
+      this.#marks[kind].delete(id);
+      this.#open.delete(`${kind} ${id}`);
     }
   }
 
   /** Says what waits. */
   flush(): void {
-    if (!this.isOnline) return;
+    if (!this.#isOnline) return;
     let room = AT_ONCE;
-    for (const what of this.open) {
+    for (const what of this.#open) {
       if (room-- === 0) {
-        this.later();
+        this.#later();
         return;
       }
-      this.open.delete(what);
+      this.#open.delete(what);
       const [kind, id] = what.split(' ') as [Kind, string];
-      const mark = this.marks[kind].get(id);
+      const mark = this.#marks[kind].get(id);
       if (!mark) continue;
       mark.said++;
-      this.say({ type: kind, conversation_id: id, seq: mark.seq });
+      this.#say({ type: kind, conversation_id: id, seq: mark.seq });
     }
   }
 
-  private raise(kind: Kind, id: string, seq: number): boolean {
-    const marks = this.marks[kind];
+  #raise(kind: Kind, id: string, seq: number): boolean {
+    const marks = this.#marks[kind];
     if (seq <= (marks.get(id)?.seq ?? 0)) return false;
     marks.delete(id);
     marks.set(id, { seq, said: 0 });
-    this.open.add(`${kind} ${id}`);
+    this.#open.add(`${kind} ${id}`);
     const [oldest] = marks.size > MOST_CONVERSATIONS ? marks.keys() : [];
     if (oldest !== undefined) marks.delete(oldest);
     return true;
   }
 
-  private heard(kind: Kind, id: string, seq: number): void {
-    const mark = this.marks[kind].get(id);
+  #heard(kind: Kind, id: string, seq: number): void {
+    const mark = this.#marks[kind].get(id);
     if (mark && seq >= mark.seq) mark.said = SAYS;
   }
 
-  private later(): void {
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
+  #later(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
       this.flush();
     }, DELIVERED_MS);
   }

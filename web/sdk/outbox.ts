@@ -23,72 +23,75 @@ interface Stored extends Kept {
 const ORDERS_PER_MS = 1_000;
 
 export class Outbox {
-  private readonly kept = new Map<string, Kept>();
+  readonly #kept = new Map<string, Kept>();
   /** Those that storage has taken, or is about to. */
-  private readonly saved = new Set<string>();
-  private lastOrder = 0;
-  private place: { store: Store; prefix: string; lease: Lease } | undefined;
+  readonly #saved = new Set<string>();
+  #lastOrder = 0;
+  #place: { store: Store; prefix: string; lease: Lease } | undefined;
 
-  constructor(
-    private readonly changed: () => void,
-    private readonly failed: (error: unknown) => void,
-  ) {}
+  readonly #changed: () => void;
+  readonly #failed: (error: unknown) => void;
+
+  constructor(changed: () => void, failed: (error: unknown) => void) {
+    this.#changed = changed;
+    this.#failed = failed;
+  }
 
   /** From now on this is where everything is kept, also what was written before. */
   keepIn(store: Store, prefix: string, lease: Lease): void {
-    this.place = { store, prefix, lease };
-    for (const kept of this.kept.values()) if (!this.saved.has(kept.operation.client_id)) this.save(kept);
+    this.#place = { store, prefix, lease };
+    for (const kept of this.#kept.values()) if (!this.#saved.has(kept.operation.client_id)) this.#save(kept);
   }
 
   get size(): number {
-    return this.kept.size;
+    return this.#kept.size;
   }
 
   get(clientId: string): Kept | undefined {
-    return this.kept.get(clientId);
+    return this.#kept.get(clientId);
   }
 
   /** Not answered yet, in the order of writing. */
   waiting(): Kept[] {
-    return this.inOrder().filter((kept) => !kept.refused);
+    return this.#inOrder().filter((kept) => !kept.refused);
   }
 
   /** Refused for good, in the order of writing. */
   refusals(): Refused[] {
-    return this.inOrder().flatMap(({ operation, refused }) =>
+    return this.#inOrder().flatMap(({ operation, refused }) =>
       refused ? [{ operation, error: refused }] : [],
     );
   }
 
   add(operation: Operation): Kept {
-    this.lastOrder = Math.max(this.lastOrder + 1, operation.written_at * ORDERS_PER_MS);
-    const kept = { operation, order: this.lastOrder };
-    this.kept.set(operation.client_id, kept);
-    this.save(kept);
-    this.changed();
+    this.#lastOrder = Math.max(this.#lastOrder + 1, operation.written_at * ORDERS_PER_MS);
+    const kept = { operation, order: this.#lastOrder };
+    this.#kept.set(operation.client_id, kept);
+    this.#save(kept);
+    this.#changed();
     return kept;
   }
 
   refuse(kept: Kept, error: ErrorFrame): void {
     kept.refused = error;
-    this.save(kept);
-    this.changed();
+    this.#save(kept);
+    this.#changed();
   }
 
   /** What was refused waits again, at its old place. Under a new id where the old one is taken. */
   restore(kept: Kept, clientId = kept.operation.client_id): Kept {
     const { refused: _, ...again } = kept;
     again.operation = { ...kept.operation, client_id: clientId };
-    if (clientId !== kept.operation.client_id) this.forget(kept.operation.client_id);
-    this.kept.set(clientId, again);
-    this.save(again);
-    this.changed();
+    if (clientId !== kept.operation.client_id) this.#forget(kept.operation.client_id);
+    this.#kept.set(clientId, again);
+    this.#save(again);
+    this.#changed();
     return again;
   }
 
   remove(clientId: string): void {
-    this.forget(clientId);
-    this.changed();
+    this.#forget(clientId);
+    this.#changed();
   }
 
   /**
@@ -96,12 +99,12 @@ export class Outbox {
    * more says nothing: sending again under the same client id is harmless.
    */
   owns(clientId: string): boolean {
-    if (!this.place || !this.saved.has(clientId)) return true;
+    if (!this.#place || !this.#saved.has(clientId)) return true;
     try {
-      const text = this.place.store.getItem(this.place.prefix + clientId);
+      const text = this.#place.store.getItem(this.#place.prefix + clientId);
       // Storage that answers later is used with locks, which are not lost while their holder lives.
       if (typeof text !== 'string') return true;
-      return parse(text)?.owner === this.place.lease.name;
+      return parse(text)?.owner === this.#place.lease.name;
     } catch {
       return true;
     }
@@ -109,49 +112,49 @@ export class Outbox {
 
   /** Leaves it to the client that has taken it over. */
   leave(clientId: string): void {
-    this.kept.delete(clientId);
-    this.saved.delete(clientId);
-    this.changed();
+    this.#kept.delete(clientId);
+    this.#saved.delete(clientId);
+    this.#changed();
   }
 
   /** Takes over what dead clients have left. Answers what is to be sent. */
   async inherit(): Promise<Kept[]> {
-    const { place } = this;
+    const place = this.#place;
     if (!place) return [];
     const taken: Kept[] = [];
     try {
-      for (const owner of await this.otherOwners(place.lease.name)) {
+      for (const owner of await this.#otherOwners(place.lease.name)) {
         await place.lease.inherit(owner, async () => {
-          for (const stored of await this.records()) {
-            if (stored.owner === owner && !this.kept.has(stored.operation.client_id)) {
-              taken.push(this.takeOver(stored));
+          for (const stored of await this.#records()) {
+            if (stored.owner === owner && !this.#kept.has(stored.operation.client_id)) {
+              taken.push(this.#takeOver(stored));
             }
           }
         });
       }
     } catch (error) {
-      this.failed(error);
+      this.#failed(error);
     }
-    if (taken.length > 0) this.changed();
+    if (taken.length > 0) this.#changed();
     return taken.filter((kept) => !kept.refused);
   }
 
-  private takeOver({ owner: _, ...kept }: Stored): Kept {
-    this.kept.set(kept.operation.client_id, kept);
-    this.lastOrder = Math.max(this.lastOrder, kept.order);
-    this.save(kept);
+  #takeOver({ owner: _, ...kept }: Stored): Kept {
+    this.#kept.set(kept.operation.client_id, kept);
+    this.#lastOrder = Math.max(this.#lastOrder, kept.order);
+    this.#save(kept);
     return kept;
   }
 
-  private async otherOwners(own: string): Promise<Set<string>> {
-    const owners = new Set((await this.records()).map((stored) => stored.owner));
+  async #otherOwners(own: string): Promise<Set<string>> {
+    const owners = new Set((await this.#records()).map((stored) => stored.owner));
     owners.delete(own);
     return owners;
   }
 
-  private async records(): Promise<Stored[]> {
-    if (!this.place) return [];
-    const { store, prefix } = this.place;
+  async #records(): Promise<Stored[]> {
+    if (!this.#place) return [];
+    const { store, prefix } = this.#place;
     const records: Stored[] = [];
     for (const key of await store.keys(prefix)) {
       const text = await store.getItem(key);
@@ -163,35 +166,35 @@ export class Outbox {
     return records;
   }
 
-  private inOrder(): Kept[] {
-    return [...this.kept.values()].sort((a, b) => a.order - b.order);
+  #inOrder(): Kept[] {
+    return [...this.#kept.values()].sort((a, b) => a.order - b.order);
   }
 
-  private save(kept: Kept): void {
-    const { place } = this;
+  #save(kept: Kept): void {
+    const place = this.#place;
     if (!place) return;
     const clientId = kept.operation.client_id;
-    this.saved.add(clientId);
+    this.#saved.add(clientId);
     const text = JSON.stringify({ ...kept, owner: place.lease.name } satisfies Stored);
-    this.attempt(
+    this.#attempt(
       () => place.store.setItem(place.prefix + clientId, text),
-      () => this.saved.delete(clientId),
+      () => this.#saved.delete(clientId),
     );
   }
 
-  private forget(clientId: string): void {
-    const { place } = this;
-    this.kept.delete(clientId);
-    if (place && this.saved.delete(clientId)) {
-      this.attempt(() => place.store.removeItem(place.prefix + clientId));
+  #forget(clientId: string): void {
+    const place = this.#place;
+    this.#kept.delete(clientId);
+    if (place && this.#saved.delete(clientId)) {
+      this.#attempt(() => place.store.removeItem(place.prefix + clientId));
     }
   }
 
   /** Full or forbidden storage takes nothing from what is in memory. */
-  private attempt(act: () => void | Promise<void>, undo?: () => void): void {
+  #attempt(act: () => void | Promise<void>, undo?: () => void): void {
     const failed = (error: unknown) => {
       undo?.();
-      this.failed(error);
+      this.#failed(error);
     };
     try {
       act()?.catch(failed);

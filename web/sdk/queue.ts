@@ -58,78 +58,82 @@ const OF_THE_USER = new Set(['messages', 'frames']);
 const UNREADABLE = new Set(['bad_frame', 'unknown_type', 'invalid', 'too_large']);
 
 export class Queues {
-  private readonly queues = new Map<string, Queue>();
+  readonly #queues = new Map<string, Queue>();
   /** By client id. */
-  private readonly underWay = new Map<string, UnderWay>();
+  readonly #underWay = new Map<string, UnderWay>();
   /** Queues that may send, the one that waits longest first. */
-  private readonly ready = new Set<string>();
+  readonly #ready = new Set<string>();
   /** An unreadable frame is among these: they go one by one until it is found. */
-  private readonly suspects = new Set<string>();
+  readonly #suspects = new Set<string>();
   /** Until earlier errors without a name have come, no suspect goes out. */
-  private isDraining = false;
-  private isOnline = false;
-  private paused: ReturnType<typeof setTimeout> | undefined;
-  private silences = 0;
-  private window = WINDOW;
+  #isDraining = false;
+  #isOnline = false;
+  #paused: ReturnType<typeof setTimeout> | undefined;
+  #silences = 0;
+  #window = WINDOW;
 
-  constructor(private readonly hooks: Hooks) {}
+  readonly #hooks: Hooks;
+
+  constructor(hooks: Hooks) {
+    this.#hooks = hooks;
+  }
 
   /** How many operations await their answer on this connection. */
   get pending(): number {
-    return this.underWay.size;
+    return this.#underWay.size;
   }
 
   add(kept: Kept): void {
-    const key = this.hooks.keyOf(kept);
-    const queue = this.queues.get(key) ?? { waiting: [], refusals: 0 };
-    this.queues.set(key, queue);
+    const key = this.#hooks.keyOf(kept);
+    const queue = this.#queues.get(key) ?? { waiting: [], refusals: 0 };
+    this.#queues.set(key, queue);
     let place = queue.waiting.length;
     while (place > 0 && (queue.waiting[place - 1]?.order ?? 0) > kept.order) place--;
     // Nothing gets before what is under way.
     const first = queue.waiting[0];
-    if (place === 0 && first && this.underWay.has(first.operation.client_id)) place = 1;
+    if (place === 0 && first && this.#underWay.has(first.operation.client_id)) place = 1;
     queue.waiting.splice(place, 0, kept);
-    this.wake(key);
-    this.pump();
+    this.#wake(key);
+    this.#pump();
   }
 
   /** Takes a waiting one out. False when it is under way. */
   discard(kept: Kept): boolean {
-    if (this.underWay.has(kept.operation.client_id)) return false;
-    this.dequeue(kept);
+    if (this.#underWay.has(kept.operation.client_id)) return false;
+    this.#dequeue(kept);
     return true;
   }
 
   /** A connection is there. */
   begin(inFlight = WINDOW): void {
-    this.window = Math.max(1, inFlight);
-    this.isOnline = true;
-    this.isDraining = false;
-    this.silences = 0;
-    for (const key of this.queues.keys()) this.wake(key);
-    this.pump();
+    this.#window = Math.max(1, inFlight);
+    this.#isOnline = true;
+    this.#isDraining = false;
+    this.#silences = 0;
+    for (const key of this.#queues.keys()) this.#wake(key);
+    this.#pump();
   }
 
   /** Nothing new is sent on this connection. */
   rest(): void {
-    this.isOnline = false;
+    this.#isOnline = false;
   }
 
   /** The connection has ended: what was under way is sent again on the next one. */
   lost(isTooLarge: boolean): void {
-    this.isOnline = false;
-    const lost = [...this.underWay.values()];
+    this.#isOnline = false;
+    const lost = [...this.#underWay.values()];
     for (const { deadline } of lost) clearTimeout(deadline);
-    this.underWay.clear();
-    if (isTooLarge) this.suspect(lost.map(({ kept }) => kept));
+    this.#underWay.clear();
+    if (isTooLarge) this.#suspect(lost.map(({ kept }) => kept));
   }
 
   /** No timer is left behind. */
   end(): void {
     this.lost(false);
-    clearTimeout(this.paused);
-    this.paused = undefined;
-    for (const queue of this.queues.values()) {
+    clearTimeout(this.#paused);
+    this.#paused = undefined;
+    for (const queue of this.#queues.values()) {
       clearTimeout(queue.pause);
       queue.pause = undefined;
     }
@@ -137,113 +141,113 @@ export class Queues {
 
   /** Stored. `sent` may come more than once, and also for what is not under way any more. */
   answered(kept: Kept, sent: Sent): void {
-    this.silences = 0;
-    this.settle(kept);
-    this.hooks.stored(kept, sent);
-    this.pump();
+    this.#silences = 0;
+    this.#settle(kept);
+    this.#hooks.stored(kept, sent);
+    this.#pump();
   }
 
   /** Another client has stored it, or it came back in the log. */
   settled(kept: Kept): void {
-    this.settle(kept);
-    this.pump();
+    this.#settle(kept);
+    this.#pump();
   }
 
   /** An error that names this operation. */
   failed(kept: Kept, error: ErrorFrame): void {
-    this.silences = 0;
+    this.#silences = 0;
     const { client_id } = kept.operation;
-    this.suspects.delete(client_id);
-    this.takeBack(client_id);
-    const key = this.hooks.keyOf(kept);
-    const queue = this.queues.get(key);
+    this.#suspects.delete(client_id);
+    this.#takeBack(client_id);
+    const key = this.#hooks.keyOf(kept);
+    const queue = this.#queues.get(key);
     if (!queue?.waiting.includes(kept)) return;
-    if (this.isForNow(error, queue)) {
+    if (this.#isForNow(error, queue)) {
       queue.refusals++;
-      const ms = this.retryMs(error, queue.refusals);
-      this.pause(key, queue, ms);
-      if (error.limit && OF_THE_USER.has(error.limit)) this.pauseAll(ms);
-      if (error.code === 'unauthenticated') this.hooks.renew();
+      const ms = this.#retryMs(error, queue.refusals);
+      this.#pause(key, queue, ms);
+      if (error.limit && OF_THE_USER.has(error.limit)) this.#pauseAll(ms);
+      if (error.code === 'unauthenticated') this.#hooks.renew();
     } else {
-      this.refuse(kept, queue, error);
+      this.#refuse(kept, queue, error);
     }
-    this.pump();
+    this.#pump();
   }
 
   /** An error that names nothing. True when it was the answer to an operation. */
   failedUnnamed(error: ErrorFrame): boolean {
     if (!UNREADABLE.has(error.code)) return false;
-    if (this.isDraining) return true;
-    if (this.underWay.size === 0) return false;
-    const possible = [...this.underWay.values()].map(({ kept }) => kept);
+    if (this.#isDraining) return true;
+    if (this.#underWay.size === 0) return false;
+    const possible = [...this.#underWay.values()].map(({ kept }) => kept);
     const [only] = possible;
     if (possible.length === 1 && only) {
       this.failed(only, error);
       return true;
     }
     // The same client ids make sending again harmless.
-    for (const kept of possible) this.takeBack(kept.operation.client_id);
-    this.suspect(possible);
-    this.isDraining = true;
-    this.hooks.ping();
+    for (const kept of possible) this.#takeBack(kept.operation.client_id);
+    this.#suspect(possible);
+    this.#isDraining = true;
+    this.#hooks.ping();
     return true;
   }
 
   /** The answer to a ping: all that was said before it is answered as far as it is unreadable. */
   drained(): void {
-    if (!this.isDraining) return;
-    this.isDraining = false;
-    for (const key of this.queues.keys()) this.wake(key);
-    this.pump();
+    if (!this.#isDraining) return;
+    this.#isDraining = false;
+    for (const key of this.#queues.keys()) this.#wake(key);
+    this.#pump();
   }
 
-  private suspect(possible: Kept[]): void {
+  #suspect(possible: Kept[]): void {
     const [only] = possible;
     if (possible.length === 1 && only) {
-      const queue = this.queues.get(this.hooks.keyOf(only));
-      if (queue) this.refuse(only, queue, tooLarge(only));
+      const queue = this.#queues.get(this.#hooks.keyOf(only));
+      if (queue) this.#refuse(only, queue, tooLarge(only));
       return;
     }
-    for (const kept of possible) this.suspects.add(kept.operation.client_id);
+    for (const kept of possible) this.#suspects.add(kept.operation.client_id);
   }
 
-  private pump(): void {
-    if (!this.isOnline || this.paused || this.isDraining) return;
-    const window = this.suspects.size > 0 ? 1 : this.window;
-    for (const key of this.ready) {
-      if (this.underWay.size >= window) return;
-      const kept = this.queues.get(key)?.waiting[0];
-      this.ready.delete(key);
-      if (kept) this.sendFirst(key, kept);
+  #pump(): void {
+    if (!this.#isOnline || this.#paused || this.#isDraining) return;
+    const window = this.#suspects.size > 0 ? 1 : this.#window;
+    for (const key of this.#ready) {
+      if (this.#underWay.size >= window) return;
+      const kept = this.#queues.get(key)?.waiting[0];
+      this.#ready.delete(key);
+      if (kept) this.#sendFirst(key, kept);
     }
   }
 
-  private sendFirst(key: string, kept: Kept): void {
-    if (!this.hooks.owns(kept)) {
-      this.settle(kept);
-      this.hooks.left(kept);
+  #sendFirst(key: string, kept: Kept): void {
+    if (!this.#hooks.owns(kept)) {
+      this.#settle(kept);
+      this.#hooks.left(kept);
       return;
     }
-    const deadline = setTimeout(() => this.silent(kept), ANSWER_MS);
-    this.underWay.set(kept.operation.client_id, { kept, key, deadline });
-    if (this.hooks.transmit(kept)) return;
-    const queue = this.queues.get(key);
-    this.takeBack(kept.operation.client_id);
-    if (queue) this.refuse(kept, queue, tooLarge(kept));
+    const deadline = setTimeout(() => this.#silent(kept), ANSWER_MS);
+    this.#underWay.set(kept.operation.client_id, { kept, key, deadline });
+    if (this.#hooks.transmit(kept)) return;
+    const queue = this.#queues.get(key);
+    this.#takeBack(kept.operation.client_id);
+    if (queue) this.#refuse(kept, queue, tooLarge(kept));
   }
 
   /** No answer in time: asked for again, once; then the connection is given up. */
-  private silent(kept: Kept): void {
-    if (++this.silences >= SILENCES) {
-      this.hooks.restart();
+  #silent(kept: Kept): void {
+    if (++this.#silences >= SILENCES) {
+      this.#hooks.restart();
       return;
     }
-    this.takeBack(kept.operation.client_id);
-    this.wake(this.hooks.keyOf(kept));
-    this.pump();
+    this.#takeBack(kept.operation.client_id);
+    this.#wake(this.#hooks.keyOf(kept));
+    this.#pump();
   }
 
-  private isForNow(error: ErrorFrame, queue: Queue): boolean {
+  #isForNow(error: ErrorFrame, queue: Queue): boolean {
     switch (error.code) {
       case 'unavailable':
       case 'rate_limited':
@@ -257,46 +261,46 @@ export class Queues {
     }
   }
 
-  private retryMs(error: ErrorFrame, refusals: number): number {
+  #retryMs(error: ErrorFrame, refusals: number): number {
     const own = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** refusals);
     const asked = error.retry_after_ms ?? (error.limit === 'waiting' ? WAITING_RETRY_MS : own);
-    return Math.round(Math.min(LONGEST_ASKED_MS, Math.max(0, asked)) * (1 + 0.5 * this.hooks.random()));
+    return Math.round(Math.min(LONGEST_ASKED_MS, Math.max(0, asked)) * (1 + 0.5 * this.#hooks.random()));
   }
 
   /** Everything else would meet the same limit. */
-  private pauseAll(ms: number): void {
-    clearTimeout(this.paused);
-    this.paused = setTimeout(() => {
-      this.paused = undefined;
-      this.pump();
+  #pauseAll(ms: number): void {
+    clearTimeout(this.#paused);
+    this.#paused = setTimeout(() => {
+      this.#paused = undefined;
+      this.#pump();
     }, ms);
   }
 
-  private pause(key: string, queue: Queue, ms: number): void {
+  #pause(key: string, queue: Queue, ms: number): void {
     clearTimeout(queue.pause);
     queue.pause = setTimeout(() => {
       queue.pause = undefined;
-      this.wake(key);
-      this.pump();
+      this.#wake(key);
+      this.#pump();
     }, ms);
   }
 
   /** What waits behind is refused as well, where it would meet the same: nothing is sent before its turn. */
-  private refuse(kept: Kept, queue: Queue, error: ErrorFrame): void {
+  #refuse(kept: Kept, queue: Queue, error: ErrorFrame): void {
     const refused = OF_THE_QUEUE.has(error.code) ? [...queue.waiting] : [kept];
-    for (const one of refused) this.settle(one);
-    for (const one of refused) this.hooks.refused(one, { ...error, client_id: one.operation.client_id });
+    for (const one of refused) this.#settle(one);
+    for (const one of refused) this.#hooks.refused(one, { ...error, client_id: one.operation.client_id });
   }
 
-  private settle(kept: Kept): void {
-    this.suspects.delete(kept.operation.client_id);
-    this.takeBack(kept.operation.client_id);
-    this.dequeue(kept);
+  #settle(kept: Kept): void {
+    this.#suspects.delete(kept.operation.client_id);
+    this.#takeBack(kept.operation.client_id);
+    this.#dequeue(kept);
   }
 
-  private dequeue(kept: Kept): void {
-    const key = this.hooks.keyOf(kept);
-    const queue = this.queues.get(key);
+  #dequeue(kept: Kept): void {
+    const key = this.#hooks.keyOf(kept);
+    const queue = this.#queues.get(key);
     const place = queue?.waiting.indexOf(kept) ?? -1;
     if (!queue || place < 0) return;
     queue.waiting.splice(place, 1);
@@ -306,24 +310,25 @@ export class Queues {
       queue.refusals = 0;
     }
     if (queue.waiting.length === 0) {
-      this.queues.delete(key);
-      this.ready.delete(key);
+      this.#queues.delete(key);
+      this.#ready.delete(key);
     } else {
-      this.wake(key);
+      this.#wake(key);
     }
   }
 
-  private takeBack(clientId: string): void {
-    const taken = this.underWay.get(clientId);
+  #takeBack(clientId: string): void {
+    const taken = this.#underWay.get(clientId);
     if (!taken) return;
     clearTimeout(taken.deadline);
-    this.underWay.delete(clientId);
+    this.#underWay.delete(clientId);
   }
 
-  private wake(key: string): void {
-    const queue = this.queues.get(key);
+  #wake(key: string): void {
+    const queue = this.#queues.get(key);
     const first = queue?.waiting[0];
-    if (queue && first && !queue.pause && !this.underWay.has(first.operation.client_id)) this.ready.add(key);
+    if (queue && first && !queue.pause && !this.#underWay.has(first.operation.client_id))
+      this.#ready.add(key);
   }
 }
 

@@ -92,45 +92,49 @@ const LONGEST_RETRY_MS = 10_000;
 const ANSWER_MS = 30_000;
 
 export class Rest {
-  constructor(private readonly options: RestOptions = {}) {}
+  readonly #options: RestOptions;
 
-  meta = () => this.get<Meta>('/meta');
-  me = () => this.get<User>('/me');
-  myStatus = () => this.get<{ status: Status; devices: number }>('/me/status');
+  constructor(options: RestOptions = {}) {
+    this.#options = options;
+  }
+
+  meta = () => this.#get<Meta>('/meta');
+  me = () => this.#get<User>('/me');
+  myStatus = () => this.#get<{ status: Status; devices: number }>('/me/status');
   devToken = (user: string, name?: string) =>
     this.ask<{ token: string; expires_at: number }>('POST', '/dev/token', { user, name });
 
   /** One page, newest activity first. */
   conversationPage = (query: { limit?: number; after?: string; include?: 'presence' } = {}) =>
-    this.get<{ conversations: Conversation[]; next?: string }>('/conversations', query);
+    this.#get<{ conversations: Conversation[]; next?: string }>('/conversations', query);
   /** All of them, page by page. */
   conversations = (limit = 100) =>
     this.pages(
       (after) => this.conversationPage({ limit, after }),
       (page) => page.conversations,
     );
-  conversation = (id: string) => this.get<Conversation>(at`/conversations/${id}`);
+  conversation = (id: string) => this.#get<Conversation>(at`/conversations/${id}`);
   create = (kind: 'direct' | 'group', members: string[], title?: string, clientId?: string) =>
-    this.write<Conversation>('POST', '/conversations', { kind, members, title }, clientId);
-  rename = (id: string, title: string) => this.write<Sent>('PATCH', at`/conversations/${id}`, { title });
+    this.#write<Conversation>('POST', '/conversations', { kind, members, title }, clientId);
+  rename = (id: string, title: string) => this.#write<Sent>('PATCH', at`/conversations/${id}`, { title });
 
   memberPage = (id: string, query: { limit?: number; after?: string } = {}) =>
-    this.get<{ members: Member[]; next?: string }>(at`/conversations/${id}/members`, query);
+    this.#get<{ members: Member[]; next?: string }>(at`/conversations/${id}/members`, query);
   members = (id: string, limit = 1000) =>
     this.pages(
       (after) => this.memberPage(id, { limit, after }),
       (page) => page.members,
     );
   addMembers = (id: string, members: string[], role?: Role) =>
-    this.write<Sent>('POST', at`/conversations/${id}/members`, { members, role });
+    this.#write<Sent>('POST', at`/conversations/${id}/members`, { members, role });
   removeMember = (id: string, user: string) =>
-    this.write<Sent>('DELETE', at`/conversations/${id}/members/${user}`);
+    this.#write<Sent>('DELETE', at`/conversations/${id}/members/${user}`);
   setRole = (id: string, user: string, role: Role) =>
-    this.write<Sent>('PATCH', at`/conversations/${id}/members/${user}`, { role });
+    this.#write<Sent>('PATCH', at`/conversations/${id}/members/${user}`, { role });
 
   /** One page of a log, by ascending seq. */
   messages = (id: string, query: { before_seq?: number; after_seq?: number; limit?: number } = {}) =>
-    this.get<MessagePage>(at`/conversations/${id}/messages`, query);
+    this.#get<MessagePage>(at`/conversations/${id}/messages`, query);
   /** All entries after a seq, oldest first. */
   async *messagesAfter(id: string, seq = 0, limit = 100): AsyncGenerator<Entry> {
     for (;;) {
@@ -152,21 +156,21 @@ export class Rest {
   /** Stores a message without a socket; a repeat under the same client id is stored once. */
   send = ({ conversation_id, to, ...message }: Message, clientId?: string) =>
     conversation_id === undefined
-      ? this.write<Sent>('POST', '/messages', { to, ...message }, clientId)
-      : this.write<Sent>('POST', at`/conversations/${conversation_id}/messages`, message, clientId);
+      ? this.#write<Sent>('POST', '/messages', { to, ...message }, clientId)
+      : this.#write<Sent>('POST', at`/conversations/${conversation_id}/messages`, message, clientId);
 
-  search = (prefix: string, limit = 8) => this.get<{ users: User[] }>('/users', { prefix, limit });
+  search = (prefix: string, limit = 8) => this.#get<{ users: User[] }>('/users', { prefix, limit });
   users = (ids: string[]) =>
-    this.byIds(ids, (some) => this.get<{ users: User[] }>('/users', { ids: some.join(',') })).then(
+    this.#byIds(ids, (some) => this.#get<{ users: User[] }>('/users', { ids: some.join(',') })).then(
       (answers) => ({ users: answers.flatMap((answer) => answer.users) }),
     );
   presence = (ids: string[]) =>
-    this.byIds(ids, (some) =>
+    this.#byIds(ids, (some) =>
       this.ask<{ statuses: UserPresence[] }>('POST', '/presence', { ids: some }),
     ).then((answers) => ({ statuses: answers.flatMap((answer) => answer.statuses) }));
 
   /** The own connections and those of the own other devices. */
-  sessions = () => this.get<{ sessions: Session[] }>('/sessions');
+  sessions = () => this.#get<{ sessions: Session[] }>('/sessions');
   endSession = (connectionId: string) => this.ask<void>('DELETE', at`/sessions/${connectionId}`);
   endDevice = (deviceId: string) => this.ask<void>('DELETE', `/sessions${search({ device_id: deviceId })}`);
   /** Ends all sessions of this user, this one, too. */
@@ -192,30 +196,30 @@ export class Rest {
   async ask<T>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
     let isRenewed = false;
     for (let attempt = 0; ; attempt++) {
-      const token = await this.token();
-      const answer = await this.once<T>(method, path, body, key, token);
+      const token = await this.#token();
+      const answer = await this.#once<T>(method, path, body, key, token);
       if (!(answer instanceof RestError)) return answer.value;
-      if (answer.status === 401 && token && !isRenewed && (await this.options.renew?.(token))) {
+      if (answer.status === 401 && token && !isRenewed && (await this.#options.renew?.(token))) {
         isRenewed = true;
         continue;
       }
       const isLater = answer.status === 0 || answer.status === 503 || answer.status === 429;
-      const waitMs = this.waitMs(attempt, answer.retryAfterMs);
+      const waitMs = this.#waitMs(attempt, answer.retryAfterMs);
       if (!isLater || attempt + 1 >= ATTEMPTS || waitMs > LONGEST_RETRY_MS) throw answer;
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 
-  private get<T>(path: string, query: Query = {}): Promise<T> {
+  #get<T>(path: string, query: Query = {}): Promise<T> {
     return this.ask<T>('GET', path + search(query));
   }
 
   /** With a client id, so that a repeat is stored once. */
-  private write<T>(method: string, path: string, body?: object, clientId = uuidv7()): Promise<T> {
+  #write<T>(method: string, path: string, body?: object, clientId = uuidv7()): Promise<T> {
     return this.ask<T>(method, path, body, clientId);
   }
 
-  private byIds<T>(ids: string[], ask: (some: string[]) => Promise<T>): Promise<T[]> {
+  #byIds<T>(ids: string[], ask: (some: string[]) => Promise<T>): Promise<T[]> {
     const parts: Promise<T>[] = [];
     for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
       parts.push(ask(ids.slice(from, from + IDS_AT_ONCE)));
@@ -223,12 +227,12 @@ export class Rest {
     return Promise.all(parts);
   }
 
-  private async token(): Promise<string | undefined> {
-    const { token } = this.options;
+  async #token(): Promise<string | undefined> {
+    const { token } = this.#options;
     return typeof token === 'function' ? token() : token;
   }
 
-  private async once<T>(
+  async #once<T>(
     method: string,
     path: string,
     body: unknown,
@@ -241,8 +245,8 @@ export class Rest {
     if (key) headers['idempotency-key'] = key;
     const request: RequestInit = { method, headers, signal: AbortSignal.timeout(ANSWER_MS) };
     if (body !== undefined) request.body = JSON.stringify(body);
-    const ask = this.options.fetch ?? ((...what: Parameters<typeof fetch>) => fetch(...what));
-    const url = `${this.options.url ?? ''}/api/v1${path}`;
+    const ask = this.#options.fetch ?? ((...what: Parameters<typeof fetch>) => fetch(...what));
+    const url = `${this.#options.url ?? ''}/api/v1${path}`;
     let answer: Response;
     try {
       answer = await ask(url, request);
@@ -259,8 +263,8 @@ export class Rest {
     return new RestError(answer.status, code, message, retryAfterMs, json?.stored, json?.limit);
   }
 
-  private waitMs(attempt: number, asked = FIRST_RETRY_MS * 2 ** attempt): number {
-    return Math.round(asked * (1 + 0.5 * (this.options.random ?? Math.random)()));
+  #waitMs(attempt: number, asked = FIRST_RETRY_MS * 2 ** attempt): number {
+    return Math.round(asked * (1 + 0.5 * (this.#options.random ?? Math.random)()));
   }
 }
 

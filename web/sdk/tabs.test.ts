@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { tabDeviceId } from './device';
 import { error, FakeSocket, latest, online, sent, start, text } from './fake';
-import { indexedDbStorage, memoryStorage, webStorage } from './storage';
+import { indexedDbStorage } from './indexeddb';
+import { memoryStorage, webStorage } from './storage';
 import type { Options } from './types';
 
 const words = (socket: FakeSocket) => socket.sends().map((frame) => (frame.content as { text: string }).text);

@@ -23,58 +23,61 @@ export function claims(token: string | undefined): Claims {
 }
 
 export class Tokens {
-  private current: string | undefined;
+  #current: string | undefined;
   /** The last one that the server did not take. */
-  private refused: string | undefined;
-  private asking: Promise<string | undefined> | undefined;
+  #refused: string | undefined;
+  #asking: Promise<string | undefined> | undefined;
 
-  constructor(private readonly options: Pick<Options, 'token' | 'getToken'>) {
-    this.current = options.token;
+  readonly #options: Pick<Options, 'token' | 'getToken'>;
+
+  constructor(options: Pick<Options, 'token' | 'getToken'>) {
+    this.#options = options;
+    this.#current = options.token;
   }
 
   get value(): string | undefined {
-    return this.current;
+    return this.#current;
   }
 
   get canRenew(): boolean {
-    return this.options.getToken !== undefined;
+    return this.#options.getToken !== undefined;
   }
 
   set(token: string): void {
-    this.current = token;
-    this.refused = undefined;
+    this.#current = token;
+    this.#refused = undefined;
   }
 
   refuse(token: string | undefined): void {
-    this.refused = token;
+    this.#refused = token;
   }
 
   /** A token to use now, at once where there is one. Nothing: there is none, or only a refused one. */
   take(): string | undefined | Promise<string | undefined> {
-    const isUsable = this.current !== undefined && this.current !== this.refused;
-    if (!this.canRenew) return isUsable ? this.current : undefined;
-    if (isUsable && this.leftMs() > 0) return this.current;
+    const isUsable = this.#current !== undefined && this.#current !== this.#refused;
+    if (!this.canRenew) return isUsable ? this.#current : undefined;
+    if (isUsable && this.leftMs() > 0) return this.#current;
     return this.renew();
   }
 
   /** Another one, asked for once however many want it. */
   renew(): Promise<string | undefined> {
-    this.asking ??= Promise.resolve()
-      .then(() => this.options.getToken?.())
+    this.#asking ??= Promise.resolve()
+      .then(() => this.#options.getToken?.())
       .then((token) => {
-        if (token === undefined || token === this.refused) return undefined;
-        this.current = token;
+        if (token === undefined || token === this.#refused) return undefined;
+        this.#current = token;
         return token;
       })
       .finally(() => {
-        this.asking = undefined;
+        this.#asking = undefined;
       });
-    return this.asking;
+    return this.#asking;
   }
 
   /** How long until another one is to be asked for; a tenth of the time left where that is short. */
   leftMs(now = Date.now()): number {
-    const { exp } = claims(this.current);
+    const { exp } = claims(this.#current);
     if (exp === undefined) return Number.POSITIVE_INFINITY;
     const left = exp * 1_000 - now;
     return left - Math.min(RENEW_BEFORE_MS, left / 10);

@@ -11,46 +11,48 @@ interface Written {
 }
 
 export class OwnTyping {
-  private readonly written = new Map<string, Written>();
+  readonly #written = new Map<string, Written>();
 
-  constructor(
-    private readonly say: (frame: { type: 'typing'; conversation_id: string; on: boolean }) => void,
-  ) {}
+  readonly #say: (frame: { type: 'typing'; conversation_id: string; on: boolean }) => void;
+
+  constructor(say: (frame: { type: 'typing'; conversation_id: string; on: boolean }) => void) {
+    this.#say = say;
+  }
 
   tell(id: string, on: boolean): void {
-    const known = this.written.get(id);
+    const known = this.#written.get(id);
     clearTimeout(known?.end);
     if (!on) {
-      if (known) this.stop(id);
+      if (known) this.#stop(id);
       return;
     }
     const isDue = !known || Date.now() - known.saidAt >= SAY_EVERY_MS;
     const saidAt = isDue ? Date.now() : known.saidAt;
-    this.written.set(id, { saidAt, end: setTimeout(() => this.stop(id), ENDS_MS) });
-    if (isDue) this.say({ type: 'typing', conversation_id: id, on: true });
+    this.#written.set(id, { saidAt, end: setTimeout(() => this.#stop(id), ENDS_MS) });
+    if (isDue) this.#say({ type: 'typing', conversation_id: id, on: true });
   }
 
   /** A message of this user ends it for others, too. */
   sent(id: string): void {
-    clearTimeout(this.written.get(id)?.end);
-    this.written.delete(id);
+    clearTimeout(this.#written.get(id)?.end);
+    this.#written.delete(id);
   }
 
   /** Said again on a new connection. */
   begin(): void {
-    for (const [id, written] of this.written) {
+    for (const [id, written] of this.#written) {
       written.saidAt = Date.now();
-      this.say({ type: 'typing', conversation_id: id, on: true });
+      this.#say({ type: 'typing', conversation_id: id, on: true });
     }
   }
 
   end(): void {
-    for (const { end } of this.written.values()) clearTimeout(end);
-    this.written.clear();
+    for (const { end } of this.#written.values()) clearTimeout(end);
+    this.#written.clear();
   }
 
-  private stop(id: string): void {
-    this.written.delete(id);
-    this.say({ type: 'typing', conversation_id: id, on: false });
+  #stop(id: string): void {
+    this.#written.delete(id);
+    this.#say({ type: 'typing', conversation_id: id, on: false });
   }
 }

@@ -2,10 +2,8 @@
 // a timer. Says nothing where there is no browser.
 
 export interface Hooks {
-  /** The network is back, or the page is seen again: the connection may have died unnoticed. */
-  back: () => void;
-  /** The network is gone. */
-  gone: () => void;
+  /** The network has come or gone, or the page is seen again: the connection may have died unnoticed. */
+  doubt: () => void;
   /** The page is hidden, perhaps for good. */
   hidden: () => void;
   /** The page ends. */
@@ -15,18 +13,18 @@ export interface Hooks {
 }
 
 /** Begins to listen. Answers what ends it. */
-export function watch(hooks: Hooks): () => void {
-  const { document, addEventListener } = globalThis as unknown as Partial<Window>;
-  if (!document || !addEventListener) return () => undefined;
-  const seen = () => (document.visibilityState === 'visible' ? hooks.back() : hooks.hidden());
+export function watch({ doubt, hidden, ended, woken }: Hooks): () => void {
+  const { document } = globalThis as Partial<typeof globalThis>;
+  if (!document) return () => undefined;
   const end = new AbortController();
-  const { signal } = end;
-  addEventListener('online', hooks.back, { signal });
-  addEventListener('offline', hooks.gone, { signal });
-  addEventListener('pagehide', hooks.ended, { signal });
-  addEventListener('pageshow', (event) => (event as PageTransitionEvent).persisted && hooks.woken(), {
-    signal,
+  const on = (place: EventTarget, name: string, act: (event: Event) => void) =>
+    place.addEventListener(name, act, { signal: end.signal });
+  on(globalThis, 'online', doubt);
+  on(globalThis, 'offline', doubt);
+  on(globalThis, 'pagehide', ended);
+  on(globalThis, 'pageshow', (event) => {
+    if ((event as PageTransitionEvent).persisted) woken();
   });
-  document.addEventListener('visibilitychange', seen, { signal });
+  on(document, 'visibilitychange', () => (document.visibilityState === 'visible' ? doubt() : hidden()));
   return () => end.abort();
 }
