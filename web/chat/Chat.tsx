@@ -34,6 +34,16 @@ function Banner({ session }: { session: Session }) {
   const isFull = session.hasTooManyDevices;
   if (connection.state === 'online') return null;
   if (isFull.value) return <Devices session={session} />;
+  if (connection.state === 'replaced') {
+    return (
+      <div class="banner" role="status" data-testid="banner">
+        This page goes on in another tab.{' '}
+        <button type="button" class="plain" onClick={() => session.reconnect()}>
+          Use it here
+        </button>
+      </div>
+    );
+  }
   const text =
     connection.state === 'connecting'
       ? 'Connecting…'

@@ -1,8 +1,10 @@
 // Who is signed in in this browser: the account that all tabs share, kept over reloads, and the session of this tab.
 
 import { signal } from '@preact/signals';
+import { tabDeviceId } from '../sdk/device';
 import { RestError } from '../sdk/errors';
 import { Rest } from '../sdk/rest';
+import { claims } from '../sdk/token';
 import { userIdOf } from './names';
 import type { OidcLogin } from './oidc';
 import type { Session } from './session';
@@ -30,11 +32,9 @@ interface Account {
 }
 
 const ACCOUNT = 'tidings.account';
-const DEVICE = 'tidings.device';
 const RETURN = 'tidings.return';
 /** A token that ends sooner is renewed before it is used. */
 const ENDS_SOON_MS = 30_000;
-const RENEW_AGAIN_MS = 2_000;
 
 /** Where storage is forbidden, an account lives as long as its page. */
 let memory: string | null = null;
@@ -58,15 +58,6 @@ function keep(account: Account | undefined): void {
   }
 }
 
-/** One for each tab: the newest connection of a device replaces the older one. */
-function deviceId(): string {
-  const known = sessionStorage.getItem(DEVICE);
-  if (known) return known;
-  const fresh = `web-${crypto.randomUUID().slice(0, 13)}`;
-  sessionStorage.setItem(DEVICE, fresh);
-  return fresh;
-}
-
 async function open(account: Account): Promise<void> {
   // The same as the page loads then.
   const { Session } = await import('./Chat');
@@ -74,7 +65,7 @@ async function open(account: Account): Promise<void> {
   if (read()?.id !== account.id || session.value) return;
   signInProblem.value = '';
   const tokens = { token: account.token, getToken: () => renewed(account.id) };
-  session.value = new Session(account.id, account.name, deviceId(), tokens, ended);
+  session.value = new Session(account.id, account.name, tabDeviceId(), tokens, ended);
 }
 
 async function signedIn(token: string, by: Account['by'], renewal?: Renewal): Promise<void> {
@@ -127,36 +118,35 @@ function close(reason: string): void {
   signInProblem.value = reason;
 }
 
-/** A token that is good, of the account that is kept: another tab may have renewed it already. */
-async function renewed(id: string): Promise<string> {
+/**
+ * A token that is good, of the account that is kept; another tab may have renewed it already. Nothing: there is none
+ * any more. Throws when that is not known now: a server that is away for a moment signs nobody out.
+ */
+async function renewed(id: string): Promise<string | undefined> {
   const turn = async () => {
     const account = read();
-    if (account?.id !== id) throw new Error('You have signed out in another tab.');
+    if (account?.id !== id) return undefined;
     if (account.token !== session.value?.token && !endsSoon(account.token)) return account.token;
-    const next = await another(account);
-    keep({ ...account, ...next });
-    return next.token;
+    try {
+      const next = await another(account);
+      // Signed out meanwhile: the new token is forgotten.
+      if (next && read()?.id === id) keep({ ...account, ...next });
+      return next?.token;
+    } catch (error) {
+      if (!isForGood(error)) throw error;
+      return undefined;
+    }
   };
   // One tab at a time: a refresh token may be good for one use only.
   return navigator.locks ? navigator.locks.request('tidings.renew', turn) : turn();
 }
 
-/** Asks until there is an answer: a server that is away for a moment signs nobody out. */
-async function another(account: Account): Promise<{ token: string; renewal?: Renewal }> {
-  for (;;) {
-    try {
-      if (account.by === 'name') {
-        const { token } = await new Rest().devToken(account.id, account.name);
-        return { token };
-      }
-      if (account.renewal) return await (await import('./oidc')).refresh(account.renewal);
-    } catch (error) {
-      if (isForGood(error) || !read()) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RENEW_AGAIN_MS));
-      continue;
-    }
-    throw new Error('Your session has ended. Please sign in again.');
+async function another(account: Account): Promise<{ token: string; renewal?: Renewal } | undefined> {
+  if (account.by === 'name') {
+    const { token } = await new Rest().devToken(account.id, account.name);
+    return { token };
   }
+  return account.renewal && (await import('./oidc')).refresh(account.renewal);
 }
 
 function isForGood(error: unknown): boolean {
@@ -166,12 +156,8 @@ function isForGood(error: unknown): boolean {
 
 /** True for a token that says so itself; one that cannot be read is for the server to judge. */
 function endsSoon(token: string): boolean {
-  try {
-    const body = token.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? '';
-    return JSON.parse(atob(body)).exp * 1_000 < Date.now() + ENDS_SOON_MS;
-  } catch {
-    return false;
-  }
+  const { exp } = claims(token);
+  return exp !== undefined && exp * 1_000 < Date.now() + ENDS_SOON_MS;
 }
 
 /** What another tab does to the account happens here, too. */

@@ -1,6 +1,7 @@
 // Signing in at the operator's OpenID provider: authorization code with PKCE, as a public client. Loaded only where it
 // is configured.
 
+import { claims } from '../sdk/token';
 import type { Renewal } from './account';
 
 export interface OidcLogin {
@@ -135,8 +136,7 @@ function here(): string {
 }
 
 function nonceOf(token: string): unknown {
-  const body = token.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? '';
-  return JSON.parse(atob(body)).nonce;
+  return (claims(token) as { nonce?: unknown }).nonce;
 }
 
 function random(): string {

@@ -17,6 +17,7 @@ const HISTORY = 50;
 const LONG_HISTORY = 200;
 /** What operators said that is shown; more pushes out the oldest. */
 const MOST_ANNOUNCEMENTS = 5;
+const ENDED = 'This session was ended. Please sign in again.';
 
 export class Session {
   readonly rest: Rest;
@@ -49,8 +50,8 @@ export class Session {
   constructor(
     readonly userId: string,
     readonly name: string,
-    deviceId: string,
-    tokens: { token: string; getToken: () => Promise<string> },
+    deviceId: Promise<string>,
+    tokens: { token: string; getToken: () => Promise<string | undefined> },
     onEnd: (reason: string) => void,
   ) {
     this.drafts = new Drafts(localStorage, userId);
@@ -58,8 +59,9 @@ export class Session {
     const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
     this.token = tokens.token;
     const getToken = async () => {
-      this.token = await tokens.getToken();
-      return this.token;
+      const token = await tokens.getToken();
+      if (token) this.token = token;
+      return token;
     };
     const { token } = tokens;
     this.client = new Client({ url, token, getToken, deviceId, deviceType: 'web', storage: localStorage });
@@ -76,7 +78,10 @@ export class Session {
       if (state === 'online' || state === 'too-many-devices') this.refresh();
       // It stays so while the next attempt is made.
       if (state !== 'connecting') this.hasTooManyDevices.value = state === 'too-many-devices';
-      if (state === 'signed-out' || state === 'replaced') onEnd(error?.message ?? '');
+      // A session that was ended by its user or an operator stays ended, whatever token there is.
+      const isRevoked = error?.closeCode === 4001 && error.reason.includes('revoked');
+      if (isRevoked || state === 'signed-out')
+        onEnd(isRevoked ? ENDED : 'Your session has ended. Please sign in again.');
     });
     this.client.on('frame', (frame) => this.frames.add(frame));
     this.client.on('gone', (id, entry) => {
@@ -95,7 +100,7 @@ export class Session {
       this.announcements.value = [...others, notice].slice(-MOST_ANNOUNCEMENTS);
     });
     this.readOutbox();
-    void this.client.connect();
+    void this.client.connect().catch(() => {});
   }
 
   /** What is held of a log, by ascending seq without gaps. Views that ask are drawn again when it changes. */

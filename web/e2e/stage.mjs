@@ -25,8 +25,14 @@ export class Stage {
   #browser;
   #folder;
   #child;
+  #env;
   /** Where the server listens. */
   address;
+
+  /** `env` is the server's configuration, as variables. */
+  constructor(env = {}) {
+    this.#env = env;
+  }
 
   async begin() {
     this.#folder = mkdtempSync(join(tmpdir(), 'tidings-page-'));
@@ -45,7 +51,7 @@ export class Stage {
     this.#child = spawn(
       BINARY,
       ['serve', '--listen', listen, '--management-listen', '127.0.0.1:0', '--data', data],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+      { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...this.#env } },
     );
     for await (const line of createInterface({ input: this.#child.stdout })) {
       const match = /^listening http=(\S+)/.exec(line);
@@ -55,6 +61,11 @@ export class Stage {
       }
     }
     throw new Error('the server did not start');
+  }
+
+  /** A browser profile of its own, with nobody signed in. */
+  profile(options = {}) {
+    return this.#browser.newContext(options);
   }
 
   async stop(signal = 'SIGTERM') {

@@ -124,8 +124,11 @@ export interface Options {
   /** Of the socket, such as `wss://chat.example.org/ws`. */
   url: string;
   token?: string;
-  /** Asked when there is no token, when it ends soon and when it was refused. */
-  getToken?: () => string | Promise<string>;
+  /**
+   * Asked when there is no token, when it ends soon and when it was refused. Nothing: there is none any more, and the
+   * state is `signed-out`. When it throws it is asked again later.
+   */
+  getToken?: () => string | undefined | Promise<string | undefined>;
   /** Names this device for the server: one connection each. By default another one for each client. */
   deviceId?: string | Promise<string>;
   deviceType?: DeviceType;
