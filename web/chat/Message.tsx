@@ -42,7 +42,7 @@ function OneMessage({ session, entry, isGroup, mark, starts, ends }: MessageProp
     );
   }
   const mine = entry.sender.id === session.userId;
-  const shape = `${mine ? ' mine' : ''}${starts ? ' first' : ''}${ends ? ' last' : ''}`;
+  const shape = `${mine ? ' mine' : ''}${starts ? ' starts' : ''}${ends ? ' ends' : ''}`;
   const name = session.nameOf(entry.sender.id);
   const text = String(entry.content?.text ?? '');
   const about = [momentOf(entry.timestamp), mark?.detail ?? ''].filter(Boolean);
@@ -158,7 +158,7 @@ export function Text({ text }: { text: string }) {
 /** A message that the server has not answered yet. */
 export function Waiting({ operation }: { operation: Operation }) {
   return (
-    <li class="message mine first last waiting" data-testid="message">
+    <li class="message mine starts ends waiting" data-testid="message">
       <Text text={String(operation.content?.text ?? '')} />
       <small>sending…</small>
     </li>

@@ -8,7 +8,7 @@ import type { Session } from './session';
 /** Below the messages of a conversation. */
 export function Refused({ session, refused }: { session: Session; refused: RefusedText }) {
   return (
-    <li class="message mine first last refused" data-testid="refused">
+    <li class="message mine starts ends refused" data-testid="refused">
       <Details session={session} refused={refused} canSend />
     </li>
   );

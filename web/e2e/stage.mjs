@@ -1,7 +1,7 @@
 // What the browser tests share: the real all-in-one binary, a real browser, and the page as people use it.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,6 +66,14 @@ export class Stage {
   /** A browser profile of its own, with nobody signed in. */
   profile(options = {}) {
     return this.#browser.newContext(options);
+  }
+
+  /** A token of this server, with a role. */
+  token(user, role) {
+    const data = join(this.#folder, 'data');
+    return execFileSync(BINARY, ['token', '--data', data, '--user', user, '--role', role], {
+      encoding: 'utf8',
+    }).trim();
   }
 
   async stop(signal = 'SIGTERM') {
