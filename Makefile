@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-schema test-web chaos chaos-quick chaos-all-in-one chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
+.PHONY: help run test test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -59,6 +59,10 @@ test-web: web $(CHROMIUM)
 	$(BUILD)
 	cd web && npm test
 	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
+
+screenshots: web $(CHROMIUM) ## pictures of the chat page for README, into docs/screenshots
+	$(BUILD)
+	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/debug/tidings) CHROMIUM=$(CHROMIUM) node e2e/screenshots.mjs
 
 bench: backends ## the figures of docs/benchmarks.md, beside NATS and two floors; ROWS="w1 idle" only these
 	$(CARGO) build --release --workspace --bins

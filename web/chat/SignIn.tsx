@@ -76,7 +76,7 @@ export function SignIn() {
       {meta.value?.dev_tokens ? (
         <Field
           label="Your name"
-          hint="For trying out: any name will do. A private window is somebody else."
+          hint="For trying out: any name will do. To be two people at once, open a private window."
           most={64}
           isBusy={isBusyNow}
           onEnter={(name) => run(() => signInByName(name))}
