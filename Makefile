@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
+.PHONY: help run test test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -50,10 +50,16 @@ chaos-all-in-one: web ## faults against the all-in-one binary on SQLite, in less
 	$(BUILD)
 	$(TARGET)/debug/chaos --all-in-one --quick $(if $(SEED),--seed $(SEED))
 
+chaos-sdk: web ## clients of the SDK against an all-in-one of their own under faults, each once; SECONDS_MOST=n for so long
+	$(BUILD)
+	cd web && npm run harness -- --binaries $(abspath $(TARGET))/debug $(if $(SEED),--seed $(SEED)) \
+		$(if $(SECONDS_MOST),--seconds $(SECONDS_MOST))
+
 chaos-planted: backends web ## bugs built in on purpose: the suite must find each; writes docs/planted.md
 	$(BUILD)
 	CARGO="$(CARGO)" bash deploy/planted.sh $(TARGET)
 	$(TARGET)/debug/chaos --planted all --binaries $(TARGET)/planted --report docs/planted.md
+	cd web && TIDINGS_BINARIES=$(abspath $(TARGET))/debug npm run harness:planted
 
 test-web: web $(CHROMIUM)
 	$(BUILD)
