@@ -100,7 +100,7 @@ lint-rust: web
 	@! $(CARGO) tree --workspace -i openssl-sys 2>/dev/null | grep -q . || { echo "OpenSSL must not be in the tree"; exit 1; }
 
 lint-web: web/node_modules/.package-lock.json
-	cd web && npm run lint
+	cd web && npm run lint && npm run lint:package
 
 lint-deploy: $(LINT_VENV)/bin/hadolint $(LINT_VENV)/bin/schemathesis
 	$(LINT_VENV)/bin/openapi-spec-validator docs/openapi.json
@@ -121,7 +121,7 @@ $(LINT_VENV)/bin/schemathesis: | $(LINT_VENV)/bin/hadolint
 
 web: web/dist/index.html ## the chat page, built into the binaries
 
-web/dist/index.html: web/node_modules/.package-lock.json $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' 2>/dev/null)
+web/dist/index.html: web/node_modules/.package-lock.json $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -path '*/harness/*' 2>/dev/null)
 	cd web && npm run build
 	@touch $@
 
