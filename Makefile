@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-schema test-web chaos chaos-quick chaos-all-in-one chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
+.PHONY: help run test test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -50,15 +50,25 @@ chaos-all-in-one: web ## faults against the all-in-one binary on SQLite, in less
 	$(BUILD)
 	$(TARGET)/debug/chaos --all-in-one --quick $(if $(SEED),--seed $(SEED))
 
+chaos-sdk: web ## clients of the SDK against an all-in-one of their own under faults, each once; SECONDS_MOST=n for so long
+	$(BUILD)
+	cd web && npm run harness -- --binaries $(abspath $(TARGET))/debug $(if $(SEED),--seed $(SEED)) \
+		$(if $(SECONDS_MOST),--seconds $(SECONDS_MOST))
+
 chaos-planted: backends web ## bugs built in on purpose: the suite must find each; writes docs/planted.md
 	$(BUILD)
 	CARGO="$(CARGO)" bash deploy/planted.sh $(TARGET)
 	$(TARGET)/debug/chaos --planted all --binaries $(TARGET)/planted --report docs/planted.md
+	cd web && TIDINGS_BINARIES=$(abspath $(TARGET))/debug npm run harness:planted
 
 test-web: web $(CHROMIUM)
 	$(BUILD)
 	cd web && npm test
 	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
+
+screenshots: web $(CHROMIUM) ## pictures of the chat page for README, into docs/screenshots
+	$(BUILD)
+	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/debug/tidings) CHROMIUM=$(CHROMIUM) node e2e/screenshots.mjs
 
 bench: backends ## the figures of docs/benchmarks.md, beside NATS and two floors; ROWS="w1 idle" only these
 	$(CARGO) build --release --workspace --bins
@@ -90,7 +100,7 @@ lint-rust: web
 	@! $(CARGO) tree --workspace -i openssl-sys 2>/dev/null | grep -q . || { echo "OpenSSL must not be in the tree"; exit 1; }
 
 lint-web: web/node_modules/.package-lock.json
-	cd web && npm run lint
+	cd web && npm run lint && npm run lint:package
 
 lint-deploy: $(LINT_VENV)/bin/hadolint $(LINT_VENV)/bin/schemathesis $(LINT_VENV)/bin/kubernetes-validate
 	$(LINT_VENV)/bin/openapi-spec-validator docs/openapi.json
@@ -121,13 +131,13 @@ $(LINT_VENV)/bin/kubernetes-validate: deploy/tools.sh | $(LINT_VENV)/bin/hadolin
 
 web: web/dist/index.html ## the chat page, built into the binaries
 
-web/dist/index.html: web/node_modules/.package-lock.json $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' 2>/dev/null)
+web/dist/index.html: web/node_modules/.package-lock.json $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -path '*/harness/*' 2>/dev/null)
 	cd web && npm run build
 	@touch $@
 
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json
-	@# Not `npm ci`: it insists on lock entries for platforms that the linter's binaries lack here.
-	cd web && npm install --no-save
+	@# package.json replaces an optional dependency of Vite, for Windows only, that is missing from the registry.
+	cd web && npm ci
 	@touch $@
 
 $(CHROMIUM):

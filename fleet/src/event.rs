@@ -33,6 +33,8 @@ pub enum Event {
         /// The gateways, by number.
         gateways: Vec<String>,
     },
+    /// A client is one of several of the same user, whose number is another than its own.
+    Device { dev: u32, user: u32 },
     /// A client is a member from one entry to another; `to_seq` is absent while it is one.
     Member { conv: u32, dev: u32, from_seq: u32, to_seq: Option<u32> },
     /// A send is written to a socket; `again` when it was before and is still unanswered.
@@ -108,7 +110,8 @@ pub struct Seen {
     pub id: Uuid,
     /// The sender's id of the operation.
     pub cid: Option<Uuid>,
-    /// The sending client; -1 the server itself, -2 nobody of this run.
+    /// The sending client, or the user that it is a device of; -1 the server itself, -2 nobody of this
+    /// run.
     pub from: i64,
     /// [`text_hash`] of its text.
     pub hash: u64,

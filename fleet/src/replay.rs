@@ -33,6 +33,8 @@ pub struct Judged {
 #[derive(Debug, Clone, Copy)]
 struct Invoked {
     client: u32,
+    /// Whose client it is: its own number unless a user has several.
+    user: u32,
     number: u32,
     conversation: u32,
     hash: u64,
@@ -48,7 +50,7 @@ fn observe(
     let author = entry.cid.and_then(|cid| invoked.get(&cid));
     let (sender, number, is_altered) = match author {
         Some(author) => {
-            let is_by_sender = entry.from == i64::from(author.client);
+            let is_by_sender = entry.from == i64::from(author.user);
             // Of another conversation: nobody sent it here.
             let is_whole = is_by_sender && author.hash == entry.hash;
             (author.client, author.number, !is_whole && author.conversation == entry.conv)

@@ -52,7 +52,7 @@ pub(crate) fn routes(shared: Shared) -> Router {
         .route("/health", get(health::show))
         .with_state(shared.clone())
         .merge(api::router(shared.clone()))
-        .fallback(pages::serve)
+        .fallback_service(axum::handler::Handler::with_state(pages::serve, shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), cors::allow))
         .layer(middleware::from_fn_with_state(shared, answers::complete))
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::admission::config::AdmissionConfig;
 use crate::allow::AllowConfig;
 use crate::connection::quality::NetworkConfig;
+use crate::login::LoginConfig;
 use crate::memory::config::MemoryConfig;
 
 /// What the variables of this binary begin with.
@@ -37,6 +38,8 @@ pub struct GatewayConfig {
     pub admission: AdmissionConfig,
     /// What users may do to others who do not know them.
     pub allow: AllowConfig,
+    /// How users of the chat page sign in.
+    pub login: LoginConfig,
     /// Clients on weak networks.
     pub network: NetworkConfig,
     /// The broker.
@@ -101,6 +104,7 @@ impl Default for GatewayConfig {
             limits: LimitsConfig::default(),
             admission: AdmissionConfig::default(),
             allow: AllowConfig::default(),
+            login: LoginConfig::default(),
             network: NetworkConfig::default(),
             amqp: RabbitConfig::default(),
             chat_grpc: grpc("http://127.0.0.1:7001"),

@@ -25,6 +25,7 @@ mod heads;
 mod inquiry;
 mod journal;
 mod line;
+mod login;
 mod memory;
 pub mod metrics;
 mod outbox;
@@ -92,6 +93,7 @@ pub use admission::network::Network;
 pub use allow::{AllowConfig, Whom};
 pub use api::openapi;
 pub use connection::quality::NetworkConfig;
+pub use login::{Login, LoginConfig, LoginError, OidcToken};
 
 /// What the gateway works with; `main` and the all-in-one binary fill it differently.
 pub struct Adapters {
@@ -130,6 +132,8 @@ pub struct Settings {
     pub admission: AdmissionConfig,
     /// What users may do to others who do not know them.
     pub allow: AllowConfig,
+    /// How users of the chat page sign in.
+    pub login: Login,
     /// Clients on weak networks.
     pub network: NetworkConfig,
     /// Files that this process may open; none when there is no bound.
@@ -170,6 +174,7 @@ pub fn build(
         limits,
         admission,
         allow,
+        login,
         network,
         files,
     } = settings;
@@ -235,6 +240,7 @@ pub fn build(
         patience: Patience::from(&limits),
         network,
         allow,
+        login,
         rates: Arc::new(Rates::new(&admission)),
         admission: Admission::new(admission, limits.connections, files),
         limits,

@@ -10,7 +10,7 @@ use bus::Bus;
 use bus::rabbitmq::RabbitBus;
 use clap::Parser;
 use gateway::config::{ENV_PREFIX, GatewayConfig};
-use gateway::{Adapters, Settings, build};
+use gateway::{Adapters, Login, Settings, build};
 use platform::admin::{self, Admin};
 use platform::config::Source;
 use platform::metrics::Metrics;
@@ -58,6 +58,7 @@ async fn run(config: GatewayConfig) -> Result<()> {
     config.amqp.check()?;
     config.chat_grpc.check("chat_grpc")?;
     config.presence_grpc.check("presence_grpc")?;
+    let login = Login::new(&config.login)?;
     let gateway_id = config.gateway_id()?;
     let verifier = Arc::new(Verifier::from_config(&config.auth)?);
     let dev_signer = config
@@ -111,6 +112,7 @@ async fn run(config: GatewayConfig) -> Result<()> {
         limits: config.limits,
         admission: config.admission,
         allow: config.allow,
+        login,
         network: config.network,
         files: platform::files::raise_limit(),
     };

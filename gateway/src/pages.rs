@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::LazyLock;
 
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
 
 use crate::api::error::ApiError;
+use crate::shared::Shared;
 
 #[derive(RustEmbed)]
 #[folder = "../web/dist"]
@@ -29,12 +31,6 @@ const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Tidings</titl
 <h1>Tidings is running</h1>
 <p>Its chat page was not built, because that needs Node. Run <code>make web</code>, then build and start it again.
 The socket is at <code>/ws</code>, REST at <code>/api/v1</code>.</p>";
-
-/// Nothing from elsewhere, no inline script, no framing.
-const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'self'; img-src 'self' https: data:; connect-src 'self' ws: wss:; \
-     style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-);
 
 /// A file in both forms.
 struct File {
@@ -95,7 +91,12 @@ fn compressed(data: &[u8]) -> Option<Bytes> {
 }
 
 /// Answers with a file of the page, or with the page itself at its routes.
-pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn serve(
+    State(shared): State<Shared>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let name = if ROUTES.contains(&uri.path()) { APP } else { uri.path().trim_start_matches('/') };
     let Some(file) = FILES.get(name) else {
         let text = "there is no such path; the page is at /, REST at /api/v1, sockets at /ws";
@@ -108,7 +109,10 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    answer(file, &headers)
+    let mut response = answer(file, &headers);
+    let policy = shared.login.content_policy.clone();
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
 }
 
 fn answer(file: &File, headers: &HeaderMap) -> Response {
@@ -133,7 +137,6 @@ fn answer(file: &File, headers: &HeaderMap) -> Response {
     }
     put.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     put.insert(header::CACHE_CONTROL, HeaderValue::from_static(file.caching));
-    put.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     put.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     put.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response

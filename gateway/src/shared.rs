@@ -28,6 +28,7 @@ use crate::credential::Credential;
 use crate::epoch::Epoch;
 use crate::heads::HeadsLink;
 use crate::journal::Journal;
+use crate::login::Login;
 use crate::memory::Budget;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::PresenceLink;
@@ -51,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) admission: Admission,
     pub(crate) network: NetworkConfig,
     pub(crate) allow: AllowConfig,
+    pub(crate) login: Login,
     pub(crate) rates: Arc<Rates>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) notes: Notes,

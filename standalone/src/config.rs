@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bus::in_process::InProcessConfig;
 use chat_service::config::{LaneConfig, QueryConfig, RevocationConfig};
 use gateway::config::LimitsConfig;
-use gateway::{AdmissionConfig, AllowConfig, Network, NetworkConfig};
+use gateway::{AdmissionConfig, AllowConfig, LoginConfig, Network, NetworkConfig};
 use platform::telemetry::TelemetryConfig;
 use platform::token::AuthConfig;
 use presence_service::config::PresenceSettings;
@@ -40,6 +40,8 @@ pub struct TidingsConfig {
     pub admission: AdmissionConfig,
     /// What users may do to others who do not know them.
     pub allow: AllowConfig,
+    /// How users of the chat page sign in.
+    pub login: LoginConfig,
     /// Clients on weak networks.
     pub network: NetworkConfig,
     /// The queues between the services.
@@ -73,6 +75,7 @@ impl Default for TidingsConfig {
                 ..AdmissionConfig::default()
             },
             allow: AllowConfig::default(),
+            login: LoginConfig::default(),
             network: NetworkConfig::default(),
             bus: InProcessConfig::default(),
             // SQLite has one writer: a second lane would only wait for it and sync the disk once more.

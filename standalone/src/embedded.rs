@@ -195,6 +195,7 @@ impl House {
             limits: LimitsConfig { drain_window_ms: 0, ..config.limits.clone() },
             admission: config.admission.clone(),
             allow: config.allow,
+            login: gateway::Login::new(&config.login)?,
             network: config.network.clone(),
             files: platform::files::raise_limit(),
         };

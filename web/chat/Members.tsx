@@ -1,49 +1,86 @@
 // The members of a group: who they are, and what one may change.
 
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
-import type { Conversation, Member } from '../sdk/rest';
-import { Dot } from './ConversationList';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Conversation, Member, User } from '../sdk/rest';
+import { Dot } from './Dot';
+import { Found, find, type Search } from './Found';
+import { isPlain, rove } from './keys';
+import { Picture } from './Picture';
 import type { Session } from './session';
 
-export function Members({ session, conversation }: { session: Session; conversation: Conversation }) {
+interface MembersProps {
+  session: Session;
+  conversation: Conversation;
+  onClose: () => void;
+}
+
+export function Members({ session, conversation, onClose }: MembersProps) {
   const members = useSignal<Member[]>(conversation.members);
-  const typed = useSignal('');
   const title = useSignal(conversation.title);
   const problem = useSignal('');
+  const heading = useRef<HTMLHeadingElement>(null);
+  const removable = members.value.find((member) => member.user_id !== session.userId);
   const mayChange = conversation.my_role !== 'member';
+  const { id } = conversation;
 
+  // Opened to be read from its beginning.
+  useEffect(() => heading.current?.focus(), []);
   useEffect(() => {
     session.rest
-      .members(conversation.id)
+      .memberPage(id, { limit: 1000 })
       .then((page) => {
         members.value = page.members;
       })
       .catch(() => {});
-  }, [session, conversation, members]);
+  }, [session, id, conversation.member_count, members]);
 
   const run = (change: Promise<unknown>) =>
     change
       .then(() => {
         problem.value = '';
-        return session.reload(conversation.id);
+        return session.reload(id);
       })
       .catch((error: Error) => {
         problem.value = error.message;
       });
+  const remove = (user: string) => {
+    heading.current?.focus();
+    void run(session.rest.removeMember(id, user));
+  };
 
   return (
-    <aside class="members">
-      <ul>
+    <section
+      class="members"
+      aria-labelledby="members-title"
+      onKeyDown={(event) => {
+        if (isPlain(event, 'Escape')) onClose();
+      }}
+    >
+      <header>
+        <h3 id="members-title" ref={heading} tabIndex={-1}>
+          Members
+        </h3>
+        <button type="button" class="plain" onClick={onClose}>
+          Close
+        </button>
+      </header>
+      <ul onKeyDown={(event) => rove(event, 'li button')} aria-labelledby="members-title">
         {members.value.map((member) => (
           <li key={member.user_id}>
-            <Dot status={session.presence.value.get(member.user_id)?.status ?? 'offline'} />
-            {member.name || member.user_id} <small>{member.role === 'member' ? '' : member.role}</small>
+            <Picture id={member.user_id} name={member.name} avatar={member.avatar} />
+            <Dot status={session.statusOf(member.user_id)} />
+            <span class="who">
+              <bdi>{member.name || member.user_id}</bdi>{' '}
+              <small>{member.role === 'member' ? '' : member.role}</small>
+            </span>
             {mayChange && member.user_id !== session.userId && (
               <button
                 type="button"
                 class="plain"
-                onClick={() => run(session.rest.removeMember(conversation.id, member.user_id))}
+                tabIndex={member === removable ? 0 : -1}
+                aria-label={`Remove ${member.name || member.user_id}`}
+                onClick={() => remove(member.user_id)}
               >
                 Remove
               </button>
@@ -51,35 +88,18 @@ export function Members({ session, conversation }: { session: Session; conversat
           </li>
         ))}
       </ul>
+      {mayChange && <Add session={session} onAdd={(user) => run(session.rest.addMembers(id, [user]))} />}
       {mayChange && (
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            const id = typed.value.trim();
-            if (id) void run(session.rest.addMembers(conversation.id, [id]));
-            typed.value = '';
-          }}
-        >
-          <input
-            aria-label="Add a user"
-            placeholder="Add a user id"
-            value={typed.value}
-            onInput={(event) => {
-              typed.value = event.currentTarget.value;
-            }}
-          />
-          <button type="submit">Add</button>
-        </form>
-      )}
-      {mayChange && (
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            void run(session.rest.rename(conversation.id, title.value));
+            void run(session.rest.rename(id, title.value));
           }}
         >
           <input
             aria-label="Title"
+            dir="auto"
+            maxLength={100}
             value={title.value}
             onInput={(event) => {
               title.value = event.currentTarget.value;
@@ -88,16 +108,39 @@ export function Members({ session, conversation }: { session: Session; conversat
           <button type="submit">Rename</button>
         </form>
       )}
-      <button
-        type="button"
-        class="plain"
-        onClick={() => run(session.rest.removeMember(conversation.id, session.userId))}
-      >
+      <button type="button" class="plain" onClick={() => run(session.rest.removeMember(id, session.userId))}>
         Leave the group
       </button>
       <p class="problem" role="alert">
         {problem.value}
       </p>
-    </aside>
+    </section>
+  );
+}
+
+function Add({ session, onAdd }: { session: Session; onAdd: (user: string) => void }) {
+  const search = useSignal<Search>({ text: '', users: [] });
+  const problem = useSignal('');
+  const add = (user: User) => {
+    search.value = { text: '', users: [] };
+    onAdd(user.id);
+  };
+  return (
+    <form
+      onSubmit={async (event) => {
+        event.preventDefault();
+        const { text } = search.value;
+        if (!text.trim()) return;
+        const user = await find(session, text);
+        problem.value = user ? '' : `Nobody is known as “${text.trim()}”.`;
+        if (user) add(user);
+      }}
+    >
+      <Found session={session} search={search} label="Add a user" onChoose={add} />
+      <button type="submit">Add</button>
+      <p class="problem" role="alert">
+        {problem.value}
+      </p>
+    </form>
   );
 }

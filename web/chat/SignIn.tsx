@@ -1,68 +1,146 @@
-// Signing in: by name where development tokens are on, else with a token.
+// Signing in, by whichever ways the server offers: the operator's own, a name where development tokens are on, or else
+// a token.
 
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
-import { Rest } from '../sdk/rest';
-import { signIn, signInProblem } from './session';
+import { useEffect, useRef } from 'preact/hooks';
+import { type Meta, Rest } from '../sdk/rest';
+import {
+  arriving,
+  signInByName,
+  signInByOidc,
+  signInByRedirect,
+  signInByToken,
+  signInProblem,
+} from './account';
+
+const ASK_AGAIN_MS = 3_000;
 
 export function SignIn() {
-  const byName = useSignal<boolean | undefined>(undefined);
-  const text = useSignal('');
+  const meta = useSignal<Meta | undefined>(undefined);
+  const isBusy = useSignal(false);
 
   useEffect(() => {
-    new Rest('', undefined)
-      .meta()
-      .then((meta) => {
-        byName.value = meta.dev_tokens;
-      })
-      .catch(() => {
-        signInProblem.value = 'The server does not answer.';
-      });
-  }, [byName]);
+    let timer: ReturnType<typeof setTimeout>;
+    const away = 'The server does not answer. Trying again…';
+    const ask = () =>
+      new Rest().meta().then(
+        (answer) => {
+          meta.value = answer;
+          if (signInProblem.value === away) signInProblem.value = '';
+        },
+        () => {
+          signInProblem.value = away;
+          timer = setTimeout(ask, ASK_AGAIN_MS);
+        },
+      );
+    void ask();
+    return () => clearTimeout(timer);
+  }, [meta]);
 
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    const entered = text.value.trim();
+  const run = async (signIn: () => void | Promise<void>) => {
+    isBusy.value = true;
+    signInProblem.value = '';
     try {
-      if (!byName.value) return await signIn(entered);
-      const id = entered
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9._@:+-]+/g, '-')
-        .slice(0, 64);
-      const { token } = await new Rest('', undefined).devToken(id, entered);
-      await signIn(token);
+      await signIn();
     } catch (error) {
       signInProblem.value = error instanceof Error ? error.message : 'That did not work.';
     }
+    isBusy.value = false;
   };
 
+  const { oidc, redirect_url } = meta.value?.login ?? {};
+  const isBusyNow = isBusy.value || arriving.value;
   return (
-    <form class="sign-in" onSubmit={submit}>
+    <main class="sign-in">
       <h1>Tidings</h1>
-      {byName.value === false ? (
-        <p>Paste a token of yours to sign in.</p>
-      ) : (
-        <p>Sign in with any name. Open a second window to write to yourself.</p>
+      {oidc && (
+        <button
+          type="button"
+          data-testid="oidc"
+          disabled={isBusyNow}
+          onClick={() => run(() => signInByOidc(oidc))}
+        >
+          Sign in with {new URL(oidc.issuer).host}
+        </button>
       )}
-      <label for="sign-in">{byName.value === false ? 'Token' : 'Your name'}</label>
+      {redirect_url && (
+        <button
+          type="button"
+          data-testid="redirect"
+          disabled={isBusyNow}
+          onClick={() => run(() => signInByRedirect(redirect_url))}
+        >
+          Sign in at {new URL(redirect_url).host}
+        </button>
+      )}
+      {meta.value?.dev_tokens ? (
+        <Field
+          label="Your name"
+          hint="For trying out: any name will do. To be two people at once, open a private window."
+          most={64}
+          isBusy={isBusyNow}
+          onEnter={(name) => run(() => signInByName(name))}
+        />
+      ) : (
+        meta.value &&
+        !oidc &&
+        !redirect_url && (
+          <Field
+            label="Token"
+            hint="Paste a token of yours to sign in."
+            most={8192}
+            isBusy={isBusyNow}
+            onEnter={(token) => run(() => signInByToken(token))}
+          />
+        )
+      )}
+      <p role="status">{isBusyNow ? 'Signing in…' : ''}</p>
+      <p class="problem" role="alert">
+        {signInProblem.value}
+      </p>
+    </main>
+  );
+}
+
+interface FieldProps {
+  label: string;
+  hint: string;
+  most: number;
+  isBusy: boolean;
+  onEnter: (text: string) => void;
+}
+
+function Field({ label, hint, most, isBusy, onEnter }: FieldProps) {
+  const text = useSignal('');
+  const input = useRef<HTMLInputElement>(null);
+  // Alone on the page: there is nothing else to begin with.
+  useEffect(() => input.current?.focus(), []);
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (text.value.trim() && !isBusy) onEnter(text.value.trim());
+      }}
+    >
+      <label for="sign-in">{label}</label>
       <input
         id="sign-in"
+        ref={input}
         data-testid="name"
+        dir="auto"
         autocomplete="username"
-        maxLength={byName.value === false ? 8192 : 64}
+        aria-describedby="sign-in-hint"
+        maxLength={most}
         value={text.value}
         onInput={(event) => {
           text.value = event.currentTarget.value;
         }}
-        autofocus
         required
       />
-      <button type="submit" disabled={byName.value === undefined}>
+      <p id="sign-in-hint">{hint}</p>
+      <button type="submit" disabled={isBusy}>
         Sign in
       </button>
-      <p class="problem" role="alert">
-        {signInProblem.value}
-      </p>
     </form>
   );
 }

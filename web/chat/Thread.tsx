@@ -1,31 +1,54 @@
 // One conversation: its messages, who is writing, and the field to write in.
 
 import { useSignal } from '@preact/signals';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import type { Entry } from '../sdk/frames';
+import { useEffect } from 'preact/hooks';
 import type { Conversation } from '../sdk/rest';
 import { Composer } from './Composer';
-import { Dot } from './ConversationList';
-import { Members } from './Members';
+import { Dot } from './Dot';
+import { focusSoon } from './focus';
+import { Members } from './panels';
 import type { Session } from './session';
-import { clock, describe, pieces } from './text';
-
-/** So near to the end counts as reading the end. */
-const NEAR_PX = 80;
+import { Timeline } from './Timeline';
+import { writing } from './typing';
 
 export function Thread({ session }: { session: Session }) {
   const id = session.open.value;
-  const conversation = id ? session.conversations.value.get(id) : undefined;
-  if (!conversation) {
-    return <section class="thread nothing">Choose a conversation.</section>;
-  }
-  return <OpenThread session={session} conversation={conversation} />;
+  const conversation = id ? session.conversations.get(id) : undefined;
+  const isLoaded = session.conversations.isLoaded.value;
+  useEffect(() => {
+    // A link leads to a conversation that is not in the list, or to one that is not this user's.
+    if (id && isLoaded && !session.conversations.peek(id)) session.conversations.want(id);
+    if (id && conversation) void session.conversations.loadMembers(id);
+  }, [session, id, isLoaded, conversation === undefined, conversation?.member_count]);
+  if (!id) return <section class="thread nothing">Choose a conversation.</section>;
+  if (conversation) return <OpenThread session={session} conversation={conversation} />;
+  const notice = session.notices.value.find((one) => one.id === id);
+  return (
+    <section class="thread nothing">
+      <p role="status" data-testid="no-conversation">
+        {notice?.text ??
+          (isLoaded ? 'This conversation is not there, or you are not a member of it.' : 'Loading…')}
+      </p>
+      {isLoaded && (
+        <button
+          type="button"
+          class="plain"
+          onClick={() => {
+            session.dismiss(id);
+            session.open.value = undefined;
+          }}
+        >
+          To the list
+        </button>
+      )}
+    </section>
+  );
 }
 
 function OpenThread({ session, conversation }: { session: Session; conversation: Conversation }) {
   const showsMembers = useSignal(false);
   const peer = session.peer(conversation);
-  const typing = session.typing.value.get(conversation.id);
+  const writers = writing(session.typing.in(conversation.id), (user) => session.nameOf(user));
   return (
     <section class="thread" aria-label={session.title(conversation)}>
       <header>
@@ -38,14 +61,14 @@ function OpenThread({ session, conversation }: { session: Session; conversation:
         >
           ‹ Back
         </button>
-        <h2>
-          {peer && <Dot status={session.presence.value.get(peer)?.status ?? 'offline'} />}
-          {session.title(conversation)}
+        <h2 tabIndex={-1}>
+          {peer && <Dot status={session.statusOf(peer)} />}
+          <bdi>{session.title(conversation)}</bdi>
         </h2>
         {conversation.kind === 'group' && (
           <button
             type="button"
-            class="plain"
+            class="plain show-members"
             aria-expanded={showsMembers.value}
             onClick={() => {
               showsMembers.value = !showsMembers.value;
@@ -55,106 +78,29 @@ function OpenThread({ session, conversation }: { session: Session; conversation:
           </button>
         )}
       </header>
-      {showsMembers.value && <Members session={session} conversation={conversation} />}
-      <Messages session={session} conversation={conversation} />
+      {showsMembers.value && (
+        <Members
+          session={session}
+          conversation={conversation}
+          onClose={() => {
+            showsMembers.value = false;
+            focusSoon('.show-members');
+          }}
+        />
+      )}
+      {conversation.receipts === false && (
+        <p class="receipts-off" data-testid="receipts-off">
+          This conversation is large: nobody is told who has read it or who is writing.
+        </p>
+      )}
+      <Timeline session={session} conversation={conversation} />
       <p class="typing" aria-live="polite" data-testid="typing">
-        {typing ? `${session.nameOf(typing)} is writing…` : ''}
+        {writers}
       </p>
       <p class="problem" role="alert">
         {session.problem.value}
       </p>
       <Composer session={session} conversation={conversation} />
     </section>
-  );
-}
-
-function Messages({ session, conversation }: { session: Session; conversation: Conversation }) {
-  const box = useRef<HTMLOListElement>(null);
-  const atEnd = useRef(true);
-  const before = useRef(0);
-  const loading = useRef(false);
-  const entries = session.entries(conversation.id);
-  const unanswered = session.pending.value.filter((o) => o.conversation_id === conversation.id);
-  const marks = session.marks(conversation);
-
-  useLayoutEffect(() => {
-    const list = box.current;
-    if (!list) return;
-    if (atEnd.current) list.scrollTop = list.scrollHeight;
-    // Older messages came in above: what was in view stays in view.
-    else if (loading.current) list.scrollTop += list.scrollHeight - before.current;
-    loading.current = false;
-  });
-  useEffect(() => {
-    const look = () => session.markRead(conversation.id);
-    look();
-    document.addEventListener('visibilitychange', look);
-    return () => document.removeEventListener('visibilitychange', look);
-  });
-
-  const scrolled = async () => {
-    const list = box.current;
-    if (!list) return;
-    atEnd.current = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_PX;
-    if (list.scrollTop < NEAR_PX && !loading.current && (entries[0]?.seq ?? 1) > 1) {
-      loading.current = true;
-      before.current = list.scrollHeight;
-      await session.older(conversation.id).catch(() => {
-        loading.current = false;
-      });
-    }
-  };
-
-  return (
-    <ol class="messages" ref={box} onScroll={() => void scrolled()} aria-live="polite" data-testid="messages">
-      {entries.map((entry) => (
-        <Message key={entry.seq} session={session} conversation={conversation} entry={entry} marks={marks} />
-      ))}
-      {unanswered.map((operation) => (
-        <li key={operation.client_id} class="message mine waiting" data-testid="message">
-          <p>{operation.content.text}</p>
-          <small>sending…</small>
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-interface MessageProps {
-  session: Session;
-  conversation: Conversation;
-  entry: Entry;
-  marks: { delivered: number; read: number };
-}
-
-function Message({ session, conversation, entry, marks }: MessageProps) {
-  if (entry.kind === 'system') {
-    return <li class="system">{describe(entry, (user) => session.nameOf(user))}</li>;
-  }
-  const mine = entry.sender.id === session.userId;
-  const mark = marks.read >= entry.seq ? 'read' : marks.delivered >= entry.seq ? 'delivered' : 'sent';
-  return (
-    <li class={mine ? 'message mine' : 'message'} data-testid="message" data-seq={entry.seq}>
-      {!mine && conversation.kind === 'group' && <b>{session.nameOf(entry.sender.id)}</b>}
-      <p>
-        {pieces(String(entry.content?.text ?? '')).map((piece) =>
-          piece.link ? (
-            <a key={piece.text} href={piece.text} target="_blank" rel="noopener noreferrer">
-              {piece.text}
-            </a>
-          ) : (
-            piece.text
-          ),
-        )}
-      </p>
-      <small>
-        {clock(entry.timestamp)}
-        {mine && (
-          <span class={`mark ${mark}`} data-testid="mark">
-            {mark}
-          </span>
-        )}
-      </small>
-    </li>
   );
 }

@@ -1,36 +1,16 @@
-// The chat page: signs in, then shows the list and the thread.
+// The page: signs in, then shows the list and the thread, which are loaded by then.
 
 import { render } from 'preact';
-import { ConversationList } from './ConversationList';
+import { session } from './account';
+import { lazy } from './lazy';
 import { SignIn } from './SignIn';
-import { session } from './session';
 import './style.css';
-import { Thread } from './Thread';
+
+const Chat = lazy(async () => (await import('./Chat')).Chat);
 
 function App() {
   const current = session.value;
-  if (!current) return <SignIn />;
-  return (
-    <main class={current.open.value ? 'chat thread-open' : 'chat'}>
-      <Banner />
-      <ConversationList session={current} />
-      <Thread session={current} key={current.open.value ?? ''} />
-    </main>
-  );
-}
-
-function Banner() {
-  const connection = session.value?.connection.value;
-  if (!connection || connection.state === 'online') return null;
-  const text =
-    connection.state === 'connecting'
-      ? 'Connecting…'
-      : `Offline. Trying again in ${Math.ceil((connection.retryMs ?? 0) / 1000)} s; what you write is kept.`;
-  return (
-    <div class="banner" role="status" data-testid="banner">
-      {text}
-    </div>
-  );
+  return current ? <Chat current={current} /> : <SignIn />;
 }
 
 const root = document.getElementById('app');

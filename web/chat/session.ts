@@ -1,128 +1,175 @@
-// Who is signed in, and everything that is shown of their conversations.
+// Everything that is shown of the conversations of whoever is signed in.
 
-import { computed, signal } from '@preact/signals';
-import { Client, type State } from '../sdk/client';
-import type { Entry, Presence, ServerFrame } from '../sdk/frames';
-import type { Operation } from '../sdk/outbox';
-import { type Conversation, type Member, Rest, RestError } from '../sdk/rest';
+import { batch, type Signal, signal } from '@preact/signals';
+import { Client } from '../sdk/client';
+import type { Entry, Notice, Status as OwnStatus, ServerFrame } from '../sdk/frames';
+import type { Conversation, Rest } from '../sdk/rest';
+import type { Operation, Refused, State } from '../sdk/types';
+import { Conversations } from './conversations';
+import { Drafts } from './drafts';
+import { Frames } from './frames';
+import { type Marked, markOf } from './marks';
+import { People, type Status } from './people';
+import { Typing } from './typing';
 
-export const session = signal<Session | undefined>(undefined);
-export const signInProblem = signal('');
-
-const TOKEN = 'tidings.token';
-const DEVICE = 'tidings.device';
-const TYPING_MS = 6_000;
+/** Entries of a page of history, and of one on the way to the first unread message. */
+const HISTORY = 50;
+const LONG_HISTORY = 200;
+/** What operators said that is shown; more pushes out the oldest. */
+const MOST_ANNOUNCEMENTS = 5;
+const ENDED = 'This session was ended. Please sign in again.';
 
 export class Session {
   readonly rest: Rest;
+  readonly conversations: Conversations;
+  readonly people = new People();
+  readonly typing = new Typing();
+  readonly drafts: Drafts;
   readonly connection = signal<{ state: State; retryMs?: number }>({ state: 'connecting' });
-  readonly conversations = signal<Map<string, Conversation>>(new Map());
+  /** The last attempt to connect was refused because all places for this user's devices are taken. */
+  readonly hasTooManyDevices = signal(false);
+  /** The conversation that is shown, or asked for by the address. */
   readonly open = signal<string | undefined>(undefined);
   readonly pending = signal<readonly Operation[]>([]);
-  readonly presence = signal<Map<string, Omit<Presence, 'type'>>>(new Map());
-  readonly typing = signal<Map<string, string>>(new Map());
+  /** Texts that were refused for good and wait for their writer to decide. */
+  readonly refused = signal<readonly Refused[]>([]);
+  /** What operators said to everybody. */
+  readonly announcements = signal<readonly Notice[]>([]);
   readonly problem = signal('');
-  readonly names = signal<Map<string, string>>(new Map());
-  /** Grows with every change of a log, so that views look again. */
-  readonly changes = signal(0);
-  readonly myStatus = signal('online');
+  /** The one that was used last. */
+  token: string;
+  /** What happened to the user and cannot be seen in a conversation any more. */
+  readonly notices = signal<readonly { id: string; text: string }[]>([]);
+  readonly myStatus = signal<OwnStatus>('online');
   private readonly client: Client;
-  private readonly fetching = new Set<string>();
-
-  readonly list = computed(() =>
-    [...this.conversations.value.values()].sort((a, b) => activity(b) - activity(a)),
-  );
+  private readonly frames = new Frames<ServerFrame>((together) => this.take(together));
+  private readonly logs = new Map<string, Signal<number>>();
+  /** Who removed this user, until the conversation is taken away. */
+  private readonly removers = new Map<string, string>();
 
   constructor(
     readonly userId: string,
     readonly name: string,
-    token: string,
+    deviceId: Promise<string>,
+    tokens: { token: string; getToken: () => Promise<string | undefined> },
+    onEnd: (reason: string) => void,
   ) {
-    this.rest = new Rest('', token);
-    this.names.value = new Map([[userId, name || userId]]);
+    this.drafts = new Drafts(localStorage, userId);
+    this.people.called(userId, name);
     const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
-    this.client = new Client(
-      { url, token, userId, deviceId: deviceId(), storage: localStorage },
-      {
-        state: (state, detail) => {
-          this.connection.value = { state, retryMs: detail.retryMs };
-          if (state === 'online') void this.refresh();
-          if (state === 'signed-out') signOut(detail.reason ?? '');
-        },
-        frame: (frame) => this.hear(frame),
-        outbox: (operations) => {
-          this.pending.value = operations;
-        },
-        refused: (_, error) => {
-          this.problem.value = error.message;
-        },
-      },
-    );
-    this.pending.value = this.client.outbox.all();
-    this.client.connect();
+    this.token = tokens.token;
+    const getToken = async () => {
+      const token = await tokens.getToken();
+      if (token) this.token = token;
+      return token;
+    };
+    const { token } = tokens;
+    this.client = new Client({ url, token, getToken, deviceId, deviceType: 'web', storage: localStorage });
+    this.rest = this.client.rest;
+    this.conversations = new Conversations({
+      userId,
+      rest: this.rest,
+      people: this.people,
+      entriesOf: (id) => this.client.log(id).entries,
+      lost: (conversation) => this.lost(conversation),
+    });
+    this.client.on('state', (state, { retryMs, error }) => {
+      this.connection.value = { state, retryMs };
+      if (state === 'online' || state === 'too-many-devices') this.refresh();
+      // It stays so while the next attempt is made.
+      if (state !== 'connecting') this.hasTooManyDevices.value = state === 'too-many-devices';
+      // A session that was ended by its user or an operator stays ended, whatever token there is.
+      const isRevoked = error?.closeCode === 4001 && error.reason.includes('revoked');
+      if (isRevoked || state === 'signed-out')
+        onEnd(isRevoked ? ENDED : 'Your session has ended. Please sign in again.');
+    });
+    this.client.on('frame', (frame) => this.frames.add(frame));
+    this.client.on('gone', (id, entry) => {
+      if (entry) this.removers.set(id, entry.sender.id);
+      this.conversations.remove(id);
+    });
+    this.client.on('status', (status) => {
+      this.myStatus.value = status;
+    });
+    this.client.on('outbox', () => {
+      this.readOutbox();
+    });
+    this.client.on('refused', () => this.readOutbox());
+    this.client.on('notice', (notice) => {
+      const others = this.announcements.value.filter(({ id }) => id !== notice.id);
+      this.announcements.value = [...others, notice].slice(-MOST_ANNOUNCEMENTS);
+    });
+    this.readOutbox();
+    void this.client.connect().catch(() => {});
   }
 
-  entries(id: string): Entry[] {
-    this.changes.value;
+  /** What is held of a log, by ascending seq without gaps. Views that ask are drawn again when it changes. */
+  entries(id: string): readonly Entry[] {
+    this.log(id).value;
     return this.client.log(id).entries;
   }
 
   send(conversation: Conversation, text: string): void {
     this.problem.value = '';
     this.client.send({ conversation_id: conversation.id, content: { text } });
-    this.changes.value++;
+  }
+
+  /** Sends a refused text once more. */
+  resend(clientId: string): void {
+    void this.client.resend(clientId);
+  }
+
+  /** Forgets a refused text. */
+  discard(clientId: string): void {
+    void this.client.discard(clientId);
   }
 
   setTyping(id: string, on: boolean): void {
     this.client.typing(id, on);
   }
 
-  setStatus(status: string): void {
+  setStatus(status: OwnStatus): void {
     this.myStatus.value = status;
-    this.client.status(status);
+    this.client.setStatus(status);
   }
 
-  markRead(id: string): void {
-    const conversation = this.conversations.value.get(id);
-    const seq = this.client.log(id).cursor;
-    if (!conversation || seq <= conversation.my_read_seq || document.visibilityState !== 'visible') return;
-    this.client.read(id, seq);
-    this.change(id, { my_read_seq: seq, unread: 0 });
+  /** The user has seen the messages up to here. */
+  markRead(id: string, seq: number): void {
+    if (this.conversations.readUpTo(id, seq)) this.client.read(id, seq);
   }
 
-  async older(id: string): Promise<boolean> {
-    const first = this.entries(id)[0]?.seq;
-    if (!first || first <= 1) return false;
-    const page = await this.rest.older(id, first);
-    this.client.log(id).addOlder(page.entries);
-    this.learn(page.entries);
-    this.changes.value++;
-    return page.more;
+  /** Reads history before what is held. False when there is none. */
+  async older(id: string, limit = HISTORY): Promise<boolean> {
+    const held = this.client.log(id).entries[0]?.seq;
+    const first = held ?? (this.conversations.peek(id)?.head ?? 0) + 1;
+    if (first <= 1) return false;
+    const page = await this.rest.messages(id, { before_seq: first, limit });
+    batch(() => {
+      this.client.log(id).addOlder(page.entries);
+      for (const { sender } of page.entries) this.people.called(sender.id, sender.name);
+      this.log(id).value++;
+    });
+    return page.more && page.entries.length > 0;
+  }
+
+  /** Reads history until an entry is held, in at most so many pages. */
+  async olderUntil(id: string, seq: number, pages = 5): Promise<void> {
+    for (let page = 0; page < pages; page++) {
+      const first = this.client.log(id).entries[0]?.seq;
+      if (first !== undefined && first <= seq) return;
+      if (!(await this.older(id, LONG_HISTORY))) return;
+    }
   }
 
   async start(kind: 'direct' | 'group', members: string[], title?: string): Promise<void> {
     const made = await this.rest.create(kind, members, title);
-    this.put(made);
+    this.conversations.put(made);
     this.open.value = made.id;
-    await this.look([made]);
   }
 
   async reload(id: string): Promise<void> {
-    if (this.fetching.has(id)) return;
-    this.fetching.add(id);
-    try {
-      const conversation = await this.rest.conversation(id);
-      this.put(conversation);
-      await this.look([conversation]);
-    } catch (error) {
-      if (!(error instanceof RestError) || error.code !== 'not_member') return;
-      const rest = new Map(this.conversations.value);
-      rest.delete(id);
-      this.conversations.value = rest;
-      if (this.open.value === id) this.open.value = undefined;
-    } finally {
-      this.fetching.delete(id);
-    }
+    await this.conversations.reload(id);
+    await this.conversations.loadMembers(id);
   }
 
   title(conversation: Conversation): string {
@@ -137,78 +184,106 @@ export class Session {
   }
 
   nameOf(user: string): string {
-    return this.names.value.get(user) ?? user;
+    return this.people.name(user);
   }
 
-  /** How far all others have come: what a message of mine is marked with. */
-  marks(conversation: Conversation): { delivered: number; read: number } {
-    const others = conversation.members.filter((member) => member.user_id !== this.userId);
-    const least = (pick: (member: Member) => number) => (others.length ? Math.min(...others.map(pick)) : 0);
-    return { delivered: least((m) => m.delivered_seq), read: least((m) => m.read_seq) };
+  statusOf(user: string): Status {
+    return this.people.status(user);
+  }
+
+  /** What the user's own messages in a conversation are marked by. */
+  marked(conversation: Conversation): Marked {
+    return {
+      isGroup: conversation.kind === 'group',
+      others: conversation.receipts === false ? undefined : this.conversations.others(conversation),
+      nameOf: (user) => this.nameOf(user),
+    };
+  }
+
+  mark = markOf;
+
+  dismiss(id: string): void {
+    this.notices.value = this.notices.value.filter((notice) => notice.id !== id);
+  }
+
+  dismissAnnouncement(id: string): void {
+    this.announcements.value = this.announcements.value.filter((notice) => notice.id !== id);
+  }
+
+  /** Tries again now. */
+  reconnect(): void {
+    void this.client.connect();
+  }
+
+  /** Another tab has renewed it. */
+  useToken(token: string): void {
+    this.token = token;
+    this.client.setToken(token);
   }
 
   end(): void {
-    this.client.close();
+    this.client.disconnect();
+    this.frames.end();
+    this.typing.end();
+    this.conversations.end();
   }
 
-  private async refresh(): Promise<void> {
-    try {
-      const { conversations } = await this.rest.conversations();
-      for (const conversation of conversations) this.put(conversation);
-      await this.look(conversations);
-    } catch {
-      // The connection says so itself, and the next one asks again.
+  private readOutbox(): void {
+    this.pending.value = [...this.client.pending()];
+    this.refused.value = [...this.client.refused()];
+  }
+
+  /** Marks, presence and counts may have changed while nothing was told. */
+  private refresh(): void {
+    void this.conversations.load();
+    const id = this.open.value;
+    if (id) void this.conversations.loadMembers(id);
+  }
+
+  private log(id: string): Signal<number> {
+    let changes = this.logs.get(id);
+    if (!changes) {
+      changes = signal(0);
+      this.logs.set(id, changes);
     }
+    return changes;
   }
 
-  /** Asks how the members are: presence tells only what changes from now on. */
-  private async look(conversations: Conversation[]): Promise<void> {
-    const people = new Set(conversations.flatMap((c) => c.members.map((m) => m.user_id)));
-    if (people.size === 0) return;
-    const { statuses } = await this.rest.presence([...people].slice(0, 200));
-    const presence = new Map(this.presence.value);
-    for (const status of statuses) presence.set(status.user_id, status);
-    this.presence.value = presence;
-  }
-
-  private put(conversation: Conversation): void {
-    this.conversations.value = new Map(this.conversations.value).set(conversation.id, conversation);
-    const names = new Map(this.names.value);
-    for (const member of conversation.members) if (member.name) names.set(member.user_id, member.name);
-    this.names.value = names;
-    if (conversation.last_entry) this.learn([conversation.last_entry]);
-  }
-
-  private change(id: string, changed: Partial<Conversation>): void {
-    const conversation = this.conversations.value.get(id);
-    if (conversation)
-      this.conversations.value = new Map(this.conversations.value).set(id, { ...conversation, ...changed });
-  }
-
-  private learn(entries: Entry[]): void {
-    const names = new Map(this.names.value);
-    for (const { sender } of entries) if (sender.name) names.set(sender.id, sender.name);
-    this.names.value = names;
+  private take(frames: readonly ServerFrame[]): void {
+    const arrived = new Set<string>();
+    for (const frame of frames) {
+      if (frame.type === 'entry' || frame.type === 'sent' || frame.type === 'sync_page')
+        arrived.add(frame.conversation_id);
+      this.hear(frame);
+    }
+    for (const id of arrived) {
+      this.log(id).value++;
+      if (this.client.logs.has(id)) this.conversations.arrived(id);
+    }
   }
 
   private hear(frame: ServerFrame): void {
     switch (frame.type) {
+      case 'welcome':
+        if (frame.status) this.myStatus.value = frame.status;
+        break;
       case 'entry':
-      case 'sent':
-        this.arrived(frame.conversation_id);
+        this.people.called(frame.sender.id, frame.sender.name);
+        this.typing.heard(frame.conversation_id, frame.sender.id, false);
         break;
       case 'sync_page':
-        this.learn(frame.entries);
-        this.arrived(frame.conversation_id);
+        for (const { sender } of frame.entries) this.people.called(sender.id, sender.name);
         break;
       case 'receipt':
-        this.receipt(frame.conversation_id, frame.user_id, frame.delivered_seq, frame.read_seq);
+        this.conversations.receipt(frame.conversation_id, frame.user_id, frame.delivered_seq, frame.read_seq);
         break;
       case 'presence':
-        this.presence.value = new Map(this.presence.value).set(frame.user_id, frame);
+        // One's own devices are told what was chosen, which may be invisible.
+        if (frame.user_id === this.userId) this.myStatus.value = frame.status as OwnStatus;
+        this.people.is(frame.user_id, frame.status);
         break;
       case 'typing':
-        this.heardTyping(frame.conversation_id, frame.user_id, frame.on);
+        this.typing.heard(frame.conversation_id, frame.user_id, frame.on, frame.expires_ms);
         break;
       case 'error':
         if (!frame.client_id && frame.code !== 'unavailable') this.problem.value = frame.message;
@@ -216,84 +291,18 @@ export class Session {
     }
   }
 
-  private arrived(id: string): void {
-    this.changes.value++;
-    const last = this.client.log(id).entries.at(-1);
-    const known = this.conversations.value.get(id);
-    if (!known || last?.kind === 'system') {
-      void this.reload(id);
+  private lost(conversation: Conversation): void {
+    const { id } = conversation;
+    const title = this.title(conversation);
+    const who = this.removers.get(id);
+    this.removers.delete(id);
+    if (who === this.userId) {
+      if (this.open.value === id) this.open.value = undefined;
       return;
     }
-    if (!last) return;
-    this.learn([last]);
-    this.heardTyping(id, last.sender.id, false);
-    const unread = this.client
-      .log(id)
-      .entries.filter(
-        (e) => e.seq > known.my_read_seq && e.sender.id !== this.userId && e.kind !== 'system',
-      ).length;
-    this.change(id, { head: Math.max(known.head, last.seq), last_entry: last, unread });
-    if (this.open.value === id) this.markRead(id);
-  }
-
-  private receipt(id: string, user: string, delivered: number, read: number): void {
-    const conversation = this.conversations.value.get(id);
-    if (!conversation) return;
-    const members = conversation.members.map((member) =>
-      member.user_id === user
-        ? {
-            ...member,
-            delivered_seq: Math.max(member.delivered_seq, delivered),
-            read_seq: Math.max(member.read_seq, read),
-          }
-        : member,
-    );
-    this.change(id, { members });
-    if (user === this.userId && read > conversation.my_read_seq) {
-      const others = this.client.log(id).entries.filter((e) => e.seq > read && e.sender.id !== user);
-      this.change(id, { my_read_seq: read, unread: others.length });
-    }
-  }
-
-  private heardTyping(id: string, user: string, on: boolean): void {
-    const typing = new Map(this.typing.value);
-    if (on) {
-      typing.set(id, user);
-      setTimeout(() => this.heardTyping(id, user, false), TYPING_MS);
-    } else if (typing.get(id) === user) {
-      typing.delete(id);
-    }
-    this.typing.value = typing;
+    const text = who
+      ? `${this.nameOf(who)} removed you from “${title}”.`
+      : `You are no longer a member of “${title}”.`;
+    this.notices.value = [...this.notices.value.filter((notice) => notice.id !== id), { id, text }].slice(-5);
   }
 }
-
-function activity(conversation: Conversation): number {
-  return conversation.last_entry?.timestamp ?? conversation.created_at;
-}
-
-/** One for each tab: the newest connection of a device replaces the older one. */
-function deviceId(): string {
-  const known = sessionStorage.getItem(DEVICE);
-  if (known) return known;
-  const fresh = `web-${crypto.randomUUID().slice(0, 13)}`;
-  sessionStorage.setItem(DEVICE, fresh);
-  return fresh;
-}
-
-export async function signIn(token: string): Promise<void> {
-  const me = await new Rest('', token).me();
-  sessionStorage.setItem(TOKEN, token);
-  signInProblem.value = '';
-  session.value = new Session(me.id, me.name, token);
-}
-
-export function signOut(reason: string): void {
-  session.value?.end();
-  sessionStorage.removeItem(TOKEN);
-  sessionStorage.removeItem(DEVICE);
-  signInProblem.value = reason;
-  session.value = undefined;
-}
-
-const kept = sessionStorage.getItem(TOKEN);
-if (kept) void signIn(kept).catch(() => signOut(''));

@@ -2,13 +2,7 @@
 
 import type { Entry } from '../sdk/frames';
 
-export function clock(timestamp: number): string {
-  const date = new Date(timestamp);
-  const today = new Date().toDateString() === date.toDateString();
-  return today
-    ? date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
-    : date.toLocaleDateString([], { day: 'numeric', month: 'short' });
-}
+export { clock } from './formats';
 
 /** A system entry as a sentence. */
 export function describe(entry: Entry, nameOf: (user: string) => string): string {
@@ -36,10 +30,43 @@ export function describe(entry: Entry, nameOf: (user: string) => string): string
   }
 }
 
-/** A text in plain pieces and links; never HTML. */
+/** A text in plain pieces and links; never HTML. What ends a sentence does not belong to its link. */
 export function pieces(text: string): { text: string; link: boolean }[] {
   return text
     .split(/(https?:\/\/[^\s<>"]+)/g)
-    .filter(Boolean)
-    .map((piece) => ({ text: piece, link: /^https?:\/\//.test(piece) }));
+    .flatMap((piece, at) => {
+      if (at % 2 === 0) return [{ text: piece, link: false }];
+      const link = withoutEnd(piece);
+      return [
+        { text: link, link: true },
+        { text: piece.slice(link.length), link: false },
+      ];
+    })
+    .filter((piece) => piece.text);
+}
+
+const OPENS: Record<string, string> = { ')': '(', ']': '[', '}': '{' };
+
+/** Without trailing marks, and without a closing bracket that was not opened within the link. */
+function withoutEnd(link: string): string {
+  let end = link.length;
+  for (; end > 0; end--) {
+    const last = link[end - 1] ?? '';
+    const opens = OPENS[last];
+    const inside = link.slice(0, end);
+    if (
+      opens
+        ? inside.split(opens).length >= inside.split(last).length
+        : !/[.,;:!?'’”»…*_。，、！？；：）」』]/.test(last)
+    )
+      break;
+  }
+  return link.slice(0, end);
+}
+
+/** Characters as the server counts them. */
+export function characters(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
 }

@@ -1,7 +1,7 @@
 // What the browser tests share: the real all-in-one binary, a real browser, and the page as people use it.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,8 +25,14 @@ export class Stage {
   #browser;
   #folder;
   #child;
+  #env;
   /** Where the server listens. */
   address;
+
+  /** `env` is the server's configuration, as variables. */
+  constructor(env = {}) {
+    this.#env = env;
+  }
 
   async begin() {
     this.#folder = mkdtempSync(join(tmpdir(), 'tidings-page-'));
@@ -45,7 +51,7 @@ export class Stage {
     this.#child = spawn(
       BINARY,
       ['serve', '--listen', listen, '--management-listen', '127.0.0.1:0', '--data', data],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+      { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...this.#env } },
     );
     for await (const line of createInterface({ input: this.#child.stdout })) {
       const match = /^listening http=(\S+)/.exec(line);
@@ -57,6 +63,19 @@ export class Stage {
     throw new Error('the server did not start');
   }
 
+  /** A browser profile of its own, with nobody signed in. */
+  profile(options = {}) {
+    return this.#browser.newContext(options);
+  }
+
+  /** A token of this server, with a role. */
+  token(user, role) {
+    const data = join(this.#folder, 'data');
+    return execFileSync(BINARY, ['token', '--data', data, '--user', user, '--role', role], {
+      encoding: 'utf8',
+    }).trim();
+  }
+
   async stop(signal = 'SIGTERM') {
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.kill(signal);
@@ -64,16 +83,19 @@ export class Stage {
   }
 
   /** Somebody in a browser profile of their own who has signed in and is connected, at the server or where
-   * `address` leads to it. */
-  async open(name, { address = this.address, ...options } = {}) {
+   * `address` leads to it. `path` is where on the page they begin; `onRequest` hears the path of each request.
+   * With `until` it is waited for that instead of the connection. */
+  async open(name, { address = this.address, path = '/', onRequest, until, ...options } = {}) {
     const context = await this.#browser.newContext(options);
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
-    await page.goto(`http://${address}/`);
+    if (onRequest) page.on('request', (request) => onRequest(new URL(request.url()).pathname));
+    await page.goto(`http://${address}${path}`);
     await page.getByTestId('name').fill(name);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByTestId('me').waitFor();
-    await page.getByTestId('banner').waitFor({ state: 'detached' });
+    if (until) await page.getByTestId(until).waitFor();
+    else await page.getByTestId('banner').waitFor({ state: 'detached' });
     return page;
   }
 }

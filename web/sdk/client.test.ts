@@ -1,100 +1,19 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Client } from './client';
-import type { Wire } from './events';
-import type { Entry, ServerFrame } from './frames';
+import { RestError } from './errors';
+import {
+  conversation_id,
+  entry,
+  FakeSocket,
+  FakeStream,
+  latest,
+  online,
+  start,
+  text,
+  token,
+  tokenOf,
+  welcome,
+} from './fake';
 import { digest } from './heads';
-import { Log } from './log';
-import { Outbox, uuidv7 } from './outbox';
-
-class FakeSocket {
-  static all: FakeSocket[] = [];
-  readyState = 1;
-  said: { type: string; [key: string]: unknown }[] = [];
-  closedWith?: number;
-  onopen?: () => void;
-  onmessage?: (event: { data: string }) => void;
-  onclose?: (event: { code: number; reason: string }) => void;
-  constructor() {
-    FakeSocket.all.push(this);
-  }
-  send(text: string) {
-    this.said.push(JSON.parse(text));
-  }
-  close(code?: number) {
-    this.readyState = 3;
-    this.closedWith = code;
-    this.onclose?.({ code: code ?? 1005, reason: '' });
-  }
-  hear(frame: object) {
-    this.onmessage?.({ data: JSON.stringify(frame) });
-  }
-  drop(code = 1006, reason = '') {
-    this.readyState = 3;
-    this.onclose?.({ code, reason });
-  }
-  sends() {
-    return this.said.filter((frame) => frame.type === 'send');
-  }
-}
-
-class FakeStream extends FakeSocket {}
-
-function memory() {
-  const kept = new Map<string, string>();
-  return {
-    getItem: (key: string) => kept.get(key) ?? null,
-    setItem: (key: string, value: string) => void kept.set(key, value),
-  };
-}
-
-const conversation_id = '0198c0de-0000-7000-8000-0000000000c1';
-const welcome = { type: 'welcome', connection_id: 'x', user_id: 'ann', heartbeat_ms: 30_000 };
-
-function entry(seq: number): Entry {
-  return {
-    type: 'entry',
-    conversation_id,
-    seq,
-    id: `id-${seq}`,
-    kind: 'text',
-    sender: { id: 'bob', type: 'user' },
-    content: { text: `number ${seq}` },
-    timestamp: seq,
-  };
-}
-
-function start(storage = memory(), random = () => 0) {
-  const heard: ServerFrame[] = [];
-  const states: string[] = [];
-  const client = new Client(
-    {
-      url: 'ws://test/ws',
-      token: 't',
-      userId: 'ann',
-      deviceId: 'd',
-      storage,
-      makeSocket: () => new FakeSocket() as unknown as Wire,
-      makeStream: () => new FakeStream() as unknown as Wire,
-      random,
-    },
-    { frame: (frame) => heard.push(frame), state: (state) => states.push(state) },
-  );
-  client.connect();
-  return { client, heard, states, storage };
-}
-
-function latest(): FakeSocket {
-  const socket = FakeSocket.all.at(-1);
-  if (!socket) throw new Error('no socket');
-  return socket;
-}
-
-function online() {
-  const socket = latest();
-  socket.onopen?.();
-  socket.hear(welcome);
-  return socket;
-}
 
 beforeEach(() => {
   FakeSocket.all = [];
@@ -117,7 +36,7 @@ test('holds an entry that leaves a gap and shows it when the page has filled the
   socket.hear(entry(1));
   socket.hear(entry(3));
   expect(client.log(conversation_id).cursor).toBe(1);
-  expect(socket.said.at(-1)).toEqual({ type: 'sync', epoch: 'e', cursors: { [conversation_id]: 1 } });
+  expect(socket.said.at(-1)).toMatchObject({ type: 'sync', epoch: 'e', cursors: { [conversation_id]: 1 } });
   socket.hear({
     type: 'sync_page',
     conversation_id,
@@ -134,89 +53,6 @@ test('shows a repeated entry once', () => {
   const socket = online();
   for (const seq of [1, 2, 2, 1]) socket.hear(entry(seq));
   expect(client.log(conversation_id).entries.map((e) => e.seq)).toEqual([1, 2]);
-});
-
-test('a reset takes the place of what was held', () => {
-  const log = new Log();
-  log.add(entry(1));
-  log.addPage([entry(7), entry(8)], true);
-  expect(log.entries.map((e) => e.seq)).toEqual([7, 8]);
-});
-
-test('sends again what was not answered, oldest first and with the same client ids', () => {
-  const { client } = start();
-  const first = client.send({ conversation_id, content: { text: 'one' } });
-  const socket = online();
-  const second = client.send({ conversation_id, content: { text: 'two' } });
-  expect(socket.sends().map((frame) => frame.client_id)).toEqual([first, second]);
-  socket.hear({ type: 'sent', client_id: first, conversation_id, id: 'i', seq: 1, timestamp: 1 });
-  socket.drop();
-  vi.advanceTimersByTime(20_000);
-  expect(FakeSocket.all.length).toBe(2);
-  expect(
-    online()
-      .sends()
-      .map((frame) => frame.client_id),
-  ).toEqual([second]);
-});
-
-test('keeps unanswered messages over a reload', () => {
-  const { client, storage } = start();
-  const kept = client.send({ conversation_id, content: { text: 'later' } });
-  client.close();
-  start(storage);
-  expect(
-    online()
-      .sends()
-      .map((frame) => frame.client_id),
-  ).toEqual([kept]);
-});
-
-test('an unknown outcome is asked for again with the same client id', () => {
-  const { client } = start();
-  const socket = online();
-  const client_id = client.send({ conversation_id, content: { text: 'x' } });
-  socket.hear({
-    type: 'error',
-    client_id,
-    code: 'unavailable',
-    message: '',
-    stored: 'unknown',
-    retry_after_ms: 50,
-  });
-  vi.advanceTimersByTime(60);
-  expect(socket.sends().map((frame) => frame.client_id)).toEqual([client_id, client_id]);
-});
-
-test('many who were refused at once do not come again at once', () => {
-  const { client } = start(undefined, () => 0.5);
-  const socket = online();
-  const client_id = client.send({ conversation_id, content: { text: 'x' } });
-  const message = 'more is asked for than can be done';
-  const refusal = { code: 'unavailable', message, stored: 'no', retry_after_ms: 1_000 } as const;
-  socket.hear({ type: 'error', client_id, ...refusal });
-  vi.advanceTimersByTime(1_200);
-  expect(socket.sends()).toHaveLength(1);
-  vi.advanceTimersByTime(100);
-  expect(socket.sends().map((frame) => frame.client_id)).toEqual([client_id, client_id]);
-});
-
-test('a refused message leaves the outbox', () => {
-  const { client } = start();
-  const socket = online();
-  const client_id = client.send({ conversation_id, content: { text: 'x' } });
-  socket.hear({ type: 'error', client_id, code: 'not_member', message: '', stored: 'no' });
-  expect(client.outbox.all()).toEqual([]);
-});
-
-test('acknowledges what was delivered once for many entries', () => {
-  start();
-  const socket = online();
-  for (const seq of [1, 2, 3]) socket.hear(entry(seq));
-  vi.advanceTimersByTime(300);
-  expect(socket.said.filter((frame) => frame.type === 'delivered')).toEqual([
-    { type: 'delivered', conversation_id, seq: 3 },
-  ]);
 });
 
 test('a connection that answers no ping is given up', () => {
@@ -237,9 +73,9 @@ test('comes back once after a connection that it gave up', () => {
 test('follows a redirect after its answers, when it was asked to, and keeps its outbox', () => {
   const { client, states } = start();
   const socket = online();
-  const first = client.send({ conversation_id, content: { text: 'under way' } });
+  const { clientId: first } = client.send({ conversation_id, content: { text: 'under way' } });
   socket.hear({ type: 'redirect', after_ms: 700 });
-  const second = client.send({ conversation_id, content: { text: 'for the next one' } });
+  const { clientId: second } = client.send({ conversation_id, content: { text: 'for the next one' } });
   expect(socket.sends().map((frame) => frame.client_id)).toEqual([first]);
   expect(socket.closedWith).toBeUndefined();
   socket.hear({ type: 'sent', client_id: first, conversation_id, id: 'i', seq: 1, timestamp: 1 });
@@ -254,13 +90,13 @@ test('follows a redirect after its answers, when it was asked to, and keeps its 
       .sends()
       .map((frame) => frame.client_id),
   ).toEqual([second]);
-  expect(client.outbox.all().map((kept) => kept.client_id)).toEqual([second]);
+  expect(client.pending().map((kept) => kept.client_id)).toEqual([second]);
 });
 
 test('does not wait for ever for the answers of a server that leaves', () => {
   const { client } = start();
   const socket = online();
-  const kept = client.send({ conversation_id, content: { text: 'x' } });
+  const { clientId: kept } = client.send({ conversation_id, content: { text: 'x' } });
   socket.hear({ type: 'redirect', after_ms: 0 });
   vi.advanceTimersByTime(4_100);
   expect(socket.closedWith).toBe(1000);
@@ -277,30 +113,6 @@ test('a refused token ends the session', () => {
   vi.advanceTimersByTime(60_000);
   expect(states.at(-1)).toBe('signed-out');
   expect(FakeSocket.all.length).toBe(1);
-});
-
-test('a broken outbox in storage is an empty one', () => {
-  const storage = memory();
-  storage.setItem('k', '{oops');
-  expect(new Outbox(storage, 'k').all()).toEqual([]);
-});
-
-test('client ids are UUIDs of version 7, ordered by time', () => {
-  expect(uuidv7(1)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  expect(uuidv7(1_763_678_000_000) < uuidv7(1_763_678_000_001)).toBe(true);
-});
-
-test('computes the digest that the server computes', () => {
-  const first = '0198c0de-0000-7000-8000-000000000001';
-  const second = '0198c0de-0000-7000-8000-000000000002';
-  expect(digest([[first, 1]])).toBe(3397989771);
-  expect(
-    digest([
-      [second, 1_000_000],
-      [first, 1],
-    ]),
-  ).toBe(3574788234);
-  expect(digest([[first, 0]])).toBe(0);
 });
 
 test('syncs when the heads in a pong are not its own, and not when they are', () => {
@@ -331,7 +143,7 @@ test('where no socket opens twice an event stream is taken, and a socket again w
   for (const kind of [FakeSocket, FakeSocket, FakeStream, FakeSocket, FakeSocket, FakeStream]) {
     expect(latest().constructor).toBe(kind);
     latest().drop();
-    vi.advanceTimersByTime(20_000);
+    vi.advanceTimersByTime(1_000);
   }
 });
 
@@ -339,7 +151,7 @@ test('a client whose stream opened stays with streams and says no token on them'
   const { states } = start();
   for (let attempt = 0; attempt < 2; attempt++) {
     latest().drop();
-    vi.advanceTimersByTime(20_000);
+    vi.advanceTimersByTime(1_000);
   }
   const stream = latest();
   expect(stream).toBeInstanceOf(FakeStream);
@@ -348,7 +160,283 @@ test('a client whose stream opened stays with streams and says no token on them'
   expect(states.at(-1)).toBe('online');
   expect(stream.said.map((frame) => frame.type)).toEqual(['sync']);
   stream.drop(1012);
-  vi.advanceTimersByTime(20_000);
+  vi.advanceTimersByTime(1_000);
   expect(latest()).not.toBe(stream);
   expect(latest()).toBeInstanceOf(FakeStream);
+});
+
+test('connecting twice opens one socket, and both promises are settled by the welcome', async () => {
+  const { client } = start();
+  const [one, two] = [client.connect(), client.connect()];
+  expect(FakeSocket.all.length).toBe(1);
+  online();
+  await Promise.all([one, two]);
+  await client.connect();
+  expect(FakeSocket.all.length).toBe(1);
+});
+
+test('a promise of a connection is refused when the token is', async () => {
+  const { client } = start();
+  const promise = client.connect();
+  latest().drop(4001, 'expired');
+  await expect(promise).rejects.toMatchObject({ name: 'CloseError', closeCode: 4001, reason: 'expired' });
+});
+
+test('after disconnecting nothing is opened until it is told to connect', () => {
+  const { client, states } = start();
+  online();
+  client.disconnect();
+  expect(latest().closedWith).toBe(1000);
+  vi.advanceTimersByTime(120_000);
+  expect(FakeSocket.all.length).toBe(1);
+  expect(states.at(-1)).toBe('idle');
+  void client.connect();
+  online();
+  expect(states.at(-1)).toBe('online');
+});
+
+test('a listener that throws harms no other, and is told of', () => {
+  const { client, errors } = start();
+  const heard: number[] = [];
+  client.on('entry', () => {
+    throw new Error('oops');
+  });
+  const end = client.on('entry', (entry) => heard.push(entry.seq));
+  const socket = online();
+  socket.hear(entry(1));
+  end();
+  socket.hear(entry(2));
+  expect(heard).toEqual([1]);
+  expect(errors.map((error) => [error.name, error.code])).toEqual([
+    ['ListenerError', 'listener'],
+    ['ListenerError', 'listener'],
+  ]);
+  expect(client.log(conversation_id).cursor).toBe(2);
+});
+
+test('a socket without a listener for errors would end the program: there is one', () => {
+  start();
+  expect(latest()).toHaveProperty('onerror', expect.any(Function));
+});
+
+test('a user with too many devices learns it, and is let in when one has ended', () => {
+  const { client, states } = start();
+  const details: unknown[] = [];
+  client.on('state', (_, detail) => details.push(detail));
+  latest().drop(4029, 'user_connections: this user has as many connections as allowed');
+  expect(states.at(-1)).toBe('too-many-devices');
+  expect(details.at(-1)).toMatchObject({
+    retryMs: 15_000,
+    error: { code: 'too_many_devices', closeCode: 4029 },
+  });
+  void client.connect();
+  online();
+  expect(states.at(-1)).toBe('online');
+});
+
+test('a device that has connected elsewhere does not fight for its place', () => {
+  const { client, states } = start();
+  online().drop(4000, 'the same device has connected again');
+  vi.advanceTimersByTime(60_000);
+  expect(states.at(-1)).toBe('replaced');
+  expect(FakeSocket.all.length).toBe(1);
+  void client.connect();
+  expect(FakeSocket.all.length).toBe(2);
+});
+
+test('a connection that ends again and again is not opened at once each time', () => {
+  start({ random: () => 1 });
+  for (let time = 0; time < 200; time++) {
+    if (latest().readyState === 1) online().drop();
+    vi.advanceTimersByTime(100);
+  }
+  expect(FakeSocket.all.length).toBeLessThan(8);
+});
+
+test('a refused token is replaced by the one that the app has', async () => {
+  const tokens = [tokenOf('ann', 1), tokenOf('ann', 2)];
+  const asked: string[] = [];
+  const getToken = () => {
+    const token = tokens.shift() ?? '';
+    asked.push(token);
+    return token;
+  };
+  const { states } = start({ token: undefined, getToken });
+  await vi.advanceTimersByTimeAsync(0);
+  latest().onopen?.();
+  expect(latest().said[0]).toEqual({ type: 'auth', token: asked[0] });
+  latest().drop(4001, 'revoked');
+  await vi.advanceTimersByTimeAsync(1_000);
+  latest().onopen?.();
+  expect(latest().said[0]).toEqual({ type: 'auth', token: asked[1] });
+  expect(states).not.toContain('signed-out');
+});
+
+test('the same token again after it was refused ends the session', async () => {
+  const { states } = start({ getToken: () => token });
+  latest().drop(4001, 'revoked');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(states.at(-1)).toBe('signed-out');
+});
+
+test('a token is renewed before it ends, on the same connection', async () => {
+  const now = Date.now() / 1_000;
+  const first = tokenOf('ann', Math.floor(now) + 600);
+  const second = tokenOf('ann', Math.floor(now) + 1_200);
+  start({ token: first, getToken: () => second });
+  const socket = online();
+  const live = setInterval(() => socket.hear({ type: 'pong' }), 1_000);
+  await vi.advanceTimersByTimeAsync(530_000);
+  expect(socket.said.filter((frame) => frame.type === 'auth')).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(12_000);
+  clearInterval(live);
+  expect(socket.said.filter((frame) => frame.type === 'auth').at(-1)).toEqual({
+    type: 'auth',
+    token: second,
+  });
+  expect(FakeSocket.all.length).toBe(1);
+});
+
+test('a new token of the app goes to the connection, and signs in again after a refusal', () => {
+  const { client } = start();
+  const socket = online();
+  client.setToken('x.y.z');
+  expect(socket.said.at(-1)).toEqual({ type: 'auth', token: 'x.y.z' });
+  socket.drop(4001, 'revoked');
+  client.setToken(token);
+  expect(FakeSocket.all.length).toBe(2);
+});
+
+test('pings as often as the server wants to hear it', () => {
+  start();
+  const socket = latest();
+  socket.onopen?.();
+  socket.hear({ ...welcome, heartbeat_ms: 6_000 });
+  vi.advanceTimersByTime(4_100);
+  expect(socket.said.at(-1)).toEqual({ type: 'ping' });
+});
+
+test('takes the frames of a batch one after the other', () => {
+  const { client } = start({ batch: { frames: 10, ms: 20 } });
+  const socket = online();
+  socket.hear({ type: 'batch', frames: [entry(1), entry(2)] });
+  expect(client.log(conversation_id).cursor).toBe(2);
+});
+
+test.each([
+  ['an error that names it', (ref: unknown) => ({ type: 'error', ref, code: 'unavailable', stored: 'no' })],
+  ['an error that names nothing', () => ({ type: 'error', code: 'unavailable', stored: 'no' })],
+])('a sync is asked for again after %s', (_, answer) => {
+  start();
+  const socket = online();
+  const syncs = () => socket.said.filter((frame) => frame.type === 'sync');
+  socket.hear(answer(syncs()[0]?.ref));
+  vi.advanceTimersByTime(1_100);
+  expect(syncs()).toHaveLength(2);
+});
+
+test('a sync is asked for again after silence, and after half of its pages', () => {
+  start();
+  const socket = online();
+  const live = setInterval(() => socket.hear({ type: 'pong' }), 1_000);
+  const syncs = () => socket.said.filter((frame) => frame.type === 'sync');
+  vi.advanceTimersByTime(15_100);
+  expect(syncs()).toHaveLength(2);
+  socket.hear({ type: 'sync_page', conversation_id, entries: [entry(1)], head: 9, more: true, reset: false });
+  vi.advanceTimersByTime(15_100);
+  clearInterval(live);
+  expect(syncs().at(-1)?.cursors).toEqual({ [conversation_id]: 1 });
+});
+
+test('a gap that no sync closes is asked for again, and not all the time', () => {
+  start();
+  const socket = online();
+  const live = setInterval(() => socket.hear({ type: 'pong' }), 1_000);
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  socket.hear(entry(3));
+  const syncs = () => socket.said.filter((frame) => frame.type === 'sync').length;
+  let answered = 1;
+  for (let time = 0; time < 100; time++) {
+    for (; answered < syncs(); answered++) socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+    vi.advanceTimersByTime(100);
+  }
+  clearInterval(live);
+  expect(syncs()).toBeGreaterThan(3);
+  expect(syncs()).toBeLessThan(10);
+});
+
+test('a conversation that is gone is forgotten, told of, and not counted', () => {
+  const { client } = start();
+  const gone: string[] = [];
+  client.on('gone', (id) => gone.push(id));
+  const socket = online();
+  socket.hear(entry(1));
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  const page = {
+    type: 'sync_page',
+    conversation_id,
+    entries: [],
+    head: 0,
+    more: false,
+    reset: true,
+    gone: true,
+  };
+  socket.hear(page);
+  expect(gone).toEqual([conversation_id]);
+  expect(client.logs.size).toBe(0);
+  const said = socket.said.length;
+  socket.hear({ type: 'pong', heads: 0 });
+  expect(socket.said.length).toBe(said);
+});
+
+test('each entry is told once and in its order, with the way it came', () => {
+  const { client } = start();
+  const told: [number, string][] = [];
+  client.on('entry', (entry, origin) => told.push([entry.seq, origin]));
+  const page = (seqs: number[], reset = false) => {
+    const entries = seqs.map(entry);
+    return { type: 'sync_page', conversation_id, entries, head: 9, more: false, reset };
+  };
+  const socket = online();
+  socket.hear({ ...page([4, 5]), skipped_before: 4 });
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  socket.hear(entry(8));
+  socket.hear(page([6, 7]));
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  socket.hear(entry(8));
+  socket.hear(page([2], true));
+  expect(told).toEqual([
+    [4, 'history'],
+    [5, 'history'],
+    [6, 'sync'],
+    [7, 'sync'],
+    [8, 'sync'],
+    [2, 'history'],
+  ]);
+  expect(client.log(conversation_id).skippedBefore).toBeUndefined();
+});
+
+test('other errors are told with their type', () => {
+  const { errors } = start();
+  const socket = online();
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 0 });
+  socket.hear({ type: 'error', code: 'rate_limited', message: 'slow', stored: 'no', limit: 'states' });
+  expect(errors).toMatchObject([{ name: 'FrameError', code: 'rate_limited', frame: { limit: 'states' } }]);
+  expect(errors[0]).not.toBeInstanceOf(RestError);
+});
+
+test('a frame that cannot be read ends the connection, not the program', () => {
+  const { errors, states } = start();
+  online().onmessage?.({ data: '{oops' });
+  expect(states.at(-1)).toBe('offline');
+  expect(errors).toHaveLength(1);
+});
+
+test('what is waited for is not answered by what is unreadable elsewhere', () => {
+  const { client, refused } = start();
+  const socket = online();
+  const { clientId } = client.send(text('x'));
+  socket.hear({ type: 'error', ref: 'signal-1', code: 'bad_frame', message: '', stored: 'no' });
+  expect(refused).toEqual([]);
+  expect(client.pending().map((operation) => operation.client_id)).toEqual([clientId]);
 });

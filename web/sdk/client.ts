@@ -1,342 +1,554 @@
-// A connection that comes back by itself, a log that is whole, and an outbox that loses nothing.
+// What an app holds: one client for one user on one device. Puts the parts together and decides little itself.
 
-import { EventWire, type Wire } from './events';
-import type { ErrorFrame, ServerFrame } from './frames';
-import { digest } from './heads';
-import { Log } from './log';
-import { type Operation, Outbox, type Storage, uuidv7 } from './outbox';
+import { Connection } from './connection';
+import type { Cursors } from './cursors';
+import { type Deferred, deferred } from './deferred';
+import { Emitter, type Unsubscribe } from './emitter';
+import {
+  type CloseError,
+  FrameError,
+  ListenerError,
+  RefusedError,
+  StorageError,
+  TidingsError,
+} from './errors';
+import type {
+  Entry,
+  ErrorFrame,
+  Limits,
+  Message,
+  Notice,
+  OutgoingSignal,
+  Sent,
+  ServerFrame,
+  Status,
+  SyncPage,
+  Welcome,
+} from './frames';
+import { directId, uuidv7 } from './ids';
+import { type Lease, lease } from './lease';
+import type { Log } from './log';
+import { Marks } from './marks';
+import { type Kept, Outbox } from './outbox';
+import { Queues } from './queue';
+import { Rest } from './rest';
+import { OwnStatus } from './status';
+import { asStore } from './storage';
+import { Sync } from './sync';
+import { claims, Tokens } from './token';
+import type { Events, Handle, Operation, Options, Origin, Refused, State, StateDetail } from './types';
+import { OwnTyping } from './typing';
+import { watch } from './watch';
 
-export type State = 'connecting' | 'online' | 'offline' | 'signed-out';
-
-export interface Options {
-  url: string;
-  token: string;
-  userId: string;
-  deviceId: string;
-  storage: Storage;
-  /** For tests. */
-  makeSocket?: (url: string) => Wire;
-  makeStream?: (query: URLSearchParams) => Wire;
-  random?: () => number;
-}
-
-export interface Listener {
-  /** The connection's state; when offline, how long until the next attempt. */
-  state?: (state: State, detail: { retryMs?: number; reason?: string }) => void;
-  /** Every frame, after the log has taken it. */
-  frame?: (frame: ServerFrame) => void;
-  /** Operations were added or answered. */
-  outbox?: (operations: readonly Operation[]) => void;
-  /** An operation was refused for good. */
-  refused?: (operation: Operation, error: ErrorFrame) => void;
-}
-
-/** Proxies that drop the upgrade do so each time. */
-const SOCKETS_BEFORE_A_STREAM = 2;
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 15_000;
-const PING_MS = 20_000;
-const PONG_DEADLINE_MS = 8_000;
-const DELIVERED_MS = 250;
-/** How long answers are waited for before a connection that is to be left is closed. */
-const LEAVE_MS = 4_000;
+/** How often it is looked whether another tab has died and left something. */
+const INHERIT_MS = 5_000;
+/** The most operations that may wait: beyond it, `send` refuses. */
+const MOST_WAITING = 10_000;
+/** Frames that are events as they are. */
+const TOLD = new Set(['receipt', 'presence', 'typing', 'signal', 'notice']);
+const FRAME_BYTES = 1 << 20;
+/** UTF-8 takes at most three bytes for a UTF-16 unit. */
+const BYTES_PER_UNIT = 3;
 
 export class Client {
-  readonly logs = new Map<string, Log>();
-  readonly outbox: Outbox;
-  private epoch: string | undefined;
-  private socket: Wire | undefined;
-  /** Attempts in a row whose socket did not open. */
-  private unopened = 0;
-  private welcomed = false;
-  private syncing = false;
-  private syncAgain = false;
-  private attempts = 0;
-  private stopped = false;
-  private timers = new Set<ReturnType<typeof setTimeout>>();
-  private pong: ReturnType<typeof setTimeout> | undefined;
-  private delivered = new Map<string, number>();
-  /** Client ids sent on this connection and not answered. */
-  private unanswered = new Set<string>();
-  /** The server asked to come back so much later; nothing new is sent until then. */
-  private redirect: { afterMs: number; leave: () => void } | undefined;
+  readonly rest: Rest;
+  readonly #emitter = new Emitter<Events>();
+  readonly #tokens: Tokens;
+  readonly #connection: Connection;
+  readonly #outbox: Outbox;
+  readonly #queues: Queues;
+  readonly #sync: Sync;
+  readonly #marks: Marks;
+  readonly #ownTyping: OwnTyping;
+  readonly #ownStatus: OwnStatus;
+  readonly #promised = new Map<string, Deferred<Sent>>();
+  #user = '';
+  #limits: Partial<Limits> | undefined;
+  #lease: Lease | undefined;
+  #cursors: Cursors | undefined;
+  #isIdentified = false;
+  /** As long as the kept cursors are read. */
+  #restoring: Promise<void> | undefined;
+  #isStorageToldOf = false;
+  #inheriting: ReturnType<typeof setInterval> | undefined;
+  #unwatch: (() => void) | undefined;
+  #first: Deferred<void> | undefined;
 
-  constructor(
-    private readonly options: Options,
-    private readonly listener: Listener,
-  ) {
-    this.outbox = new Outbox(options.storage, `tidings.outbox.${options.userId}`);
-  }
+  readonly #options: Options;
 
-  connect(): void {
-    this.stopped = false;
-    this.listener.state?.('connecting', {});
-    // `user` is for load balancers alone: the token says who it is.
-    const query = new URLSearchParams({
-      user: this.options.userId,
-      device: this.options.deviceId,
-      device_type: 'web',
+  constructor(options: Options) {
+    this.#options = options;
+    const say = (frame: object) => {
+      const { isReady } = this.#connection;
+      if (isReady) this.#connection.say(frame);
+      return isReady;
+    };
+    const random = () => (options.random ?? Math.random)();
+    this.#tokens = new Tokens(options);
+    this.#connection = new Connection(options, this.#tokens, {
+      changed: (state, detail) => this.#changed(state, detail),
+      identified: (userId) => this.#identified(userId),
+      welcomed: (welcome) => this.#welcomed(welcome),
+      heard: (frame) => this.#hear(frame),
+      leaving: () => this.#queues.rest(),
+      lost: (error) => this.#lost(error),
+      pending: () => this.#queues.pending,
+      failed: (error) => this.#fail(asError('connection', error)),
     });
-    const isStream = this.unopened >= SOCKETS_BEFORE_A_STREAM;
-    const socket = isStream ? this.stream(query) : this.webSocket(query);
-    let isOpened = false;
-    this.socket = socket;
-    this.welcomed = false;
-    this.redirect = undefined;
-    this.unanswered.clear();
-    socket.onopen = () => {
-      isOpened = true;
-      // A stream brought its token with its request.
-      if (!isStream) this.say({ type: 'auth', token: this.options.token });
-    };
-    socket.onmessage = (event) => this.hear(JSON.parse(String(event.data)));
-    socket.onclose = (event) => {
-      // Where nothing opens, the server is away, and a socket is tried again.
-      if (isStream) this.unopened = isOpened ? this.unopened : 0;
-      else this.unopened = isOpened ? 0 : this.unopened + 1;
-      if (this.socket === socket) this.closed(event.code, event.reason);
-    };
+    this.#outbox = new Outbox(
+      () => this.#emit('outbox'),
+      (error) => this.#storageFailed(error),
+    );
+    this.#queues = new Queues({
+      keyOf: ({ operation }) => operation.conversation_id ?? directId(this.#user, operation.to ?? ''),
+      transmit: (kept) => this.#transmit(kept),
+      owns: (kept) => this.#outbox.owns(kept.operation.client_id),
+      left: (kept) => this.#outbox.leave(kept.operation.client_id),
+      stored: (kept, sent) => this.#stored(kept, sent),
+      refused: (kept, error) => this.#refuse(kept, error),
+      renew: () => this.#connection.renew(),
+      restart: () => this.#connection.restart('an operation got no answer'),
+      ping: () => this.#connection.say({ type: 'ping' }),
+      random,
+    });
+    this.#sync = new Sync({ say, random, frameBytes: () => this.#frameBytes }, options.logEntries);
+    this.#marks = new Marks(say);
+    this.#ownTyping = new OwnTyping(say);
+    this.#ownStatus = new OwnStatus(say, (status) => this.#emit('status', status));
+    this.rest = new Rest({
+      url: options.url.replace(/^ws/, 'http').replace(/\/ws$/, ''),
+      token: () => this.#tokens.take(),
+      renew: (refused) => this.#renewFor(refused),
+      fetch: options.fetch,
+      random: options.random,
+    });
+    this.#user = claims(options.token).sub ?? '';
+    if (this.#user) this.#openStorage();
   }
 
-  private webSocket(query: URLSearchParams): Wire {
-    const url = `${this.options.url}?${query}`;
-    return this.options.makeSocket?.(url) ?? (new WebSocket(url) as unknown as Wire);
+  /** Calls `listener` at each of these events, until the answer is called. */
+  on<Name extends keyof Events>(name: Name, listener: Events[Name]): Unsubscribe {
+    return this.#emitter.on(name, listener);
   }
 
-  private stream(query: URLSearchParams): Wire {
-    const { url, token, makeStream } = this.options;
-    return makeStream?.(query) ?? new EventWire(url, query, token);
+  get state(): State {
+    return this.#connection.state;
   }
 
-  /** Ends for good. */
-  close(): void {
-    this.stopped = true;
-    for (const timer of this.timers) clearTimeout(timer);
-    clearTimeout(this.pong);
-    this.socket?.close();
+  /** Empty until there is a token. */
+  get userId(): string {
+    return this.#user;
   }
 
-  send(operation: Omit<Operation, 'client_id'>): string {
-    const kept = { ...operation, client_id: uuidv7() };
-    this.outbox.add(kept);
-    this.listener.outbox?.(this.outbox.all());
-    if (this.welcomed) this.transmit(kept);
-    return kept.client_id;
+  /** What this user is shown as; undefined as long as it is not known. */
+  get status(): Status | undefined {
+    return this.#ownStatus.value;
   }
 
-  read(conversationId: string, seq: number): void {
-    if (this.welcomed) this.say({ type: 'read', conversation_id: conversationId, seq });
-  }
-
-  typing(conversationId: string, on: boolean): void {
-    if (this.welcomed) this.say({ type: 'typing', conversation_id: conversationId, on });
-  }
-
-  status(status: string): void {
-    if (this.welcomed) this.say({ type: 'status', status });
+  /** What is held, by conversation. */
+  get logs(): ReadonlyMap<string, Log> {
+    return this.#sync.logs;
   }
 
   log(conversationId: string): Log {
-    let log = this.logs.get(conversationId);
-    if (!log) {
-      log = new Log();
-      this.logs.set(conversationId, log);
+    return this.#sync.log(conversationId);
+  }
+
+  /** Connects, and stays connected. Settled at the first welcome, or when it is known that there will be none. */
+  connect(): Promise<void> {
+    this.#first ??= deferred();
+    const { promise } = this.#first;
+    if (this.state === 'online') this.#first.resolve();
+    this.#lease?.begin();
+    this.#unwatch ??= watch({
+      doubt: () => this.#connection.check(),
+      hidden: () => this.#marks.flush(),
+      ended: () => this.#lease?.end(),
+      woken: () => {
+        this.#lease?.begin();
+        this.#connection.check();
+      },
+    });
+    this.#connection.begin();
+    return promise;
+  }
+
+  /** Stays away until `connect` is called. What is not answered is kept, and another tab may send it. */
+  disconnect(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    this.#marks.flush();
+    this.#ownTyping.end();
+    this.#quiet();
+    this.#queues.end();
+    this.#connection.end();
+    this.#lease?.end();
+  }
+
+  /** A new token: the connection goes on with it. After `signed-out` it connects again. */
+  setToken(token: string): void {
+    this.#tokens.set(token);
+    if (this.state === 'signed-out') void this.connect();
+    else this.#connection.authenticate();
+  }
+
+  /** Looks at once whether the connection lives; connects at once where it waits for its next attempt. */
+  check(): void {
+    this.#connection.check();
+  }
+
+  /**
+   * Is kept until the server has answered, over reconnects and restarts, and stored once and in the order of
+   * writing. A `client_id` of your own, a UUID made of what is answered, makes a restarted program answer once.
+   */
+  send({ client_id = uuidv7(), ...message }: Message & { client_id?: string }): Handle {
+    const known = this.#promised.get(client_id);
+    if (known) return { clientId: client_id, stored: known.promise };
+    const operation: Operation = { ...message, client_id, written_at: Date.now() };
+    const { promise: stored, reject } = this.#promise(client_id);
+    if (this.#outbox.size >= MOST_WAITING) {
+      this.#promised.delete(client_id);
+      reject(new TidingsError('outbox_full', `${MOST_WAITING} operations wait already`));
+      return { clientId: client_id, stored };
     }
-    return log;
+    this.#ownTyping.sent(operation.conversation_id ?? '');
+    this.#enqueue(this.#outbox.add(operation));
+    return { clientId: client_id, stored };
   }
 
-  private say(frame: object): void {
-    if (this.socket?.readyState === 1) this.socket.send(JSON.stringify(frame));
+  /** Not answered yet, in the order of writing. */
+  pending(): readonly Operation[] {
+    return this.#outbox.waiting().map((kept) => kept.operation);
   }
 
-  private transmit(operation: Operation): void {
-    // Where the server leaves, the next connection begins with it.
-    if (this.redirect) return;
-    this.unanswered.add(operation.client_id);
-    this.say({ type: 'send', ...operation });
+  /** Refused for good, in the order of writing. Kept until they are sent again or discarded. */
+  refused(): readonly Refused[] {
+    return this.#outbox.refusals();
   }
 
-  private later(ms: number, run: () => void): void {
-    const timer = setTimeout(() => {
-      this.timers.delete(timer);
-      if (!this.stopped) run();
-    }, ms);
-    this.timers.add(timer);
+  /** Tries again what was refused, at its old place before everything that is not sent yet. */
+  resend(clientId: string): Handle | undefined {
+    const kept = this.#outbox.get(clientId);
+    if (!kept?.refused) return undefined;
+    // Something else is stored under the old id.
+    const isTaken = kept.refused.code === 'conflict';
+    const again = this.#outbox.restore(kept, isTaken ? uuidv7() : clientId);
+    const { promise: stored } = this.#promise(again.operation.client_id);
+    this.#enqueue(again);
+    return { clientId: again.operation.client_id, stored };
   }
 
-  private closed(code: number, reason: string): void {
-    this.welcomed = false;
-    clearTimeout(this.pong);
-    if (this.stopped) return;
-    if (code === 4001 || code === 4000) {
-      this.stopped = true;
-      this.listener.state?.('signed-out', { reason });
-      return;
-    }
-    const retryMs = this.redirect ? this.returnMs(this.redirect.afterMs) : this.backoffMs();
-    this.redirect = undefined;
-    this.listener.state?.('offline', { retryMs });
-    this.later(retryMs, () => this.connect());
+  /** Forgets an operation. False when it is under way, and may be stored. */
+  discard(clientId: string): boolean {
+    const kept = this.#outbox.get(clientId);
+    if (!kept || (!kept.refused && !this.#queues.discard(kept))) return false;
+    this.#outbox.remove(clientId);
+    const message = 'the operation was discarded';
+    this.#reject(clientId, { type: 'error', code: 'discarded', message, stored: 'no' });
+    return true;
   }
 
-  /** Full jitter, so that a restarted server is not met by everybody at once. */
-  private backoffMs(): number {
-    const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.attempts++);
-    return Math.round(100 + ceiling * (this.options.random ?? Math.random)());
+  /** Everything up to this entry was in view. */
+  read(conversationId: string, seq: number): void {
+    this.#marks.read(conversationId, seq);
   }
 
-  /** What the server asked for and at most half as much again. */
-  private returnMs(afterMs: number): number {
-    const asked = Math.min(60_000, Math.max(0, afterMs));
-    return Math.round(asked * (1 + 0.5 * (this.options.random ?? Math.random)()));
+  /** Everything up to this entry has come. The client says so by itself, unless `acknowledge` is false. */
+  delivered(conversationId: string, seq: number): void {
+    this.#marks.delivered(conversationId, seq);
   }
 
-  /** The server is leaving: what is under way gets its answer, then the connection is closed in order. */
-  private leave(afterMs: number): void {
-    if (this.redirect) return;
-    const socket = this.socket;
-    const leave = () => {
-      if (this.socket !== socket || !socket) return;
-      this.socket = undefined;
-      socket.close(1000);
-      this.closed(1000, 'redirected');
-    };
-    this.redirect = { afterMs, leave };
-    if (this.unanswered.size === 0) leave();
-    else this.later(LEAVE_MS, leave);
+  /** May be told at each key. Ends by itself. */
+  typing(conversationId: string, on: boolean): void {
+    this.#ownTyping.tell(conversationId, on);
   }
 
-  /** An answer came, whatever it says. */
-  private heardOf(clientId: string): void {
-    this.unanswered.delete(clientId);
-    if (this.unanswered.size === 0) this.redirect?.leave();
+  setStatus(status: Status): void {
+    this.#ownStatus.choose(status);
   }
 
-  /** All that was missed, then whatever is still unanswered, oldest first. */
-  private sync(): void {
-    if (this.syncing) {
-      this.syncAgain = true;
-      return;
-    }
-    this.syncing = true;
-    const cursors: Record<string, number> = {};
-    for (const [id, log] of this.logs) if (log.cursor > 0) cursors[id] = log.cursor;
-    this.say({ type: 'sync', epoch: this.epoch, cursors });
+  /** A step of a call. False: there is no connection, and nobody hears it. */
+  signal(signal: OutgoingSignal): boolean {
+    const { isReady } = this.#connection;
+    if (isReady) this.#connection.say({ type: 'signal', ref: `signal-${uuidv7()}`, ...signal });
+    return isReady;
   }
 
-  private heads(): number {
-    const heads: [string, number][] = [];
-    for (const [id, log] of this.logs) {
-      if (!log.hasLeft(this.options.userId)) heads.push([id, log.cursor]);
-    }
-    return digest(heads);
-  }
-
-  private hear(frame: ServerFrame): void {
-    switch (frame.type) {
-      case 'welcome':
-        this.welcomed = true;
-        this.attempts = 0;
-        this.syncing = false;
-        this.sync();
-        for (const operation of this.outbox.all()) this.transmit(operation);
-        this.heartbeat();
-        this.listener.state?.('online', {});
-        break;
-      case 'pong':
-        clearTimeout(this.pong);
-        if (frame.heads !== undefined && frame.heads !== this.heads()) this.sync();
-        break;
-      case 'entry':
-        if (!this.log(frame.conversation_id).add(frame)) this.sync();
-        this.acknowledge(frame.conversation_id);
-        break;
-      case 'sync_page':
-        this.log(frame.conversation_id).addPage(frame.entries, frame.reset);
-        this.acknowledge(frame.conversation_id);
-        break;
-      case 'synced':
-        this.epoch = frame.epoch;
-        this.syncing = false;
-        if (this.syncAgain) {
-          this.syncAgain = false;
-          this.sync();
-        }
-        break;
-      case 'sent':
-        this.answered(frame.client_id, frame);
-        this.heardOf(frame.client_id);
-        break;
-      case 'error':
-        if (frame.client_id) {
-          this.failed(frame.client_id, frame);
-          this.heardOf(frame.client_id);
-        }
-        break;
-      case 'redirect':
-        this.leave(frame.after_ms);
-        break;
-    }
-    this.listener.frame?.(frame);
-  }
-
-  private answered(clientId: string, frame: Extract<ServerFrame, { type: 'sent' }>): void {
-    const operation = this.outbox.settle(clientId);
-    if (!operation) return;
-    // The sender's own socket hears `sent` instead of the entry.
-    const entry = {
-      ...frame,
-      type: 'entry' as const,
-      kind: 'text',
-      sender: { id: this.options.userId, type: 'user' },
-      content: operation.content,
-    };
-    if (!this.log(frame.conversation_id).add(entry)) this.sync();
-    this.listener.outbox?.(this.outbox.all());
-  }
-
-  private failed(clientId: string, error: ErrorFrame): void {
-    const operation = this.outbox.all().find((kept) => kept.client_id === clientId);
-    if (!operation) return;
-    if (error.code === 'unavailable' || error.code === 'rate_limited') {
-      // Unknown or not stored: the same client id makes sending again harmless.
-      this.later(this.returnMs(error.retry_after_ms ?? 1_000), () => {
-        if (this.welcomed && this.outbox.all().includes(operation)) this.transmit(operation);
-      });
-      return;
-    }
-    this.outbox.settle(clientId);
-    this.listener.outbox?.(this.outbox.all());
-    this.listener.refused?.(operation, error);
-  }
-
-  /** Notices a connection that is only half there. */
-  private heartbeat(): void {
-    const socket = this.socket;
-    this.later(PING_MS, () => {
-      if (this.socket !== socket || !this.welcomed) return;
-      this.say({ type: 'ping' });
-      clearTimeout(this.pong);
-      this.pong = setTimeout(() => {
-        this.socket = undefined;
-        socket?.close();
-        this.closed(1006, 'no answer');
-      }, PONG_DEADLINE_MS);
-      this.heartbeat();
+  #emit<Name extends keyof Events>(name: Name, ...what: Parameters<Events[Name]>): unknown[] {
+    return this.#emitter.emit(name, what, (error) => {
+      // What listens to errors and throws is told nothing more.
+      if (name !== 'error') this.#fail(new ListenerError(name, error));
     });
   }
 
-  /** Cumulative and coalesced: one word for many entries. */
-  private acknowledge(conversationId: string): void {
-    const cursor = this.log(conversationId).cursor;
-    if (this.delivered.size === 0) this.later(DELIVERED_MS, () => this.flushDelivered());
-    this.delivered.set(conversationId, cursor);
+  #fail(error: TidingsError): void {
+    if (this.#emitter.has('error')) this.#emit('error', error);
+    else if (error instanceof ListenerError) console.error(error);
   }
 
-  private flushDelivered(): void {
-    for (const [conversation_id, seq] of this.delivered) {
-      if (this.welcomed && seq > 0) this.say({ type: 'delivered', conversation_id, seq });
-    }
-    this.delivered.clear();
+  #storageFailed(error: unknown): void {
+    // Full storage stays full.
+    if (this.#isStorageToldOf) return;
+    this.#isStorageToldOf = true;
+    this.#fail(new StorageError(error));
   }
+
+  #changed(state: State, detail: StateDetail): void {
+    if (state === 'online') this.#first?.resolve();
+    if (state === 'signed-out' || state === 'replaced' || state === 'idle') {
+      this.#first?.reject(
+        detail.error ?? new TidingsError('disconnected', 'the client was told to disconnect'),
+      );
+      this.#first = undefined;
+      this.#quiet();
+    }
+    this.#emit('state', state, detail);
+  }
+
+  #openStorage(): void {
+    const { storage, locks = globalThis.navigator?.locks } = this.#options;
+    if (!storage || this.#lease) return;
+    const store = asStore(storage);
+    const prefix = `tidings/${this.#user}`;
+    this.#lease = lease(`${prefix}/client/`, store, locks);
+    this.#lease.begin();
+    this.#outbox.keepIn(store, `${prefix}/operation/`, this.#lease);
+  }
+
+  /** Before the first connection: what an earlier run has left is known. */
+  #identified(userId: string): void | Promise<void> {
+    if (this.#isIdentified) return this.#restoring;
+    this.#isIdentified = true;
+    this.#user = userId;
+    this.#openStorage();
+    for (const kept of this.#outbox.waiting()) this.#queues.add(kept);
+    const { storage, cursors, deviceId } = this.#options;
+    if (storage) void this.#inherit();
+    if (!cursors) return;
+    this.#restoring = Promise.resolve(deviceId).then(async (device = 'device') => {
+      // Few need it: it is loaded when it is needed.
+      const { Cursors } = await import('./cursors');
+      const prefix = `tidings/${userId}/cursor/${device}/`;
+      this.#cursors = new Cursors(asStore(cursors), prefix, (error) => this.#storageFailed(error));
+      const left = await this.#cursors.load();
+      if (!left) return;
+      this.#sync.restore(left.epoch, left.cursors);
+      if (this.#options.acknowledge === false) return;
+      for (const [id, cursor] of left.cursors) this.#marks.delivered(id, cursor);
+    });
+    return this.#restoring;
+  }
+
+  async #inherit(): Promise<void> {
+    for (const kept of await this.#outbox.inherit()) this.#queues.add(kept);
+  }
+
+  #welcomed(welcome: Welcome): void {
+    this.#limits = welcome.limits;
+    this.#sync.begin();
+    this.#queues.begin(welcome.limits?.in_flight);
+    this.#marks.begin();
+    this.#ownStatus.welcomed(welcome.status);
+    this.#ownTyping.begin();
+    if (!this.#options.storage) return;
+    void this.#inherit();
+    clearInterval(this.#inheriting);
+    this.#inheriting = setInterval(() => void this.#inherit(), INHERIT_MS);
+  }
+
+  #lost(error: CloseError): void {
+    this.#quiet();
+    this.#queues.lost(error.closeCode === 1009);
+  }
+
+  /** There is no connection: no timer asks for anything. */
+  #quiet(): void {
+    clearInterval(this.#inheriting);
+    this.#sync.end();
+    this.#marks.end();
+  }
+
+  #enqueue(kept: Kept): void {
+    if (this.#isIdentified) this.#queues.add(kept);
+  }
+
+  get #frameBytes(): number {
+    return this.#limits?.frame_bytes ?? FRAME_BYTES;
+  }
+
+  #transmit({ operation: { written_at: _, ...message } }: Kept): boolean {
+    const frame = { type: 'send', ref: message.client_id, ...message };
+    const text = JSON.stringify(frame);
+    const isSmall = text.length * BYTES_PER_UNIT <= this.#frameBytes;
+    if (!isSmall && new TextEncoder().encode(text).length > this.#frameBytes) return false;
+    this.#connection.say(frame);
+    return true;
+  }
+
+  #hear(frame: ServerFrame): void {
+    switch (frame.type) {
+      case 'pong':
+        this.#queues.drained();
+        if (frame.heads !== undefined) this.#sync.told(frame.heads);
+        break;
+      case 'entry':
+        this.#heardEntry(frame);
+        break;
+      case 'sync_page':
+        this.#heardPage(frame);
+        break;
+      case 'synced':
+        this.#sync.synced(frame.epoch);
+        this.#cursors?.epoch(frame.epoch);
+        break;
+      case 'sent':
+        this.#heardSent(frame);
+        break;
+      case 'error':
+        this.#heardError(frame);
+        break;
+      case 'receipt':
+        if (frame.user_id === this.#user) this.#marks.receipt(frame);
+        break;
+      case 'presence':
+        if (frame.user_id === this.#user) this.#ownStatus.heard(frame.status);
+        break;
+    }
+    if (TOLD.has(frame.type)) this.#emit(frame.type as 'notice', frame as Notice);
+    this.#emit('frame', frame);
+  }
+
+  #heardEntry(entry: Entry): void {
+    const id = entry.conversation_id;
+    const log = this.#sync.log(id);
+    const taken = log.add(entry);
+    if (log.hasGap) this.#sync.miss(id);
+    this.#took(id, taken, 'live');
+  }
+
+  #heardPage(page: SyncPage): void {
+    const id = page.conversation_id;
+    if (page.gone) {
+      this.#sync.progress(page);
+      this.#forget(id);
+      return;
+    }
+    const origin = page.reset || this.#sync.isHistory ? 'history' : 'sync';
+    const { taken, isReset } = this.#sync.log(id).addPage(page);
+    this.#sync.progress(page);
+    if (isReset) {
+      this.#marks.forget(id);
+      this.#emit('reset', id);
+    }
+    this.#took(id, taken, origin);
+    this.#emit('page', page);
+  }
+
+  /** New entries, in their order. */
+  #took(id: string, entries: Entry[], origin: Origin): void {
+    const last = entries.at(-1);
+    if (!last) return;
+    for (const entry of entries) {
+      this.#settleBy(entry);
+      const answers = this.#emit('entry', entry, origin);
+      for (const answer of answers) {
+        if (answer instanceof Promise) answer.catch((error) => this.#fail(new ListenerError('entry', error)));
+      }
+      this.#cursors?.done(id, entry.seq, origin === 'history' ? [] : answers);
+    }
+    if (this.#options.acknowledge !== false) this.#marks.delivered(id, last.seq);
+    if (endsMembership(last, this.#user)) this.#forget(id, last);
+  }
+
+  /** What came back in the log is stored, whoever has sent it. */
+  #settleBy({ sender, client_id, conversation_id, id, seq, timestamp }: Entry): void {
+    if (!client_id || sender.id !== this.#user) return;
+    const kept = this.#outbox.get(client_id);
+    if (kept) {
+      this.#outbox.remove(client_id);
+      this.#queues.settled(kept);
+    }
+    this.#resolve({ type: 'sent', client_id, conversation_id, id, seq, timestamp });
+  }
+
+  #forget(id: string, entry?: Entry): void {
+    this.#sync.forget(id);
+    this.#marks.forget(id);
+    this.#cursors?.forget(id);
+    this.#emit('gone', id, entry);
+  }
+
+  #heardSent(sent: Sent): void {
+    const kept = this.#outbox.get(sent.client_id);
+    if (kept) this.#queues.answered(kept, sent);
+    this.#connection.settled();
+  }
+
+  #stored({ operation }: Kept, sent: Sent): void {
+    this.#outbox.remove(operation.client_id);
+    this.#resolve(sent);
+    // The sender's own socket hears `sent` instead of the entry.
+    if (sent.id !== undefined) this.#heardEntry(this.#ownEntry(operation, sent));
+  }
+
+  #ownEntry(operation: Operation, sent: Sent): Entry {
+    const { written_at: _, to: _to, device_type: _type, kind = 'text', ...message } = operation;
+    const { conversation_id, id = '', seq, timestamp } = sent;
+    const { name } = claims(this.#tokens.value);
+    const sender = { id: this.#user, type: kind === 'system' ? 'system' : 'user', ...(name ? { name } : {}) };
+    return { ...message, type: 'entry', conversation_id, seq, id, kind, sender, timestamp };
+  }
+
+  #heardError(error: ErrorFrame): void {
+    const kept = this.#outbox.get(error.client_id ?? error.ref ?? '');
+    if (kept) this.#queues.failed(kept, error);
+    else if (this.#sync.failed(error.ref, error.code, error.retry_after_ms)) return;
+    else if (error.client_id || error.ref || !this.#queues.failedUnnamed(error))
+      this.#fail(new FrameError(error));
+    this.#connection.settled();
+  }
+
+  #refuse(kept: Kept, error: ErrorFrame): void {
+    this.#outbox.refuse(kept, error);
+    this.#emit('refused', kept.operation, this.#reject(kept.operation.client_id, error));
+  }
+
+  #promise(clientId: string): Deferred<Sent> {
+    const promised = deferred<Sent>();
+    this.#promised.set(clientId, promised);
+    return promised;
+  }
+
+  #resolve(sent: Sent): void {
+    this.#promised.get(sent.client_id)?.resolve(sent);
+    this.#promised.delete(sent.client_id);
+  }
+
+  #reject(clientId: string, frame: ErrorFrame): RefusedError {
+    const error = new RefusedError(clientId, frame);
+    this.#promised.get(clientId)?.reject(error);
+    this.#promised.delete(clientId);
+    return error;
+  }
+
+  async #renewFor(refused: string): Promise<string | undefined> {
+    // Another request has got one meanwhile.
+    if (this.#tokens.value !== refused) return this.#tokens.value;
+    if (!this.#tokens.canRenew) return undefined;
+    this.#tokens.refuse(refused);
+    const token = await this.#tokens.renew();
+    if (token) this.#connection.authenticate();
+    return token;
+  }
+}
+
+/** The last thing that happened is that this user left or was removed. */
+function endsMembership({ kind, content }: Entry, userId: string): boolean {
+  const isEnd = content?.event === 'member_left' || content?.event === 'member_removed';
+  return kind === 'system' && isEnd && content.member === userId;
+}
+
+function asError(code: string, error: unknown): TidingsError {
+  if (error instanceof TidingsError) return error;
+  return new TidingsError(code, error instanceof Error ? error.message : String(error), { cause: error });
 }

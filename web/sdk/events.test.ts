@@ -28,7 +28,7 @@ function server(statuses: number[] = []) {
   );
   const heard: unknown[] = [];
   const closed: unknown[] = [];
-  wire.onmessage = (event) => heard.push(JSON.parse(event.data));
+  wire.onmessage = (event) => heard.push(JSON.parse(String(event.data)));
   wire.onclose = (event) => closed.push(event);
   return { wire, ask, posted, heard, closed, tell: (text: string) => tell(text) };
 }

@@ -1,4 +1,7 @@
-// The frames of the protocol, as far as this client uses them.
+// The frames of the protocol. README describes them by example.
+
+export type DeviceType = 'web' | 'ios' | 'android' | 'desktop' | 'bot';
+export type Status = 'online' | 'away' | 'busy' | 'invisible';
 
 export interface Sender {
   id: string;
@@ -7,6 +10,10 @@ export interface Sender {
   avatar?: string;
 }
 
+/** Depends on the kind; a `text` has `text`, a `system` entry of the server has `event`. */
+// biome-ignore lint/suspicious/noExplicitAny: apps put fields of their own into it
+export type Content = any;
+
 export interface Entry {
   type: 'entry';
   conversation_id: string;
@@ -14,19 +21,38 @@ export interface Entry {
   id: string;
   kind: string;
   sender: Sender;
-  // biome-ignore lint/suspicious/noExplicitAny: depends on the kind
-  content: any;
+  content: Content;
+  reply_to?: number;
+  mentions?: string[];
+  is_important?: boolean;
+  extra?: Record<string, unknown>;
   client_id?: string;
   timestamp: number;
+}
+
+/** What `send` takes. Exactly one of `conversation_id` and `to` is given. */
+export interface Message {
+  conversation_id?: string;
+  to?: string;
+  content: Content;
+  kind?: string;
+  reply_to?: number;
+  mentions?: string[];
+  is_important?: boolean;
+  extra?: Record<string, unknown>;
+  /** Deliver to devices of this type only. */
+  device_type?: DeviceType;
 }
 
 export interface Sent {
   type: 'sent';
   client_id: string;
   conversation_id: string;
-  id: string;
+  /** Absent when nothing was to be changed. */
+  id?: string;
   seq: number;
   timestamp: number;
+  unchanged?: boolean;
 }
 
 export interface SyncPage {
@@ -56,6 +82,7 @@ export interface Presence {
   status: 'online' | 'away' | 'busy' | 'offline';
   last_seen?: number;
   devices: number;
+  event?: string;
 }
 
 export interface Typing {
@@ -67,8 +94,60 @@ export interface Typing {
   expires_ms?: number;
 }
 
+export type SignalKind = 'offer' | 'answer' | 'ice' | 'ring' | 'busy' | 'decline' | 'hangup';
+
+export interface Signal {
+  type: 'signal';
+  from: string;
+  call_id: string;
+  kind: SignalKind;
+  data?: unknown;
+}
+
+export interface OutgoingSignal {
+  to: string;
+  call_id: string;
+  kind: SignalKind;
+  data?: unknown;
+}
+
+export interface Notice {
+  type: 'notice';
+  id: string;
+  content: Content;
+  timestamp: number;
+}
+
+export interface Limits {
+  frame_bytes: number;
+  in_flight: number;
+  content_bytes: number;
+  text_chars: number;
+}
+
+export interface Welcome {
+  type: 'welcome';
+  connection_id: string;
+  user_id: string;
+  /** What this user chose to be shown as; absent when the server does not know it now. */
+  status?: Status;
+  heartbeat_ms: number;
+  epoch?: string;
+  limits?: Partial<Limits>;
+}
+
+export interface NetworkOptimization {
+  type: 'network_optimization';
+  quality: 'good' | 'fair' | 'poor';
+  heartbeat_ms: number;
+  batch: number;
+  compression: boolean;
+  retries: number;
+}
+
 export interface ErrorFrame {
   type: 'error';
+  ref?: string;
   client_id?: string;
   code: string;
   message: string;
@@ -79,20 +158,18 @@ export interface ErrorFrame {
 }
 
 export type ServerFrame =
-  | {
-      type: 'welcome';
-      connection_id: string;
-      user_id: string;
-      heartbeat_ms: number;
-      epoch?: string;
-    }
+  | Welcome
   | { type: 'pong'; heads?: number }
   | { type: 'synced'; epoch: string; conversations: number }
   | { type: 'redirect'; after_ms: number }
+  | { type: 'batch'; frames: ServerFrame[] }
+  | NetworkOptimization
   | Entry
   | Sent
   | SyncPage
   | Receipt
   | Presence
   | Typing
+  | Signal
+  | Notice
   | ErrorFrame;

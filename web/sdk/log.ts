@@ -1,62 +1,92 @@
-// What this device holds of one conversation's log: whole from its first entry on, or it says so.
+// What this device holds of one conversation's log: without gaps from its first entry on.
 
-import type { Entry } from './frames';
+import type { Entry, SyncPage } from './frames';
 
 export class Log {
   /** By ascending seq, without gaps. */
   entries: Entry[] = [];
+  /** A sync has left out what is before this entry: it can be read over REST. */
+  skippedBefore: number | undefined;
+  /** Highest seq known without a gap; 0 when nothing is known. */
+  cursor: number;
   /** Live entries that arrived before what lies between. */
-  private held = new Map<number, Entry>();
+  readonly #held = new Map<number, Entry>();
 
-  /** Highest seq held without a gap; 0 when nothing is held. */
-  get cursor(): number {
-    return this.entries.at(-1)?.seq ?? 0;
+  /** At most `limit` entries are held; the oldest go first. `cursor`: up to there this device had everything. */
+  #limit: number;
+
+  constructor(limit = 2_000, cursor = 0) {
+    this.#limit = limit;
+    this.cursor = cursor;
   }
 
-  /** True when the last thing that happened was that this user left or was removed. */
-  hasLeft(userId: string): boolean {
-    const last = this.entries.at(-1);
-    if (last?.kind !== 'system' || last.content?.member !== userId) return false;
-    return last.content.event === 'member_left' || last.content.event === 'member_removed';
+  /** True when something before a live entry is missing. */
+  get hasGap(): boolean {
+    return this.#held.size > 0;
   }
 
-  /** Adds a live entry. False when something before it is missing: a sync is needed. */
-  add(entry: Entry): boolean {
-    if (entry.seq <= this.cursor) return true;
-    if (entry.seq === this.cursor + 1) {
-      this.entries.push(entry);
-      this.drain();
-      return true;
+  /** Takes a live entry. Answers the entries that are new now; with a gap before it, it is held and none is. */
+  add(entry: Entry): Entry[] {
+    if (entry.seq <= this.cursor) return [];
+    if (entry.seq > this.cursor + 1) {
+      // What finds no place comes by sync.
+      if (this.#held.size < this.#limit) this.#held.set(entry.seq, entry);
+      return [];
     }
-    this.held.set(entry.seq, entry);
-    return false;
+    return this.#append([entry]);
   }
 
-  /** Merges a page of a sync. A page that does not join what is held takes its place. */
-  addPage(page: Entry[], reset: boolean): void {
-    const first = page[0];
-    if (reset) {
+  /**
+   * Takes a page of a sync. A page that does not join what is held takes its place: then `isReset` is true, if
+   * anything was held.
+   */
+  addPage(page: Pick<SyncPage, 'entries' | 'reset' | 'skipped_before'>): {
+    taken: Entry[];
+    isReset: boolean;
+  } {
+    const first = page.entries[0]?.seq ?? this.cursor + 1;
+    const isReset = (page.reset || first > this.cursor + 1) && this.cursor > 0;
+    if (page.reset) this.#held.clear();
+    if (page.reset || first > this.cursor + 1) {
       this.entries = [];
-      this.held.clear();
-    } else if (first && first.seq > this.cursor + 1) {
-      this.entries = [];
+      this.cursor = page.reset && page.entries.length === 0 ? 0 : first - 1;
+      this.skippedBefore = undefined;
     }
-    for (const entry of page) {
-      if (this.entries.length === 0 || entry.seq === this.cursor + 1) this.entries.push(entry);
+    if (page.skipped_before !== undefined && this.entries.length === 0) {
+      this.skippedBefore = page.skipped_before;
+      this.cursor = Math.max(this.cursor, first - 1);
     }
-    this.drain();
+    return { taken: this.#append(page.entries), isReset };
   }
 
-  /** Puts an older page before what is held. */
+  /** Puts an older page before what is held, which makes room for it. */
   addOlder(page: Entry[]): void {
-    const first = this.entries[0]?.seq ?? Number.POSITIVE_INFINITY;
-    this.entries = [...page.filter((entry) => entry.seq < first), ...this.entries];
+    const first = this.entries[0]?.seq ?? this.cursor + 1;
+    const older = page.filter((entry) => entry.seq < first);
+    if (older.at(-1)?.seq !== first - 1) return;
+    this.#limit += older.length;
+    this.entries = [...older, ...this.entries];
   }
 
-  private drain(): void {
-    for (let next = this.held.get(this.cursor + 1); next; next = this.held.get(this.cursor + 1)) {
-      this.entries.push(next);
-    }
-    for (const seq of this.held.keys()) if (seq <= this.cursor) this.held.delete(seq);
+  /** Keeps the newest entries alone. */
+  trim(count: number): void {
+    if (this.entries.length > count) this.entries = this.entries.slice(this.entries.length - count);
+  }
+
+  #append(entries: Entry[]): Entry[] {
+    const taken: Entry[] = [];
+    const take = (entry: Entry | undefined) => {
+      if (entry?.seq !== this.cursor + 1) return false;
+      taken.push(entry);
+      this.cursor = entry.seq;
+      return true;
+    };
+    for (const entry of entries) take(entry);
+    while (take(this.#held.get(this.cursor + 1))) this.#held.delete(this.cursor);
+    for (const seq of this.#held.keys()) if (seq <= this.cursor) this.#held.delete(seq);
+    this.entries.push(...taken);
+    // A tenth more, so that not every entry moves all the others.
+    if (this.entries.length > this.#limit * 1.1) this.trim(this.#limit);
+    return taken;
   }
 }

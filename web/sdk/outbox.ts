@@ -1,60 +1,215 @@
-// Operations that are not answered yet. Kept until they are, and sent again with the same client id.
+// What was written and is not answered, and what was refused for good: one record each in storage, which several
+// clients may share. Each record belongs to one client; what a dead one has left is taken over. Must not decide
+// when something is sent.
 
-export interface Operation {
-  client_id: string;
-  conversation_id?: string;
-  to?: string;
-  content: { text: string };
+import type { ErrorFrame } from './frames';
+import type { Lease } from './lease';
+import type { Operation, Refused, Store } from './types';
+
+/** An operation as it is kept. */
+export interface Kept {
+  operation: Operation;
+  /** Grows in the order of writing, over all clients of one storage. */
+  order: number;
+  /** Set when it was refused for good. */
+  refused?: ErrorFrame;
 }
 
-export interface Storage {
-  getItem(key: string): string | null;
-  setItem(key: string, value: string): void;
+interface Stored extends Kept {
+  owner: string;
 }
+
+/** Steps of `order` within one millisecond. */
+const ORDERS_PER_MS = 1_000;
 
 export class Outbox {
-  private operations: Operation[];
+  readonly #kept = new Map<string, Kept>();
+  /** Those that storage has taken, or is about to. */
+  readonly #saved = new Set<string>();
+  #lastOrder = 0;
+  #place: { store: Store; prefix: string; lease: Lease } | undefined;
 
-  constructor(
-    private readonly storage: Storage,
-    private readonly key: string,
-  ) {
+  readonly #changed: () => void;
+  readonly #failed: (error: unknown) => void;
+
+  constructor(changed: () => void, failed: (error: unknown) => void) {
+    this.#changed = changed;
+    this.#failed = failed;
+  }
+
+  /** From now on this is where everything is kept, also what was written before. */
+  keepIn(store: Store, prefix: string, lease: Lease): void {
+    this.#place = { store, prefix, lease };
+    for (const kept of this.#kept.values()) if (!this.#saved.has(kept.operation.client_id)) this.#save(kept);
+  }
+
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  get(clientId: string): Kept | undefined {
+    return this.#kept.get(clientId);
+  }
+
+  /** Not answered yet, in the order of writing. */
+  waiting(): Kept[] {
+    return this.#inOrder().filter((kept) => !kept.refused);
+  }
+
+  /** Refused for good, in the order of writing. */
+  refusals(): Refused[] {
+    return this.#inOrder().flatMap(({ operation, refused }) =>
+      refused ? [{ operation, error: refused }] : [],
+    );
+  }
+
+  add(operation: Operation): Kept {
+    this.#lastOrder = Math.max(this.#lastOrder + 1, operation.written_at * ORDERS_PER_MS);
+    const kept = { operation, order: this.#lastOrder };
+    this.#kept.set(operation.client_id, kept);
+    this.#save(kept);
+    this.#changed();
+    return kept;
+  }
+
+  refuse(kept: Kept, error: ErrorFrame): void {
+    kept.refused = error;
+    this.#save(kept);
+    this.#changed();
+  }
+
+  /** What was refused waits again, at its old place. Under a new id where the old one is taken. */
+  restore(kept: Kept, clientId = kept.operation.client_id): Kept {
+    const { refused: _, ...again } = kept;
+    again.operation = { ...kept.operation, client_id: clientId };
+    if (clientId !== kept.operation.client_id) this.#forget(kept.operation.client_id);
+    this.#kept.set(clientId, again);
+    this.#save(again);
+    this.#changed();
+    return again;
+  }
+
+  remove(clientId: string): void {
+    this.#forget(clientId);
+    this.#changed();
+  }
+
+  /**
+   * False: another client has taken it over, because this one seemed to be dead. A record that is not there any
+   * more says nothing: sending again under the same client id is harmless.
+   */
+  owns(clientId: string): boolean {
+    if (!this.#place || !this.#saved.has(clientId)) return true;
     try {
-      this.operations = JSON.parse(storage.getItem(key) ?? '[]');
+      const text = this.#place.store.getItem(this.#place.prefix + clientId);
+      // Storage that answers later is used with locks, which are not lost while their holder lives.
+      if (typeof text !== 'string') return true;
+      return parse(text)?.owner === this.#place.lease.name;
     } catch {
-      this.operations = [];
+      return true;
     }
   }
 
-  /** Oldest first. */
-  all(): readonly Operation[] {
-    return this.operations;
+  /** Leaves it to the client that has taken it over. */
+  leave(clientId: string): void {
+    this.#kept.delete(clientId);
+    this.#saved.delete(clientId);
+    this.#changed();
   }
 
-  add(operation: Operation): void {
-    this.operations = [...this.operations, operation];
-    this.save();
+  /** Takes over what dead clients have left. Answers what is to be sent. */
+  async inherit(): Promise<Kept[]> {
+    const place = this.#place;
+    if (!place) return [];
+    const taken: Kept[] = [];
+    try {
+      for (const owner of await this.#otherOwners(place.lease.name)) {
+        await place.lease.inherit(owner, async () => {
+          for (const stored of await this.#records()) {
+            if (stored.owner === owner && !this.#kept.has(stored.operation.client_id)) {
+              taken.push(this.#takeOver(stored));
+            }
+          }
+        });
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
+    if (taken.length > 0) this.#changed();
+    return taken.filter((kept) => !kept.refused);
   }
 
-  /** Takes an answered operation out. */
-  settle(clientId: string): Operation | undefined {
-    const settled = this.operations.find((operation) => operation.client_id === clientId);
-    this.operations = this.operations.filter((operation) => operation !== settled);
-    this.save();
-    return settled;
+  #takeOver({ owner: _, ...kept }: Stored): Kept {
+    this.#kept.set(kept.operation.client_id, kept);
+    this.#lastOrder = Math.max(this.#lastOrder, kept.order);
+    this.#save(kept);
+    return kept;
   }
 
-  private save(): void {
-    this.storage.setItem(this.key, JSON.stringify(this.operations));
+  async #otherOwners(own: string): Promise<Set<string>> {
+    const owners = new Set((await this.#records()).map((stored) => stored.owner));
+    owners.delete(own);
+    return owners;
+  }
+
+  async #records(): Promise<Stored[]> {
+    if (!this.#place) return [];
+    const { store, prefix } = this.#place;
+    const records: Stored[] = [];
+    for (const key of await store.keys(prefix)) {
+      const text = await store.getItem(key);
+      const stored = text === null ? undefined : parse(text);
+      if (stored) records.push(stored);
+      // Nobody can read it.
+      else if (text !== null) await store.removeItem(key);
+    }
+    return records;
+  }
+
+  #inOrder(): Kept[] {
+    return [...this.#kept.values()].sort((a, b) => a.order - b.order);
+  }
+
+  #save(kept: Kept): void {
+    const place = this.#place;
+    if (!place) return;
+    const clientId = kept.operation.client_id;
+    this.#saved.add(clientId);
+    const text = JSON.stringify({ ...kept, owner: place.lease.name } satisfies Stored);
+    this.#attempt(
+      () => place.store.setItem(place.prefix + clientId, text),
+      () => this.#saved.delete(clientId),
+    );
+  }
+
+  #forget(clientId: string): void {
+    const place = this.#place;
+    this.#kept.delete(clientId);
+    if (place && this.#saved.delete(clientId)) {
+      this.#attempt(() => place.store.removeItem(place.prefix + clientId));
+    }
+  }
+
+  /** Full or forbidden storage takes nothing from what is in memory. */
+  #attempt(act: () => void | Promise<void>, undo?: () => void): void {
+    const failed = (error: unknown) => {
+      undo?.();
+      this.#failed(error);
+    };
+    try {
+      act()?.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 }
 
-/** A UUIDv7: ordered by the time it was made. */
-export function uuidv7(now = Date.now()): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  for (let i = 0; i < 6; i++) bytes[i] = Math.floor(now / 2 ** (8 * (5 - i))) & 0xff;
-  bytes[6] = 0x70 | ((bytes[6] ?? 0) & 0x0f);
-  bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+function parse(text: string): Stored | undefined {
+  try {
+    const stored = JSON.parse(text);
+    const isWhole = typeof stored?.operation?.client_id === 'string' && typeof stored.order === 'number';
+    return isWhole ? stored : undefined;
+  } catch {
+    return undefined;
+  }
 }

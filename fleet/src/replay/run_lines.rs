@@ -25,6 +25,8 @@ struct Received {
 pub struct RunLines {
     name: Option<String>,
     conversations: Vec<Uuid>,
+    /// Whose clients they are, of those whose number is not their user's.
+    users: HashMap<u32, u32>,
     history: History,
     facts: Facts,
     invoked: BTreeMap<Uuid, Invoked>,
@@ -59,6 +61,9 @@ impl RunLines {
                 self.history.clients.resize_with(devs as usize, ClientHistory::default);
                 (self.conversations, self.facts.gateways) = (conversations, gateways);
             }
+            Event::Device { dev, user } => {
+                self.users.insert(dev, user);
+            }
             Event::Member { conv, dev, from_seq, to_seq } => {
                 let interval = (from_seq, to_seq.unwrap_or(u32::MAX));
                 self.history.memberships.insert((conv, dev), interval);
@@ -83,8 +88,9 @@ impl RunLines {
     fn take_clients(&mut self, at_us: u64, event: Event) {
         match event {
             Event::Invoke { dev, conv, n, cid, hash, .. } => {
-                self.invoked
-                    .insert(cid, Invoked { client: dev, number: n, conversation: conv, hash });
+                let user = self.user_of(dev);
+                let invoked = Invoked { client: dev, user, number: n, conversation: conv, hash };
+                self.invoked.insert(cid, invoked);
                 self.invoke(at_us, dev, n, conv);
             }
             Event::Ok { dev, conv, n, seq, id, .. } => self.ok(at_us, dev, conv, n, (seq, id)),
@@ -147,7 +153,8 @@ impl RunLines {
                 }
             }
             Event::Cursor { dev, conv, kind: CursorKind::Delivered | CursorKind::Read, seq } => {
-                let confirmed = self.facts.confirmed.entry((dev, conv)).or_default();
+                let user = self.user_of(dev);
+                let confirmed = self.facts.confirmed.entry((user, conv)).or_default();
                 *confirmed = (*confirmed).max(u64::from(seq));
             }
             Event::Receipt { dev, epoch, conv, user, delivered, read } => {
@@ -180,6 +187,11 @@ impl RunLines {
             }
             _ => {}
         }
+    }
+
+    /// Whose client it is.
+    fn user_of(&self, client: u32) -> u32 {
+        self.users.get(&client).copied().unwrap_or(client)
     }
 
     fn odd(&mut self, oddity: Oddity) {

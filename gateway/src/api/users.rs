@@ -19,6 +19,7 @@ use super::json_body::Body;
 use super::shapes::{User, Users};
 use super::words;
 use crate::allow::Whom;
+use crate::login::Logins;
 use crate::shared::{Identity, Shared};
 
 /// What this server is.
@@ -28,6 +29,8 @@ pub(super) struct Meta {
     version: &'static str,
     /// Whoever asks may have a token for any name: for trying out.
     dev_tokens: bool,
+    /// How else users of the chat page sign in.
+    login: Logins,
     /// What it accepts.
     limits: MetaLimits,
 }
@@ -54,6 +57,7 @@ pub(super) async fn meta(
     Json(Meta {
         version: env!("CARGO_PKG_VERSION"),
         dev_tokens,
+        login: shared.login.logins.clone(),
         limits: MetaLimits {
             frame_bytes: shared.limits.frame_bytes,
             in_flight: shared.limits.in_flight,

@@ -125,6 +125,7 @@ impl Edge {
             limits,
             admission: Self::open_to_all(),
             allow: gateway::AllowConfig::default(),
+            login: gateway::Login::new(&gateway::LoginConfig::default()).unwrap(),
             network: NetworkConfig::default(),
             files: None,
         };

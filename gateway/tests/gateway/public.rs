@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use gateway::{Login, LoginConfig};
 use reqwest::{Client, Method, header};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -174,6 +175,27 @@ async fn pages_of_listed_origins_may_ask_and_read_and_no_others() {
     let other = http.get(&me).bearer_auth(token("ann")).header("origin", "https://evil.example");
     let other = other.send().await.unwrap();
     assert!(!other.headers().contains_key("access-control-allow-origin"));
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_learns_where_users_sign_in_and_may_ask_that_issuer() {
+    let login = LoginConfig {
+        oidc_issuer: Some("https://id.example/realm".to_owned()),
+        oidc_client_id: Some("page".to_owned()),
+        redirect_url: Some("https://app.example/login".to_owned()),
+        ..LoginConfig::default()
+    };
+    let edge = Edge::set_up(|settings| settings.login = Login::new(&login).unwrap()).await;
+    let url = format!("http://{}/api/v1/meta", edge.address);
+    let meta: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
+    let oidc = serde_json::json!({"issuer": "https://id.example/realm", "client_id": "page",
+        "scope": "openid profile offline_access", "token": "access"});
+    let expected = serde_json::json!({"oidc": oidc, "redirect_url": "https://app.example/login"});
+    assert_eq!(meta["login"], expected);
+    let page = reqwest::get(format!("http://{}/", edge.address)).await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("connect-src 'self' ws: wss: https://id.example;"), "{policy}");
     edge.stop().await;
 }
 

@@ -78,7 +78,7 @@ fn others(default: &str) -> Vec<String> {
         }
         Ok(serde_json::Value::Array(_)) => list(&[r#"["10.7.0.0/16"]"#, "[7]"]),
         // Not every text will do for each, and what has no default may be a number.
-        _ => list(&["/other", "json", "quorum", "contacts", "7"]),
+        _ => list(&["/other", "json", "quorum", "contacts", "id", "7"]),
     }
 }
 

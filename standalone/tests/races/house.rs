@@ -204,6 +204,7 @@ fn gateway(
         },
         admission: AdmissionConfig::default(),
         allow: gateway::AllowConfig::default(),
+        login: gateway::Login::new(&gateway::LoginConfig::default()).unwrap(),
         network: NetworkConfig::default(),
         files: None,
     };

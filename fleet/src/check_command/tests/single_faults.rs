@@ -256,3 +256,27 @@ fn each_fault_is_told_what_happened_in_its_time() {
     let lost: Vec<u64> = judged(&story).faults.iter().map(|line| line.lost).collect();
     assert_eq!(lost, [0, 1], "an entry of the second fault's time");
 }
+
+#[test]
+fn entries_of_a_second_device_are_its_users() {
+    const USER: u32 = 7;
+    let steps: Vec<(u32, u32)> = (0..20).map(|n| (n % 2, n % 3)).collect();
+    let mut story = Story::of(&steps);
+    let name = |name: &mut String| *name = name.replace("story-0", &format!("story-{USER}"));
+    for line in story.run.iter_mut().chain(&mut story.common) {
+        match &mut line.event {
+            Event::Recv { entry, .. } | Event::Log { entry } if entry.from == 0 => {
+                entry.from = i64::from(USER);
+            }
+            Event::Receipt { user, .. } if *user == 0 => *user = USER,
+            Event::Row { sender, .. } => name(sender),
+            Event::CursorRow { user, .. } => name(user),
+            _ => {}
+        }
+    }
+    story.run.retain(|line| !matches!(line.event, Event::Status { .. }));
+    assert!(broken(&story).contains(&Rule::AlteredContent));
+    let t = story.run[0].t;
+    story.run.insert(1, Line { t, event: Event::Device { dev: 0, user: USER } });
+    assert_eq!(broken(&story), []);
+}

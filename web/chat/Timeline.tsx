@@ -1,0 +1,244 @@
+// The messages of a conversation: a part of them is drawn, what is in view stays in place, what was seen is read.
+
+import { useSignal } from '@preact/signals';
+import { Fragment } from 'preact';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import type { Conversation } from '../sdk/rest';
+import { dayName } from './formats';
+import { rove } from './keys';
+import { Message, Waiting } from './Message';
+import type { Mark } from './marks';
+import { Refused } from './panels';
+import { Place } from './place';
+import { isWatching, Seen } from './seen';
+import type { Session } from './session';
+import './thread.css';
+import { rows } from './timeline';
+import { around, down, follow, type Range, tail, up } from './window';
+
+/** So near to an end of what is drawn, more is drawn. */
+const NEAR_PX = 400;
+/** Marks that are kept, so that a message whose mark is the same is not drawn again. */
+const MOST_MARKS = 1_000;
+
+/** What is drawn of a log now: the place that is asked for, else where it was before, else the end. */
+function part(
+  before: Range | undefined,
+  first: number,
+  last: number,
+  wanted: number | undefined,
+  isAtEnd: boolean,
+): Range {
+  if (before) return follow(before, first, last, isAtEnd);
+  return wanted !== undefined && wanted >= first ? around(wanted, first, last) : tail(first, last);
+}
+
+export function Timeline({ session, conversation }: { session: Session; conversation: Conversation }) {
+  const { id } = conversation;
+  const list = useRef<HTMLOListElement>(null);
+  const place = useRef<Place>(undefined);
+  const seen = useRef<Seen>(undefined);
+  const marks = useRef(new Map<number, Mark>());
+  const isAtEnd = useSignal(true);
+  const range = useRef<Range>(undefined);
+  /** Grows when another part is to be drawn. */
+  const draws = useSignal(0);
+  /** Up to where it was read when it was opened; above what follows stands a line. */
+  const newAfter = useSignal(conversation.unread > 0 ? conversation.my_read_seq : undefined);
+  const isLoading = useRef(false);
+  /** The entry that is shown first after it was asked for. */
+  const target = useRef<number | undefined>(newAfter.value === undefined ? undefined : newAfter.value + 1);
+
+  const entries = session.entries(id);
+  const first = entries[0]?.seq ?? 0;
+  const last = entries.at(-1)?.seq ?? 0;
+  const refused = session.refused.value.filter(({ operation }) => operation.conversation_id === id);
+  const waiting = session.pending.value.filter((operation) => operation.conversation_id === id);
+
+  // What was not read is fetched before anything is shown, so that nothing jumps.
+  const wanted = target.current;
+  const isMissing = entries.length === 0 ? conversation.head > 0 : wanted !== undefined && first > wanted;
+  const hasTried = useSignal(false);
+  useEffect(() => {
+    if (!isMissing || hasTried.value || isLoading.current) return;
+    isLoading.current = true;
+    const fetched =
+      wanted === undefined || entries.length === 0
+        ? session.older(id).then(() => session.olderUntil(id, wanted ?? last))
+        : session.olderUntil(id, wanted);
+    void fetched
+      .catch(() => {})
+      .finally(() => {
+        isLoading.current = false;
+        hasTried.value = true;
+      });
+  });
+  const isReady = !isMissing || hasTried.value;
+
+  draws.value;
+  if (isReady && entries.length > 0) range.current = part(range.current, first, last, wanted, isAtEnd.peek());
+  const shown = isReady && range.current ? rows(entries, range.current, newAfter.value) : [];
+  const isTail = range.current?.to === undefined;
+  const draw = (next: Range | undefined) => {
+    if (!next || next === range.current) return;
+    range.current = next;
+    draws.value++;
+  };
+
+  useLayoutEffect(() => {
+    const element = list.current;
+    if (!element) return;
+    place.current = new Place(element);
+    seen.current = new Seen(element, (seq) => session.markRead(id, seq));
+    const resized = new ResizeObserver(() => place.current?.keep());
+    resized.observe(element);
+    return () => {
+      resized.disconnect();
+      seen.current?.end();
+    };
+  }, [session, id]);
+
+  useLayoutEffect(() => {
+    const element = list.current;
+    const here = place.current;
+    if (!element || !here || shown.length === 0) return;
+    const row = target.current === undefined ? null : here.row(target.current);
+    if (row) {
+      target.current = undefined;
+      here.to(row);
+      isAtEnd.value = here.isAtEnd && isTail;
+    } else {
+      target.current = undefined;
+      here.isAtEnd = isAtEnd.peek();
+      here.keep();
+      here.look();
+    }
+    seen.current?.watch(element.querySelectorAll('[data-seq]'));
+    // What does not fill the view cannot be scrolled, and goes on by itself.
+    if (element.scrollHeight <= element.clientHeight) scrolled();
+  });
+
+  // Messages that come while nobody looks are new when somebody does.
+  const unread = useRef(conversation.unread);
+  useEffect(() => {
+    const isFirst = unread.current === 0 && conversation.unread > 0;
+    unread.current = conversation.unread;
+    if (isFirst && !(isWatching() && isAtEnd.peek())) newAfter.value = conversation.my_read_seq;
+  }, [conversation.unread, conversation.my_read_seq, newAfter, isAtEnd]);
+  // Whoever writes has read what is above.
+  const written = useRef(waiting.length);
+  useEffect(() => {
+    if (waiting.length > written.current) {
+      newAfter.value = undefined;
+      toEnd();
+    }
+    written.current = waiting.length;
+  });
+
+  const scrolled = () => {
+    const element = list.current;
+    const here = place.current;
+    if (!element || !here || !range.current) return;
+    here.look();
+    isAtEnd.value = here.isAtEnd && range.current.to === undefined;
+    const below = element.scrollHeight - element.scrollTop - element.clientHeight;
+    if (element.scrollTop < NEAR_PX) {
+      const wider = up(range.current, first, last);
+      if (wider) draw(wider);
+      else if (first > 1 && !isLoading.current) void more();
+    } else if (below < NEAR_PX) {
+      draw(down(range.current, last));
+    }
+  };
+  const more = async () => {
+    isLoading.current = true;
+    await session.older(id).catch(() => false);
+    isLoading.current = false;
+    const now = session.entries(id);
+    if (range.current) draw(up(range.current, now[0]?.seq ?? 0, now.at(-1)?.seq ?? 0));
+  };
+  const toEnd = () => {
+    isAtEnd.value = true;
+    if (entries.length > 0) draw(tail(first, last));
+    place.current?.toEnd();
+  };
+  const toNew = () => {
+    if (newAfter.value === undefined) return;
+    target.current = Math.max(first, newAfter.value + 1);
+    isAtEnd.value = false;
+    draw(around(target.current, first, last));
+  };
+
+  const marked = session.marked(conversation);
+  const mark = (seq: number) => {
+    const now = session.mark(seq, marked);
+    const before = marks.current.get(seq);
+    if (before && before.text === now.text && before.detail === now.detail) return before;
+    if (marks.current.size > MOST_MARKS) marks.current.clear();
+    marks.current.set(seq, now);
+    return now;
+  };
+  const isNewAbove = newAfter.value !== undefined && (range.current?.from ?? 0) > newAfter.value + 1;
+
+  return (
+    <div class="timeline">
+      <div class="log" role="log" aria-label="Messages" aria-busy={!isReady}>
+        <ol
+          class="messages"
+          ref={list}
+          onScroll={scrolled}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is scrolled by keys, too
+          tabIndex={0}
+          onKeyDown={(event) => rove(event, '.message')}
+          data-testid="messages"
+        >
+          {shown.map(({ entry, day, isNew, starts, ends }) => (
+            <Fragment key={entry.seq}>
+              {day !== undefined && (
+                <li class="day">
+                  <span>{dayName(day)}</span>
+                </li>
+              )}
+              {isNew && (
+                <li class="new-line" data-testid="new-line">
+                  <span>New</span>
+                </li>
+              )}
+              <Message
+                session={session}
+                entry={entry}
+                isGroup={conversation.kind === 'group'}
+                mark={entry.sender.id === session.userId ? mark(entry.seq) : undefined}
+                starts={starts}
+                ends={ends}
+              />
+            </Fragment>
+          ))}
+          {isTail &&
+            isReady &&
+            waiting.map((operation) => <Waiting key={operation.client_id} operation={operation} />)}
+          {isTail &&
+            isReady &&
+            refused.map((text) => (
+              <Refused key={text.operation.client_id} session={session} refused={text} />
+            ))}
+        </ol>
+      </div>
+      <div class="jumps">
+        {isNewAbove && (
+          <button type="button" data-testid="to-new" onClick={toNew}>
+            <span aria-hidden="true">↑</span> To the first new message
+          </button>
+        )}
+        {!(isAtEnd.value && isTail) && shown.length > 0 && (
+          <button type="button" data-testid="to-end" onClick={toEnd}>
+            <span aria-hidden="true">↓</span>{' '}
+            {conversation.unread > 0
+              ? `${conversation.unread > 99 ? '99+' : conversation.unread} new`
+              : 'To the newest'}
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,213 @@
+// Who is signed in in this browser: the account that all tabs share, kept over reloads, and the session of this tab.
+
+import { signal } from '@preact/signals';
+import { tabDeviceId } from '../sdk/device';
+import { RestError } from '../sdk/errors';
+import { Rest } from '../sdk/rest';
+import { claims } from '../sdk/token';
+import { userIdOf } from './names';
+import type { OidcLogin } from './oidc';
+import type { Session } from './session';
+
+export const session = signal<Session | undefined>(undefined);
+export const signInProblem = signal('');
+/** The user has come back from a sign-in page, and the token is being fetched. */
+export const arriving = signal(false);
+
+/** What it takes to get another token of an OpenID provider. */
+export interface Renewal {
+  refresh_token: string;
+  token: 'access' | 'id';
+  client_id: string;
+  token_endpoint: string;
+}
+
+interface Account {
+  id: string;
+  name: string;
+  token: string;
+  /** How the token came, and so whether there can be another one. */
+  by: 'name' | 'token' | 'redirect' | 'oidc';
+  renewal?: Renewal;
+}
+
+const ACCOUNT = 'tidings.account';
+const RETURN = 'tidings.return';
+/** A token that ends sooner is renewed before it is used. */
+const ENDS_SOON_MS = 30_000;
+
+/** Where storage is forbidden, an account lives as long as its page. */
+let memory: string | null = null;
+
+function read(): Account | undefined {
+  try {
+    memory = localStorage.getItem(ACCOUNT);
+  } catch {
+    // The one in memory.
+  }
+  return memory ? JSON.parse(memory) : undefined;
+}
+
+function keep(account: Account | undefined): void {
+  memory = account ? JSON.stringify(account) : null;
+  try {
+    if (memory) localStorage.setItem(ACCOUNT, memory);
+    else localStorage.removeItem(ACCOUNT);
+  } catch {
+    // Storage is full or forbidden.
+  }
+}
+
+async function open(account: Account): Promise<void> {
+  // The same as the page loads then.
+  const { Session } = await import('./Chat');
+  // Signed out meanwhile, in another tab.
+  if (read()?.id !== account.id || session.value) return;
+  signInProblem.value = '';
+  const tokens = { token: account.token, getToken: () => renewed(account.id) };
+  session.value = new Session(account.id, account.name, tabDeviceId(), tokens, ended);
+}
+
+async function signedIn(token: string, by: Account['by'], renewal?: Renewal): Promise<void> {
+  const { id, name } = await new Rest({ token }).me();
+  const account = { id, name, token, by, renewal };
+  keep(account);
+  await open(account);
+}
+
+export async function signInByName(name: string): Promise<void> {
+  const { token } = await new Rest().devToken(userIdOf(name), name.trim().replaceAll(/\s+/g, ' '));
+  await signedIn(token, 'name');
+}
+
+export function signInByToken(token: string): Promise<void> {
+  return signedIn(token, 'token');
+}
+
+export async function signInByOidc(login: OidcLogin): Promise<void> {
+  const oidc = await import('./oidc');
+  await oidc.begin(login, location.hash);
+}
+
+/** Leaves for the operator's own page, which comes back to `return_to` with `#token=…&state=…`. */
+export function signInByRedirect(address: string): void {
+  const state = crypto.getRandomValues(new Uint32Array(4)).join('-');
+  sessionStorage.setItem(RETURN, JSON.stringify({ state, place: location.hash }));
+  const there = new URL(address);
+  there.searchParams.set('return_to', `${location.origin}/`);
+  there.searchParams.set('state', state);
+  location.assign(there);
+}
+
+/** Ends the session of every tab of this browser. */
+export function signOut(): void {
+  keep(undefined);
+  close('');
+}
+
+/** The server takes the token no more, and there is no other one. */
+function ended(reason: string): void {
+  // Another tab may have signed in as somebody else meanwhile.
+  if (read()?.id === session.value?.userId) keep(undefined);
+  close(reason);
+}
+
+function close(reason: string): void {
+  session.value?.end();
+  session.value = undefined;
+  signInProblem.value = reason;
+}
+
+/**
+ * A token that is good, of the account that is kept; another tab may have renewed it already. Nothing: there is none
+ * any more. Throws when that is not known now: a server that is away for a moment signs nobody out.
+ */
+async function renewed(id: string): Promise<string | undefined> {
+  const turn = async () => {
+    const account = read();
+    if (account?.id !== id) return undefined;
+    if (account.token !== session.value?.token && !endsSoon(account.token)) return account.token;
+    try {
+      const next = await another(account);
+      // Signed out meanwhile: the new token is forgotten.
+      if (next && read()?.id === id) keep({ ...account, ...next });
+      return next?.token;
+    } catch (error) {
+      if (!isForGood(error)) throw error;
+      return undefined;
+    }
+  };
+  // One tab at a time: a refresh token may be good for one use only.
+  return navigator.locks ? navigator.locks.request('tidings.renew', turn) : turn();
+}
+
+async function another(account: Account): Promise<{ token: string; renewal?: Renewal } | undefined> {
+  if (account.by === 'name') {
+    const { token } = await new Rest().devToken(account.id, account.name);
+    return { token };
+  }
+  return account.renewal && (await import('./oidc')).refresh(account.renewal);
+}
+
+function isForGood(error: unknown): boolean {
+  if (error instanceof RestError) return error.status >= 400 && error.status < 500 && error.status !== 429;
+  return error instanceof Error && error.name === 'ProviderRefused';
+}
+
+/** True for a token that says so itself; one that cannot be read is for the server to judge. */
+function endsSoon(token: string): boolean {
+  const { exp } = claims(token);
+  return exp !== undefined && exp * 1_000 < Date.now() + ENDS_SOON_MS;
+}
+
+/** What another tab does to the account happens here, too. */
+addEventListener('storage', (event) => {
+  if (event.key !== ACCOUNT && event.key !== null) return;
+  const account = read();
+  const current = session.value;
+  if (current && account?.id === current.userId) current.useToken(account.token);
+  else {
+    if (current) close('');
+    if (account) void open(account);
+  }
+});
+
+/** Comes back from a sign-in page, or goes on with the account that is kept. */
+async function start(): Promise<void> {
+  const query = new URLSearchParams(location.search);
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const isCode = query.has('state') && (query.has('code') || query.has('error'));
+  const isToken = fragment.has('token') && fragment.has('state');
+  if (!isCode && !isToken) {
+    const account = read();
+    if (!account) return;
+    arriving.value = true;
+    await open(account).catch(() => {
+      signInProblem.value = 'The server does not answer. Load this page again.';
+    });
+    arriving.value = false;
+    return;
+  }
+  arriving.value = true;
+  // Neither code nor token stays in the address or in the history.
+  history.replaceState(null, '', '/');
+  try {
+    if (isCode) {
+      const { token, renewal, place } = await (await import('./oidc')).finish(query);
+      history.replaceState(null, '', `/${place}`);
+      await signedIn(token, 'oidc', renewal);
+    } else {
+      const started = JSON.parse(sessionStorage.getItem(RETURN) ?? '{}');
+      sessionStorage.removeItem(RETURN);
+      // Nobody is signed in with a token that came with a link.
+      if (!started.state || started.state !== fragment.get('state')) throw new Error('Please sign in again.');
+      history.replaceState(null, '', `/${started.place}`);
+      await signedIn(fragment.get('token') ?? '', 'redirect');
+    }
+  } catch (error) {
+    signInProblem.value = error instanceof Error ? error.message : 'That did not work.';
+  }
+  arriving.value = false;
+}
+
+void start();

@@ -1,0 +1,321 @@
+// The conversations of whoever is signed in: each a signal of its own, so that a change of one draws one row.
+
+import { batch, computed, type Signal, signal } from '@preact/signals';
+import { RestError } from '../sdk/errors';
+import type { Entry } from '../sdk/frames';
+import type { Conversation, Member, Rest } from '../sdk/rest';
+import type { People } from './people';
+import { type Counted, grown, read } from './unread';
+
+/** Conversations that are asked for one by one; of more the whole list is. */
+const ONE_BY_ONE = 3;
+/** What is to be asked for is collected so long. */
+const COLLECT_MS = 40;
+/** What got no answer, however often REST asked, is asked for again so much later. */
+const AGAIN_MS = 10_000;
+/** Pages of a list; ends a walk that does not end. */
+const MOST_PAGES = 1_000;
+
+export interface Owner {
+  userId: string;
+  rest: Rest;
+  people: People;
+  /** What this device holds of a log, without gaps. */
+  entriesOf: (id: string) => readonly Entry[];
+  /** The user is no member any more. */
+  lost: (conversation: Conversation) => void;
+}
+
+export class Conversations {
+  /** The whole list was read at least once. */
+  readonly isLoaded = signal(false);
+  /** All members of the conversation that is open, where the conversation itself names some only. */
+  readonly members = signal<{ id: string; members: readonly Member[] } | undefined>(undefined);
+  private readonly rows = new Map<string, Signal<Conversation | undefined>>();
+  private readonly version = signal(0);
+  private readonly wanted = new Set<string>();
+  /** Members of whom it was not told how they are. */
+  private readonly strangers = new Set<string>();
+  /** Whose count could not be said after something was read. */
+  private readonly uncertain = new Set<string>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private isLoading = false;
+  private isStale = false;
+  private hasEnded = false;
+  private sorted: readonly string[] = [];
+
+  /** Ids, most recently active first. */
+  readonly order = computed(() => {
+    this.version.value;
+    const all = this.all().sort((a, b) => activity(b) - activity(a));
+    const isSame = all.length === this.sorted.length && all.every((it, at) => it.id === this.sorted[at]);
+    if (!isSame) this.sorted = all.map((it) => it.id);
+    return this.sorted;
+  });
+
+  /** Unread messages of all of them. */
+  readonly unread = computed(() => {
+    this.version.value;
+    return this.all().reduce((sum, it) => sum + it.unread, 0);
+  });
+
+  constructor(private readonly owner: Owner) {}
+
+  get(id: string): Conversation | undefined {
+    return this.row(id).value;
+  }
+
+  peek(id: string): Conversation | undefined {
+    return this.rows.get(id)?.peek();
+  }
+
+  /** All others, as far as all are known. */
+  others(conversation: Conversation): readonly Member[] | undefined {
+    const all = this.members.value;
+    const members = all?.id === conversation.id ? all.members : conversation.members;
+    if (members.length < conversation.member_count) return undefined;
+    return members.filter((member) => member.user_id !== this.owner.userId);
+  }
+
+  /** Reads the whole list, page by page; what it does not name any more is gone. */
+  async load(): Promise<void> {
+    if (this.isLoading) {
+      this.isStale = true;
+      return;
+    }
+    this.isLoading = true;
+    const before = new Set(this.all().map((it) => it.id));
+    try {
+      let after: string | undefined;
+      for (let pages = 0; pages < MOST_PAGES; pages++) {
+        const page = await this.page(after);
+        if (this.hasEnded) return;
+        batch(() => {
+          for (const conversation of page.conversations) {
+            before.delete(conversation.id);
+            this.put(conversation);
+          }
+        });
+        after = page.next;
+        if (!after) break;
+      }
+      for (const id of before) this.want(id);
+      this.isLoaded.value = true;
+    } catch {
+      this.later(() => void this.load());
+    } finally {
+      this.isLoading = false;
+      if (this.isStale) {
+        this.isStale = false;
+        void this.load();
+      }
+    }
+  }
+
+  private async page(after: string | undefined) {
+    const { rest } = this.owner;
+    try {
+      return await rest.conversationPage({ limit: 100, after, include: 'presence' });
+    } catch (error) {
+      // While an update rolls, a gateway of the version before may answer, which does not know `include`.
+      if (!(error instanceof RestError) || error.code !== 'invalid') throw error;
+      return rest.conversationPage({ limit: 100, after });
+    }
+  }
+
+  /** Asks for one of them, together with others that are wanted at the same time. */
+  want(id: string): void {
+    this.wanted.add(id);
+    this.timer ??= setTimeout(() => void this.askWanted(), COLLECT_MS);
+  }
+
+  async reload(id: string): Promise<void> {
+    try {
+      this.put(await this.owner.rest.conversation(id));
+    } catch (error) {
+      if (!(error instanceof RestError)) throw error;
+      if (['not_member', 'not_found'].includes(error.code)) this.remove(id);
+      else this.later(() => this.want(id));
+    }
+  }
+
+  async loadMembers(id: string): Promise<void> {
+    const conversation = this.peek(id);
+    if (!conversation || conversation.receipts === false) return;
+    if (conversation.members.length >= conversation.member_count) return;
+    const members: Member[] = [];
+    try {
+      for await (const member of this.owner.rest.members(id)) members.push(member);
+    } catch {
+      // Messages stay marked as sent until the members are known.
+      return;
+    }
+    batch(() => {
+      for (const member of members) this.owner.people.called(member.user_id, member.name);
+      this.members.value = { id, members };
+    });
+    for (const { user_id } of members) if (!this.owner.people.knows(user_id)) this.meet(user_id);
+  }
+
+  /** The server's word, to which is added what happened since it was said. */
+  put(answer: Conversation): void {
+    const { userId, people } = this.owner;
+    const known = this.peek(answer.id);
+    for (const member of answer.members) {
+      people.called(member.user_id, member.name);
+      if (member.presence) people.is(member.user_id, member.presence.status);
+      else if (!people.knows(member.user_id)) this.meet(member.user_id);
+    }
+    if (answer.last_entry) people.called(answer.last_entry.sender.id, answer.last_entry.sender.name);
+    const entries = this.owner.entriesOf(answer.id);
+    const newest = entries.at(-1);
+    const seq = known?.my_read_seq ?? 0;
+    let counted: Counted | undefined = answer;
+    counted = read(counted, seq, entries, userId);
+    if (counted) this.uncertain.delete(answer.id);
+    else this.uncertain.add(answer.id);
+    // Not more than there are entries, until the server has heard of what was read.
+    counted ??= {
+      head: answer.head,
+      my_read_seq: seq,
+      unread: Math.min(answer.unread, answer.head - seq),
+    };
+    counted = grown(counted, newest?.seq ?? 0, entries, userId) ?? counted;
+    const { head, my_read_seq, unread } = counted;
+    const last_entry = newest && newest.seq > answer.head ? newest : answer.last_entry;
+    const members = known ? answer.members.map((it) => furthest(it, known.members)) : answer.members;
+    this.wanted.delete(answer.id);
+    this.set({ ...answer, head, my_read_seq, unread, members, ...(last_entry ? { last_entry } : {}) });
+  }
+
+  /** Entries were added to a log. */
+  arrived(id: string): void {
+    const known = this.peek(id);
+    const entries = this.owner.entriesOf(id);
+    const last = entries.at(-1);
+    if (!known) {
+      this.want(id);
+      return;
+    }
+    if (!last || last.seq <= known.head) return;
+    const counted = grown(known, last.seq, entries, this.owner.userId);
+    this.set({ ...known, ...pick(counted ?? { ...known, head: last.seq }), last_entry: last });
+    const first = entries[0]?.seq ?? 0;
+    const fresh = entries.slice(Math.max(0, known.head + 1 - first));
+    if (!counted || fresh.some((entry) => entry.kind === 'system')) this.want(id);
+  }
+
+  /** This user has read up to here. False when that was known. */
+  readUpTo(id: string, seq: number): boolean {
+    const known = this.peek(id);
+    if (!known || seq <= known.my_read_seq) return false;
+    const counted = read(known, seq, this.owner.entriesOf(id), this.owner.userId);
+    if (!counted) this.uncertain.add(id);
+    this.set({ ...known, ...pick(counted ?? { ...known, my_read_seq: seq }) });
+    return true;
+  }
+
+  /** How far a member has come, as the server tells it. */
+  receipt(id: string, user: string, delivered: number, readSeq: number): void {
+    const known = this.peek(id);
+    if (!known) return;
+    if (user === this.owner.userId) {
+      this.readUpTo(id, readSeq);
+      // The server has heard it by now, and counts from there.
+      if (this.uncertain.has(id)) this.want(id);
+    }
+    const further = (member: Member) =>
+      member.user_id === user
+        ? furthest(member, [{ ...member, delivered_seq: delivered, read_seq: readSeq }])
+        : member;
+    const current = this.peek(id);
+    if (current) this.set({ ...current, members: current.members.map(further) });
+    const all = this.members.peek();
+    if (all?.id === id) this.members.value = { id, members: all.members.map(further) };
+  }
+
+  /** The user is no member any more. */
+  remove(id: string): void {
+    this.wanted.delete(id);
+    const known = this.peek(id);
+    if (!known) return;
+    this.row(id).value = undefined;
+    this.version.value++;
+    this.owner.lost(known);
+  }
+
+  end(): void {
+    this.hasEnded = true;
+    clearTimeout(this.timer);
+  }
+
+  private all(): Conversation[] {
+    return [...this.rows.values()].flatMap((row) => row.peek() ?? []);
+  }
+
+  private row(id: string): Signal<Conversation | undefined> {
+    let row = this.rows.get(id);
+    if (!row) {
+      row = signal(undefined);
+      this.rows.set(id, row);
+    }
+    return row;
+  }
+
+  private set(conversation: Conversation): void {
+    this.row(conversation.id).value = conversation;
+    this.version.value++;
+  }
+
+  private async askWanted(): Promise<void> {
+    this.timer = undefined;
+    // The list that is being read answers for them, or they are asked for behind it.
+    if (this.isLoading) {
+      this.timer = setTimeout(() => void this.askWanted(), COLLECT_MS * 5);
+      return;
+    }
+    const ids = [...this.wanted];
+    this.wanted.clear();
+    if (ids.length > ONE_BY_ONE) await this.load();
+    else await Promise.all(ids.map((id) => this.reload(id)));
+  }
+
+  /** Presence tells only what changes from now on: how somebody is now has to be asked. */
+  private meet(user: string): void {
+    if (this.strangers.size === 0) setTimeout(() => void this.askStatuses(), COLLECT_MS);
+    this.strangers.add(user);
+  }
+
+  private async askStatuses(): Promise<void> {
+    const users = [...this.strangers];
+    this.strangers.clear();
+    if (this.hasEnded) return;
+    const { statuses } = await this.owner.rest.presence(users).catch(() => ({ statuses: [] }));
+    batch(() => {
+      for (const { user_id, status } of statuses) this.owner.people.is(user_id, status);
+    });
+  }
+
+  private later(ask: () => void): void {
+    if (!this.hasEnded) setTimeout(() => !this.hasEnded && ask(), AGAIN_MS);
+  }
+}
+
+function activity(conversation: Conversation): number {
+  return conversation.last_entry?.timestamp ?? conversation.created_at;
+}
+
+function pick({ head, my_read_seq, unread }: Counted): Counted {
+  return { head, my_read_seq, unread };
+}
+
+/** Cursors never go back. */
+function furthest(member: Member, known: readonly Member[]): Member {
+  const other = known.find((it) => it.user_id === member.user_id);
+  if (!other) return member;
+  return {
+    ...member,
+    delivered_seq: Math.max(member.delivered_seq, other.delivered_seq),
+    read_seq: Math.max(member.read_seq, other.read_seq),
+  };
+}

@@ -1,0 +1,58 @@
+// Where a list is scrolled to. Rows may come and go above and below: what is in view stays where it is, and whoever
+// is at the end stays at the end.
+
+/** So near to the end is at the end. */
+const NEAR_PX = 60;
+
+export class Place {
+  isAtEnd = true;
+  private anchor: { seq: string; top: number } | undefined;
+
+  constructor(private readonly list: HTMLElement) {}
+
+  /** Looks where the list is now: after somebody scrolled it. */
+  look(): void {
+    const { list } = this;
+    this.isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_PX;
+    const row = this.firstInView();
+    this.anchor = row && { seq: row.dataset.seq ?? '', top: row.offsetTop - list.scrollTop };
+  }
+
+  /** Puts the list where it was, after rows or sizes have changed. */
+  keep(): void {
+    const { list, anchor } = this;
+    if (this.isAtEnd) {
+      list.scrollTop = list.scrollHeight;
+    } else if (anchor) {
+      const row = this.row(anchor.seq);
+      if (row) list.scrollTop = row.offsetTop - anchor.top;
+    }
+  }
+
+  toEnd(): void {
+    this.isAtEnd = true;
+    this.keep();
+  }
+
+  /** Shows a row below the upper edge, with something of what is before it. */
+  to(row: HTMLElement): void {
+    this.list.scrollTop = row.offsetTop - this.list.clientHeight / 4;
+    this.look();
+  }
+
+  row(seq: string | number): HTMLElement | null {
+    return this.list.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
+  }
+
+  private firstInView(): HTMLElement | undefined {
+    const rows = this.list.querySelectorAll<HTMLElement>('[data-seq]');
+    let [low, high] = [0, rows.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const row = rows[middle];
+      if (row && row.offsetTop + row.offsetHeight <= this.list.scrollTop) low = middle + 1;
+      else high = middle;
+    }
+    return rows[low];
+  }
+}

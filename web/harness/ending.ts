@@ -1,0 +1,176 @@
+// The end of a run: waits until everybody has everything, reads the logs, and puts the lines of all tabs into one
+// history.
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Entry } from '../sdk/index';
+import { type Line, type Note, now, type Seen, type Timed, textHash } from './history';
+import type { Person, Tab, Tabs } from './people';
+import type { Ask } from './rest';
+
+const LOOK_MS = 250;
+
+/** A conversation and somebody who may read it. */
+export interface Watched {
+  id: string;
+  reader: Person;
+}
+
+/** Waits until every living tab is online, has nothing unanswered, and holds the whole of each log. */
+export async function drained(tabs: Tabs, ask: Ask, watched: Watched[], ms: number): Promise<string[]> {
+  const deadline = Date.now() + ms;
+  for (;;) {
+    await sleep(LOOK_MS);
+    const left = await undone(tabs, ask, watched);
+    if (left.length === 0 || Date.now() > deadline) return left;
+  }
+}
+
+async function undone(tabs: Tabs, ask: Ask, watched: Watched[]): Promise<string[]> {
+  const left: string[] = [];
+  for (const { dev, state } of tabs.living) {
+    if (state?.state !== 'online') left.push(`client ${dev} is ${state?.state}`);
+    if (state?.pending || state?.unsettled) {
+      left.push(`client ${dev}: ${state.pending} operations wait, ${state.unsettled} promises`);
+    }
+  }
+  // The server is not asked in vain: rates are low.
+  if (left.length > 0) return left;
+  const heads = await Promise.all(watched.map(({ id, reader }) => ask.head(reader.token, id)));
+  for (const { dev, person, state } of tabs.living) {
+    for (const { conv } of person.rooms) {
+      const held = state?.cursors[conv] ?? 0;
+      if (held < (heads[conv] ?? 0))
+        left.push(`client ${dev} holds ${held} of ${heads[conv]} in conversation ${conv}`);
+    }
+  }
+  return left;
+}
+
+export interface Ended {
+  /** Users are named `{name}-{number}`. */
+  name: string;
+  tabs: Tab[];
+  people: Person[];
+  watched: Watched[];
+  logs: Entry[][];
+  /** Lines of the harness itself: faults. */
+  faults: string;
+  gateways: string[];
+  isDrained: boolean;
+  doubts: string[];
+}
+
+type AnyLine = Timed<Line | Note>;
+
+/** How often the server refused something for now. */
+export interface ForNow {
+  send: number;
+  sync: number;
+}
+
+/** Writes the history of all. */
+export function writeHistory(path: string, ended: Ended): ForNow {
+  const { tabs, watched, logs, gateways, isDrained } = ended;
+  const doubts = [...ended.doubts];
+  const lines: Timed<Line>[] = linesOf(ended.faults) as Timed<Line>[];
+  const stored = new Map<string, { conv: number; entry: Entry }>();
+  logs.forEach((log, conv) => {
+    for (const entry of log) if (entry.client_id) stored.set(entry.client_id, { conv, entry });
+  });
+  const answered = new Set<string>();
+  const forNow: ForNow = { send: 0, sync: 0 };
+  const written: AnyLine[][] = tabs.map((tab) => linesOf(tab.history));
+  for (const line of written.flat()) if (line.e === 'ok') answered.add(line.cid);
+  for (const [at, tab] of tabs.entries()) {
+    const own = written[at] ?? [];
+    const kept = new Set(own.flatMap((line) => (line.e === 'kept' ? [line.n] : [])));
+    for (const line of own) {
+      if (line.e === 'doubt') doubts.push(line.text);
+      if (line.e === 'for_now') forNow[line.what]++;
+      if (isNote(line)) continue;
+      if (line.e === 'invoke' && tab.isKilled && !kept.has(line.n) && !answered.has(line.cid)) {
+        // Killed within `send`: nothing was promised. What is stored all the same has its answer in the log.
+        const found = stored.get(line.cid);
+        if (!found) continue;
+        const { conv, entry } = found;
+        lines.push(line);
+        lines.push({
+          t: now(),
+          e: 'ok',
+          dev: line.dev,
+          n: line.n,
+          conv,
+          cid: line.cid,
+          seq: entry.seq,
+          id: entry.id,
+        });
+        continue;
+      }
+      lines.push(line);
+    }
+    lines.push(...memberships(tab, own));
+  }
+  lines.push(...logLines(ended));
+  lines.sort((a, b) => a.t - b.t);
+  const conversations = watched.map(({ id }) => id);
+  const first: Line = { e: 'run', name: ended.name, devs: tabs.length, conversations, gateways };
+  const devices: Line[] = tabs.map(({ dev, person }) => ({ e: 'device', dev, user: person.number }));
+  const begin = lines[0]?.t ?? now();
+  const last: Line = { e: 'done', dropped: 0, drained: isDrained, doubts };
+  const all = [
+    ...[first, ...devices].map((line) => ({ t: begin, ...line })),
+    ...lines,
+    { t: now(), ...last },
+  ];
+  writeFileSync(path, `${all.map((line) => JSON.stringify(line)).join('\n')}\n`);
+  return forNow;
+}
+
+function isNote(line: AnyLine): line is Timed<Note> {
+  return ['kept', 'skipped', 'for_now', 'doubt'].includes(line.e);
+}
+
+function linesOf(path: string): AnyLine[] {
+  // A tab that was killed before it began has written nothing.
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as AnyLine);
+}
+
+/**
+ * From which entry on a tab has to have each log: what the first page left out is not in it. A tab that was killed
+ * has to have it up to what it showed last.
+ */
+function memberships({ dev, person, isKilled }: Tab, lines: AnyLine[]): Timed<Line>[] {
+  return person.rooms.map(({ conv }) => {
+    const skipped = lines.find((line) => line.e === 'skipped' && line.conv === conv);
+    const from_seq = skipped?.e === 'skipped' ? skipped.before : 1;
+    const member: Timed<Line> = { t: now(), e: 'member', conv, dev, from_seq };
+    if (!isKilled) return member;
+    const shown = lines.flatMap((line) =>
+      line.e === 'recv' && line.entry.conv === conv ? [line.entry.seq] : [],
+    );
+    return { ...member, to_seq: Math.max(0, ...shown) };
+  });
+}
+
+function logLines({ logs, people }: Ended): Timed<Line>[] {
+  const numbers = new Map(people.map(({ name, number }) => [name, number]));
+  return logs.flatMap((log, conv) => {
+    const seen = (entry: Entry): Seen => ({
+      conv,
+      seq: entry.seq,
+      id: entry.id,
+      ...(entry.client_id ? { cid: entry.client_id } : {}),
+      from: entry.kind === 'system' ? -1 : (numbers.get(entry.sender.id) ?? -2),
+      hash: textHash(entry.content?.text ?? ''),
+    });
+    return [
+      ...log.map((entry): Timed<Line> => ({ t: now(), e: 'log', entry: seen(entry) })),
+      { t: now(), e: 'log_end' as const, conv },
+    ];
+  });
+}

@@ -1,0 +1,158 @@
+// The harness as a program: starts clients and what they talk to, hurts them, and lets the checker judge.
+// Exit code: 0 every promise was kept, 1 one was broken, 2 unknown.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { drained, type Watched, writeHistory } from './ending';
+import { Faults, linkOf } from './faults';
+import { Journal } from './history';
+import { newNonce } from './names';
+import { type RunOptions, readOptions } from './options';
+import { type Person, Tabs, token } from './people';
+import { FaultProxy } from './proxy';
+import { Random } from './random';
+import { Ask } from './rest';
+import { OWN_ADDRESS, Server } from './server';
+
+const PEOPLE = 5;
+/** Of the first ones, so many have two tabs. */
+const WITH_TWO_TABS = 3;
+/** Without Web Locks it takes some time until a tab counts as dead: only a long run has time for it. */
+const WITHOUT_LOCKS = 1;
+const EVERY_MS = 400;
+const DRAIN_MS = 45_000;
+const END_MS = 5_000;
+const MIN_ACKNOWLEDGED = 150;
+
+async function run(options: RunOptions): Promise<number> {
+  const { seed, urls } = options;
+  const random = new Random(seed);
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-sdk-'));
+  const nonce = newNonce();
+  const name = `sdk.${nonce.toString(16)}`;
+  const server =
+    urls.length > 0
+      ? undefined
+      : await Server.start(join(options.binaries, 'tidings'), folder, options.secret);
+  const upstreams = server ? [server.address] : urls.map((url) => new URL(url).host);
+  const upstreamOf = (number: number) => upstreams[number % upstreams.length] as string;
+  const links = new Map<string, string>();
+  for (let number = 0; number < PEOPLE; number++) links.set(linkOf({ number }), upstreamOf(number));
+  const proxy = await FaultProxy.start(join(options.binaries, 'fleet'), links, join(folder, 'proxy.log'));
+  const people: Person[] = Array.from({ length: PEOPLE }, (_, number) => ({
+    number,
+    name: `${name}-${number}`,
+    token: token(`${name}-${number}`, options.secret),
+    url: `ws://${proxy.address(linkOf({ number }))}/ws`,
+    gateway: number % upstreams.length,
+    rooms: [],
+    hasLocks: options.seconds === undefined || number >= WITHOUT_LOCKS,
+    tabs: number < WITH_TWO_TABS ? 2 : 1,
+  }));
+  const ask = new Ask(upstreams[0] as string, server && OWN_ADDRESS);
+  const watched = await meet(people, ask);
+  const program = join(dirname(fileURLToPath(import.meta.url)), programOf(options));
+  const tabs = new Tabs({ folder, program, nonce, people, everyMs: EVERY_MS, seed });
+  for (const person of people) {
+    for (let tab = 0; tab < person.tabs; tab++) tabs.open(person);
+  }
+  const journalPath = join(folder, 'faults.jsonl');
+  const journal = new Journal(journalPath);
+  console.error(`sdk harness: seed ${seed}, ${tabs.all.length} clients, in ${folder}`);
+
+  const isOver = ending(options);
+  await new Faults({ journal, people, tabs, proxy, server, random }).hurt(
+    options.seconds === undefined && !urls.length,
+    isOver,
+  );
+  for (const tab of tabs.living) tabs.tell(tab, 'quiet');
+  await proxy.set({ fault: 'pass' });
+  const undone = await drained(tabs, ask, watched, DRAIN_MS);
+  const doubts = [...undone, ...(await tabs.endAll(END_MS))];
+  const logs = await Promise.all(watched.map(({ id, reader }) => ask.log(reader.token, id)));
+  await proxy.stop();
+  await server?.stop();
+  journal.close();
+  const history = options.history ?? join(folder, 'history.jsonl');
+  const forNow = writeHistory(history, {
+    name,
+    tabs: tabs.all,
+    people,
+    watched,
+    logs,
+    faults: journalPath,
+    gateways: upstreams,
+    isDrained: undone.length === 0,
+    doubts,
+  });
+  console.log(`sdk harness: ${forNow.send} messages and ${forNow.sync} syncs were refused for now`);
+  if (urls.length > 0) return 0;
+  const code = check(options, history);
+  if (code === 0) rmSync(folder, { recursive: true, force: true });
+  else console.log(`sdk harness: seed ${seed}; what was written is kept in ${folder}`);
+  return code;
+}
+
+/** Makes the conversations: one of all, some of few, and a direct one. */
+async function meet(people: Person[], ask: Ask): Promise<Watched[]> {
+  const watched: Watched[] = [];
+  const group = async (members: Person[], title: string) => {
+    const [first, ...rest] = members;
+    if (!first) return;
+    const id = await ask.group(
+      first.token,
+      rest.map((person) => person.name),
+      title,
+    );
+    for (const person of members) person.rooms.push({ conv: watched.length, id });
+    watched.push({ id, reader: first });
+  };
+  await group(people, 'all');
+  await group(people.slice(0, 3), 'three');
+  for (const [at, one] of people.entries()) {
+    const other = people[(at + 1) % people.length];
+    if (!other) continue;
+    const id = await ask.direct(one.token, other.name);
+    one.rooms.push({ conv: watched.length, id, to: other.name });
+    other.rooms.push({ conv: watched.length, id, to: one.name });
+    watched.push({ id, reader: one });
+  }
+  return watched;
+}
+
+function programOf({ planted }: RunOptions): string {
+  const program = planted ? `tab-${planted}.js` : 'tab.js';
+  if (!existsSync(join(dirname(fileURLToPath(import.meta.url)), program))) {
+    throw new Error(`${program} is missing: npm run harness:build`);
+  }
+  return program;
+}
+
+/** Whether the time is over, or somebody has asked for the end. */
+function ending({ seconds }: RunOptions): () => boolean {
+  const deadline = seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + seconds * 1_000;
+  let isAsked = false;
+  process.once('SIGINT', () => {
+    isAsked = true;
+  });
+  return () => isAsked || Date.now() > deadline;
+}
+
+/** What the checker says. */
+function check({ binaries }: RunOptions, history: string): number {
+  const args = ['check', '--min-acknowledged', String(MIN_ACKNOWLEDGED), '--delivery-window', '15s', history];
+  const { status, stdout, stderr } = spawnSync(join(binaries, 'fleet'), args, { encoding: 'utf8' });
+  console.log(stdout + stderr);
+  return status ?? 2;
+}
+
+run(readOptions(process.argv.slice(2))).then(
+  (code) => process.exit(code),
+  (error) => {
+    console.error(`sdk harness: ${error instanceof Error ? error.message : error}`);
+    process.exit(2);
+  },
+);

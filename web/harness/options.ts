@@ -1,0 +1,54 @@
+// What a run is asked to do.
+
+import { parseArgs } from 'node:util';
+
+export const HELP = `Runs clients of the SDK in processes of their own while networks, tabs and the server fail, and
+lets \`fleet check\` judge what they wrote, were answered and were shown.
+
+  --binaries FOLDER  with fleet, and with tidings unless --url is given
+  --url ws://…       a server that runs, several times for several gateways; else an all-in-one of its own
+  --secret TEXT      what signs its tokens
+  --history FILE     where the history goes; with --url alone nobody judges it here
+  --seconds N        faults for so long instead of each once; with --url: until SIGINT
+  --seed N           repeats a schedule
+  --planted BUG      clients with this bug: ${'`'}retry-out-of-order${'`'}, ${'`'}storage-overwritten${'`'}, ${'`'}sync-not-asked-again${'`'}`;
+
+export interface RunOptions {
+  binaries: string;
+  urls: string[];
+  secret: string;
+  history?: string;
+  /** Nothing: each fault once. */
+  seconds?: number;
+  seed: number;
+  planted?: string;
+}
+
+export function readOptions(args: string[]): RunOptions {
+  const { values } = parseArgs({
+    args,
+    options: {
+      binaries: { type: 'string', default: new URL('../../../target/debug', import.meta.url).pathname },
+      url: { type: 'string', multiple: true, default: [] },
+      secret: { type: 'string', default: 'a secret of 32 bytes or more for the harness' },
+      history: { type: 'string' },
+      seconds: { type: 'string' },
+      seed: { type: 'string' },
+      planted: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    process.exit(0);
+  }
+  return {
+    binaries: values.binaries,
+    urls: values.url,
+    secret: values.secret,
+    history: values.history,
+    seconds: values.seconds === undefined ? undefined : Number(values.seconds),
+    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed),
+    planted: values.planted,
+  };
+}

@@ -1,0 +1,68 @@
+// The device id of a tab: kept over reloads, and another one where a tab was duplicated together with its session
+// storage. Two tabs with one device id would replace each other without end.
+
+const KEY = 'tidings.device';
+/** A tab that is being left may hold its id for so long. */
+const PATIENCE_MS = 300;
+
+type Place = Pick<Storage, 'getItem' | 'setItem'>;
+
+export interface DeviceOptions {
+  storage?: Place;
+  locks?: LockManager | null;
+  /** Where there are no locks, tabs ask each other here. */
+  channel?: (name: string) => Pick<BroadcastChannel, 'postMessage' | 'addEventListener'>;
+}
+
+/** An id for this tab, which no other living tab has. */
+export async function tabDeviceId(options: DeviceOptions = {}): Promise<string> {
+  const { locks = globalThis.navigator?.locks, storage = globalThis.sessionStorage } = options;
+  const known = attempt(() => storage.getItem(KEY));
+  if (known && (await isFree(known, locks, options.channel))) return known;
+  const fresh = `web-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+  attempt(() => storage.setItem(KEY, fresh));
+  await isFree(fresh, locks, options.channel);
+  return fresh;
+}
+
+/** Takes the id for as long as this tab lives, if no other has it. */
+function isFree(
+  id: string,
+  locks: LockManager | null | undefined,
+  channel: DeviceOptions['channel'] = (name) => new BroadcastChannel(name),
+): Promise<boolean> {
+  const name = `${KEY}/${id}`;
+  if (!locks) return isUnclaimed(channel(name));
+  return new Promise((resolve) => {
+    locks
+      .request(name, { signal: AbortSignal.timeout(PATIENCE_MS) }, () => {
+        resolve(true);
+        // Held until the tab is gone.
+        return new Promise<never>(() => {});
+      })
+      .catch(() => resolve(false));
+  });
+}
+
+/** Asks whether another tab has it, and answers those that ask from now on. */
+function isUnclaimed(channel: ReturnType<NonNullable<DeviceOptions['channel']>>): Promise<boolean> {
+  let isTaken = false;
+  return new Promise((resolve) => {
+    channel.addEventListener('message', ({ data }) => {
+      if (data === 'whose' && !isTaken) channel.postMessage('taken');
+      if (data !== 'taken') return;
+      isTaken = true;
+      resolve(false);
+    });
+    channel.postMessage('whose');
+    setTimeout(() => resolve(true), PATIENCE_MS);
+  });
+}
+
+function attempt<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { entry } from './fake';
+import { digest } from './heads';
+import { directId, sha256, uuidv7 } from './ids';
+import { Log } from './log';
+import { claims } from './token';
+
+const seqs = (log: Log) => log.entries.map((one) => one.seq);
+
+test('client ids are UUIDs of version 7, ordered by time', () => {
+  expect(uuidv7(1)).toMatch(/^00000000-0001-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(uuidv7(1_763_678_000_000) < uuidv7(1_763_678_000_001)).toBe(true);
+});
+
+test('the SHA-256 is that of others', async () => {
+  for (const length of [0, 1, 55, 56, 63, 64, 65, 200]) {
+    const text = new Uint8Array(length).map((_, at) => at * 7);
+    expect(sha256(text)).toEqual(new Uint8Array(await crypto.subtle.digest('SHA-256', text)));
+  }
+});
+
+test('a direct conversation has one id from both sides', () => {
+  expect(directId('ann', 'bob')).toBe(directId('bob', 'ann'));
+  expect(directId('ann', 'bob')).toMatch(
+    /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
+});
+
+test('computes the digest that the server computes', () => {
+  const first = '0198c0de-0000-7000-8000-000000000001';
+  const second = '0198c0de-0000-7000-8000-000000000002';
+  expect(digest([[first, 1]])).toBe(3397989771);
+  expect(
+    digest([
+      [second, 1_000_000],
+      [first, 1],
+    ]),
+  ).toBe(3574788234);
+  expect(digest([[first, 0]])).toBe(0);
+});
+
+test('a reset takes the place of what was held', () => {
+  const log = new Log();
+  log.add(entry(1));
+  expect(log.addPage({ entries: [entry(7), entry(8)], reset: true })).toMatchObject({ isReset: true });
+  expect(seqs(log)).toEqual([7, 8]);
+});
+
+test('a tail says where it begins', () => {
+  const log = new Log();
+  log.addPage({ entries: [entry(71), entry(72)], reset: false, skipped_before: 71 });
+  log.addPage({ entries: [entry(73)], reset: false });
+  expect([log.skippedBefore, log.cursor]).toEqual([71, 73]);
+});
+
+test('a log holds no more than it should, and more where older ones were asked for', () => {
+  const log = new Log(100);
+  for (let seq = 1; seq <= 1_000; seq++) log.add(entry(seq));
+  expect(log.entries.length).toBeLessThanOrEqual(110);
+  expect(log.cursor).toBe(1_000);
+  const first = log.entries[0]?.seq ?? 0;
+  log.addOlder(Array.from({ length: 50 }, (_, at) => entry(first - 50 + at)));
+  expect(log.entries[0]?.seq).toBe(first - 50);
+  log.trim(10);
+  expect(seqs(log)).toEqual([991, 992, 993, 994, 995, 996, 997, 998, 999, 1000]);
+});
+
+test('older entries that do not join are not taken', () => {
+  const log = new Log();
+  log.addPage({ entries: [entry(71)], reset: false, skipped_before: 71 });
+  log.addOlder([entry(50)]);
+  expect(seqs(log)).toEqual([71]);
+});
+
+test('entries ahead of a gap are held up to a bound', () => {
+  const log = new Log(10);
+  for (let seq = 2; seq <= 100; seq++) log.add(entry(seq));
+  expect(log.add(entry(1)).map((one) => one.seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  expect(log.hasGap).toBe(false);
+});
+
+test('a token says whose it is, in every script, and nothing where it cannot be read', () => {
+  const bytes = new TextEncoder().encode(JSON.stringify({ sub: 'ann', name: 'Éloïse 李' }));
+  const body = btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
+  expect(claims(`x.${body}.x`)).toEqual({ sub: 'ann', name: 'Éloïse 李' });
+  for (const token of [undefined, '', 'x', 'a.b.c', 'x.bnVsbA.x']) expect(claims(token)).toEqual({});
+});
