@@ -440,3 +440,22 @@ test('what is waited for is not answered by what is unreadable elsewhere', () =>
   expect(refused).toEqual([]);
   expect(client.pending().map((operation) => operation.client_id)).toEqual([clientId]);
 });
+
+test('a frame of a shape that nobody knows ends neither the connection nor the program', () => {
+  const { errors, states } = start();
+  const socket = online();
+  for (const frame of [null, 7, [], { type: 'new' }, { type: 'entry' }, { type: 'sync_page' }]) {
+    socket.onmessage?.({ data: JSON.stringify(frame) });
+  }
+  expect(states.at(-1)).toBe('online');
+  expect(errors.length).toBeGreaterThan(0);
+});
+
+test('a token that came too late is not a refused one', () => {
+  const { states } = start();
+  latest().drop(4001, 'no token in time');
+  expect(states.at(-1)).toBe('offline');
+  vi.advanceTimersByTime(1_000);
+  online();
+  expect(states.at(-1)).toBe('online');
+});

@@ -31,6 +31,8 @@ const GOOD_MS = 5_000;
 const WELCOME_MS = 15_000;
 const LONGEST_PING_MS = 20_000;
 const PONG_MS = 8_000;
+/** What the server says where a token did not come in time. */
+const TOO_LATE = 'no token in time';
 /** When there is a reason to doubt. */
 const DOUBT_MS = 3_000;
 /** How long answers are waited for before a connection that is to be left is closed. */
@@ -249,9 +251,11 @@ export class Connection {
       if (isStream) this.#unopened = isOpened ? this.#unopened : 0;
       else this.#unopened = isOpened ? 0 : this.#unopened + 1;
       if (turn !== this.#turn) return;
-      if (code === 4001) this.#tokens.refuse(token);
+      // On a slow network the token came too late: it is as good as before.
+      const isLate = code === 4001 && reason === TOO_LATE;
+      if (code === 4001 && !isLate) this.#tokens.refuse(token);
       this.#drop();
-      this.#ended(new CloseError(code, reason));
+      this.#ended(new CloseError(isLate ? 1006 : code, reason));
     };
   }
 
@@ -267,7 +271,12 @@ export class Connection {
       this.restart('an unreadable frame');
       return;
     }
-    this.#hear(frame);
+    try {
+      this.#hear(frame);
+    } catch (error) {
+      // A frame of another shape than it should have ends no program.
+      this.#hooks.failed(error);
+    }
   }
 
   #hear(frame: ServerFrame): void {

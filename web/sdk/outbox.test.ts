@@ -257,6 +257,19 @@ test('what a connection is closed for as too large is refused, not sent again fo
   expect(words(online())).toEqual(['short']);
 });
 
+test('a close that an error has explained blames nobody else', () => {
+  const { client, refused } = start();
+  const { clientId } = client.send(text('a proxy does not take it'));
+  client.send(text('short'));
+  const socket = online();
+  socket.hear({ type: 'error', code: 'too_large', message: '', stored: 'no' });
+  expect(words(socket)).toEqual(['a proxy does not take it', 'short']);
+  socket.drop(1009);
+  expect(refused).toEqual([[clientId, 'too_large']]);
+  vi.advanceTimersByTime(1_000);
+  expect(words(online())).toEqual(['short']);
+});
+
 test('of several that may have been too large each goes alone', () => {
   const { client, refused } = start();
   const [one, big, three] = ['one', 'big', 'three'].map(

@@ -67,6 +67,8 @@ export class Queues {
   readonly #suspects = new Set<string>();
   /** Until earlier errors without a name have come, no suspect goes out. */
   #isDraining = false;
+  /** What is larger than the server takes was told already: that this closes the connection blames no other. */
+  #isExplained = false;
   #isOnline = false;
   #paused: ReturnType<typeof setTimeout> | undefined;
   #silences = 0;
@@ -109,6 +111,7 @@ export class Queues {
     this.#window = Math.max(1, inFlight);
     this.#isOnline = true;
     this.#isDraining = false;
+    this.#isExplained = false;
     this.#silences = 0;
     for (const key of this.#queues.keys()) this.#wake(key);
     this.#pump();
@@ -125,7 +128,7 @@ export class Queues {
     const lost = [...this.#underWay.values()];
     for (const { deadline } of lost) clearTimeout(deadline);
     this.#underWay.clear();
-    if (isTooLarge) this.#suspect(lost.map(({ kept }) => kept));
+    if (isTooLarge && !this.#isExplained) this.#suspect(lost.map(({ kept }) => kept));
   }
 
   /** No timer is left behind. */
@@ -177,6 +180,7 @@ export class Queues {
   /** An error that names nothing. True when it was the answer to an operation. */
   failedUnnamed(error: ErrorFrame): boolean {
     if (!UNREADABLE.has(error.code)) return false;
+    if (error.code === 'too_large') this.#isExplained = true;
     if (this.#isDraining) return true;
     if (this.#underWay.size === 0) return false;
     const possible = [...this.#underWay.values()].map(({ kept }) => kept);
