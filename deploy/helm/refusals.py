@@ -22,6 +22,7 @@ REFUSED = [
     ("small", "gateway.replica=3", "additional properties 'replica' not allowed"),
     ("small", "auth.kind=data", "gateways have no data folder"),
     ("small", "auth.kind=jwks,auth.devTokens=true", "set auth.kind to hs256"),
+    ("dev", "auth.kind=jwks", "set auth.kind to hs256"),
     ("small", "httpRoute.enabled=true", "httpRoute.parentRefs"),
     ("small", "secrets.externalSecret.enabled=true", "externalSecret.storeName"),
     ("small", "networkPolicy.egress.enabled=true", "networkPolicy.egress.stores"),

@@ -71,8 +71,8 @@ DASHBOARDS = {
             figure("Sockets", "short", f"sum(tidings_gateway_connections{HERE})"),
             figure("Answers, p99", "s", quantiles("tidings_gateway_answer_seconds")[2][0], [("green", None), ("yellow", 0.5), ("red", 1)]),
             figure(
-                "Failing, of what is asked", "percentunit",
-                rate("tidings_gateway_errors_total", 'code=~"unavailable|internal"')
+                "Frames answered with our errors", "percentunit",
+                rate("tidings_gateway_errors_total", 'code=~"unavailable|internal"', 'via=~"ws|sse"')
                 + f" / clamp_min({rate('tidings_gateway_frames_in_total')}, 1) or vector(0)",
                 [("green", None), ("yellow", 0.001), ("red", 0.01)],
             ),
