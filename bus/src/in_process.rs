@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use proto::bus::{Broadcast, FrameBatch, GatewayRef, PushBatch};
+use proto::bus::{Broadcast, FrameBatch, GatewayRef, Push, PushBatch};
 use proto::id::GatewayId;
 use proto::partition::Partition;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,8 @@ pub struct InProcessConfig {
     pub partition_batches: usize,
     /// Batches in a gateway's queue; a full one refuses.
     pub gateway_batches: usize,
+    /// Bytes of those; a queue that has as many refuses.
+    pub gateway_bytes: usize,
     /// Broadcasts in a gateway's bulk queue; a full one drops its oldest.
     pub gateway_broadcasts: usize,
 }
@@ -41,6 +43,7 @@ impl Default for InProcessConfig {
             partitions: 16,
             partition_batches: 1_024,
             gateway_batches: 4_096,
+            gateway_bytes: 32 << 20,
             gateway_broadcasts: 64,
         }
     }
@@ -109,7 +112,7 @@ impl Bus for InProcessBus {
             return Err(PublishError::Unavailable(CLOSED.to_owned()));
         }
         let queue = self.gateways.lock().get(&(gateway.id.clone(), gateway.epoch)).cloned();
-        queue.ok_or(PublishError::Unroutable)?.publish(batch, self.config.gateway_batches)
+        queue.ok_or(PublishError::Unroutable)?.publish(batch, &self.config)
     }
 
     async fn consume_frames(
@@ -324,18 +327,42 @@ type PushQueues = Arc<Mutex<HashMap<(String, u64), Arc<PushQueue>>>>;
 
 #[derive(Debug, Default)]
 struct PushQueue {
-    batches: Mutex<VecDeque<PushBatch>>,
+    waiting: Mutex<Pushes>,
     changed: Notify,
 }
 
+#[derive(Debug, Default)]
+struct Pushes {
+    batches: VecDeque<PushBatch>,
+    bytes: usize,
+}
+
+/// What a batch takes, nearly.
+fn bytes_of(batch: &PushBatch) -> usize {
+    /// Beside its frame and the connections.
+    const PUSH_BYTES: usize = 64;
+    let of = |push: &Push| PUSH_BYTES + push.frame.len() + push.connections.len() * 8;
+    batch.pushes.iter().map(of).sum()
+}
+
+impl Pushes {
+    fn next(&mut self) -> Option<PushBatch> {
+        let batch = self.batches.pop_front()?;
+        self.bytes -= bytes_of(&batch);
+        Some(batch)
+    }
+}
+
 impl PushQueue {
-    fn publish(&self, batch: PushBatch, limit: usize) -> Result<(), PublishError> {
-        let mut batches = self.batches.lock();
-        if batches.len() >= limit {
+    fn publish(&self, batch: PushBatch, config: &InProcessConfig) -> Result<(), PublishError> {
+        let mut waiting = self.waiting.lock();
+        let is_full = waiting.batches.len() >= config.gateway_batches;
+        if is_full || waiting.bytes >= config.gateway_bytes {
             return Err(PublishError::Refused);
         }
-        batches.push_back(batch);
-        drop(batches);
+        waiting.bytes += bytes_of(&batch);
+        waiting.batches.push_back(batch);
+        drop(waiting);
         self.changed.notify_one();
         Ok(())
     }
@@ -362,7 +389,7 @@ impl PushConsumer for GatewayConsumer {
 
     async fn next(&mut self) -> Option<PushBatch> {
         loop {
-            if let Some(batch) = self.queue.batches.lock().pop_front() {
+            if let Some(batch) = self.queue.waiting.lock().next() {
                 return Some(batch);
             }
             if *self.closed.borrow() != BusState::Up {

@@ -139,7 +139,8 @@ impl Door {
             Err(refusal) => return self.refuse(tcp, refusal).await,
         };
         let gate = Gate::new(request);
-        let io = TokioIo::new(Stream::new(tcp, Arc::clone(&gate), Some(file)));
+        let patience = Duration::from_millis(self.shared.limits.write_timeout_ms.max(1));
+        let io = TokioIo::new(Stream::new(tcp, Arc::clone(&gate), Some(file), patience));
         let over = Arc::new(Notify::new());
         let version = Version::HTTP_11;
         let peer = Peer { address, gate, version, over: Arc::clone(&over) };

@@ -10,6 +10,7 @@ mod dead_letters;
 pub(crate) mod error;
 mod explain;
 mod findings;
+mod held_answer;
 mod json_body;
 mod known;
 mod members;
@@ -25,13 +26,15 @@ mod words;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use bytes::Bytes;
 use proto::error_code::ErrorCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -44,6 +47,7 @@ use crate::connection::handshake;
 use crate::rates::Account;
 use crate::shared::{Identity, Shared};
 use error::ApiError;
+use held_answer::HeldAnswer;
 use json_body::{BodyOwner, HeldBody};
 use known::Known;
 
@@ -104,9 +108,12 @@ pub(crate) fn router(shared: Shared) -> Router {
     let (router, _) = described().split_for_parts();
     let openapi = openapi();
     let known = Known::of(&openapi);
+    // Written once: whoever reads it slowly holds no memory of its own.
+    let described = Bytes::from(serde_json::to_vec(&openapi).unwrap_or_default());
+    let described = move || async move { ([(CONTENT_TYPE, "application/json")], described) };
     router
         .route_layer(middleware::from_fn_with_state(known, known::only_known))
-        .route("/api/v1/openapi.json", get(move || async move { Json(openapi) }))
+        .route("/api/v1/openapi.json", get(described))
         .route("/api/{*path}", axum::routing::any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(shared.clone(), in_time))
@@ -120,9 +127,11 @@ async fn in_time(State(shared): State<Shared>, request: Request, next: Next) -> 
     // Until the answer is there.
     let held = HeldBody::default();
     request.extensions_mut().insert(held.clone());
+    let answer = HeldAnswer::default();
+    request.extensions_mut().insert(answer.clone());
     let patience = Duration::from_millis(limits.request_timeout_ms);
     match tokio::time::timeout(patience, next.run(request)).await {
-        Ok(response) => response,
+        Ok(response) => answer.hold(&shared, response).await,
         Err(_elapsed) if body.is_awaited() => late(),
         Err(_elapsed) => ApiError::unavailable(None, limits.retry_after_ms).into_response(),
     }
@@ -161,6 +170,7 @@ impl FromRequestParts<Shared> for Identity {
                 .may_ask(&identity, &[(Account::Reads, 1)])
                 .map_err(|refused| ApiError::too_much(&refused))?;
         }
+        HeldAnswer::set_aside(shared, &identity.user_id, parts).await?;
         Ok(identity)
     }
 }

@@ -18,6 +18,7 @@ use crate::frame::{About, Frame};
 use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::registry::Registry;
+use crate::relief::Relief;
 
 /// Broadcasts taken from the bus before they are handed out: the others wait there, and the oldest of
 /// them go first when there are too many.
@@ -28,6 +29,7 @@ pub(crate) struct Broadcasts {
     pub(crate) gateway_id: GatewayId,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: LimitsConfig,
+    pub(crate) relief: Arc<Relief>,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) shutdown: Shutdown,
 }
@@ -84,6 +86,7 @@ impl Broadcasts {
                 let dropped = connection.outbox.push(frame.clone(), limits);
                 self.metrics.dropped(dropped);
             }
+            self.relief.look();
             if slices.peek().is_some() {
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}

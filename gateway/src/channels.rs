@@ -26,6 +26,7 @@ use crate::ask::{Answer, ask};
 use crate::config::LimitsConfig;
 use crate::frame::Frame;
 use crate::heads::HeadsLink;
+use crate::memory::Budget;
 use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::registry::{Connection, Registry};
@@ -44,6 +45,7 @@ pub(crate) struct Channels {
     limits: LimitsConfig,
     metrics: GatewayMetrics,
     writers: Writers,
+    memory: Budget,
     channels: HashMap<ConversationId, Channel>,
     /// Those with something to hand out now; each has its turn.
     ready: VecDeque<ConversationId>,
@@ -62,6 +64,7 @@ impl Channels {
             heads: shared.heads.clone(),
             metrics: shared.metrics.clone(),
             writers: Writers::new(shared, limits.channel_writers),
+            memory: shared.budgets.channels.clone(),
             limits,
             channels: HashMap::new(),
             ready: VecDeque::new(),
@@ -83,11 +86,22 @@ impl Channels {
         if channel.waiting.len() >= self.limits.channel_pushes.max(1) {
             return self.lose(id);
         }
+        let mut share = self.memory.empty(None);
+        if share.grow(push.frame.len()).is_err() {
+            return self.lose(id);
+        }
         let arrivals = self.registry.arrivals();
-        let frame = Frame::pushed(&push);
+        let frame = Frame::pushed(&push, self.limits.frame_bytes);
         // Not twice, and not with all that came in the same batch.
         push.frame = Bytes::new();
-        channel.waiting.push_back(Waiting { push, frame, arrivals, asked: 0, left: 0 });
+        channel.waiting.push_back(Waiting {
+            push,
+            frame,
+            _share: share,
+            arrivals,
+            asked: 0,
+            left: 0,
+        });
         if channel.waiting.len() == 1 {
             self.advance(id);
         }

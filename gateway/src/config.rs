@@ -158,6 +158,12 @@ pub struct LimitsConfig {
     pub heads_apart_ms: u64,
     /// Heartbeats without a sign of life that end a connection.
     pub heartbeat_misses: u32,
+    /// A page of a sync, in bytes, and no more than a frame: what a reader that does not read holds, here and in
+    /// the chat service.
+    pub sync_page_bytes: usize,
+    /// How long a message of a socket may take from its first byte to its last, in milliseconds; what the gateway
+    /// itself does not read meanwhile does not count.
+    pub message_timeout_ms: u64,
     /// How long a connection may stay without a token, in milliseconds.
     pub auth_timeout_ms: u64,
     /// How long a registration with presence may take, in milliseconds.
@@ -185,6 +191,8 @@ pub struct LimitsConfig {
     pub uplink_window: usize,
     /// Frames of one publish.
     pub uplink_batch_frames: usize,
+    /// Bytes of one publish, unless a frame alone is larger.
+    pub uplink_batch_bytes: usize,
     /// How long a `delivered` may wait for others of its partition, in milliseconds; 0: it leaves at once.
     pub delivered_apart_ms: u64,
     /// Batches of pushes taken from the bus and not handed out yet.
@@ -246,6 +254,8 @@ impl Default for LimitsConfig {
             heartbeat_ms: 30_000,
             heads_apart_ms: 100,
             heartbeat_misses: 3,
+            sync_page_bytes: 256 << 10,
+            message_timeout_ms: 30_000,
             auth_timeout_ms: 5_000,
             register_timeout_ms: 5_000,
             compression: false,
@@ -259,6 +269,7 @@ impl Default for LimitsConfig {
             uplink_frames: 20_000,
             uplink_window: 4,
             uplink_batch_frames: 512,
+            uplink_batch_bytes: 1 << 20,
             delivered_apart_ms: 100,
             downlink_prefetch: 64,
             channels: 1_000,

@@ -82,6 +82,7 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
         Err(ended) => return ended,
     };
     identity.is_exempt = request.is_exempt;
+    socket.belongs_to(&identity.user_id);
     request.gate.open();
     // Boxed: an idle connection keeps only what its session needs.
     if let Some(id) = request.conversation_id
@@ -177,7 +178,7 @@ async fn register(
 pub(crate) async fn goodbye(socket: &mut Transport, close: &Close) {
     let polite = async {
         if socket.close(close.code(), &close.reason()).await.is_ok() {
-            if *close == Close::MuchTooBig {
+            if matches!(close, Close::MuchTooBig | Close::NoRoom) {
                 // The rest of the frame lies unread: letting go now would reset the connection, and the
                 // client would lose the reason with it.
                 return std::future::pending().await;

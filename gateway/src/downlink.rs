@@ -22,6 +22,7 @@ use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::pulse::Pulse;
 use crate::registry::Registry;
+use crate::relief::Relief;
 use crate::revocations::Revocations;
 
 pub(crate) struct Downlink {
@@ -33,6 +34,7 @@ pub(crate) struct Downlink {
     /// The incarnation that pushes are addressed to; none while there is no queue.
     pub(crate) gateway: Arc<watch::Sender<Option<GatewayRef>>>,
     pub(crate) limits: LimitsConfig,
+    pub(crate) relief: Arc<Relief>,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) shutdown: Shutdown,
@@ -110,7 +112,7 @@ impl Downlink {
             return channels.take(id, push);
         }
         let limits = OutboxLimits::from(&self.limits);
-        let frame = Frame::pushed(&push);
+        let frame = Frame::pushed(&push, self.limits.frame_bytes);
         for number in push.connections {
             // Gone meanwhile: its next sync covers it.
             let Some(connection) = self.registry.get(number) else { continue };
@@ -121,6 +123,7 @@ impl Downlink {
             let dropped = connection.outbox.push(frame.clone(), limits);
             self.metrics.dropped(dropped);
         }
+        self.relief.look();
     }
 
     /// Takes over what a user chose on one of their devices.

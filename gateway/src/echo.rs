@@ -12,16 +12,19 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use platform::shutdown::Tasks;
+use prometheus_client::metrics::gauge::Gauge;
 use proto::bus::PushClass;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use crate::accept::stream::{Gate, Stream};
 use crate::accept::{http, upgrade};
+use crate::config::LimitsConfig;
 use crate::connection::{goodbye, handshake};
 use crate::frame::{About, Encoding, Frame};
-use crate::socket::Message;
+use crate::memory::Budget;
 use crate::socket::opening::{Opening, Subprotocol};
+use crate::socket::{Message, MessageBounds};
 use crate::transport::Transport;
 
 /// Largest message: the suite's are of 16 MiB.
@@ -32,12 +35,15 @@ const HEAD: Duration = Duration::from_secs(10);
 /// Echoes on `/` until the process ends.
 pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> {
     let sockets = tasks.clone();
+    let limits = LimitsConfig { message_timeout_ms: 60_000, ..LimitsConfig::default() };
+    let budget = Budget::new(16 * FRAME_BYTES, 16 * FRAME_BYTES, Gauge::default());
+    let bounds = MessageBounds::new(&limits, budget);
     let upgraded = move |opening: Opening| async move {
         let encoding = Encoding { is_deflated: opening.offers_deflate(), is_binary: false };
         let (response, opened) =
             opening.grant(&Subprotocol::None, encoding, upgrade::longest(FRAME_BYTES));
         sockets.spawn("echo socket", async move {
-            if let Some(socket) = opened.socket().await {
+            if let Some(socket) = opened.socket(bounds).await {
                 echo(Transport::Socket(socket)).await;
             }
         });
@@ -52,7 +58,7 @@ pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> 
             let service = service_fn(|request: Request<Incoming>| {
                 router.clone().oneshot(request.map(Body::new))
             });
-            let io = TokioIo::new(Stream::new(tcp, Gate::new(None), None));
+            let io = TokioIo::new(Stream::new(tcp, Gate::new(None), None, HEAD));
             let _ = http(HEAD).serve_connection(io, service).with_upgrades().await;
         });
     }

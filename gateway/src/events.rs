@@ -18,6 +18,7 @@ use futures_util::stream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::frame::Frame;
+use crate::frame::bounds::Counted;
 use crate::memory::Share;
 use crate::socket::{Message, ReadError};
 
@@ -32,6 +33,8 @@ pub(crate) struct EventStream {
     posted: mpsc::Receiver<Post>,
     /// The one that is being taken.
     post: Option<Post>,
+    /// Of the frame that was taken last, until the next one is asked for.
+    share: Option<Share>,
     inbox: Arc<Inbox>,
     /// None after the goodbye.
     pieces: Option<mpsc::Sender<Bytes>>,
@@ -92,7 +95,7 @@ pub(crate) struct Inbox {
 #[derive(Debug)]
 pub(crate) struct Posted {
     pub(crate) text: String,
-    pub(crate) _share: Share,
+    pub(crate) share: Share,
 }
 
 /// Why posted frames are not taken. None of them is.
@@ -132,6 +135,7 @@ pub(crate) fn open(most_frames: usize, most_bytes: usize) -> (EventStream, Body)
     let events = EventStream {
         posted,
         post: None,
+        share: None,
         inbox,
         pieces: Some(pieces),
         taken,
@@ -150,6 +154,7 @@ impl EventStream {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Message, ReadError>>> {
+        self.share = None;
         if self.poll_gone(cx).is_ready() {
             return Poll::Ready(None);
         }
@@ -163,7 +168,8 @@ impl EventStream {
         }
         // No post is empty.
         let Some(post) = &mut self.post else { return Poll::Pending };
-        let Some(Posted { text, .. }) = post.frames.pop_front() else { return Poll::Pending };
+        let Some(Posted { text, share }) = post.frames.pop_front() else { return Poll::Pending };
+        self.share = Some(share);
         if post.frames.is_empty() {
             self.post = None;
         }
@@ -213,7 +219,8 @@ impl EventStream {
     async fn put(&mut self, piece: Vec<u8>) -> io::Result<()> {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         let pieces = self.pieces.as_ref().ok_or_else(gone)?;
-        pieces.send(piece.into()).await.map_err(|_| gone())?;
+        let piece = Bytes::from_owner(Counted::from(piece));
+        pieces.send(piece).await.map_err(|_| gone())?;
         // As with a socket, written is what the network has: a slow reader is waited for here.
         self.taken.acquire().await.map_err(|_| gone())?.forget();
         Ok(())
@@ -280,7 +287,7 @@ mod tests {
 
     fn texts(frames: &[&str]) -> Vec<Posted> {
         let budget = Budget::new(1_000, 1_000, Gauge::default());
-        let posted = |&frame: &&str| Posted { text: frame.to_owned(), _share: budget.empty(None) };
+        let posted = |&frame: &&str| Posted { text: frame.to_owned(), share: budget.empty(None) };
         frames.iter().map(posted).collect()
     }
 

@@ -1,5 +1,8 @@
 //! A frame on its way to sockets: encoded once, shared by all the sockets that get it, with what the
-//! gateway has to know of it. Knows no socket.
+//! gateway has to know of it. Knows no socket. No frame is made here that is larger than the configuration says,
+//! in whichever form.
+
+pub(crate) mod bounds;
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +12,7 @@ use proto::frame::{batch, msgpack};
 use proto::id::ConversationId;
 
 use crate::socket::wire;
+use bounds::Counted;
 
 /// Nothing, in MessagePack.
 const NIL: Bytes = Bytes::from_static(b"\xc0");
@@ -117,6 +121,8 @@ struct Prepared {
     parts: Vec<Frame>,
     /// Bytes of the JSON of all of it.
     length: usize,
+    /// So large a payload may be, in every form.
+    largest: usize,
     json: Form,
     /// As MessagePack, once somebody wanted it.
     packed: OnceLock<Box<Form>>,
@@ -126,24 +132,29 @@ struct Prepared {
 #[derive(Debug)]
 struct Form {
     /// As a frame of WebSocket, its head included.
-    wire: Box<[u8]>,
+    wire: Counted,
     /// Where the payload begins.
     payload_at: usize,
     /// The same compressed, once somebody wanted it; none where that saves nothing.
-    deflated: OnceLock<Option<Box<[u8]>>>,
+    deflated: OnceLock<Option<Counted>>,
 }
 
 impl Form {
-    fn text(json: &[u8]) -> Self {
+    fn text(json: &[u8], largest: usize) -> Self {
+        let json = if bounds::is_oversized(json, largest) { bounds::LEFT_OUT } else { json };
         Self::of(wire::text(json))
     }
 
-    fn binary(bytes: &[u8]) -> Self {
+    fn binary(bytes: &[u8], largest: usize) -> Self {
+        if bounds::is_oversized(bytes, largest) {
+            let left_out = msgpack::from_json(bounds::LEFT_OUT);
+            return Self::of(wire::binary(&left_out.unwrap_or(NIL)));
+        }
         Self::of(wire::binary(bytes))
     }
 
     fn of((wire, payload_at): (Box<[u8]>, usize)) -> Self {
-        Self { wire, payload_at, deflated: OnceLock::new() }
+        Self { wire: wire.into(), payload_at, deflated: OnceLock::new() }
     }
 
     fn payload(&self) -> &[u8] {
@@ -152,9 +163,14 @@ impl Form {
 }
 
 impl Frame {
-    /// Of JSON. The bytes are copied: a small frame does not keep the batch that it came in.
+    /// Of JSON that is small anyway. The bytes are copied: a small frame does not keep the batch that it came in.
     pub fn new(json: &[u8], about: About) -> Self {
-        Self::of(about, Form::text(json), OnceLock::new())
+        Self::within(usize::MAX, json, about)
+    }
+
+    /// The same, unless it is larger than a client may be sent: then an error in its place.
+    pub fn within(largest: usize, json: &[u8], about: About) -> Self {
+        Self::of(about, largest, Form::text(json, largest), OnceLock::new())
     }
 
     /// Several as one `batch`, for one connection.
@@ -167,16 +183,16 @@ impl Frame {
             return Self::new(&batch::json(&frames.map(Self::json).collect::<Vec<_>>()), about);
         }
         let payloads: Vec<_> = frames.map(|frame| frame.packed().payload()).collect();
-        let packed = Box::new(Form::binary(&batch::msgpack(&payloads)));
+        let packed = Box::new(Form::binary(&batch::msgpack(&payloads), usize::MAX));
         // Nobody asks for its JSON.
-        Self::of(about, Form::text(&[]), OnceLock::from(packed))
+        Self::of(about, usize::MAX, Form::text(&[], 0), OnceLock::from(packed))
     }
 
     /// Of bytes that are no JSON.
     #[cfg(feature = "echo")]
     pub fn binary(bytes: &[u8], about: About) -> Self {
-        let json = Form { deflated: OnceLock::from(None), ..Form::binary(bytes) };
-        Self::of(about, json, OnceLock::new())
+        let json = Form { deflated: OnceLock::from(None), ..Form::binary(bytes, usize::MAX) };
+        Self::of(about, usize::MAX, json, OnceLock::new())
     }
 
     /// Of JSON that this gateway has to say itself.
@@ -185,7 +201,7 @@ impl Frame {
     }
 
     /// Of what came over the bus.
-    pub fn pushed(push: &Push) -> Self {
+    pub fn pushed(push: &Push, largest: usize) -> Self {
         let entry = ConversationId::from_bytes(&push.conversation_id).ok();
         let about = About {
             class: push.class(),
@@ -194,7 +210,7 @@ impl Frame {
             entries: entry.map(|id| Entries::one(id, push.seq)),
             traceparent: push.traceparent.clone(),
         };
-        Self::new(&push.frame, about)
+        Self::within(largest, &push.frame, about)
     }
 
     /// What is to be known of it.
@@ -216,14 +232,15 @@ impl Frame {
     /// one thing to look at, to take and to write instead of many.
     pub fn run(parts: Vec<Self>) -> Self {
         let joined = joined(&parts, Encoding::default());
-        let json = Form { wire: joined, payload_at: 0, deflated: OnceLock::new() };
+        let json = Form::of((joined, 0));
         let mut about = About::class(PushClass::Entry);
         let bounds =
             parts.first().zip(parts.last()).map(|(first, last)| (first.about(), last.about()));
         about.entries = bounds
             .and_then(|(first, last)| Some(Entries { last: last.entries?.last, ..first.entries? }));
         let length = parts.iter().map(Self::len).sum();
-        Self(Arc::new(Prepared { about, parts, length, json, packed: OnceLock::new() }))
+        let (largest, packed) = (usize::MAX, OnceLock::new());
+        Self(Arc::new(Prepared { about, parts, length, largest, json, packed }))
     }
 
     /// The single frames of a run; of any other frame, itself.
@@ -242,16 +259,16 @@ impl Frame {
         &form.wire
     }
 
-    fn deflated(&self, form: &Form, encoding: Encoding) -> Option<Box<[u8]>> {
+    fn deflated(&self, form: &Form, encoding: Encoding) -> Option<Counted> {
         if self.0.parts.is_empty() {
-            return wire::deflated(form.payload(), encoding.is_binary);
+            return wire::deflated(form.payload(), encoding.is_binary).map(Counted::from);
         }
-        Some(joined(&self.0.parts, encoding))
+        Some(joined(&self.0.parts, encoding).into())
     }
 
-    fn of(about: About, json: Form, packed: OnceLock<Box<Form>>) -> Self {
+    fn of(about: About, largest: usize, json: Form, packed: OnceLock<Box<Form>>) -> Self {
         let length = json.payload().len();
-        Self(Arc::new(Prepared { about, parts: Vec::new(), length, json, packed }))
+        Self(Arc::new(Prepared { about, parts: Vec::new(), length, largest, json, packed }))
     }
 
     fn packed(&self) -> &Form {
@@ -259,14 +276,14 @@ impl Frame {
             if !self.0.parts.is_empty() {
                 let encoding = Encoding { is_binary: true, ..Encoding::default() };
                 let wire = joined(&self.0.parts, encoding);
-                return Box::new(Form { wire, payload_at: 0, deflated: OnceLock::new() });
+                return Box::new(Form::of((wire, 0)));
             }
             let packed = msgpack::from_json(self.json()).unwrap_or_else(|error| {
                 // A service's fault; nil is the least that keeps the connection.
                 tracing::error!(%error, "a frame that is no JSON");
                 NIL
             });
-            Box::new(Form::binary(&packed))
+            Box::new(Form::binary(&packed, self.0.largest))
         })
     }
 }
@@ -280,6 +297,30 @@ fn joined(frames: &[Frame], encoding: Encoding) -> Box<[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_that_is_too_large_in_a_form_is_an_error_in_that_form() {
+        let small = Frame::within(200, br#"{"type":"entry"}"#, About::class(PushClass::Entry));
+        assert_eq!(small.json(), br#"{"type":"entry"}"#);
+        let floats = format!("[{}0.5]", "0.5,".repeat(40));
+        let large = Frame::within(200, floats.as_bytes(), About::class(PushClass::Entry));
+        assert_eq!(large.json(), floats.as_bytes());
+        assert_eq!(large.packed().payload(), &msgpack::from_json(bounds::LEFT_OUT).unwrap()[..]);
+        let larger = Frame::within(20, floats.as_bytes(), About::class(PushClass::Entry));
+        let said: proto::frame::server::ErrorFrame = serde_json::from_slice(larger.json()).unwrap();
+        assert_eq!(said.code, proto::error_code::ErrorCode::TooLarge);
+    }
+
+    #[test]
+    fn what_frames_take_is_counted_while_they_are_there() {
+        let frame = Frame::new(&vec![b'x'; 1 << 26], About::class(PushClass::Entry));
+        let copy = frame.clone();
+        assert!((1 << 26..2 << 26).contains(&bounds::held()), "once");
+        drop(frame);
+        assert!(bounds::held() > 1 << 26);
+        drop(copy);
+        assert!(bounds::held() < 1 << 26);
+    }
 
     #[test]
     fn a_run_is_its_frames_one_after_the_other_in_every_encoding() {

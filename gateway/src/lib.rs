@@ -37,6 +37,7 @@ mod pulse;
 mod rate_link;
 mod rates;
 mod registry;
+mod relief;
 mod revocations;
 mod shared;
 mod socket;
@@ -75,15 +76,17 @@ use crate::doubts::Doubts;
 use crate::heads::{HeadsAsks, HeadsLink};
 use crate::inquiry::{Answerer, InquiryLink};
 use crate::journal::Journal;
-use crate::memory::Budget;
+use crate::memory::Budgets;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::{PresenceEvents, PresenceLink};
 use crate::pulse::Pulse;
 use crate::rates::Rates;
 use crate::registry::Registry;
+use crate::relief::Relief;
 use crate::revocations::Revocations;
 use crate::revocations::notes::Notes;
 use crate::shared::{Parts, Shared};
+use crate::socket::MessageBounds;
 use crate::unanswered::Unanswered;
 use crate::uplink::{Uplink, UplinkFrames};
 use crate::wiring::EndedSessions;
@@ -180,10 +183,11 @@ pub fn build(
     } = settings;
     warn_of_few_files(&admission, limits.connections, files);
     let partitions = adapters.bus.partitions();
-    let (uplink, frames) = Uplink::new(partitions, &limits);
     let (presence_link, events) = PresenceLink::new();
     let (heads, asks) = HeadsLink::new();
     let metrics = GatewayMetrics::new(&adapters.metrics);
+    let held = metrics.held("uplink", limits.memory.uplink_bytes);
+    let (uplink, frames) = Uplink::new(partitions, &limits, held);
     adapters.readiness.count_connections(metrics.connections.clone());
     let pulse = Arc::new(Pulse::new(Duration::from_millis(limits.frozen_ms), metrics.clone()));
     wiring::serve_unless_full_or_frozen(
@@ -195,6 +199,9 @@ pub fn build(
     let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
     let registry = Arc::new(Registry::default());
     let revocations = Revocations::new(Arc::clone(&registry));
+    let relief = Relief::new(limits.memory.outbox_bytes, Arc::clone(&registry), metrics.clone());
+    metrics.outbox_limit.set(limits.memory.outbox_bytes as i64);
+    let budgets = Budgets::new(&limits.memory, &metrics);
     let (notes, noted) = Notes::new(admission.noted_tokens);
     let shared = Shared::new(Parts {
         began: tokio::time::Instant::now(),
@@ -213,11 +220,9 @@ pub fn build(
         gateway: Arc::new(watch::Sender::new(None)),
         uplink,
         unanswered: Arc::new(unanswered),
-        bodies: Budget::new(
-            limits.memory.body_bytes,
-            limits.memory.body_user_bytes,
-            metrics.bodies_bytes.clone(),
-        ),
+        messages: MessageBounds::new(&limits, budgets.messages.clone()),
+        budgets,
+        relief: Arc::new(relief),
         posts: Shares::new(limits.in_flight),
         presence_link,
         heads,

@@ -16,6 +16,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use crate::frame::bounds::Held;
 use crate::frame::{Encoding, Frame, Stretches};
 use crate::socket::write_frames;
 
@@ -71,6 +72,8 @@ pub(crate) struct Used {
     pub(crate) entries: Stretches,
     /// The rest of a frame that is written in part: it has to follow before anything else.
     pub(crate) rest: Vec<u8>,
+    /// Counts it.
+    pub(crate) held: Held,
 }
 
 /// What was written in one go.
@@ -136,6 +139,7 @@ impl Line {
         {
             note(&first);
             self.used.rest = first.wire(self.encoding)[begun..].to_vec();
+            self.used.held = Held::new(self.used.rest.len());
         }
         written
     }

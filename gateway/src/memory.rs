@@ -1,16 +1,22 @@
 //! Budgets of bytes: what may be held for one purpose by everybody together, and by one user of it. Whoever
-//! holds a part gives it back by dropping it. Knows nothing of what the bytes are.
+//! holds a part gives it back by dropping it; whoever waits for one is served in the order of asking. Knows
+//! nothing of what the bytes are.
 
 pub(crate) mod config;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::metrics::GatewayMetrics;
+use config::MemoryConfig;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use proto::id::UserId;
-use tokio::sync::Notify;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One purpose's bytes. Copies share them.
 #[derive(Debug, Clone)]
@@ -18,20 +24,37 @@ pub(crate) struct Budget(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    most: usize,
-    user_most: usize,
-    state: Mutex<State>,
+    most: u32,
+    user_most: u32,
+    all: Arc<Semaphore>,
+    /// Of users who hold something or wait for it; nobody else is here.
+    by_user: Mutex<HashMap<UserId, Arc<Semaphore>>>,
     /// Shows how many bytes are held.
     shown: Gauge,
-    /// Told when bytes were given back.
-    freed: Notify,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    held: usize,
-    /// Of users who hold something; nobody else is here.
-    by_user: HashMap<UserId, usize>,
+/// The budgets of a gateway.
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    pub(crate) bodies: Budget,
+    pub(crate) messages: Budget,
+    pub(crate) requests: Budget,
+    pub(crate) channels: Budget,
+    pub(crate) answers: Budget,
+}
+
+impl Budgets {
+    pub(crate) fn new(memory: &MemoryConfig, metrics: &GatewayMetrics) -> Self {
+        let of_all = |purpose, most| metrics.budget(purpose, most, most);
+        let m = memory;
+        Self {
+            bodies: metrics.budget("bodies", m.body_bytes, m.body_user_bytes),
+            messages: metrics.budget("messages", m.message_bytes, m.message_user_bytes),
+            requests: metrics.budget("requests", m.request_bytes, m.request_user_bytes),
+            channels: of_all("channels", m.channel_bytes),
+            answers: metrics.budget("answers", m.answer_bytes, m.answer_user_bytes),
+        }
+    }
 }
 
 /// There is no room for so many bytes.
@@ -42,65 +65,82 @@ pub(crate) struct Full;
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Budget,
-    user_id: Option<UserId>,
+    user: Option<UserPart>,
     bytes: usize,
+}
+
+/// The part of one user.
+#[derive(Debug)]
+struct UserPart {
+    user_id: UserId,
+    /// None before there is anything of it.
+    part: Option<Arc<Semaphore>>,
 }
 
 impl Budget {
     /// So many bytes together, and so many of one user.
     pub(crate) fn new(most: usize, user_most: usize, shown: Gauge) -> Self {
-        let (state, freed) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { most, user_most, state, shown, freed }))
+        let bounded = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
+        let (most, user_most) = (bounded(most), bounded(user_most));
+        let all = Arc::new(Semaphore::new(most as usize));
+        Self(Arc::new(Inner { most, user_most, all, by_user: Mutex::default(), shown }))
     }
 
     /// A part of nothing, which can grow.
     pub(crate) fn empty(&self, user_id: Option<&UserId>) -> Share {
-        Share { budget: self.clone(), user_id: user_id.cloned(), bytes: 0 }
-    }
-
-    fn add(&self, user_id: Option<&UserId>, bytes: usize) -> Result<(), Full> {
-        let Inner { most, user_most, .. } = *self.0;
-        let mut state = self.0.state.lock();
-        // The first may be larger than the whole: a bound that is too small refuses nothing for ever.
-        if state.held > 0 && state.held.saturating_add(bytes) > most {
-            return Err(Full);
-        }
-        if let Some(user_id) = user_id {
-            let of_user = state.by_user.get(user_id).copied().unwrap_or_default();
-            if of_user > 0 && of_user.saturating_add(bytes) > user_most {
-                return Err(Full);
-            }
-            state.by_user.insert(user_id.clone(), of_user + bytes);
-        }
-        state.held += bytes;
-        self.0.shown.set(state.held as i64);
-        Ok(())
-    }
-
-    fn give_back(&self, user_id: Option<&UserId>, bytes: usize) {
-        let mut state = self.0.state.lock();
-        state.held -= bytes;
-        self.0.shown.set(state.held as i64);
-        if let Some(user_id) = user_id
-            && let Some(of_user) = state.by_user.get_mut(user_id)
-        {
-            *of_user -= bytes;
-            if *of_user == 0 {
-                state.by_user.remove(user_id);
-            }
-        }
-        drop(state);
-        self.0.freed.notify_waiters();
+        let user = user_id.map(|user_id| UserPart { user_id: user_id.clone(), part: None });
+        Share { budget: self.clone(), user, bytes: 0 }
     }
 }
 
+/// What a share of so many bytes takes of a whole: one that is larger takes all of it, so that a bound that is
+/// too small refuses nothing for ever.
+fn taken(bytes: usize, most: u32) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX).min(most)
+}
+
 impl Share {
+    /// How many bytes it is.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What has to be taken to hold so many bytes more: of the whole and of the user's part.
+    fn needed(&self, bytes: usize) -> (u32, u32) {
+        let of = |most| taken(self.bytes.saturating_add(bytes), most) - taken(self.bytes, most);
+        (of(self.budget.0.most), of(self.budget.0.user_most))
+    }
+
+    /// The user's part, when there is a user.
+    fn part(&mut self) -> Option<Arc<Semaphore>> {
+        let Inner { by_user, user_most, .. } = &*self.budget.0;
+        let user = self.user.as_mut()?;
+        let part = user.part.get_or_insert_with(|| {
+            let mut by_user = by_user.lock();
+            let part = by_user
+                .entry(user.user_id.clone())
+                .or_insert_with(|| Arc::new(Semaphore::new(*user_most as usize)));
+            Arc::clone(part)
+        });
+        Some(Arc::clone(part))
+    }
+
+    fn took(&mut self, bytes: usize, permits: [Option<OwnedSemaphorePermit>; 2]) {
+        permits.into_iter().flatten().for_each(OwnedSemaphorePermit::forget);
+        self.bytes += bytes;
+        self.budget.0.shown.inc_by(bytes as i64);
+    }
+
     /// Takes so many bytes more, if there is room.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
-        if bytes > 0 {
-            self.budget.add(self.user_id.as_ref(), bytes)?;
-            self.bytes += bytes;
+        if bytes == 0 {
+            return Ok(());
         }
+        let (of_all, of_user) = self.needed(bytes);
+        let part = self.part().map(|part| part.try_acquire_many_owned(of_user));
+        let part = part.transpose().map_err(|_| Full)?;
+        let all = Arc::clone(&self.budget.0.all).try_acquire_many_owned(of_all);
+        self.took(bytes, [Some(all.map_err(|_| Full)?), part]);
         Ok(())
     }
 
@@ -110,115 +150,75 @@ impl Share {
         bytes: usize,
         patience: Duration,
     ) -> Result<(), Full> {
-        let budget = self.budget.clone();
-        let waiting = async {
-            loop {
-                let freed = budget.0.freed.notified();
-                tokio::pin!(freed);
-                // Registered before looking, so that nothing is given back in between.
-                freed.as_mut().enable();
-                if self.grow(bytes).is_ok() {
-                    return;
-                }
-                freed.await;
-            }
+        if self.grow(bytes).is_ok() {
+            return Ok(());
+        }
+        let (of_all, of_user) = self.needed(bytes);
+        let (part, all) = (self.part(), Arc::clone(&self.budget.0.all));
+        let waiting = async move {
+            // The user's first: whoever waits for themselves holds up nobody else.
+            let part = match part {
+                Some(part) => Some(part.acquire_many_owned(of_user).await.ok()?),
+                None => None,
+            };
+            Some([Some(all.acquire_many_owned(of_all).await.ok()?), part])
         };
-        tokio::time::timeout(patience, waiting).await.map_err(|_| Full)
+        match tokio::time::timeout(patience, waiting).await {
+            Ok(Some(permits)) => {
+                self.took(bytes, permits);
+                Ok(())
+            }
+            Ok(None) | Err(_) => Err(Full),
+        }
+    }
+
+    /// Gives back what is beyond so many bytes.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        if bytes >= self.bytes {
+            return;
+        }
+        let Inner { most, user_most, all, shown, .. } = &*self.budget.0;
+        all.add_permits((taken(self.bytes, *most) - taken(bytes, *most)) as usize);
+        let part = self.user.as_ref().and_then(|user| user.part.as_ref());
+        if let Some(part) = part {
+            part.add_permits((taken(self.bytes, *user_most) - taken(bytes, *user_most)) as usize);
+        }
+        shown.dec_by((self.bytes - bytes) as i64);
+        self.bytes = bytes;
     }
 
     /// A part of it, to be given back on its own.
     pub(crate) fn split(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
+        let mut share = self.budget.empty(self.user.as_ref().map(|user| &user.user_id));
+        let whole = self.budget.0.most.min(self.budget.0.user_most) as usize;
+        if self.bytes > whole {
+            // Its permits are fewer than its bytes and cannot be told apart: the larger one keeps them.
+            return share;
+        }
+        share.part();
+        share.bytes = bytes;
         self.bytes -= bytes;
-        Self { budget: self.budget.clone(), user_id: self.user_id.clone(), bytes }
+        share
+    }
+
+    /// Takes over another one of the same user.
+    pub(crate) fn absorb(&mut self, mut other: Self) {
+        let bytes = std::mem::take(&mut other.bytes);
+        self.part();
+        self.bytes += bytes;
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.budget.give_back(self.user_id.as_ref(), self.bytes);
+        self.shrink_to(0);
+        let Some(UserPart { user_id, part: part @ Some(_) }) = &mut self.user else { return };
+        let mut by_user = self.budget.0.by_user.lock();
+        *part = None;
+        // All others who hold or wait for a part of it have a reference of their own.
+        if by_user.get(user_id).is_some_and(|part| Arc::strong_count(part) == 1) {
+            by_user.remove(user_id);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn budget(most: usize, user_most: usize) -> Budget {
-        Budget::new(most, user_most, Gauge::default())
-    }
-
-    fn held(budget: &Budget) -> usize {
-        budget.0.state.lock().held
-    }
-
-    fn holders(budget: &Budget) -> usize {
-        budget.0.state.lock().by_user.len()
-    }
-
-    fn user(name: &str) -> UserId {
-        UserId::parse(name).unwrap()
-    }
-
-    #[test]
-    fn no_more_is_held_than_allowed_together_and_by_one_user() {
-        let budget = budget(100, 40);
-        let (ann, bob) = (user("ann"), user("bob"));
-        let mut anns = budget.empty(Some(&ann));
-        assert_eq!(anns.grow(30), Ok(()));
-        assert_eq!(anns.grow(11), Err(Full), "beyond her part");
-        let mut second = budget.empty(Some(&ann));
-        assert_eq!(second.grow(11), Err(Full), "however it is divided");
-        assert_eq!(second.grow(10), Ok(()));
-        let mut bobs = budget.empty(Some(&bob));
-        assert_eq!((bobs.grow(40), held(&budget)), (Ok(()), 80));
-        let mut nobodys = budget.empty(None);
-        assert_eq!((nobodys.grow(21), nobodys.grow(20)), (Err(Full), Ok(())));
-        drop((anns, second));
-        assert_eq!((held(&budget), holders(&budget)), (60, 1));
-        drop((bobs, nobodys));
-        assert_eq!((held(&budget), holders(&budget)), (0, 0));
-    }
-
-    #[test]
-    fn what_is_larger_than_the_whole_is_let_in_alone() {
-        let budget = budget(10, 5);
-        let ann = user("ann");
-        let mut first = budget.empty(Some(&ann));
-        assert_eq!(first.grow(1_000), Ok(()));
-        assert_eq!(budget.empty(None).grow(1), Err(Full));
-        drop(first);
-        assert_eq!(held(&budget), 0);
-    }
-
-    #[test]
-    fn parts_are_given_back_on_their_own() {
-        let budget = budget(100, 100);
-        let ann = user("ann");
-        let mut whole = budget.empty(Some(&ann));
-        whole.grow(50).unwrap();
-        let part = whole.split(20);
-        drop(whole);
-        assert_eq!(held(&budget), 20);
-        drop(part);
-        assert_eq!(held(&budget), 0);
-    }
-
-    #[tokio::test]
-    async fn who_waits_is_let_in_when_bytes_are_given_back_or_told_after_a_time() {
-        let budget = budget(10, 10);
-        let mut first = budget.empty(None);
-        first.grow(8).unwrap();
-        let mut second = budget.empty(None);
-        assert_eq!(second.grow_within(5, Duration::from_millis(20)).await, Err(Full));
-        let giving_back = async {
-            tokio::task::yield_now().await;
-            drop(first);
-        };
-        let waiting = second.grow_within(5, Duration::from_secs(10));
-        let (waited, ()) = tokio::join!(waiting, giving_back);
-        assert_eq!((waited, held(&budget)), (Ok(()), 5));
     }
 }

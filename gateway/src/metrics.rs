@@ -12,6 +12,8 @@ use proto::frame::server::Quality;
 
 use crate::connection::close::Close;
 use crate::dropped::Dropped;
+use crate::frame;
+use crate::memory::Budget;
 
 /// A close code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -75,6 +77,13 @@ pub struct QualityLabel {
     pub quality: &'static str,
 }
 
+/// What bytes are held for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PurposeLabel {
+    /// As in the keys of `limits.memory`.
+    pub purpose: &'static str,
+}
+
 /// The gateway's metrics.
 #[derive(Debug, Clone)]
 pub struct GatewayMetrics {
@@ -96,8 +105,14 @@ pub struct GatewayMetrics {
     pub refused: Family<LimitLabel, Counter>,
     /// Requests that may await their answer at present.
     pub unanswered_limit: Gauge,
-    /// Bytes of request bodies that are held.
-    pub bodies_bytes: Gauge,
+    /// Bytes that are held for clients, by purpose.
+    pub memory: Family<PurposeLabel, Gauge>,
+    /// How many may be.
+    pub memory_limit: Family<PurposeLabel, Gauge>,
+    /// Bytes of frames that may wait for sockets.
+    pub outbox_limit: Gauge,
+    /// Sockets closed because too much waited for all sockets together.
+    pub relieved: Counter,
     /// Frames of each publish.
     pub batch_frames: Histogram,
     /// Seconds until a publish was confirmed.
@@ -146,7 +161,10 @@ impl GatewayMetrics {
             profiles: Family::default(),
             refused: Family::default(),
             unanswered_limit: Gauge::default(),
-            bodies_bytes: Gauge::default(),
+            memory: Family::default(),
+            memory_limit: Family::default(),
+            outbox_limit: Gauge::default(),
+            relieved: Counter::default(),
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             publish_seconds: seconds(),
             publish_failures: Counter::default(),
@@ -232,8 +250,27 @@ impl GatewayMetrics {
 
     /// What is held for clients.
     fn register_memory(&self, r: &mut Registry) {
-        let bodies = self.bodies_bytes.clone();
-        r.register("bodies_bytes", "Bytes of request bodies that are held", bodies);
+        r.register("memory_bytes", "Bytes held for clients, by purpose", self.memory.clone());
+        r.register("memory_limit_bytes", "Bytes that may be held", self.memory_limit.clone());
+        let held = "Bytes of frames that wait for sockets";
+        r.register("outbox_bytes", held, frame::bounds::shown());
+        r.register("outbox_limit_bytes", "Bytes that may wait", self.outbox_limit.clone());
+        let text = "Sockets closed because too much waited for all together";
+        r.register("relieved", text, self.relieved.clone());
+        let text = "Frames above the limit that were left out";
+        r.register("oversized_frames", text, frame::bounds::oversized());
+    }
+
+    /// A budget of bytes for a purpose, of all and of one user.
+    pub(crate) fn budget(&self, purpose: &'static str, most: usize, user_most: usize) -> Budget {
+        Budget::new(most, user_most, self.held(purpose, most))
+    }
+
+    /// Shows how many bytes are held for a purpose, of how many.
+    pub(crate) fn held(&self, purpose: &'static str, most: usize) -> Gauge {
+        let label = PurposeLabel { purpose };
+        self.memory_limit.get_or_create(&label).set(most as i64);
+        self.memory.get_or_create(&label).clone()
     }
 
     /// Large conversations and broadcasts.

@@ -90,6 +90,10 @@ struct Waiting {
     failed: Vec<Failed>,
     close: Option<Close>,
     is_nudged: bool,
+    /// Bytes that the reader has taken and not written yet, where the socket does not take them at once.
+    writing: usize,
+    /// The reader is to end whatever it does.
+    is_cut: bool,
     /// Something was added that the reader has not been told of.
     is_changed: bool,
     /// The one reader there is.
@@ -145,7 +149,49 @@ impl Outbox {
     /// The reader takes its line back, and hears what was written over it meanwhile.
     pub(crate) fn take_back(&self) -> Used {
         let mut waiting = self.waiting.lock();
+        waiting.writing = 0;
         waiting.line.as_mut().map(|line| line.take_back()).unwrap_or_default()
+    }
+
+    /// So many bytes beside what waits here are being written and are not taken at once.
+    pub(crate) fn begin_writing(&self, bytes: usize) {
+        self.waiting.lock().writing = bytes;
+    }
+
+    /// Bytes that wait for this socket: here, and where they are being written.
+    pub(crate) fn bytes(&self) -> usize {
+        let waiting = self.waiting.lock();
+        let bulk: usize = waiting.bulk.iter().map(Frame::len).sum();
+        waiting.bytes + bulk + waiting.writing
+    }
+
+    /// Gives up what waits and closes the socket, so that its memory is there for others. Answers what is
+    /// dropped.
+    pub(crate) fn cut(&self) -> Dropped {
+        let mut waiting = self.waiting.lock();
+        let dropped = waiting.clear();
+        waiting.close.get_or_insert(Close::Crowded);
+        waiting.is_cut = true;
+        waiting.is_changed = true;
+        let reader = waiting.reader.take();
+        drop(waiting);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        dropped
+    }
+
+    /// Resolves when the socket is cut. Cancel safe; for the one reader.
+    pub(crate) async fn is_cut(&self) {
+        poll_fn(|cx| {
+            let mut waiting = self.waiting.lock();
+            if waiting.is_cut {
+                return Poll::Ready(());
+            }
+            waiting.wake_by(cx);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Reports requests that no service answers.
@@ -255,15 +301,30 @@ impl Outbox {
         if let Some(line) = &mut waiting.line {
             line.lend(lent);
         }
-        match &mut waiting.reader {
-            Some(reader) => reader.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        waiting.wake_by(cx);
         Poll::Pending
     }
 }
 
 impl Waiting {
+    fn wake_by(&mut self, cx: &Context<'_>) {
+        match &mut self.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Drops all frames.
+    fn clear(&mut self) -> Dropped {
+        let mut dropped = Dropped::default();
+        for frame in self.frames.drain(..).chain(self.bulk.drain(..)) {
+            dropped.add(&frame);
+        }
+        (self.frames, self.bulk) = (VecDeque::new(), VecDeque::new());
+        (self.count, self.bytes) = (0, 0);
+        dropped
+    }
+
     fn push(&mut self, frame: Frame, limits: OutboxLimits, dropped: &mut Dropped) {
         if self.close.is_some() {
             return;
@@ -286,11 +347,7 @@ impl Waiting {
                 return;
             }
             if is_full {
-                for frame in self.frames.drain(..).chain(self.bulk.drain(..)) {
-                    dropped.add(&frame);
-                }
-                (self.frames, self.bulk) = (VecDeque::new(), VecDeque::new());
-                self.count = 0;
+                dropped.extend(self.clear());
                 self.close = Some(Close::TooSlow);
                 return;
             }

@@ -29,14 +29,16 @@ use crate::epoch::Epoch;
 use crate::heads::HeadsLink;
 use crate::journal::Journal;
 use crate::login::Login;
-use crate::memory::Budget;
+use crate::memory::Budgets;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::PresenceLink;
 use crate::pulse::Pulse;
 use crate::rates::{Account, Rates, TooMuch};
 use crate::registry::Registry;
+use crate::relief::Relief;
 use crate::revocations::Revocations;
 use crate::revocations::notes::Notes;
+use crate::socket::MessageBounds;
 use crate::unanswered::Unanswered;
 use crate::uplink::Uplink;
 
@@ -71,8 +73,10 @@ pub(crate) struct Parts {
     pub(crate) gateway: Arc<watch::Sender<Option<GatewayRef>>>,
     pub(crate) uplink: Uplink,
     pub(crate) unanswered: Arc<Unanswered>,
-    /// Bodies of requests.
-    pub(crate) bodies: Budget,
+    pub(crate) budgets: Budgets,
+    /// What messages of sockets may take.
+    pub(crate) messages: Arc<MessageBounds>,
+    pub(crate) relief: Arc<Relief>,
     /// Requests of a user over REST that await their answer.
     pub(crate) posts: Arc<Shares<UserId>>,
     pub(crate) presence_link: PresenceLink,

@@ -5,6 +5,7 @@
 
 mod deflate;
 mod header;
+mod inflow;
 pub(crate) mod opening;
 mod reader;
 pub(crate) mod wire;
@@ -18,14 +19,19 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use proto::id::UserId;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::accept::stream::Stream;
+use crate::frame::bounds::Held;
 use crate::frame::{Encoding, Frame};
 use crate::line::Line;
 use header::Opcode;
+use inflow::Inflow;
+pub(crate) use inflow::MessageBounds;
 use reader::Reader;
 pub(crate) use reader::{Message, ReadError};
 pub(crate) use writing::write_frames;
@@ -38,9 +44,12 @@ const READ_BYTES: usize = 8 << 10;
 pub(crate) struct Socket<S = Stream> {
     stream: S,
     reader: Reader,
+    inflow: Inflow,
     encoding: Encoding,
     /// A pong, a ping, a close or the rest of a frame: it goes out before anything else.
     control: Vec<u8>,
+    /// Counts the rest of a frame.
+    held: Held,
     /// So many bytes of the first frame under way are written.
     written: usize,
     /// The client has said goodbye.
@@ -51,15 +60,23 @@ pub(crate) struct Socket<S = Stream> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Of a stream after its upgrade; `read` came in behind the request. No message is larger than
-    /// `limit` bytes.
-    pub(crate) fn new(stream: S, read: &[u8], limit: usize, encoding: Encoding) -> Self {
+    /// `limit` bytes, and those of all sockets are within `bounds`.
+    pub(crate) fn new(
+        stream: S,
+        read: &[u8],
+        limit: usize,
+        encoding: Encoding,
+        bounds: Arc<MessageBounds>,
+    ) -> Self {
         let mut reader = Reader::new(limit, encoding.is_deflated);
         reader.put(read);
         Self {
             stream,
             reader,
+            inflow: Inflow::new(bounds),
             encoding,
             control: Vec::new(),
+            held: Held::default(),
             written: 0,
             is_closed: false,
             has_closed: false,
@@ -76,6 +93,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.encoding.is_deflated = wanted && self.reader.inflates();
     }
 
+    /// It is known whose messages these are.
+    pub(crate) fn belongs_to(&mut self, user_id: &UserId) {
+        self.inflow.owner = Some(user_id.clone());
+    }
+
+    /// It is not read for a while: what has come in part is not late for that.
+    pub(crate) fn pause(&mut self) {
+        self.inflow.pause();
+    }
+
     /// See [`Self::poll_recv`].
     #[cfg(test)]
     pub(crate) async fn recv(&mut self) -> Option<Result<Message, ReadError>> {
@@ -87,6 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Message, ReadError>>> {
+        self.inflow.go_on();
         loop {
             // Before more is read: a flood of pings is held up by its own answers.
             if let Err(error) = ready!(self.poll_control(cx)) {
@@ -98,6 +126,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             match self.reader.next() {
                 Ok(Some(message)) => {
                     self.answer(&message);
+                    if let Some(bytes) = message.data_bytes()
+                        && let Err(error) = self.inflow.is_whole(bytes)
+                    {
+                        return Poll::Ready(Some(Err(error)));
+                    }
                     return Poll::Ready(Some(Ok(message)));
                 }
                 Ok(None) => {}
@@ -107,10 +140,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     return Poll::Ready(Some(Err(error)));
                 }
             }
+            if let Err(error) = ready!(self.inflow.poll_room(cx, self.reader.wanted(READ_BYTES))) {
+                self.is_closed = true;
+                return Poll::Ready(Some(Err(error)));
+            }
             let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
             let mut read = ReadBuf::uninit(&mut space);
-            if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
-                return Poll::Ready(Some(Err(error.into())));
+            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Pending if self.reader.is_at_rest() => return Poll::Pending,
+                Poll::Pending => {
+                    ready!(self.inflow.poll_late(cx));
+                    self.is_closed = true;
+                    return Poll::Ready(Some(Err(ReadError::Unfinished)));
+                }
             }
             if read.filled().is_empty() {
                 return Poll::Ready(None);
@@ -169,9 +213,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// Others have written a frame in part: this is the rest of it, and goes out before anything else.
-    pub(crate) fn go_on_with(&mut self, rest: Vec<u8>) {
+    pub(crate) fn go_on_with(&mut self, rest: Vec<u8>, held: Held) {
         debug_assert!(self.is_at_rest(), "it was lent at rest");
-        self.control = rest;
+        (self.control, self.held) = (rest, held);
     }
 
     /// Sends a ping, whose payload the pong repeats.
@@ -207,7 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 }
             }
         }
-        self.control = Vec::new();
+        (self.control, self.held) = (Vec::new(), Held::default());
         Poll::Ready(Ok(()))
     }
 }

@@ -7,7 +7,10 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use proto::id::UserId;
+
 use crate::events::{EventStream, Inbox};
+use crate::frame::bounds::Held;
 use crate::frame::{Encoding, Frame};
 use crate::line::Line;
 use crate::socket::{Message, ReadError, Socket};
@@ -41,6 +44,20 @@ impl Transport {
         match self {
             Self::Socket(_) => None,
             Self::Events(events) => Some(events.inbox()),
+        }
+    }
+
+    /// It is known whose connection it is.
+    pub(crate) fn belongs_to(&mut self, user_id: &UserId) {
+        if let Self::Socket(socket) = self {
+            socket.belongs_to(user_id);
+        }
+    }
+
+    /// It is not read for a while: what has come in part is not late for that.
+    pub(crate) fn pause(&mut self) {
+        if let Self::Socket(socket) = self {
+            socket.pause();
         }
     }
 
@@ -103,9 +120,9 @@ impl Transport {
     }
 
     /// See [`Socket::go_on_with`].
-    pub(crate) fn go_on_with(&mut self, rest: Vec<u8>) {
+    pub(crate) fn go_on_with(&mut self, rest: Vec<u8>, held: Held) {
         if let Self::Socket(socket) = self {
-            socket.go_on_with(rest);
+            socket.go_on_with(rest, held);
         }
     }
 

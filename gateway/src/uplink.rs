@@ -11,6 +11,7 @@ use bus::{Bus, Lane, PublishError};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use prometheus_client::metrics::gauge::Gauge;
 use proto::bus::{Frame, FrameBatch, GatewayRef, frame::Body};
 use proto::error_code::Stored;
 use proto::id::{ConversationId, UserId};
@@ -28,6 +29,9 @@ use waiting::Waiting;
 pub struct Uplink {
     sender: mpsc::Sender<(Slot, Frame)>,
     partitions: Partition,
+    /// Bytes of what waits for the bus or its confirm.
+    held: Gauge,
+    most_bytes: usize,
 }
 
 /// Too much is waiting for the bus.
@@ -43,9 +47,19 @@ struct Slot {
 
 impl Uplink {
     /// An entrance and what [`run`] reads.
-    pub(crate) fn new(partitions: Partition, limits: &LimitsConfig) -> (Self, UplinkFrames) {
+    pub(crate) fn new(
+        partitions: Partition,
+        limits: &LimitsConfig,
+        held: Gauge,
+    ) -> (Self, UplinkFrames) {
         let (sender, receiver) = mpsc::channel(limits.uplink_frames.max(1));
-        (Self { sender, partitions }, UplinkFrames(receiver))
+        let most_bytes = limits.memory.uplink_bytes;
+        (Self { sender, partitions, held, most_bytes }, UplinkFrames(receiver))
+    }
+
+    /// Bytes of what waits.
+    pub(crate) fn held(&self) -> Gauge {
+        self.held.clone()
     }
 
     /// Hands a frame about a conversation on.
@@ -70,7 +84,15 @@ impl Uplink {
     }
 
     fn submit(&self, slot: Slot, frame: Frame) -> Result<(), UplinkFull> {
-        self.sender.try_send((slot, frame)).map_err(|_| UplinkFull)
+        let bytes = weight(&frame) as i64;
+        let before = self.held.inc_by(bytes);
+        // One that is larger than the whole is let in alone.
+        let is_full = before > 0 && before + bytes > self.most_bytes as i64;
+        if is_full || self.sender.try_send((slot, frame)).is_err() {
+            self.held.dec_by(bytes);
+            return Err(UplinkFull);
+        }
+        Ok(())
     }
 }
 
@@ -83,6 +105,8 @@ pub(crate) struct UplinkParts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) gateway: watch::Receiver<Option<GatewayRef>>,
     pub(crate) limits: LimitsConfig,
+    /// Bytes of what waits, to be given back.
+    pub(crate) held: Gauge,
     pub(crate) metrics: GatewayMetrics,
 }
 
@@ -124,6 +148,7 @@ pub(crate) async fn run(parts: UplinkParts, mut frames: UplinkFrames) {
 /// Publishes one batch and tells its senders when that fails.
 async fn publish(parts: &UplinkParts, slot: Slot, frames: Vec<Frame>) -> Slot {
     let senders: Vec<(u64, Bytes)> = frames.iter().filter_map(sender).collect();
+    let bytes: usize = frames.iter().map(weight).sum();
     parts.metrics.batch_frames.observe(frames.len() as f64);
     let started = Instant::now();
     let gateway = parts.gateway.borrow().clone();
@@ -134,6 +159,7 @@ async fn publish(parts: &UplinkParts, slot: Slot, frames: Vec<Frame>) -> Slot {
         }
         None => Err(PublishError::Unavailable("no queue for the answers".to_owned())),
     };
+    parts.held.dec_by(bytes as i64);
     parts.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
     if let Err(error) = published {
         parts.metrics.publish_failures.inc();
@@ -151,6 +177,27 @@ async fn publish(parts: &UplinkParts, slot: Slot, frames: Vec<Frame>) -> Slot {
         }
     }
     slot
+}
+
+/// What a frame takes, nearly.
+fn weight(frame: &Frame) -> usize {
+    /// Beside what a client may choose the length of.
+    const LEAST_BYTES: usize = 512;
+    /// A user, and what its id is kept in.
+    const USER_BYTES: usize = 64;
+    let said = match &frame.body {
+        Some(Body::Send(send)) => {
+            send.kind.len()
+                + send.content.len()
+                + send.extra.len()
+                + send.mentions.len() * USER_BYTES
+        }
+        Some(Body::Signal(signal)) => signal.data.len(),
+        Some(Body::CreateConversation(create)) => create.member_ids.len() * USER_BYTES,
+        Some(Body::AddMembers(add)) => add.user_ids.len() * USER_BYTES,
+        _ => 0,
+    };
+    LEAST_BYTES + said
 }
 
 /// Who waits for an answer to a frame, and under which client id.

@@ -48,6 +48,7 @@ pub(super) fn uplink_parts(
         registry: Arc::clone(&shared.registry),
         gateway: gateway.clone(),
         limits: shared.limits.clone(),
+        held: shared.uplink.held(),
         metrics: shared.metrics.clone(),
     }
 }
@@ -68,6 +69,7 @@ pub(super) fn downlink(
         gateway: Arc::clone(&shared.gateway),
         limits: shared.limits.clone(),
         pulse: Arc::clone(&shared.pulse),
+        relief: Arc::clone(&shared.relief),
         metrics: shared.metrics.clone(),
         shutdown: ended.clone(),
     }
@@ -84,6 +86,7 @@ pub(super) fn broadcasts(
         gateway_id,
         registry: Arc::clone(&shared.registry),
         limits: shared.limits.clone(),
+        relief: Arc::clone(&shared.relief),
         metrics: shared.metrics.clone(),
         shutdown: ended.clone(),
     }

@@ -5,6 +5,7 @@
 mod breaker;
 mod channel;
 mod errors;
+mod flow;
 mod guarded;
 mod health;
 mod in_memory;

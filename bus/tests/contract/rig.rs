@@ -78,6 +78,7 @@ impl Rig {
                 partition_batches: bounds.partition_batches as usize,
                 gateway_batches: bounds.gateway_batches as usize,
                 gateway_broadcasts: bounds.gateway_broadcasts as usize,
+                ..InProcessConfig::default()
             }))
         });
         let vhost = (kind != Kind::InProcess).then(Vhost::shared);

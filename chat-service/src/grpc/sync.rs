@@ -21,7 +21,7 @@ use crate::config::QueryConfig;
 use crate::store::{ChatStore, Page, Room};
 
 /// Pages made ahead of a reader.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
 
 type Sender = mpsc::Sender<Result<SyncEvent, Status>>;
 

@@ -65,7 +65,7 @@ async fn read_all(
 ) -> Result<Held, Unread> {
     let memory = &shared.limits.memory;
     let wait = Duration::from_millis(memory.wait_ms);
-    let mut share = shared.bodies.empty(user_id);
+    let mut share = shared.budgets.bodies.empty(user_id);
     let mut bytes = Vec::new();
     let mut data = body.into_data_stream();
     while let Some(piece) = data.next().await {

@@ -154,7 +154,7 @@ fn frames(shared: &Shared, body: Held) -> Result<Vec<Posted>, ApiError> {
         return Err(too_large());
     }
     // Each gives back its own part when the session takes it.
-    let posted = |text: String| Posted { _share: share.split(text.len()), text };
+    let posted = |text: String| Posted { share: share.split(text.len()), text };
     Ok(frames.into_iter().map(posted).collect())
 }
 

@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -32,11 +32,14 @@ pub(crate) struct Gate {
     allowance: AtomicUsize,
     /// The seat of a connection that is no socket.
     request: Mutex<Option<AddressSeat>>,
+    /// Its session looks after itself.
+    is_socket: AtomicBool,
 }
 
 impl Gate {
     pub(crate) fn new(request: Option<AddressSeat>) -> Arc<Self> {
-        Arc::new(Self { allowance: AtomicUsize::new(ALL), request: Mutex::new(request) })
+        let (allowance, is_socket) = (AtomicUsize::new(ALL), AtomicBool::new(false));
+        Arc::new(Self { allowance, request: Mutex::new(request), is_socket })
     }
 
     /// From now on so many bytes are read and no more.
@@ -51,6 +54,7 @@ impl Gate {
 
     /// It is a socket now and has another seat.
     pub(crate) fn is_socket(&self) {
+        self.is_socket.store(true, Ordering::Relaxed);
         drop(self.request.lock().take());
     }
 }
@@ -68,12 +72,23 @@ pub(crate) struct Stream {
     rest: Vec<u8>,
     /// Until when what comes after the last answer is read.
     lingering: Option<Pin<Box<Sleep>>>,
+    /// How long the network may take nothing of an answer.
+    patience: Duration,
+    /// Until when it may; none while it takes what it is given.
+    stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
-    pub(crate) fn new(tcp: TcpStream, gate: Arc<Gate>, file: Option<Place>) -> Self {
+    /// An answer of which the network takes nothing for so long is given up.
+    pub(crate) fn new(
+        tcp: TcpStream,
+        gate: Arc<Gate>,
+        file: Option<Place>,
+        patience: Duration,
+    ) -> Self {
         let (read, out) = tcp.into_split();
-        Self { read, out: Arc::new(out), gate, _file: file, rest: Vec::new(), lingering: None }
+        let (out, rest) = (Arc::new(out), Vec::new());
+        Self { read, out, gate, _file: file, rest, lingering: None, patience, stuck: None }
     }
 
     /// True when nothing can be written any more: the client's side has reset the connection.
@@ -128,7 +143,8 @@ impl AsyncWrite for Stream {
         if self.stand_in(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        self.poll_out(cx, |out| out.try_write(bytes))
+        let written = self.poll_out(cx, |out| out.try_write(bytes));
+        self.in_time(cx, written)
     }
 
     fn poll_write_vectored(
@@ -141,7 +157,8 @@ impl AsyncWrite for Stream {
         {
             return Poll::Ready(Ok(only.len()));
         }
-        self.poll_out(cx, |out| out.try_write_vectored(parts))
+        let written = self.poll_out(cx, |out| out.try_write_vectored(parts));
+        self.in_time(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -195,6 +212,22 @@ impl Stream {
         let Some(answer) = answers::instead_of(bytes) else { return false };
         self.rest = answer;
         true
+    }
+
+    /// What was written, or that nothing could be for too long.
+    fn in_time(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() || self.gate.is_socket.load(Ordering::Relaxed) {
+            self.stuck = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(stuck.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_out(

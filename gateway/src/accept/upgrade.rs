@@ -78,7 +78,7 @@ fn accept_socket(
     let (response, opened) = opening.grant(&subprotocol, encoding, limit);
     let sockets = shared.sockets.clone();
     sockets.spawn(async move {
-        if let Some(socket) = opened.socket().await {
+        if let Some(socket) = opened.socket(Arc::clone(&shared.messages)).await {
             let mut socket = Transport::Socket(socket);
             if matches!(subprotocol, Subprotocol::Foreign(_)) {
                 let close = Close::ForeignSubprotocol;

@@ -12,6 +12,7 @@ use proto::id::UserId;
 use crate::ask::MembersHere;
 use crate::dropped::Dropped;
 use crate::frame::Frame;
+use crate::memory::Share;
 use crate::outbox::OutboxLimits;
 use crate::registry::{Connection, Registry};
 
@@ -29,6 +30,8 @@ pub(super) struct Waiting {
     pub(super) push: Push,
     /// For the sockets.
     pub(super) frame: Frame,
+    /// Its part of what may wait for all large conversations.
+    pub(super) _share: Share,
     /// Connections that had arrived: those must be known.
     pub(super) arrivals: u64,
     pub(super) asked: u8,

@@ -9,6 +9,8 @@ pub(crate) const MOST_FRAMES: u32 = 100;
 pub(crate) const MOST_WAIT_MS: u64 = 100;
 /// A batch is closed when it has so many bytes, so that it is never much larger than its frames.
 pub(crate) const ENOUGH_BYTES: usize = 256 << 10;
+/// A JSON text is never so many times as large in MessagePack.
+const PACKED: usize = 4;
 
 /// What a client asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +55,15 @@ impl Hold {
     }
 }
 
-/// How many of the frames of these sizes, from the front, make the next batch: one at least.
-pub(crate) fn next(sizes: impl Iterator<Item = usize>, frames: usize) -> usize {
+/// How many of the frames of these sizes, from the front, make the next batch: one at least. In MessagePack, too,
+/// the batch is no larger than a frame may be.
+pub(crate) fn next(sizes: impl Iterator<Item = usize>, frames: usize, frame_bytes: usize) -> usize {
+    let enough = ENOUGH_BYTES.min(frame_bytes / PACKED);
     let mut bytes = 0_usize;
     let mut count = 0;
     for size in sizes.take(frames.max(1)) {
         bytes = bytes.saturating_add(size);
-        if count > 0 && bytes > ENOUGH_BYTES {
+        if count > 0 && bytes > enough {
             break;
         }
         count += 1;
@@ -111,7 +115,7 @@ mod tests {
         ) {
             let mut rest = &sizes[..];
             while !rest.is_empty() {
-                let count = next(rest.iter().copied(), frames);
+                let count = next(rest.iter().copied(), frames, 1 << 20);
                 prop_assert!(count >= 1 && count <= frames.max(1));
                 let bytes: usize = rest[..count].iter().sum();
                 prop_assert!(count == 1 || bytes <= ENOUGH_BYTES);

@@ -55,6 +55,12 @@ pub enum Close {
     Restarting,
     /// Presence cannot be told of the connection.
     TryAgain,
+    /// Too much waits for all sockets together, and more for this one than for others.
+    Crowded,
+    /// There was no room for a message of the client.
+    NoRoom,
+    /// A message was begun and did not come in time.
+    Unfinished,
     /// A fault of the server's own in this session.
     Internal,
     /// The client offers subprotocols, and none of them is spoken here.
@@ -76,7 +82,8 @@ impl Close {
             Self::NotFrames => 1002,
             Self::Silent => 1001,
             Self::Restarting => 1012,
-            Self::TryAgain => 1013,
+            Self::TryAgain | Self::Crowded | Self::NoRoom => 1013,
+            Self::Unfinished => 1008,
             Self::Internal => 1011,
         }
     }
@@ -97,7 +104,8 @@ impl Close {
             Self::NotFrames => "1002",
             Self::Silent => "1001",
             Self::Restarting => "1012",
-            Self::TryAgain => "1013",
+            Self::TryAgain | Self::Crowded | Self::NoRoom => "1013",
+            Self::Unfinished => "1008",
             Self::Internal => "1011",
         }
     }
@@ -122,6 +130,9 @@ impl Close {
             Self::Silent => "no answer to the heartbeat".into(),
             Self::Restarting => "restarting; reconnect".into(),
             Self::TryAgain => "not ready; try again".into(),
+            Self::Crowded => "too much waits for this socket; reconnect and sync".into(),
+            Self::NoRoom => "no room for a message of this size; try again".into(),
+            Self::Unfinished => "a message was begun and did not come in time".into(),
             Self::Internal => "a fault of the server; it is logged; reconnect and sync".into(),
             Self::ForeignSubprotocol => {
                 "subprotocol: offer tidings.v1 or tidings.v1.msgpack, or none at all".into()

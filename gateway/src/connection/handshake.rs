@@ -114,6 +114,8 @@ pub(crate) fn read_error(error: &ReadError) -> Option<Close> {
         ReadError::TooBig => Some(Close::MuchTooBig),
         ReadError::NotText => Some(Close::NotText),
         ReadError::NotFrames => Some(Close::NotFrames),
+        ReadError::NoRoom => Some(Close::NoRoom),
+        ReadError::Unfinished => Some(Close::Unfinished),
         // A stranger's allowance is used up.
         ReadError::Lost(error) if error.kind() == std::io::ErrorKind::QuotaExceeded => {
             Some(Close::MuchTooBig)

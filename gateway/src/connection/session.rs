@@ -13,6 +13,7 @@ mod serving;
 mod signalling;
 mod syncing;
 mod typing;
+mod waiting;
 mod writing;
 
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ use super::in_flight::InFlight;
 use super::unacknowledged::Unacknowledged;
 use super::{handshake, sync};
 use crate::allow::Whom;
+use crate::memory::Share;
 use crate::own_status::OwnStatus;
 use crate::planted;
 use crate::registry::Connection;
@@ -44,6 +46,7 @@ use marks::Held;
 use serving::Serving;
 use syncing::{Asked, Syncing};
 use typing::Typing;
+use waiting::Waiting;
 
 /// Unix seconds in the year 2100.
 const FAR_SECS: u64 = 4_102_444_800;
@@ -66,6 +69,10 @@ pub(super) struct Session {
     /// Since when heartbeat and redelivery stand still; none while they do not.
     still_since: Option<Instant>,
     syncing: Option<Box<Syncing>>,
+    /// A request for which there is no room yet.
+    waiting: Option<Box<Waiting>>,
+    /// What the sync takes that is asked next.
+    sync_share: Option<Box<Share>>,
     pinged_at: Instant,
     joined: Option<ConversationId>,
     leaving: Option<Leaving>,
@@ -112,6 +119,8 @@ impl Session {
             heard_at: now,
             still_since: None,
             syncing: None,
+            waiting: None,
+            sync_share: None,
             pinged_at: now,
             joined: request.conversation_id,
             leaving: None,
@@ -133,7 +142,7 @@ impl Session {
         }
         if let Some(id) = self.joined.take() {
             let request = sync::of_conversation(&self.identity.user_id, id);
-            self.begin_sync(Asked { request, reference: None });
+            self.begin_sync(Asked { request, reference: None, share: None });
             self.note_stillness();
         }
         if self.shared.shutdown.is_begun()
@@ -155,6 +164,10 @@ impl Session {
                 Event::Heard(None) => Step::End(None),
                 Event::Changed => self.write(socket).await,
                 Event::Synced(progress) => Box::pin(self.go_on_syncing(socket, progress)).await,
+                Event::Waited(waited) => {
+                    self.go_on_with(waited);
+                    self.flush_replies(socket).await
+                }
                 Event::Due => {
                     let step = self.tick(socket).await;
                     alarm.as_mut().reset(self.next_wake());
@@ -284,17 +297,11 @@ impl Session {
             Message::Ping(_) | Message::Pong(_) => Step::On,
             message => {
                 self.shared.metrics.frames_in.inc();
-                match handshake::decode(&message, socket.encoding(), limit) {
+                let frame = handshake::decode(&message, socket.encoding(), limit);
+                // Its memory is not needed while the answer is written.
+                drop(message);
+                match frame {
                     frame if self.is_too_much(&frame) => {}
-                    Ok(ClientFrame::Sync(frame)) => {
-                        let reference = frame.r#ref.clone();
-                        match sync::request(&self.identity.user_id, frame) {
-                            Ok(request) => self.begin_sync(Asked { request, reference }),
-                            Err(message) => {
-                                self.refuse(reference, None, ErrorCode::Invalid, message);
-                            }
-                        }
-                    }
                     Ok(ClientFrame::Auth(auth)) => {
                         if let Err(close) = Box::pin(self.renew(&auth.token)).await {
                             return Step::End(Some(close));
@@ -303,7 +310,13 @@ impl Session {
                     Ok(ClientFrame::Signal(signal)) if self.shared.allow.ring != Whom::Everyone => {
                         Box::pin(self.signal_if_allowed(signal)).await;
                     }
-                    Ok(frame) => self.take(frame),
+                    Ok(frame) => {
+                        if let Some(frame) = self.with_room(frame) {
+                            self.take(frame);
+                            // What was refused needs no room.
+                            self.in_flight.fit();
+                        }
+                    }
                     Err(error) => self.refuse_frame(error),
                 }
                 self.flush_replies(socket).await
@@ -355,7 +368,8 @@ impl Session {
             ClientFrame::Typing(typing) => self.type_in(typing),
             ClientFrame::Status(status) => self.set_status(status),
             ClientFrame::Signal(signal) => self.signal(signal),
-            ClientFrame::Auth(_) | ClientFrame::Sync(_) => {}
+            ClientFrame::Sync(sync) => self.sync(sync),
+            ClientFrame::Auth(_) => {}
         }
     }
 

@@ -1,10 +1,13 @@
 //! The `sync` frame as a call, and its answers as frames.
 
 use bytes::Bytes;
-use proto::chat::{Cursor, SyncEvent, SyncPage, SyncRequest, sync_event::Event};
+use proto::chat::{Cursor, SyncDone as Done, SyncEvent, SyncPage, SyncRequest, sync_event::Event};
 use proto::frame::client;
+use proto::frame::msgpack::heaviest;
 use proto::frame::server::{ServerFrame, Synced};
 use proto::id::{ConversationId, UserId};
+
+use crate::config::LimitsConfig;
 
 /// Cursors of one `sync`.
 const MAX_CURSORS: usize = 10_000;
@@ -40,20 +43,46 @@ pub(super) fn of_conversation_after(user_id: &UserId, id: ConversationId, seq: u
     SyncRequest { cursors, ..of_conversation(user_id, id) }
 }
 
-/// The same, in pages that fit into a frame of so many bytes.
-pub(super) fn in_frames_of(request: SyncRequest, frame_bytes: usize) -> SyncRequest {
-    SyncRequest { page_bytes: u32::try_from(frame_bytes).unwrap_or(u32::MAX), ..request }
+/// The same, in pages that fit into a frame and are not larger than a sync's may be.
+pub(super) fn in_pages_of(request: SyncRequest, limits: &LimitsConfig) -> SyncRequest {
+    let bytes = limits.frame_bytes.min(limits.sync_page_bytes);
+    SyncRequest { page_bytes: u32::try_from(bytes).unwrap_or(u32::MAX), ..request }
 }
 
-/// A step of the answer as JSON text. Entries go through as they were encoded in the chat service.
-pub(super) fn frame(event: SyncEvent) -> Option<Bytes> {
-    match event.event? {
-        Event::Page(page) => page_json(&page),
-        Event::Done(done) => Some(
-            ServerFrame::Synced(Synced { epoch: done.epoch, conversations: done.conversations })
-                .to_json(),
-        ),
+/// What a page has around its entries, at most, in JSON or MessagePack.
+const AROUND_BYTES: usize = 320;
+
+/// A step of the answer as JSON texts: one, or several pages where one would be larger than `most` bytes in one of
+/// the encodings. Entries go through as they were encoded in the chat service.
+pub(super) fn frames(event: SyncEvent, most: usize) -> Vec<Bytes> {
+    match event.event {
+        Some(Event::Page(page)) => split(page, most).iter().filter_map(page_json).collect(),
+        Some(Event::Done(done)) => {
+            let Done { epoch, conversations } = done;
+            vec![ServerFrame::Synced(Synced { epoch, conversations }).to_json()]
+        }
+        None => Vec::new(),
     }
+}
+
+/// Pages that fit, the same entries in their order. An entry that alone does not fit has a page of its own.
+fn split(mut page: SyncPage, most: usize) -> Vec<SyncPage> {
+    let room = most.saturating_sub(AROUND_BYTES);
+    let (mut pages, mut used, mut begun) = (Vec::new(), 0, 0);
+    for place in 0..page.entries.len() {
+        let weight = heaviest(&page.entries[place]) + 1;
+        if used + weight > room && place > begun {
+            let entries = page.entries[begun..place].to_vec();
+            pages.push(SyncPage { entries, more: true, ..page.clone() });
+            // Said once, with the first.
+            (page.reset, page.skipped_before) = (false, 0);
+            (used, begun) = (0, place);
+        }
+        used += weight;
+    }
+    page.entries.drain(..begun);
+    pages.push(page);
+    pages
 }
 
 fn page_json(page: &SyncPage) -> Option<Bytes> {
@@ -84,6 +113,34 @@ fn page_json(page: &SyncPage) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_is_too_large_in_one_encoding_goes_as_several() {
+        let floats = format!(r#"{{"seq":1,"content":[{}0.5]}}"#, "0.5,".repeat(100));
+        let entries: Vec<Bytes> = (0..7).map(|_| Bytes::from(floats.clone())).collect();
+        let page = SyncPage {
+            conversation_id: ConversationId::generate().to_bytes(),
+            entries,
+            head: 7,
+            reset: true,
+            skipped_before: 3,
+            ..SyncPage::default()
+        };
+        let most = 2_500;
+        let frames = frames(SyncEvent { event: Some(Event::Page(page)) }, most);
+        assert_eq!(frames.len(), 4, "two of about 1,000 bytes as MessagePack in each");
+        let mut count = 0;
+        for (place, frame) in frames.iter().enumerate() {
+            let packed = proto::frame::msgpack::from_json(frame).unwrap();
+            assert!(frame.len() <= most && packed.len() <= most);
+            let json: serde_json::Value = serde_json::from_slice(frame).unwrap();
+            count += json["entries"].as_array().unwrap().len();
+            assert_eq!(json["more"], place < 3);
+            assert_eq!(json["reset"], place == 0);
+            assert_eq!(json.get("skipped_before").is_some(), place == 0);
+        }
+        assert_eq!(count, 7);
+    }
 
     #[test]
     fn a_page_is_one_json_frame_with_its_entries_untouched() {

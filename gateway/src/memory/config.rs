@@ -16,6 +16,29 @@ pub struct MemoryConfig {
     pub body_bytes: usize,
     /// The same of one user.
     pub body_user_bytes: usize,
+    /// Messages of sockets that are being read, beyond `uncounted_bytes` each; a socket for which there is no
+    /// room is not read.
+    pub message_bytes: usize,
+    /// The same of one user.
+    pub message_user_bytes: usize,
+    /// Requests of sockets that await their answer, beyond `uncounted_bytes` of each socket; a socket for which
+    /// there is no room is not read.
+    pub request_bytes: usize,
+    /// The same of one user.
+    pub request_user_bytes: usize,
+    /// Frames that wait for the bus or for its confirm; then senders are told to come again.
+    pub uplink_bytes: usize,
+    /// Frames that wait for sockets, each counted once for all of them: outboxes, pages of syncs, what is being
+    /// written. Beyond it the sockets are closed (1013) for which most waits.
+    pub outbox_bytes: usize,
+    /// Entries that wait for the members of large conversations; beyond it those of a conversation are left to
+    /// sync.
+    pub channel_bytes: usize,
+    /// Answers over REST, from the question to the last byte that the network has taken; further ones wait, and
+    /// are refused (503) after `wait_ms`.
+    pub answer_bytes: usize,
+    /// The same of one user.
+    pub answer_user_bytes: usize,
     /// How long a request waits for one of these bounds, in milliseconds.
     pub wait_ms: u64,
 }
@@ -23,10 +46,19 @@ pub struct MemoryConfig {
 impl Default for MemoryConfig {
     fn default() -> Self {
         Self {
-            uncounted_bytes: 16 << 10,
+            uncounted_bytes: 6 << 10,
             stranger_body_bytes: 4 << 10,
             body_bytes: 48 << 20,
             body_user_bytes: 2 << 20,
+            message_bytes: 32 << 20,
+            message_user_bytes: 1 << 20,
+            request_bytes: 48 << 20,
+            request_user_bytes: 2 << 20,
+            uplink_bytes: 32 << 20,
+            outbox_bytes: 128 << 20,
+            channel_bytes: 16 << 20,
+            answer_bytes: 64 << 20,
+            answer_user_bytes: 3 << 20,
             wait_ms: 2_000,
         }
     }

@@ -1,5 +1,7 @@
 //! The opening handshake (RFC 6455, section 4.2): what the request must say, and the answer to it.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
@@ -10,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 
-use super::{Socket, deflate};
+use super::{MessageBounds, Socket, deflate};
 use crate::accept::stream::Stream;
 use crate::frame::Encoding;
 
@@ -164,11 +166,11 @@ impl Opening {
 
 impl Opened {
     /// The socket, once the answer is out; none when the connection was lost meanwhile.
-    pub(crate) async fn socket(self) -> Option<Socket> {
+    pub(crate) async fn socket(self, bounds: Arc<MessageBounds>) -> Option<Socket> {
         let upgraded = self.on_upgrade.await.ok()?;
         // The accept loop serves no other stream.
         let parts = upgraded.downcast::<TokioIo<Stream>>().ok()?;
         let stream = parts.io.into_inner();
-        Some(Socket::new(stream, &parts.read_buf, self.limit, self.encoding))
+        Some(Socket::new(stream, &parts.read_buf, self.limit, self.encoding, bounds))
     }
 }

@@ -18,6 +18,17 @@ pub(crate) enum Message {
     Close(Option<u16>),
 }
 
+impl Message {
+    /// The bytes of one that is no control frame.
+    pub(super) fn data_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Text(text) => Some(text.len()),
+            Self::Binary(bytes) => Some(bytes.len()),
+            Self::Ping(_) | Self::Pong(_) | Self::Close(_) => None,
+        }
+    }
+}
+
 /// Why nothing more can be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
@@ -30,6 +41,12 @@ pub(crate) enum ReadError {
     /// Against the protocol.
     #[error("not the WebSocket protocol")]
     NotFrames,
+    /// There was no room for it in time.
+    #[error("no room for a message of this size")]
+    NoRoom,
+    /// Its rest did not come in time.
+    #[error("a message that did not come in time")]
+    Unfinished,
     /// The connection has failed or ended without a goodbye.
     #[error("the connection is lost: {0}")]
     Lost(#[from] std::io::Error),
@@ -49,6 +66,8 @@ struct Partial {
     opcode: Opcode,
     is_compressed: bool,
     bytes: Vec<u8>,
+    /// How many there will be at the end of the frame under way.
+    whole: usize,
     /// So many of its bytes are known to be UTF-8.
     valid: usize,
 }
@@ -85,10 +104,14 @@ impl Reader {
         self.inflates
     }
 
-    /// True when it holds no memory.
-    #[cfg(test)]
-    pub(super) fn under_way_is_none(&self) -> bool {
+    /// True when it holds no memory: nothing has come in part.
+    pub(super) fn is_at_rest(&self) -> bool {
         self.under_way.is_none()
+    }
+
+    /// How much memory it takes once so many bytes more were put and looked at.
+    pub(super) fn wanted(&self, more: usize) -> usize {
+        self.under_way.as_ref().map_or(0, |under_way| under_way.wanted(more))
     }
 
     /// Takes what was read from the connection.
@@ -110,6 +133,12 @@ impl Reader {
 }
 
 impl UnderWay {
+    fn wanted(&self, more: usize) -> usize {
+        let message = self.message.as_ref().map_or(0, |message| message.room(more));
+        // What is read next moves into the message, or is looked at before anything else is read.
+        message + self.unread.len() + self.control.len()
+    }
+
     fn is_idle(&self) -> bool {
         self.unread.is_empty() && self.payload.is_none() && self.message.is_none()
     }
@@ -156,16 +185,19 @@ impl UnderWay {
                     opcode: header.opcode,
                     is_compressed: header.is_compressed,
                     bytes: Vec::new(),
+                    whole: 0,
                     valid: 0,
                 });
             }
             (Some(_), false) => {}
             _ => return Err(ReadError::NotFrames),
         }
-        let so_far = self.message.as_ref().map_or(0, |message| message.bytes.len() as u64);
-        if so_far.saturating_add(header.length) > limit as u64 {
+        let Some(message) = &mut self.message else { return Ok(()) };
+        let whole = (message.bytes.len() as u64).saturating_add(header.length);
+        if whole > limit as u64 {
             return Err(ReadError::TooBig);
         }
+        message.whole = whole as usize;
         Ok(())
     }
 
@@ -179,6 +211,8 @@ impl UnderWay {
         unmask(bytes, payload.header.mask, payload.come);
         match &mut self.message {
             Some(message) if !payload.header.opcode.is_control() => {
+                let room = message.room(bytes.len());
+                message.bytes.reserve_exact(room - message.bytes.len());
                 message.bytes.extend_from_slice(bytes);
             }
             _ => self.control.extend_from_slice(bytes),
@@ -228,6 +262,15 @@ impl UnderWay {
 }
 
 impl Partial {
+    /// Room for so many bytes more, and for what they are followed by: doubled, but not beyond the frame's end.
+    fn room(&self, more: usize) -> usize {
+        let needed = (self.bytes.len() + more).min(self.whole.max(self.bytes.len()));
+        if needed <= self.bytes.capacity() {
+            return self.bytes.capacity();
+        }
+        needed.max(self.bytes.capacity().saturating_mul(2).min(self.whole))
+    }
+
     /// Finds bytes that are no text as soon as they have come, in a message that is not whole yet.
     fn check_text(&mut self) -> Result<(), ReadError> {
         if self.opcode != Opcode::Text || self.is_compressed {

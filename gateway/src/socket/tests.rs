@@ -1,6 +1,7 @@
 //! The socket against the library at the other end, and against bytes that no library would send.
 
 use futures_util::{SinkExt, StreamExt};
+use prometheus_client::metrics::gauge::Gauge;
 use proptest::prelude::*;
 use proto::bus::PushClass;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -10,9 +11,15 @@ use tokio_tungstenite::tungstenite::{self, Message as Theirs};
 
 use super::header::{Header, unmask};
 use super::*;
+use crate::config::LimitsConfig;
 use crate::frame::About;
+use crate::memory::Budget;
 
 const LIMIT: usize = 1 << 16;
+
+fn bounds() -> Arc<MessageBounds> {
+    MessageBounds::new(&LimitsConfig::default(), Budget::new(LIMIT, LIMIT, Gauge::default()))
+}
 
 fn reader() -> Reader {
     Reader::new(LIMIT, true)
@@ -67,10 +74,10 @@ fn fragments_become_one_message_with_control_frames_in_between() {
 fn a_reader_of_a_silent_client_holds_no_memory() {
     let mut reader = reader();
     read(&mut reader, &masked(0x81, b"hello"), &[1, 1, 2]).unwrap();
-    assert!(reader.under_way_is_none());
+    assert!(reader.is_at_rest());
     reader.put(&masked(0x81, b"hello")[..3]);
     assert!(reader.next().unwrap().is_none());
-    assert!(!reader.under_way_is_none());
+    assert!(!reader.is_at_rest());
 }
 
 #[test]
@@ -124,7 +131,7 @@ fn a_message_beyond_the_limit_is_refused_by_its_head() {
 async fn pair(room: usize) -> (Socket<DuplexStream>, WebSocketStream<DuplexStream>) {
     let (here, there) = duplex(room);
     let client = WebSocketStream::from_raw_socket(there, Role::Client, None).await;
-    (Socket::new(here, &[], LIMIT, Encoding::default()), client)
+    (Socket::new(here, &[], LIMIT, Encoding::default(), bounds()), client)
 }
 
 #[tokio::test]
@@ -175,7 +182,7 @@ async fn a_goodbye_has_its_code_and_a_reason_cut_to_fit() {
 #[tokio::test]
 async fn after_what_is_against_the_protocol_the_last_word_is_said_and_nothing_is_waited_for() {
     let (here, mut there) = duplex(100);
-    let mut socket = Socket::new(here, &[], LIMIT, Encoding::default());
+    let mut socket = Socket::new(here, &[], LIMIT, Encoding::default(), bounds());
     there.write_all(&masked(0x88, &1005_u16.to_be_bytes())).await.unwrap();
     assert!(matches!(socket.recv().await, Some(Err(ReadError::NotFrames))));
     socket.close(1002, "").await.unwrap();
@@ -214,7 +221,8 @@ async fn a_compressed_frame_is_made_once_and_inflates_to_the_same_text() {
 #[tokio::test]
 async fn bytes_that_came_with_the_request_are_read_first() {
     let (here, mut there) = duplex(100);
-    let mut socket = Socket::new(here, &masked(0x81, b"early"), LIMIT, Encoding::default());
+    let mut socket =
+        Socket::new(here, &masked(0x81, b"early"), LIMIT, Encoding::default(), bounds());
     there.write_all(&masked(0x81, b"late")).await.unwrap();
     assert_eq!(socket.recv().await.unwrap().unwrap(), text("early"));
     assert_eq!(socket.recv().await.unwrap().unwrap(), text("late"));
@@ -262,7 +270,7 @@ proptest! {
         let ours = read(&mut reader, &bytes, &cuts).unwrap();
         prop_assert_eq!(ours.len(), messages.len());
         prop_assert!(ours.iter().zip(&messages).all(|(ours, theirs)| same(ours, theirs)));
-        prop_assert!(reader.under_way_is_none());
+        prop_assert!(reader.is_at_rest());
     }
 
     #[test]

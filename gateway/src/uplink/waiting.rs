@@ -11,7 +11,7 @@ use bus::Lane;
 use proto::bus::{Frame, frame::Body};
 use proto::partition::Partition;
 
-use super::Slot;
+use super::{Slot, weight};
 use crate::config::LimitsConfig;
 
 /// As their queues are ordered.
@@ -25,6 +25,7 @@ pub(super) struct Waiting {
     ready: VecDeque<Slot>,
     held: usize,
     batch_frames: usize,
+    batch_bytes: usize,
     patience: Duration,
     /// When those that are not ready become so.
     due: Option<Instant>,
@@ -54,6 +55,7 @@ impl Waiting {
             ready: VecDeque::new(),
             held: 0,
             batch_frames: limits.uplink_batch_frames.max(1),
+            batch_bytes: limits.uplink_batch_bytes,
             patience: Duration::from_millis(limits.delivered_apart_ms),
             due: None,
         }
@@ -102,9 +104,15 @@ impl Waiting {
     /// The next batch. Its partition waits until [`Self::published`].
     pub(super) fn next(&mut self) -> Option<(Slot, Vec<Frame>)> {
         let slot = self.ready.pop_front()?;
-        let most = self.batch_frames;
+        let (most, most_bytes) = (self.batch_frames, self.batch_bytes);
         let queue = self.queue(slot);
-        let count = queue.frames.len().min(most);
+        let mut bytes = 0;
+        let fits = |frame: &&Frame| {
+            bytes += weight(frame);
+            bytes <= most_bytes
+        };
+        let count = queue.frames.iter().take(most).take_while(fits).count();
+        let count = count.max(1).min(queue.frames.len());
         let batch: Vec<Frame> = queue.frames.drain(..count).collect();
         queue.urgent -= batch.iter().filter(|frame| !is_patient(frame)).count();
         queue.state = State::Publishing;
@@ -205,6 +213,21 @@ mod tests {
             waiting.add(ONE, delivered(seq), now);
         }
         assert_eq!(next(&mut waiting), Some((ONE, 4)), "a full batch");
+    }
+
+    #[test]
+    fn a_batch_has_so_many_bytes_or_one_frame_that_is_larger() {
+        let limits = LimitsConfig { uplink_batch_bytes: 10_000, ..LimitsConfig::default() };
+        let (mut waiting, now) = (Waiting::new(2, &limits), Instant::now());
+        for bytes in [4_000, 4_000, 4_000, 20_000, 10] {
+            let send = Send { content: "x".repeat(bytes), ..Send::default() };
+            waiting.add(ONE, Frame { body: Some(Body::Send(send)), ..Frame::default() }, now);
+        }
+        for count in [2, 1, 1, 1] {
+            assert_eq!(next(&mut waiting), Some((ONE, count)));
+            waiting.published(ONE, now);
+        }
+        assert_eq!(next(&mut waiting), None);
     }
 
     #[test]

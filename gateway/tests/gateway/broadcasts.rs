@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::device::Device;
 use crate::edge::{Edge, admin_token, token, until};
-use crate::slow::stop_up;
+use crate::slow::{PLUGS, stop_up};
 use crate::switched_bus::Mode;
 
 async fn say(edge: &Edge, token: &str, body: &Value) -> (StatusCode, Value) {
@@ -70,6 +70,7 @@ async fn only_operators_say_something_to_everybody_and_only_what_is_well_formed(
 #[tokio::test]
 async fn entries_and_answers_overtake_broadcasts_at_a_reader_that_is_behind() {
     let edge = Edge::with(|limits| {
+        limits.frame_bytes = PLUGS;
         (limits.write_timeout_ms, limits.outbox_broadcasts) = (60_000, 3);
     })
     .await;

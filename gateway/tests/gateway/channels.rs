@@ -272,7 +272,11 @@ async fn entries_written_while_a_session_sleeps_are_followed_like_all_others() {
 
 #[tokio::test]
 async fn a_member_without_room_gets_every_entry_whole_once_it_reads() {
-    let edge = Edge::with(|limits| limits.outbox_bytes = 64 << 20).await;
+    let edge = Edge::with(|limits| {
+        (limits.outbox_bytes, limits.frame_bytes) = (64 << 20, 2 << 20);
+        limits.memory.channel_bytes = 64 << 20;
+    })
+    .await;
     edge.chat.has_members(2, &[("ann", 1), ("bob", 1)]);
     let mut slow = Device::connect_narrow(&edge, "ann").await;
     let mut quick = Device::connect(&edge, "bob").await;

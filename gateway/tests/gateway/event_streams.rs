@@ -11,6 +11,7 @@ use tokio::net::TcpSocket;
 use crate::device::Device;
 use crate::edge::{Edge, PATIENCE, expired_token, token, until};
 use crate::panics::PANIC;
+use crate::slow::PLUGS;
 
 /// An open stream.
 struct Stream {
@@ -226,7 +227,7 @@ async fn comments_keep_a_stream_open_and_silence_ends_it() {
 #[tokio::test]
 async fn posts_wait_for_room_and_are_refused_whole_when_there_is_none_in_time() {
     let edge = Edge::with(|limits| {
-        (limits.posted_frames, limits.frame_bytes, limits.write_timeout_ms) = (4, 1_000, 60_000);
+        (limits.posted_frames, limits.frame_bytes, limits.write_timeout_ms) = (4, PLUGS, 60_000);
         limits.place_wait_ms = 200;
     })
     .await;
@@ -237,11 +238,6 @@ async fn posts_wait_for_room_and_are_refused_whole_when_there_is_none_in_time() 
     for _ in 0..5 {
         assert_eq!(ann.frame().await["type"], "pong");
     }
-    let (status, _) = refusal(ann.posting(&edge, "x".repeat(3_000))).await;
-    assert_eq!(status, 413);
-    let (status, body) = refusal(ann.posting(&edge, "[{]")).await;
-    assert_eq!((status, &body["code"]), (400, &json!("bad_frame")));
-
     // The session waits in a write, and its posts wait for it.
     let plug = json!({"type": "entry", "plug": "x".repeat(12 << 20)}).to_string();
     let before = edge.metric("tidings_gateway_frames_out_total");
@@ -264,6 +260,17 @@ async fn posts_wait_for_room_and_are_refused_whole_when_there_is_none_in_time() 
 }
 
 #[tokio::test]
+async fn a_post_that_is_too_large_or_no_frames_is_refused() {
+    let edge = Edge::with(|limits| limits.frame_bytes = 1_000).await;
+    let ann = Stream::open(&edge, "ann").await;
+    let (status, _) = refusal(ann.posting(&edge, "x".repeat(3_000))).await;
+    assert_eq!(status, 413);
+    let (status, body) = refusal(ann.posting(&edge, "[{]")).await;
+    assert_eq!((status, &body["code"]), (400, &json!("bad_frame")));
+    edge.stop().await;
+}
+
+#[tokio::test]
 async fn a_panic_in_the_session_of_a_stream_closes_it_with_1011_and_nothing_else() {
     gateway::planted::panic_on(PANIC);
     let edge = Edge::start().await;
@@ -281,7 +288,8 @@ async fn a_panic_in_the_session_of_a_stream_closes_it_with_1011_and_nothing_else
 
 #[tokio::test]
 async fn a_stream_that_is_not_read_is_given_up_and_leaves_nothing_behind() {
-    let edge = Edge::with(|limits| limits.write_timeout_ms = 300).await;
+    let edge =
+        Edge::with(|limits| (limits.write_timeout_ms, limits.frame_bytes) = (300, PLUGS)).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 << 10).unwrap();
     let mut stuck = socket.connect(edge.address).await.unwrap();

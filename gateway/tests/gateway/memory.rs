@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::device::Device;
 use crate::edge::{Edge, PATIENCE, token, token_saying, until};
+use crate::sends::sent;
 
 /// Sends this and hears everything until the gateway ends the connection or `until` stands in it.
 async fn told(edge: &Edge, sent: &[u8], until: &str) -> String {
@@ -105,11 +106,17 @@ async fn bodies_of_all_together_are_bounded_and_a_user_takes_no_more_than_a_part
         post(PATHS[1], &token(user), body.len() + 1) + &body
     };
     // It comes in after hers, which is being read.
-    until("her body is held", || edge.metric("tidings_gateway_bodies_bytes") >= 100_000).await;
+    until("her body is held", || {
+        edge.metric(r#"tidings_gateway_memory_bytes{purpose="bodies"}"#) >= 100_000
+    })
+    .await;
     let heard = told(&edge, large("ann").as_bytes(), "}").await;
     assert!(heard.starts_with("HTTP/1.1 503") && heard.contains("retry-after"), "{heard}");
     let bobs = hold("bob").await;
-    until("his body is held", || edge.metric("tidings_gateway_bodies_bytes") >= 200_000).await;
+    until("his body is held", || {
+        edge.metric(r#"tidings_gateway_memory_bytes{purpose="bodies"}"#) >= 200_000
+    })
+    .await;
     let heard = told(&edge, large("eve").as_bytes(), "}").await;
     assert!(heard.starts_with("HTTP/1.1 503"), "nothing is left: {heard}");
     assert_eq!(edge.metric(refused), 2);
@@ -118,7 +125,10 @@ async fn bodies_of_all_together_are_bounded_and_a_user_takes_no_more_than_a_part
     let heard = told(&edge, small.as_bytes(), "}").await;
     assert!(heard.starts_with("HTTP/1.1 400"), "{heard}");
     drop((anns, bobs));
-    until("it is given back", || edge.metric("tidings_gateway_bodies_bytes") == 0).await;
+    until("it is given back", || {
+        edge.metric(r#"tidings_gateway_memory_bytes{purpose="bodies"}"#) == 0
+    })
+    .await;
     edge.stop().await;
 }
 
@@ -144,5 +154,104 @@ async fn names_are_cleaned_where_they_come_in() {
         let origin = frame.origin.unwrap();
         assert_eq!((origin.name, origin.avatar), (known, String::new()));
     }
+    edge.stop().await;
+}
+
+/// A client's text frame of so many bytes, of which some come.
+fn begun(announced: usize, come: usize) -> Vec<u8> {
+    let mut frame = vec![0x81, 0x80 | 127];
+    frame.extend((announced as u64).to_be_bytes());
+    // A mask of zeros changes nothing.
+    frame.extend([0; 4]);
+    frame.extend(std::iter::repeat_n(b' ', come));
+    frame
+}
+
+fn send(bytes: usize) -> serde_json::Value {
+    json!({ "type": "send", "client_id": uuid::Uuid::now_v7(), "to": "eve",
+        "content": { "text": "x".repeat(bytes) } })
+}
+
+/// Nothing more comes up.
+async fn is_quiet(edge: &Edge) {
+    let more = tokio::time::timeout(Duration::from_millis(200), edge.send()).await;
+    assert!(more.is_err(), "{:?}", more.map(|(connection, _)| connection));
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_is_given_up_in_time_whatever_its_size() {
+    let edge = Edge::with(|limits| limits.message_timeout_ms = 300).await;
+    for (announced, come) in [(100, 0), (100, 99), (1_000_000, 500_000)] {
+        let mut ann = Device::connect(&edge, "ann").await;
+        ann.is_served().await;
+        ann.socket.get_mut().write_all(&begun(announced, come)).await.unwrap();
+        let (code, reason) = ann.closed().await;
+        assert_eq!((code, reason.as_str()), (1008, "a message was begun and did not come in time"));
+    }
+    let memory = r#"tidings_gateway_memory_bytes{purpose="messages"}"#;
+    until("their memory is given back", || edge.metric(memory) == 0).await;
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_large_message_waits_for_room_and_small_ones_do_not() {
+    let edge = Edge::with(|limits| limits.memory.message_bytes = 200_000).await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    ann.socket.get_mut().write_all(&begun(180_000, 170_000)).await.unwrap();
+    let memory = r#"tidings_gateway_memory_bytes{purpose="messages"}"#;
+    until("hers is being read", || edge.metric(memory) >= 170_000).await;
+    bob.say(&send(100_000)).await;
+    is_quiet(&edge).await;
+    let mut carl = Device::connect(&edge, "carl").await;
+    carl.say(&send(1_000)).await;
+    assert_eq!(edge.send().await.1.content.len(), 1_011, "an ordinary message needs no room");
+    drop(ann);
+    assert_eq!(edge.send().await.1.content.len(), 100_011);
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn large_requests_wait_until_those_before_are_answered_and_stay_in_order() {
+    let edge = Edge::with(|limits| limits.memory.request_bytes = 100_000).await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    for bytes in [60_000, 60_001, 10] {
+        ann.say(&send(bytes)).await;
+    }
+    let (connection, first) = edge.send().await;
+    assert_eq!(first.content.len(), 60_011);
+    is_quiet(&edge).await;
+    // Others with ordinary messages are served.
+    let mut bob = Device::connect(&edge, "bob").await;
+    bob.say(&send(1_000)).await;
+    assert_eq!(edge.send().await.1.content.len(), 1_011);
+    edge.push_all(vec![sent(connection, &first)]).await;
+    ann.expect("sent").await;
+    assert_eq!(edge.send().await.1.content.len(), 60_012);
+    assert_eq!(edge.send().await.1.content.len(), 21);
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_large_request_for_which_there_is_no_room_in_time_is_told_so_and_not_taken() {
+    let edge = Edge::with(|limits| {
+        (limits.memory.request_bytes, limits.answer_timeout_ms) = (100_000, 600);
+    })
+    .await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    let mut carl = Device::connect(&edge, "carl").await;
+    ann.say(&send(90_000)).await;
+    edge.send().await;
+    // He is next when hers is given up, and then holds the room himself.
+    bob.say(&send(90_001)).await;
+    is_quiet(&edge).await;
+    let large = send(90_002);
+    carl.say(&large).await;
+    assert_eq!(edge.send().await.1.content.len(), 90_012);
+    let error = carl.expect("error").await;
+    assert_eq!((&error["code"], &error["client_id"]), (&json!("unavailable"), &large["client_id"]));
+    assert_eq!(error["stored"], "no");
+    assert!(error["retry_after_ms"].is_u64());
     edge.stop().await;
 }

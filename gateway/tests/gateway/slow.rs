@@ -12,6 +12,9 @@ use crate::edge::{Edge, until};
 /// the client reads.
 const PLUG_BYTES: usize = 12 << 20;
 
+/// The largest frame of a gateway that is to be stopped up.
+pub const PLUGS: usize = 16 << 20;
+
 /// Makes the gateway's task of this connection wait in a write.
 pub async fn stop_up(edge: &Edge, slow: &Device) {
     let before = edge.metric("tidings_gateway_frames_out_total");
@@ -27,7 +30,7 @@ fn entry(seq: usize) -> String {
 
 #[tokio::test]
 async fn a_slow_reader_is_closed_with_4009_and_others_are_not_delayed() {
-    let edge = Edge::with(|limits| limits.outbox_frames = 10).await;
+    let edge = Edge::with(|limits| (limits.outbox_frames, limits.frame_bytes) = (10, PLUGS)).await;
     let mut slow = Device::connect_narrow(&edge, "ann").await;
     let mut quick = Device::connect(&edge, "bob").await;
     stop_up(&edge, &slow).await;
@@ -47,7 +50,8 @@ async fn a_slow_reader_is_closed_with_4009_and_others_are_not_delayed() {
 
 #[tokio::test]
 async fn a_reader_that_has_stopped_is_given_up_when_the_time_for_a_write_is_over() {
-    let edge = Edge::with(|limits| limits.write_timeout_ms = 300).await;
+    let edge =
+        Edge::with(|limits| (limits.write_timeout_ms, limits.frame_bytes) = (300, PLUGS)).await;
     let stuck = Device::connect_narrow(&edge, "ann").await;
     stop_up(&edge, &stuck).await;
     let number = stuck.number;
@@ -63,6 +67,7 @@ async fn a_reader_that_has_stopped_is_given_up_when_the_time_for_a_write_is_over
 async fn typing_and_presence_are_dropped_for_a_slow_reader_before_it_is_closed() {
     let edge = Edge::with(|limits| {
         (limits.outbox_frames, limits.write_timeout_ms) = (4, 60_000);
+        limits.frame_bytes = PLUGS;
     })
     .await;
     let mut slow = Device::connect_narrow(&edge, "ann").await;
@@ -86,7 +91,7 @@ async fn typing_and_presence_are_dropped_for_a_slow_reader_before_it_is_closed()
 
 #[tokio::test]
 async fn a_device_that_reads_in_time_gets_everything_however_much_it_is() {
-    let edge = Edge::with(|limits| limits.outbox_frames = 10).await;
+    let edge = Edge::with(|limits| (limits.outbox_frames, limits.frame_bytes) = (10, PLUGS)).await;
     let mut device = Device::connect(&edge, "ann").await;
     let large = json!({ "type": "entry", "seq": 1, "text": "x".repeat(PLUG_BYTES) }).to_string();
     edge.push(&[device.number], PushClass::Entry, large).await;

@@ -10,7 +10,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tonic::transport::{Endpoint, Uri};
 
-use super::{GrpcChannel, Incoming};
+use super::{GrpcChannel, Incoming, flow};
 
 /// Bytes that a pipe holds before the writer waits: one HTTP/2 window.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -36,7 +36,7 @@ pub fn in_memory() -> (GrpcChannel, Incoming) {
         }
     });
     // The address is only a name: the connector above ignores it.
-    let endpoint = Endpoint::from_static("http://in-memory").timeout(CALL);
+    let endpoint = flow::bounded(Endpoint::from_static("http://in-memory")).timeout(CALL);
     let channel = endpoint.connect_with_connector_lazy(connector);
     (channel.into(), Incoming::InMemory(InMemoryIncoming(receiver)))
 }

@@ -16,7 +16,7 @@ use tonic::transport::Endpoint;
 use tonic::transport::channel::Change;
 
 use super::channel::GrpcClientConfig;
-use super::health;
+use super::{flow, health};
 
 /// Where a call may go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,8 +199,7 @@ impl Resolver {
 
     fn endpoint(&self, peer: &Peer) -> Option<Endpoint> {
         Some(
-            Endpoint::from_shared(peer.url())
-                .ok()?
+            flow::bounded(Endpoint::from_shared(peer.url()).ok()?)
                 .connect_timeout(Duration::from_millis(self.config.connect_timeout_ms))
                 .timeout(Duration::from_millis(self.config.timeout_ms))
                 .tcp_nodelay(true)

@@ -1,12 +1,14 @@
 //! Whatever the slices and whenever pushes come: every member has what is theirs, once and in order.
 
 use bytes::Bytes;
+use prometheus_client::metrics::gauge::Gauge;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proto::bus::ChannelPush;
 use uuid::Uuid;
 
 use super::*;
+use crate::memory::Budget;
 
 const LIMITS: OutboxLimits = OutboxLimits { frames: 10_000, bytes: 1 << 20, bulk: 1 };
 
@@ -121,8 +123,16 @@ impl World {
             channel: Some(about),
             ..Push::default()
         };
-        let (frame, arrivals) = (Frame::pushed(&push), self.registry.arrivals());
-        self.channel.waiting.push_back(Waiting { push, frame, arrivals, asked: 0, left: 0 });
+        let (frame, arrivals) = (Frame::pushed(&push, usize::MAX), self.registry.arrivals());
+        let share = Budget::new(1, 1, Gauge::default()).empty(None);
+        self.channel.waiting.push_back(Waiting {
+            push,
+            frame,
+            _share: share,
+            arrivals,
+            asked: 0,
+            left: 0,
+        });
     }
 
     fn slice(&mut self, members: usize) {

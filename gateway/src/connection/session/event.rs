@@ -7,6 +7,7 @@ use tokio::time::Sleep;
 
 use super::resting::Absence;
 use super::syncing::{Progress, Syncing};
+use super::waiting::Waited;
 use crate::line::Lent;
 use crate::outbox::Outbox;
 use crate::socket::{Message, ReadError};
@@ -20,6 +21,8 @@ pub(super) enum Event {
     Changed,
     /// The sync under way goes on.
     Synced(Progress),
+    /// There is room for the request that waited, or there was none in time.
+    Waited(Waited),
     /// Something is due.
     Due,
 }
@@ -61,6 +64,7 @@ impl Order {
         }
         if !absence.reads {
             // It is not asked what it says, only whether it is there.
+            socket.pause();
             if socket.poll_gone(cx).is_ready() {
                 return Poll::Ready(Event::Heard(None));
             }

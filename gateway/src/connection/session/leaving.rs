@@ -78,6 +78,10 @@ impl Session {
             let step = match self.event(socket, &mut order, alarm.as_mut()).await {
                 Event::Changed => self.write(socket).await,
                 Event::Synced(progress) => Box::pin(self.go_on_syncing(socket, progress)).await,
+                Event::Waited(waited) => {
+                    self.go_on_with(waited);
+                    self.flush_replies(socket).await
+                }
                 Event::Heard(Some(Ok(message))) => self.hear(socket, message).await,
                 Event::Heard(_) => Step::End(None),
                 Event::Due => break,

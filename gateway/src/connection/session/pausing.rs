@@ -1,8 +1,8 @@
 //! Backpressure: a session does not read its client as long as as many requests as allowed await their
-//! answer, or a second sync waits for the end of the first. Everything outbound goes on meanwhile; what
-//! depends on hearing the client stands still, as it cannot be heard. A pause for answers ends when the
-//! oldest request is answered or given up, so it is never longer than `limits.answer_timeout_ms`; one for a
-//! sync ends when that ends or its next page does not come.
+//! answer, there is no room for the last one, or a second sync waits for the end of the first. Everything
+//! outbound goes on meanwhile; what depends on hearing the client stands still, as it cannot be heard. A pause
+//! for answers or for room ends when the oldest request is answered or given up, so it is never longer than
+//! `limits.answer_timeout_ms`; one for a sync ends when that ends or its next page does not come.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Session {
     pub(super) fn reads(&self) -> bool {
         let may_ask = self.in_flight.len() < self.shared.limits.in_flight.max(1);
         let may_sync = !self.syncing.as_ref().is_some_and(|syncing| syncing.has_next());
-        self.is_ending() || (may_ask && may_sync)
+        self.is_ending() || (may_ask && may_sync && self.waiting.is_none())
     }
 
     /// Begins or ends the time in which heartbeat and redelivery stand still: while the client is not read,

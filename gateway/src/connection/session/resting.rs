@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 
 use tokio::time::Sleep;
 
@@ -25,7 +26,7 @@ pub(super) struct Absence {
 impl Absence {
     pub(super) fn is_over(&mut self, used: Used, socket: &mut Transport) {
         if !used.rest.is_empty() {
-            socket.go_on_with(used.rest);
+            socket.go_on_with(used.rest, used.held);
         }
         used.entries.iter().for_each(|entries| self.entries.add(entries));
     }
@@ -47,7 +48,13 @@ impl Session {
         let mut absence = Absence { lent, entries: Stretches::default(), reads };
         let outbox = &self.connection.outbox;
         let mut syncing = self.syncing.as_deref_mut();
+        let mut waiting = self.waiting.as_deref_mut();
         let event = poll_fn(|cx| {
+            if let Some(waiting) = waiting.as_deref_mut()
+                && let Poll::Ready(waited) = waiting.poll(cx)
+            {
+                return Poll::Ready(Event::Waited(waited));
+            }
             let syncing = syncing.as_deref_mut();
             order.poll(cx, socket, outbox, alarm.as_mut(), &mut absence, syncing)
         })
@@ -58,8 +65,8 @@ impl Session {
 
     /// For what others may write while it rests.
     fn lends(&self) -> Lent {
-        if self.syncing.is_some() {
-            // What is pushed waits behind the pages.
+        if self.syncing.is_some() || self.waiting.is_some() {
+            // What is pushed waits behind the pages; and who waits for room wakes without its line.
             return Lent::No;
         }
         match &self.unacknowledged {

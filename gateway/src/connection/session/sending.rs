@@ -10,6 +10,7 @@ use proto::id::ConversationId;
 use super::super::handshake;
 use super::super::in_flight::Request;
 use super::Session;
+use super::waiting::send_bytes;
 
 impl Session {
     pub(super) fn send(&mut self, send: client::Send) {
@@ -33,13 +34,15 @@ impl Session {
             Ok(awaiting) => awaiting,
             Err(wait) => return self.refuse_busy(reference, client_id, wait),
         };
+        let bytes = send_bytes(&send);
         let span = self.shared.tracer.root("gateway.receive");
         let frame = self.frame(Body::Send(send_body(send, to)), span.traceparent());
         if self.shared.uplink.chat(to, frame).is_err() {
             return self.refuse_away(reference, Some(client_id));
         }
         self.tell_held_of(to);
-        self.in_flight.add(Request { client_id: client_id.to_bytes(), reference, awaiting });
+        let client_id = client_id.to_bytes();
+        self.in_flight.add(Request { client_id, reference, bytes, awaiting });
     }
 }
 

@@ -68,14 +68,20 @@ impl Serving {
     }
 
     /// The frames as batches, where there are several.
-    pub(super) fn batched(&self, frames: VecDeque<Frame>, encoding: Encoding) -> VecDeque<Frame> {
+    pub(super) fn batched(
+        &self,
+        frames: VecDeque<Frame>,
+        encoding: Encoding,
+        frame_bytes: usize,
+    ) -> VecDeque<Frame> {
         if self.batching.frames < 2 || frames.len() < 2 {
             return frames;
         }
         let mut rest = Vec::from(frames);
         let mut batches = VecDeque::new();
         while !rest.is_empty() {
-            let count = batching::next(rest.iter().map(Frame::len), self.batching.frames);
+            let sizes = rest.iter().map(Frame::len);
+            let count = batching::next(sizes, self.batching.frames, frame_bytes);
             let next = rest.drain(..count);
             batches.push_back(match next.as_slice() {
                 [alone] => alone.clone(),

@@ -9,23 +9,30 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream};
 use proto::chat::{SyncEvent, SyncRequest, sync_event};
+use proto::error_code::ErrorCode;
+use proto::frame::client;
 use tokio::time::Instant;
 use tonic::{Response, Status, Streaming};
 
 use super::super::sync;
 use super::{Session, Step};
+use crate::memory::Share;
 use crate::transport::Transport;
 
 /// A sync that a client asked for.
 pub(super) struct Asked {
     pub(super) request: SyncRequest,
     pub(super) reference: Option<String>,
+    /// What the request takes, where that is much.
+    pub(super) share: Option<Box<Share>>,
 }
 
 /// The sync under way.
 pub(super) struct Syncing {
     call: Call,
     reference: Option<String>,
+    /// What the request takes, until it is answered.
+    share: Option<Box<Share>>,
     /// When its next page is given up.
     due: Instant,
     /// The one to begin after it. While there is one, the client is not read.
@@ -51,7 +58,10 @@ impl Syncing {
         loop {
             match &mut self.call {
                 Call::Asking(answer) => match ready!(answer.as_mut().poll(cx)) {
-                    Ok(pages) => self.call = Call::Answering(Box::new(pages.into_inner())),
+                    Ok(pages) => {
+                        self.call = Call::Answering(Box::new(pages.into_inner()));
+                        self.share = None;
+                    }
                     Err(_) => return Poll::Ready(Progress::Failed),
                 },
                 Call::Answering(pages) => {
@@ -77,6 +87,16 @@ impl Syncing {
 }
 
 impl Session {
+    /// A client asks for all that it lacks.
+    pub(super) fn sync(&mut self, frame: client::Sync) {
+        let share = self.sync_share.take();
+        let reference = frame.r#ref.clone();
+        match sync::request(&self.identity.user_id, frame) {
+            Ok(request) => self.begin_sync(Asked { request, reference, share }),
+            Err(text) => self.refuse(reference, None, ErrorCode::Invalid, text),
+        }
+    }
+
     /// Begins a sync, or has it wait for the one under way.
     pub(super) fn begin_sync(&mut self, asked: Asked) {
         if let Some(syncing) = &mut self.syncing {
@@ -84,11 +104,11 @@ impl Session {
             return;
         }
         let mut chat = self.shared.chat.clone();
-        let Asked { request, reference } = asked;
-        let request = sync::in_frames_of(request, self.shared.limits.frame_bytes);
+        let Asked { request, reference, share } = asked;
+        let request = sync::in_pages_of(request, &self.shared.limits);
         let call = Call::Asking(async move { chat.sync(request).await }.boxed());
         let due = self.page_due();
-        self.syncing = Some(Box::new(Syncing { call, reference, due, next: None }));
+        self.syncing = Some(Box::new(Syncing { call, reference, share, due, next: None }));
     }
 
     /// Writes the next page, or ends the sync.
@@ -102,9 +122,7 @@ impl Session {
                 if let Some(sync_event::Event::Done(done)) = &page.event {
                     self.shared.epoch.told(&done.epoch);
                 }
-                if let Some(frame) = sync::frame(page)
-                    && let Step::End(ended) = self.deliver_page(socket, &frame).await
-                {
+                if let Step::End(ended) = self.deliver_page(socket, page).await {
                     return Step::End(ended);
                 }
                 let due = self.page_due();

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
+use proto::bus::PushClass;
+use proto::chat::SyncEvent;
 use proto::chat::sync_event::Event;
 use proto::id::ConversationId;
 
@@ -12,7 +14,7 @@ use super::super::sync;
 use super::super::unacknowledged::Due;
 use super::leaving::Leaving;
 use super::{Session, Step};
-use crate::frame::{Frame, Stretches};
+use crate::frame::{About, Frame, Stretches};
 use crate::outbox::Taken;
 use crate::registry::Connection;
 use crate::shared::unix_ms;
@@ -113,7 +115,8 @@ impl Session {
         let count: usize = frames.iter().map(|frame| frame.parts().len()).sum();
         self.shared.metrics.frames_out.inc_by(count as u64);
         if let Some(serving) = &self.serving {
-            *frames = serving.batched(std::mem::take(frames), socket.encoding());
+            let largest = self.shared.limits.frame_bytes;
+            *frames = serving.batched(std::mem::take(frames), socket.encoding(), largest);
         }
         // Nearly always there is room at once, and no clock needs to be asked.
         match socket.write_now(frames) {
@@ -121,8 +124,14 @@ impl Session {
             Some(Err(_)) => return Step::End(None),
             None => {}
         }
+        let outbox = &self.connection.outbox;
+        outbox.begin_writing(frames.iter().map(Frame::len).sum());
         let patience = Duration::from_millis(self.shared.limits.write_timeout_ms);
-        Self::in_time(patience, socket.write(frames)).await
+        tokio::select! {
+            biased;
+            step = Self::in_time(patience, socket.write(frames)) => step,
+            () = outbox.is_cut() => Step::End(Some(Close::Crowded)),
+        }
     }
 
     pub(super) async fn in_time(
@@ -136,8 +145,19 @@ impl Session {
         }
     }
 
-    pub(super) async fn deliver_page(&mut self, socket: &mut Transport, json: &[u8]) -> Step {
-        self.deliver(socket, &mut VecDeque::from([Frame::answer(json)])).await
+    /// Writes a step of the answer to a sync: one frame, or several where one would be too large.
+    pub(super) async fn deliver_page(&mut self, socket: &mut Transport, event: SyncEvent) -> Step {
+        let largest = self.shared.limits.frame_bytes;
+        for json in sync::frames(event, largest) {
+            let page = Frame::within(largest, &json, About::class(PushClass::Answer));
+            let mut frames = VecDeque::from([page]);
+            drop(json);
+            self.shared.relief.look();
+            if let Step::End(ended) = self.deliver(socket, &mut frames).await {
+                return Step::End(ended);
+            }
+        }
+        Step::On
     }
 
     /// Pushes again what is unacknowledged for too long, from the store.
@@ -159,7 +179,7 @@ impl Session {
 
     async fn push_again(&mut self, socket: &mut Transport, id: ConversationId, after: u64) -> Step {
         let request = sync::of_conversation_after(&self.identity.user_id, id, after);
-        let request = sync::in_frames_of(request, self.shared.limits.frame_bytes);
+        let request = sync::in_pages_of(request, &self.shared.limits);
         let mut chat = self.shared.chat.clone();
         let Ok(Ok(pages)) = tokio::time::timeout(PAGE, chat.sync(request)).await else {
             // The store is away: the next try is due anyway.
@@ -176,8 +196,7 @@ impl Session {
                 }
                 Some(Event::Page(_)) => {
                     self.shared.metrics.redelivered.inc();
-                    let Some(frame) = sync::frame(event) else { continue };
-                    if let Step::End(ended) = self.deliver_page(socket, &frame).await {
+                    if let Step::End(ended) = self.deliver_page(socket, event).await {
                         return Step::End(ended);
                     }
                 }
