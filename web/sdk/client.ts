@@ -429,10 +429,7 @@ export class Client {
 
   #heardEntry(entry: Entry): void {
     const id = entry.conversation_id;
-    const log = this.#sync.log(id);
-    const taken = log.add(entry);
-    if (log.hasGap) this.#sync.miss(id);
-    this.#took(id, taken, 'live');
+    this.#took(id, this.#sync.log(id).add(entry), 'live');
   }
 
   #heardPage(page: SyncPage): void {
@@ -455,6 +452,7 @@ export class Client {
 
   /** New entries, in their order. */
   #took(id: string, entries: Entry[], origin: Origin): void {
+    if (this.#sync.log(id).hasGap) this.#sync.miss(id);
     const last = entries.at(-1);
     if (!last) return;
     for (const entry of entries) {
