@@ -4,14 +4,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { type Meta, Rest } from '../sdk/rest';
-import {
-  arriving,
-  signInByName,
-  signInByOidc,
-  signInByRedirect,
-  signInByToken,
-  signInProblem,
-} from './account';
+import { signInByName, signInByOidc, signInByRedirect, signInByToken, signInProblem } from './account';
 
 const ASK_AGAIN_MS = 3_000;
 
@@ -49,7 +42,6 @@ export function SignIn() {
   };
 
   const { oidc, redirect_url } = meta.value?.login ?? {};
-  const isBusyNow = isBusy.value || arriving.value;
   return (
     <main class="sign-in">
       <h1>Tidings</h1>
@@ -57,7 +49,7 @@ export function SignIn() {
         <button
           type="button"
           data-testid="oidc"
-          disabled={isBusyNow}
+          disabled={isBusy.value}
           onClick={() => run(() => signInByOidc(oidc))}
         >
           Sign in with {new URL(oidc.issuer).host}
@@ -67,7 +59,7 @@ export function SignIn() {
         <button
           type="button"
           data-testid="redirect"
-          disabled={isBusyNow}
+          disabled={isBusy.value}
           onClick={() => run(() => signInByRedirect(redirect_url))}
         >
           Sign in at {new URL(redirect_url).host}
@@ -78,7 +70,7 @@ export function SignIn() {
           label="Your name"
           hint="For trying out: any name will do. To be two people at once, open a private window."
           most={64}
-          isBusy={isBusyNow}
+          isBusy={isBusy.value}
           onEnter={(name) => run(() => signInByName(name))}
         />
       ) : (
@@ -89,12 +81,12 @@ export function SignIn() {
             label="Token"
             hint="Paste a token of yours to sign in."
             most={8192}
-            isBusy={isBusyNow}
+            isBusy={isBusy.value}
             onEnter={(token) => run(() => signInByToken(token))}
           />
         )
       )}
-      <p role="status">{isBusyNow ? 'Signing in…' : ''}</p>
+      <p role="status">{isBusy.value ? 'Signing in…' : ''}</p>
       <p class="problem" role="alert">
         {signInProblem.value}
       </p>

@@ -9,7 +9,7 @@ export const Menu = lazy(async () => (await import('./Menu')).Menu);
 export const Refused = lazy(async () => (await import('./Refused')).Refused);
 export const RefusedElsewhere = lazy(async () => (await import('./Refused')).RefusedElsewhere);
 
-const SOON_MS = 2_000;
+const SOON_MS = 5_000;
 
 /** Answers how to give up. */
 export function preload(): () => void {

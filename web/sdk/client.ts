@@ -202,18 +202,19 @@ export class Client {
    * writing. A `client_id` of your own, a UUID made of what is answered, makes a restarted program answer once.
    */
   send({ client_id = uuidv7(), ...message }: Message & { client_id?: string }): Handle {
-    const known = this.#promised.get(client_id);
-    if (known) return { clientId: client_id, stored: known.promise };
-    const operation: Operation = { ...message, client_id, written_at: Date.now() };
-    const { promise: stored, reject } = this.#promise(client_id);
+    const kept = this.#outbox.get(client_id);
+    if (kept?.refused) return this.#again(kept);
+    const handle = this.#handle(client_id);
+    // Waits already, perhaps since an earlier run of this program.
+    if (kept) return handle;
     if (this.#outbox.size >= MOST_WAITING) {
-      this.#promised.delete(client_id);
-      reject(new TidingsError('outbox_full', `${MOST_WAITING} operations wait already`));
-      return { clientId: client_id, stored };
+      const message = `${MOST_WAITING} operations wait already`;
+      this.#reject(client_id, { type: 'error', code: 'outbox_full', message, stored: 'no' });
+      return handle;
     }
-    this.#ownTyping.sent(operation.conversation_id ?? '');
-    this.#enqueue(this.#outbox.add(operation));
-    return { clientId: client_id, stored };
+    this.#ownTyping.sent(message.conversation_id ?? '');
+    this.#enqueue(this.#outbox.add({ ...message, client_id, written_at: Date.now() }));
+    return handle;
   }
 
   /** Not answered yet, in the order of writing. */
@@ -229,13 +230,7 @@ export class Client {
   /** Tries again what was refused, at its old place before everything that is not sent yet. */
   resend(clientId: string): Handle | undefined {
     const kept = this.#outbox.get(clientId);
-    if (!kept?.refused) return undefined;
-    // Something else is stored under the old id.
-    const isTaken = kept.refused.code === 'conflict';
-    const again = this.#outbox.restore(kept, isTaken ? uuidv7() : clientId);
-    const { promise: stored } = this.#promise(again.operation.client_id);
-    this.#enqueue(again);
-    return { clientId: again.operation.client_id, stored };
+    return kept?.refused && this.#again(kept);
   }
 
   /** Forgets an operation. False when it is under way, and may be stored. */
@@ -274,6 +269,22 @@ export class Client {
     return isReady;
   }
 
+  #again(kept: Kept): Handle {
+    // Something else is stored under the old id.
+    const isTaken = kept.refused?.code === 'conflict';
+    const again = this.#outbox.restore(kept, isTaken ? uuidv7() : kept.operation.client_id);
+    const handle = this.#handle(again.operation.client_id);
+    this.#enqueue(again);
+    return handle;
+  }
+
+  /** With the promise that is kept when it is stored. */
+  #handle(clientId: string): Handle {
+    const promised = this.#promised.get(clientId) ?? deferred<Sent>();
+    this.#promised.set(clientId, promised);
+    return { clientId, stored: promised.promise };
+  }
+
   #emit<Name extends keyof Events>(name: Name, ...what: Parameters<Events[Name]>): unknown[] {
     return this.#emitter.emit(name, what, (error) => {
       // What listens to errors and throws is told nothing more.
@@ -296,9 +307,7 @@ export class Client {
   #changed(state: State, detail: StateDetail): void {
     if (state === 'online') this.#first?.resolve();
     if (state === 'signed-out' || state === 'replaced' || state === 'idle') {
-      this.#first?.reject(
-        detail.error ?? new TidingsError('disconnected', 'the client was told to disconnect'),
-      );
+      this.#first?.reject(detail.error ?? new TidingsError('disconnected', 'disconnected'));
       this.#first = undefined;
       this.#quiet();
     }
@@ -420,10 +429,7 @@ export class Client {
 
   #heardEntry(entry: Entry): void {
     const id = entry.conversation_id;
-    const log = this.#sync.log(id);
-    const taken = log.add(entry);
-    if (log.hasGap) this.#sync.miss(id);
-    this.#took(id, taken, 'live');
+    this.#took(id, this.#sync.log(id).add(entry), 'live');
   }
 
   #heardPage(page: SyncPage): void {
@@ -446,6 +452,7 @@ export class Client {
 
   /** New entries, in their order. */
   #took(id: string, entries: Entry[], origin: Origin): void {
+    if (this.#sync.log(id).hasGap) this.#sync.miss(id);
     const last = entries.at(-1);
     if (!last) return;
     for (const entry of entries) {
@@ -511,12 +518,6 @@ export class Client {
   #refuse(kept: Kept, error: ErrorFrame): void {
     this.#outbox.refuse(kept, error);
     this.#emit('refused', kept.operation, this.#reject(kept.operation.client_id, error));
-  }
-
-  #promise(clientId: string): Deferred<Sent> {
-    const promised = deferred<Sent>();
-    this.#promised.set(clientId, promised);
-    return promised;
   }
 
   #resolve(sent: Sent): void {

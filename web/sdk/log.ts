@@ -27,36 +27,35 @@ export class Log {
 
   /** Takes a live entry. Answers the entries that are new now; with a gap before it, it is held and none is. */
   add(entry: Entry): Entry[] {
-    if (entry.seq <= this.cursor) return [];
-    if (entry.seq > this.cursor + 1) {
-      // What finds no place comes by sync.
-      if (this.#held.size < this.#limit) this.#held.set(entry.seq, entry);
-      return [];
-    }
     return this.#append([entry]);
   }
 
   /**
-   * Takes a page of a sync. A page that does not join what is held takes its place: then `isReset` is true, if
-   * anything was held.
+   * Takes a page of a sync. One that says so takes the place of what is held: then `isReset` is true, if anything
+   * was. Any other that does not join it is what the server repeats unasked: it waits as live entries do.
    */
   addPage(page: Pick<SyncPage, 'entries' | 'reset' | 'skipped_before'>): {
     taken: Entry[];
     isReset: boolean;
   } {
+    const held = this.cursor;
+    if (page.reset) {
+      this.#held.clear();
+      this.cursor = 0;
+    }
     const first = page.entries[0]?.seq ?? this.cursor + 1;
-    const isReset = (page.reset || first > this.cursor + 1) && this.cursor > 0;
-    if (page.reset) this.#held.clear();
-    if (page.reset || first > this.cursor + 1) {
+    const isTail = this.cursor === 0 || page.skipped_before !== undefined;
+    const isNew = page.reset || (isTail && first > this.cursor + 1);
+    if (isNew) {
       this.entries = [];
-      this.cursor = page.reset && page.entries.length === 0 ? 0 : first - 1;
+      this.cursor = first - 1;
       this.skippedBefore = undefined;
     }
     if (page.skipped_before !== undefined && this.entries.length === 0) {
       this.skippedBefore = page.skipped_before;
       this.cursor = Math.max(this.cursor, first - 1);
     }
-    return { taken: this.#append(page.entries), isReset };
+    return { taken: this.#append(page.entries), isReset: isNew && held > 0 };
   }
 
   /** Puts an older page before what is held, which makes room for it. */
@@ -75,14 +74,17 @@ export class Log {
 
   #append(entries: Entry[]): Entry[] {
     const taken: Entry[] = [];
-    const take = (entry: Entry | undefined) => {
-      if (entry?.seq !== this.cursor + 1) return false;
-      taken.push(entry);
-      this.cursor = entry.seq;
-      return true;
-    };
-    for (const entry of entries) take(entry);
-    while (take(this.#held.get(this.cursor + 1))) this.#held.delete(this.cursor);
+    for (const entry of entries) {
+      // What finds no place comes by sync.
+      const hasPlace = entry.seq === this.cursor + 1 || this.#held.size < this.#limit;
+      if (entry.seq > this.cursor && hasPlace) this.#held.set(entry.seq, entry);
+      let next = this.#held.get(this.cursor + 1);
+      while (next) {
+        taken.push(next);
+        this.#held.delete(++this.cursor);
+        next = this.#held.get(this.cursor + 1);
+      }
+    }
     for (const seq of this.#held.keys()) if (seq <= this.cursor) this.#held.delete(seq);
     this.entries.push(...taken);
     // A tenth more, so that not every entry moves all the others.

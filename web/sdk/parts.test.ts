@@ -87,3 +87,14 @@ test('a token says whose it is, in every script, and nothing where it cannot be 
   expect(claims(`x.${body}.x`)).toEqual({ sub: 'ann', name: 'Éloïse 李' });
   for (const token of [undefined, '', 'x', 'a.b.c', 'x.bnVsbA.x']) expect(claims(token)).toEqual({});
 });
+
+test('a page that was repeated unasked takes the place of nothing', () => {
+  const log = new Log();
+  log.addPage({ entries: [entry(1), entry(2)], reset: false });
+  expect(log.addPage({ entries: [entry(4), entry(5)], reset: false })).toEqual({ taken: [], isReset: false });
+  expect(log.hasGap).toBe(true);
+  expect(log.cursor).toBe(2);
+  log.addPage({ entries: [entry(3)], reset: false });
+  expect(log.cursor).toBe(5);
+  expect(log.hasGap).toBe(false);
+});

@@ -95,6 +95,22 @@ test('what a reloaded tab has written is sent at once, in its order and with the
   expect(socket.sends().map((frame) => frame.client_id)).toEqual(handles.map((handle) => handle.clientId));
 });
 
+test('a restarted program that sends again what it had left sends it once', async () => {
+  const storage = memoryStorage();
+  const first = start({ storage });
+  const message = { ...text('answer'), client_id: '0198c0de-0000-7000-8000-00000000000a' };
+  first.client.send(message);
+  first.client.disconnect();
+  const { client } = start({ storage });
+  await vi.advanceTimersByTimeAsync(500);
+  const { stored } = client.send(message);
+  const socket = online();
+  socket.hear(sent(message.client_id, 1));
+  await expect(stored).resolves.toMatchObject({ seq: 1 });
+  expect(words(socket)).toEqual(['answer']);
+  expect(client.pending()).toEqual([]);
+});
+
 test('there is one record for each operation, and none when it is answered', async () => {
   const storage = memoryStorage();
   const { client } = start({ storage });

@@ -29,7 +29,7 @@ export class OwnTyping {
     const isDue = !known || Date.now() - known.saidAt >= SAY_EVERY_MS;
     const saidAt = isDue ? Date.now() : known.saidAt;
     this.#written.set(id, { saidAt, end: setTimeout(() => this.#stop(id), ENDS_MS) });
-    if (isDue) this.#say({ type: 'typing', conversation_id: id, on: true });
+    if (isDue) this.#tell(id, true);
   }
 
   /** A message of this user ends it for others, too. */
@@ -42,7 +42,7 @@ export class OwnTyping {
   begin(): void {
     for (const [id, written] of this.#written) {
       written.saidAt = Date.now();
-      this.#say({ type: 'typing', conversation_id: id, on: true });
+      this.#tell(id, true);
     }
   }
 
@@ -53,6 +53,10 @@ export class OwnTyping {
 
   #stop(id: string): void {
     this.#written.delete(id);
-    this.#say({ type: 'typing', conversation_id: id, on: false });
+    this.#tell(id, false);
+  }
+
+  #tell(id: string, on: boolean): void {
+    this.#say({ type: 'typing', conversation_id: id, on });
   }
 }
