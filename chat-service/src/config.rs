@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use bus::rabbitmq::RabbitConfig;
-use platform::grpc::GrpcClientConfig;
+use platform::grpc::{GrpcClientConfig, GrpcServerTlsConfig};
 use platform::telemetry::TelemetryConfig;
 
 use crate::store::postgres::DatabaseConfig;
@@ -17,6 +17,8 @@ pub const ENV_PREFIX: &str = "TIDINGS_CHAT__";
 pub struct ChatConfig {
     /// Where gRPC listens.
     pub grpc_listen: String,
+    /// Whom gRPC takes.
+    pub grpc_tls: GrpcServerTlsConfig,
     /// Where health and metrics listen.
     pub management_listen: String,
     /// How long a stop may take before it is forced, in milliseconds.
@@ -41,6 +43,7 @@ impl Default for ChatConfig {
     fn default() -> Self {
         Self {
             grpc_listen: "127.0.0.1:7001".to_owned(),
+            grpc_tls: GrpcServerTlsConfig::default(),
             management_listen: "127.0.0.1:9091".to_owned(),
             stop_grace_ms: 20_000,
             amqp: RabbitConfig::default(),
