@@ -21,14 +21,14 @@ const CHANGES: usize = 64;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GrpcClientConfig {
-    /// Such as `http://chat-service:7001`, or `https://` for TLS with the files below; each address that a
-    /// host name has is used.
+    /// Where the service is, such as `http://chat-service:7001`, or `https://` for TLS with the three files; each
+    /// address that a host name has is used.
     pub urls: Vec<String>,
     /// The authorities whose certificates the service may have, as PEM.
     pub ca_file: Option<PathBuf>,
     /// The certificate that is shown to the service, and those between it and the authority, as PEM.
     pub cert_file: Option<PathBuf>,
-    /// Its private key, as PEM without a password.
+    /// The private key of `cert_file`, as PEM without a password.
     pub key_file: Option<PathBuf>,
     /// The name that the service's certificate must have; without it, the host of the URL.
     pub server_name: Option<String>,
@@ -41,7 +41,7 @@ pub struct GrpcClientConfig {
     /// Calls in a row that find nobody or get no answer in time, after which calls are refused at once; 0
     /// never refuses any.
     pub breaker_failures: u32,
-    /// How long, in milliseconds; then one call at a time tries again.
+    /// How long calls are refused after `breaker_failures`, in milliseconds; then one at a time tries again.
     pub breaker_open_ms: u64,
 }
 

@@ -30,9 +30,9 @@ use super::Incoming;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GrpcServerTlsConfig {
-    /// The certificate of this server and those between it and the authority, as PEM.
+    /// The certificate that this server shows and those between it and the authority, as PEM.
     pub cert_file: Option<PathBuf>,
-    /// Its private key, as PEM without a password.
+    /// The private key of `cert_file`, as PEM without a password.
     pub key_file: Option<PathBuf>,
     /// The authorities whose certificates callers must have, as PEM.
     pub client_ca_file: Option<PathBuf>,
