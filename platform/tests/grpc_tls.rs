@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -317,5 +318,85 @@ async fn files_that_are_missing_at_the_start_are_named_with_their_key() {
     let made = channel("chat_grpc", &house.config(), &house.certificates(), tasks, stop);
     let error = made.unwrap_err().to_string();
     assert!(error.starts_with("chat_grpc.key_file: /"), "{error}");
+    house.end().await;
+}
+
+/// What this thread logs, on which a test has all its tasks.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Calls until the log says so: errors are told by the watch of each address.
+    async fn says(&self, advice: &str) {
+        let begun = Instant::now();
+        loop {
+            let text = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();
+            if text.contains(advice) {
+                return;
+            }
+            assert!(begun.elapsed() < DEADLINE, "{advice}: {text}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_sides_log_what_to_do_about_each_refusal() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (one, other) = (Authority::new("one"), Authority::new("other"));
+
+    let house = House::start(&one, &one).await;
+    let named = GrpcClientConfig { server_name: Some("chat".to_owned()), ..house.config() };
+    let _channel = house.client(&named);
+    log.says("the server has another name").await;
+    log.says("the caller does not take grpc_tls.cert_file").await;
+    let urls = vec![format!("http://{}", house.address)];
+    let plain = GrpcClientConfig { urls, ..Default::default() };
+    let _channel = house.client(&plain);
+    log.says("let urls begin with https://").await;
+    log.says("let its urls begin with https://").await;
+    house.end().await;
+
+    let house = House::start(&one, &other).await;
+    let _channel = house.client(&house.config());
+    log.says("the server's certificate is not by an authority of ca_file").await;
+    log.says("the caller does not trust grpc_tls.cert_file").await;
+    one.trusted_by(house.folder.path(), "client");
+    let _channel = house.client(&house.config());
+    log.says("the server does not trust our certificate").await;
+    log.says("the caller's certificate is not by an authority of grpc_tls.client_ca_file").await;
+    house.end().await;
+
+    let house = House::start_until(&one, 2090, &one, 2021).await;
+    let _channel = house.client(&house.config());
+    log.says("our certificate has expired").await;
+    log.says("the caller's certificate has expired").await;
+    house.end().await;
+    let house = House::start_until(&one, 2021, &one, 2090).await;
+    let _channel = house.client(&house.config());
+    log.says("the server's certificate has expired").await;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let urls = vec![format!("https://{}", listener.local_addr().unwrap())];
+    let stop = house.stop.clone();
+    house.tasks.spawn("plain server", async move {
+        serve(Routes::default(), Incoming::Tcp(listener), stop).await.unwrap();
+    });
+    let _channel = house.client(&GrpcClientConfig { urls, ..house.config() });
+    log.says("the server there speaks without TLS").await;
     house.end().await;
 }
