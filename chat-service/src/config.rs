@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use bus::rabbitmq::RabbitConfig;
-use platform::grpc::GrpcClientConfig;
+use platform::grpc::{GrpcClientConfig, GrpcServerTlsConfig};
 use platform::telemetry::TelemetryConfig;
 
 use crate::store::postgres::DatabaseConfig;
@@ -17,6 +17,8 @@ pub const ENV_PREFIX: &str = "TIDINGS_CHAT__";
 pub struct ChatConfig {
     /// Where gRPC listens.
     pub grpc_listen: String,
+    /// Whom gRPC takes.
+    pub grpc_tls: GrpcServerTlsConfig,
     /// Where health and metrics listen.
     pub management_listen: String,
     /// How long a stop may take before it is forced, in milliseconds.
@@ -41,6 +43,7 @@ impl Default for ChatConfig {
     fn default() -> Self {
         Self {
             grpc_listen: "127.0.0.1:7001".to_owned(),
+            grpc_tls: GrpcServerTlsConfig::default(),
             management_listen: "127.0.0.1:9091".to_owned(),
             stop_grace_ms: 20_000,
             amqp: RabbitConfig::default(),
@@ -70,11 +73,11 @@ pub struct LaneConfig {
     /// How long a batch is tried while the database is away, in milliseconds; then its senders are
     /// told to come again.
     pub append_deadline_ms: u64,
-    /// What senders are told to wait then, in milliseconds.
+    /// What senders are told to wait after `append_deadline_ms`, in milliseconds.
     pub retry_after_ms: u64,
     /// Conversations that each lane remembers; the oldest are forgotten.
     pub cached_conversations: usize,
-    /// Members of all of them together.
+    /// Members of all remembered conversations of a lane together.
     pub cached_members: usize,
     /// How long a look-up of connections may take, in milliseconds.
     pub locate_timeout_ms: u64,
@@ -176,7 +179,7 @@ pub struct QueryConfig {
     pub tail_entries: u32,
     /// Devices that sync at once; the others wait.
     pub concurrent_syncs: usize,
-    /// Reads of one user among them.
+    /// Reads of one user that are answered at once; the others wait.
     pub syncs_per_user: usize,
     /// Devices that wait for that, at most; further ones are told to come again. One that waits takes about 7 KB,
     /// and its cursors.

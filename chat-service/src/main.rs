@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 use platform::admin::{self, Admin};
 use platform::backoff::Backoff;
 use platform::config::Source;
-use platform::grpc::Incoming;
+use platform::grpc::{Certificates, Incoming};
 use platform::metrics::Metrics;
 use platform::readiness::{Cause, Readiness};
 use platform::reload::Reload;
@@ -84,24 +84,32 @@ async fn run(config: ChatConfig) -> Result<()> {
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
         .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;
+    let grpc_address = grpc.local_addr()?;
     let management = std::net::TcpListener::bind(&config.management_listen)
         .with_context(|| format!("management_listen: {}", config.management_listen))?;
     let telemetry = platform::telemetry::init(&config.telemetry, "chat-service")?;
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     let store = PostgresStore::new(&config.database).context("database.url")?;
-    let presence =
-        platform::grpc::channel("presence_grpc", &config.presence_grpc, &tasks, &shutdown)?;
+    let reload = Reload::new();
+    let certificates = Certificates::new(&metrics, &reload, &tasks, &shutdown);
+    let incoming = Incoming::listen(grpc, &config.grpc_tls, &certificates)?;
+    let presence = platform::grpc::channel(
+        "presence_grpc",
+        &config.presence_grpc,
+        &certificates,
+        &tasks,
+        &shutdown,
+    )?;
     let admin = Admin {
         readiness: readiness.clone(),
         metrics: metrics.clone(),
         service: "chat-service",
-        instance: grpc.local_addr()?.to_string(),
+        instance: grpc_address.to_string(),
     };
     let admin = admin::start(management, admin)?;
-    let reload = Reload::new();
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
-    println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
+    println!("listening grpc={grpc_address} management={}", admin.address());
 
     if prepare(&config, &store, &readiness, &shutdown).await {
         tracing::info!(
@@ -123,7 +131,7 @@ async fn run(config: ChatConfig) -> Result<()> {
             after_unclean_end: false,
         };
         build(config.lanes, config.queries, config.revocations, adapters)
-            .run(Incoming::Tcp(grpc), shutdown.clone())
+            .run(incoming, shutdown.clone())
             .await;
         bus.close().await;
     }

@@ -38,8 +38,9 @@ impl Cluster {
         cluster
     }
 
-    /// Starts all five and waits for nothing; the settings go over everything else, and `{database}` in
-    /// those of the chat service becomes the name of the test's database.
+    /// Starts all five and waits for nothing; the settings go over everything else, `{host}` in
+    /// them becomes the address of the cluster, and `{database}` in those of the chat service the name of the
+    /// test's database.
     pub async fn launch(label: &str, settings: &[(&str, &str)]) -> Self {
         let names = Names::create().await;
         // An address of its own on loopback: fixed ports without meeting another test's, so that a
@@ -81,7 +82,7 @@ impl Cluster {
                 ("PRESENCE_GRPC__URLS", urls(self.host, &[7020])),
             ],
         );
-        let settings = own(&self.settings, "TIDINGS_CHAT__");
+        let settings = own(&self.settings, "TIDINGS_CHAT__", self.host);
         // The name of the database is made here, after the caller wrote the address.
         let named =
             |(key, value): (String, String)| (key, value.replace("{database}", &self.names.prefix));
@@ -109,7 +110,7 @@ impl Cluster {
                 ("PRESENCE_GRPC__URLS", urls(self.host, &[7020])),
             ],
         );
-        environment.extend(own(&self.settings, "TIDINGS_GATEWAY__"));
+        environment.extend(own(&self.settings, "TIDINGS_GATEWAY__", self.host));
         Process::start(&format!("{}-gateway-{index}", self.label), "gateway", &[], &environment)
             .await
     }
@@ -185,12 +186,14 @@ async fn start_presence(
             ("CHAT_GRPC__URLS", urls(host, &[7010, 7011])),
         ],
     );
-    environment.extend(own(settings, "TIDINGS_PRESENCE__"));
+    environment.extend(own(settings, "TIDINGS_PRESENCE__", host));
     Process::start(&format!("{label}-presence"), "presence-service", &[], &environment).await
 }
 
-fn own(settings: &[(String, String)], prefix: &str) -> Vec<(String, String)> {
-    settings.iter().filter(|(key, _)| key.starts_with(prefix)).cloned().collect()
+/// The settings of one binary; the address of the cluster is made here, after the caller wrote them.
+fn own(settings: &[(String, String)], prefix: &str, host: Ipv4Addr) -> Vec<(String, String)> {
+    let own = settings.iter().filter(|(key, _)| key.starts_with(prefix));
+    own.map(|(key, value)| (key.clone(), value.replace("{host}", &host.to_string()))).collect()
 }
 
 fn variables(prefix: &str, pairs: &[(&str, String)]) -> Vec<(String, String)> {

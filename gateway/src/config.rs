@@ -133,7 +133,7 @@ pub struct LimitsConfig {
     pub broadcast_ids: usize,
     /// Connections that a broadcast is handed to at once; the tasks of all others run in between.
     pub broadcast_slice: usize,
-    /// Between two slices, in milliseconds.
+    /// Between two slices of a broadcast, in milliseconds.
     pub broadcast_pause_ms: u64,
     /// Frames posted for one event stream that its session has not taken yet; then posts wait.
     pub posted_frames: usize,

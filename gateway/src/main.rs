@@ -13,6 +13,7 @@ use gateway::config::{ENV_PREFIX, GatewayConfig};
 use gateway::{Adapters, Login, Settings, build};
 use platform::admin::{self, Admin};
 use platform::config::Source;
+use platform::grpc::Certificates;
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
@@ -77,8 +78,12 @@ async fn run(config: GatewayConfig) -> Result<()> {
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     // Calls are still made while the sockets are drained.
     let links = Shutdown::new();
-    let chat = platform::grpc::channel("chat_grpc", &config.chat_grpc, &tasks, &links)?;
-    let presence = platform::grpc::channel("presence_grpc", &config.presence_grpc, &tasks, &links)?;
+    let reload = Reload::new();
+    let certificates = Certificates::new(&metrics, &reload, &tasks, &links);
+    let link =
+        |section, config| platform::grpc::channel(section, config, &certificates, &tasks, &links);
+    let chat = link("chat_grpc", &config.chat_grpc)?;
+    let presence = link("presence_grpc", &config.presence_grpc)?;
     let admin = Admin {
         readiness: readiness.clone(),
         metrics: metrics.clone(),
@@ -86,7 +91,6 @@ async fn run(config: GatewayConfig) -> Result<()> {
         instance: gateway_id.to_string(),
     };
     let admin = admin::start(management, admin)?;
-    let reload = Reload::new();
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
     token::rotate(Arc::clone(&verifier), dev_signer.clone(), &metrics, &reload, &tasks, &shutdown);
     println!("listening http={} management={}", listener.local_addr()?, admin.address());

@@ -10,6 +10,7 @@ mod guarded;
 mod health;
 mod in_memory;
 mod resolver;
+mod tls;
 
 use std::time::Duration;
 
@@ -25,12 +26,15 @@ pub use channel::{GrpcClientConfig, GrpcSetupError, channel};
 pub use errors::{Counted, GrpcErrors};
 pub use guarded::{GrpcChannel, ask};
 pub use in_memory::{InMemoryIncoming, in_memory};
+pub use tls::{Certificates, FileError, GrpcServerTlsConfig, TlsIncoming};
 
 /// Where calls come from.
 #[derive(Debug)]
 pub enum Incoming {
-    /// A bound port.
+    /// A bound port that takes plain HTTP/2.
     Tcp(TcpListener),
+    /// A bound port that takes callers with a certificate.
+    Tls(TlsIncoming),
     /// Calls of this process.
     InMemory(InMemoryIncoming),
 }
@@ -46,7 +50,7 @@ pub async fn serve(
 ) -> Result<(), tonic::transport::Error> {
     let (mut reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::Serving).await;
-    let has_distant_callers = matches!(incoming, Incoming::Tcp(_));
+    let has_distant_callers = !matches!(incoming, Incoming::InMemory(_));
     let draining = shutdown.clone();
     let stop = async move {
         draining.begun().await;
@@ -66,6 +70,9 @@ pub async fn serve(
             Incoming::Tcp(listener) => {
                 let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
                 server.serve_with_incoming_shutdown(incoming, stop).await
+            }
+            Incoming::Tls(incoming) => {
+                server.serve_with_incoming_shutdown(incoming.into_stream(), stop).await
             }
             Incoming::InMemory(incoming) => {
                 server.serve_with_incoming_shutdown(incoming, stop).await

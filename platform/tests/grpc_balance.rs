@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::post;
-use platform::grpc::{GrpcChannel, GrpcClientConfig, Incoming, channel, serve};
+use platform::grpc::{Certificates, GrpcChannel, GrpcClientConfig, Incoming, channel, serve};
+use platform::metrics::Metrics;
+use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
@@ -70,7 +72,9 @@ impl Client {
         // The circuit breaker has tests of its own.
         let config =
             GrpcClientConfig { urls, resolve_secs: 1, breaker_failures: 0, ..Default::default() };
-        Self { channel: channel("chat_grpc", &config, &tasks, &stop).unwrap(), stop, tasks }
+        let certificates = Certificates::new(&Metrics::new(), &Reload::new(), &tasks, &stop);
+        let channel = channel("chat_grpc", &config, &certificates, &tasks, &stop).unwrap();
+        Self { channel, stop, tasks }
     }
 
     fn of(servers: &[&Server]) -> Self {

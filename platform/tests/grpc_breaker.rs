@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::post;
-use platform::grpc::{GrpcChannel, GrpcClientConfig, Incoming, ask, channel, serve};
+use platform::grpc::{Certificates, GrpcChannel, GrpcClientConfig, Incoming, ask, channel, serve};
+use platform::metrics::Metrics;
+use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
 use tokio::net::TcpListener;
 use tonic::body::Body;
@@ -30,7 +32,9 @@ impl Rig {
         let (stop, tasks) = (Shutdown::new(), Tasks::new());
         let urls = vec![format!("http://{address}")];
         let config = GrpcClientConfig { urls, ..config.clone() };
-        Self { channel: channel("chat_grpc", &config, &tasks, &stop).unwrap(), tasks, stop }
+        let certificates = Certificates::new(&Metrics::new(), &Reload::new(), &tasks, &stop);
+        let channel = channel("chat_grpc", &config, &certificates, &tasks, &stop).unwrap();
+        Self { channel, tasks, stop }
     }
 
     fn serve(&self, listener: TcpListener) {

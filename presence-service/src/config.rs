@@ -1,7 +1,7 @@
 //! The configuration of the presence service.
 
 use bus::rabbitmq::RabbitConfig;
-use platform::grpc::GrpcClientConfig;
+use platform::grpc::{GrpcClientConfig, GrpcServerTlsConfig};
 use platform::telemetry::TelemetryConfig;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ pub const ENV_PREFIX: &str = "TIDINGS_PRESENCE__";
 pub struct PresenceConfig {
     /// Where gRPC listens.
     pub grpc_listen: String,
+    /// Whom gRPC takes.
+    pub grpc_tls: GrpcServerTlsConfig,
     /// Where health and metrics listen.
     pub management_listen: String,
     /// How long a stop may take before it is forced, in milliseconds.
@@ -39,6 +41,7 @@ impl Default for PresenceConfig {
     fn default() -> Self {
         Self {
             grpc_listen: "127.0.0.1:7002".to_owned(),
+            grpc_tls: GrpcServerTlsConfig::default(),
             management_listen: "127.0.0.1:9092".to_owned(),
             stop_grace_ms: 10_000,
             amqp: RabbitConfig::default(),

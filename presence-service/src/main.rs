@@ -11,7 +11,7 @@ use bus::rabbitmq::RabbitBus;
 use clap::Parser;
 use platform::admin::{self, Admin};
 use platform::config::Source;
-use platform::grpc::Incoming;
+use platform::grpc::{Certificates, Incoming};
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
@@ -61,6 +61,7 @@ async fn run(config: PresenceConfig) -> Result<()> {
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
         .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;
+    let grpc_address = grpc.local_addr()?;
     let management = std::net::TcpListener::bind(&config.management_listen)
         .with_context(|| format!("management_listen: {}", config.management_listen))?;
     let telemetry = platform::telemetry::init(&config.telemetry, "presence-service")?;
@@ -68,17 +69,20 @@ async fn run(config: PresenceConfig) -> Result<()> {
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     let place = config.redis.place();
     let store = RedisStore::start(config.redis, config.leases, &readiness, &tasks, &shutdown)?;
-    let chat = platform::grpc::channel("chat_grpc", &config.chat_grpc, &tasks, &shutdown)?;
+    let reload = Reload::new();
+    let certificates = Certificates::new(&metrics, &reload, &tasks, &shutdown);
+    let incoming = Incoming::listen(grpc, &config.grpc_tls, &certificates)?;
+    let chat =
+        platform::grpc::channel("chat_grpc", &config.chat_grpc, &certificates, &tasks, &shutdown)?;
     let admin = Admin {
         readiness: readiness.clone(),
         metrics: metrics.clone(),
         service: "presence-service",
-        instance: grpc.local_addr()?.to_string(),
+        instance: grpc_address.to_string(),
     };
     let admin = admin::start(management, admin)?;
-    let reload = Reload::new();
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
-    println!("listening grpc={} management={}", grpc.local_addr()?, admin.address());
+    println!("listening grpc={grpc_address} management={}", admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), redis = place, "depends on");
 
     let bus = Arc::new(RabbitBus::start(config.amqp));
@@ -90,7 +94,7 @@ async fn run(config: PresenceConfig) -> Result<()> {
         readiness,
         tracer: telemetry.tracer(),
     };
-    build(config.presence, adapters).run(Incoming::Tcp(grpc), shutdown.clone()).await;
+    build(config.presence, adapters).run(incoming, shutdown.clone()).await;
     bus.close().await;
     shutdown.force();
     if let Err(late) = tasks.join(Duration::from_secs(5)).await {

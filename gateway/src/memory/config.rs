@@ -14,7 +14,7 @@ pub struct MemoryConfig {
     /// Bodies of requests that are being read or answered, and posts that their session has not taken, in
     /// bytes; further ones wait, and are refused (503) after `wait_ms`.
     pub body_bytes: usize,
-    /// The same of one user.
+    /// Bodies of requests of one user among them, in bytes.
     pub body_user_bytes: usize,
     /// Messages of sockets that are being read, beyond `uncounted_bytes` each; a socket for which there is no
     /// room is not read.

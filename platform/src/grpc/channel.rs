@@ -1,14 +1,17 @@
 //! The client side: every address of every named host, found anew at intervals, calls spread over
 //! those that serve. One HTTP/2 connection to a service name would send everything to one replica.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tonic::transport::{Channel, Uri};
 
 use super::guarded::GrpcChannel;
 use super::resolver::{Peer, Resolver};
+use super::tls::{self, Certificates, ClientTls, FileError};
 use crate::shutdown::{Shutdown, Tasks};
 
 /// Changes of addresses waiting to be taken over.
@@ -18,8 +21,17 @@ const CHANGES: usize = 64;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GrpcClientConfig {
-    /// Such as `http://chat-service:7001`; each address that a host name has is used.
+    /// Where the service is, such as `http://chat-service:7001`, or `https://` for TLS with the three files; each
+    /// address that a host name has is used.
     pub urls: Vec<String>,
+    /// The authorities whose certificates the service may have, as PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate that is shown to the service, and those between it and the authority, as PEM.
+    pub cert_file: Option<PathBuf>,
+    /// The private key of `cert_file`, as PEM without a password.
+    pub key_file: Option<PathBuf>,
+    /// The name that the service's certificate must have; without it, the host of the URL.
+    pub server_name: Option<String>,
     /// How long a connection may take, in milliseconds.
     pub connect_timeout_ms: u64,
     /// How long any call may take, in milliseconds; methods have their own, shorter deadlines.
@@ -29,7 +41,7 @@ pub struct GrpcClientConfig {
     /// Calls in a row that find nobody or get no answer in time, after which calls are refused at once; 0
     /// never refuses any.
     pub breaker_failures: u32,
-    /// How long, in milliseconds; then one call at a time tries again.
+    /// How long calls are refused after `breaker_failures`, in milliseconds; then one at a time tries again.
     pub breaker_open_ms: u64,
 }
 
@@ -37,6 +49,10 @@ impl Default for GrpcClientConfig {
     fn default() -> Self {
         Self {
             urls: Vec::new(),
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            server_name: None,
             connect_timeout_ms: 2_000,
             timeout_ms: 10_000,
             resolve_secs: 5,
@@ -53,26 +69,61 @@ pub enum GrpcSetupError {
     #[error("{0}.urls: name at least one, such as http://127.0.0.1:7001")]
     NoUrl(&'static str),
     /// Not an address.
-    #[error("{section}.urls: `{url}` is not like http://host:port")]
+    #[error("{section}.urls: `{url}` is not like http://host:port or https://host:port")]
     BadUrl {
         /// The configuration section.
         section: &'static str,
         /// What stands there.
         url: String,
     },
+    /// Some have TLS and others have none.
+    #[error("{0}.urls: let all begin with http://, or all with https://")]
+    Mixed(&'static str),
+    /// No name that a certificate can have.
+    #[error("{section}.server_name: `{name}` is not the name of a host")]
+    BadName {
+        /// The configuration section.
+        section: &'static str,
+        /// What stands there.
+        name: String,
+    },
+    /// Certificates that cannot be used.
+    #[error(transparent)]
+    Files(#[from] FileError),
+}
+
+/// Where to, and how.
+struct Targets {
+    names: Vec<(String, u16)>,
+    is_tls: bool,
 }
 
 impl GrpcClientConfig {
-    /// Whether there are addresses, and all are some. Connects to nobody.
+    /// Whether there are addresses, and all are some. Connects to nobody and reads no file.
     pub fn check(&self, section: &'static str) -> Result<(), GrpcSetupError> {
         self.targets(section).map(|_| ())
     }
 
-    fn targets(&self, section: &'static str) -> Result<Vec<(String, u16)>, GrpcSetupError> {
-        if self.urls.is_empty() {
+    fn targets(&self, section: &'static str) -> Result<Targets, GrpcSetupError> {
+        let targets = self.urls.iter().map(|url| target(section, url));
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
+        let Some(&(_, is_tls)) = targets.first() else {
             return Err(GrpcSetupError::NoUrl(section));
+        };
+        if targets.iter().any(|(_, other)| *other != is_tls) {
+            return Err(GrpcSetupError::Mixed(section));
         }
-        self.urls.iter().map(|url| target(section, url)).collect()
+        match (tls::client_files(section, self)?, is_tls) {
+            (None, true) => return Err(FileError::NoFiles(section).into()),
+            (Some(_), false) => return Err(FileError::NoTls(section).into()),
+            _ => {}
+        }
+        if let Some(name) = &self.server_name
+            && ServerName::try_from(name.as_str()).is_err()
+        {
+            return Err(GrpcSetupError::BadName { section, name: name.clone() });
+        }
+        Ok(Targets { names: targets.into_iter().map(|(name, _)| name).collect(), is_tls })
     }
 }
 
@@ -81,13 +132,15 @@ impl GrpcClientConfig {
 pub fn channel(
     section: &'static str,
     config: &GrpcClientConfig,
+    certificates: &Certificates,
     tasks: &Tasks,
     shutdown: &Shutdown,
 ) -> Result<GrpcChannel, GrpcSetupError> {
-    let names = config.targets(section)?;
+    let Targets { names, is_tls } = config.targets(section)?;
+    let tls = is_tls.then(|| ClientTls::open(section, config, certificates)).transpose()?;
     let (channel, changes) = Channel::balance_channel::<Peer>(CHANGES);
     let (telling, serving) = watch::channel(None);
-    let resolver = Resolver::new(section, config.clone(), names, changes, telling);
+    let resolver = Resolver::new(section, config.clone(), tls, names, changes, telling);
     let stop = shutdown.clone();
     tasks.spawn("grpc resolver", async move {
         tokio::select! {
@@ -101,12 +154,13 @@ pub fn channel(
     Ok(GrpcChannel::guarded(channel, section, deadline, config.breaker_failures, open_for, serving))
 }
 
-fn target(section: &'static str, url: &str) -> Result<(String, u16), GrpcSetupError> {
+/// Host and port, and whether with TLS.
+fn target(section: &'static str, url: &str) -> Result<((String, u16), bool), GrpcSetupError> {
     let bad = || GrpcSetupError::BadUrl { section, url: url.to_owned() };
     let uri: Uri = url.parse().map_err(|_| bad())?;
     match (uri.scheme_str(), uri.host(), uri.port_u16()) {
-        (Some("http"), Some(host), Some(port)) if !host.is_empty() => {
-            Ok((host.trim_matches(['[', ']']).to_owned(), port))
+        (Some(scheme @ ("http" | "https")), Some(host), Some(port)) if !host.is_empty() => {
+            Ok(((host.trim_matches(['[', ']']).to_owned(), port), scheme == "https"))
         }
         _ => Err(bad()),
     }
@@ -118,12 +172,41 @@ mod tests {
 
     #[test]
     fn a_bad_address_is_named() {
-        for url in ["chat:7001", "https://chat:7001", "http://chat", "http://:1", ""] {
+        for url in ["chat:7001", "ftp://chat:7001", "http://chat", "https://:1", ""] {
             assert!(
                 matches!(target("chat_grpc", url), Err(GrpcSetupError::BadUrl { .. })),
                 "{url}"
             );
         }
-        assert_eq!(target("chat_grpc", "http://[::1]:7").unwrap(), ("::1".to_owned(), 7));
+        let host = ("::1".to_owned(), 7);
+        assert_eq!(target("chat_grpc", "http://[::1]:7").unwrap(), (host.clone(), false));
+        assert_eq!(target("chat_grpc", "https://[::1]:7").unwrap(), (host, true));
+    }
+
+    fn mistake(config: GrpcClientConfig) -> String {
+        config.check("chat_grpc").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn urls_and_certificates_must_fit_each_other() {
+        let urls = |all: &[&str]| all.iter().map(|url| (*url).to_owned()).collect();
+        let file = || Some(PathBuf::from("some.pem"));
+        let none = GrpcClientConfig { urls: urls(&["https://a:1"]), ..Default::default() };
+        let all = GrpcClientConfig {
+            ca_file: file(),
+            cert_file: file(),
+            key_file: file(),
+            ..none.clone()
+        };
+        all.check("chat_grpc").unwrap();
+        assert!(mistake(none.clone()).contains("chat_grpc.ca_file"));
+        let some = GrpcClientConfig { ca_file: file(), ..none };
+        assert!(mistake(some).starts_with("chat_grpc.cert_file: not set"));
+        let plain = GrpcClientConfig { urls: urls(&["http://a:1"]), ..all.clone() };
+        assert!(mistake(plain).contains("must begin with https://"));
+        let mixed = GrpcClientConfig { urls: urls(&["http://a:1", "https://b:1"]), ..all.clone() };
+        assert!(mistake(mixed).contains("let all begin"));
+        let named = GrpcClientConfig { server_name: Some("a b".to_owned()), ..all };
+        assert!(mistake(named).starts_with("chat_grpc.server_name"));
     }
 }

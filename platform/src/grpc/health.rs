@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::stream::{Stream, unfold};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Streaming};
+use tonic::{Code, Status, Streaming};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -17,35 +17,45 @@ use crate::backoff::Backoff;
 /// First and longest time between attempts to reach an address.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
+/// What is known of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Health {
+    /// It takes calls.
+    Serving,
+    /// It does not, and why.
+    Away(String),
+}
+
 struct Watch {
     client: HealthClient<Channel>,
     answers: Option<Streaming<HealthCheckResponse>>,
     backoff: Backoff,
     /// What was said last.
-    serving: Option<bool>,
+    said: Option<Health>,
 }
 
 /// Says whether the address serves: first when it is known, then at each change. Never ends.
-pub(super) fn watch(endpoint: &Endpoint) -> impl Stream<Item = bool> + Send + 'static {
+pub(super) fn watch(endpoint: &Endpoint) -> impl Stream<Item = Health> + Send + 'static {
     let watch = Watch {
         client: HealthClient::new(endpoint.connect_lazy()),
         answers: None,
         backoff: Backoff::new(RETRY.0, RETRY.1),
-        serving: None,
+        said: None,
     };
     unfold(watch, |mut watch| async move {
         loop {
-            let serving = watch.next().await;
-            if watch.serving.replace(serving) != Some(serving) {
-                return Some((serving, watch));
+            let health = watch.next().await;
+            if watch.said.as_ref() != Some(&health) {
+                watch.said = Some(health.clone());
+                return Some((health, watch));
             }
         }
     })
 }
 
 impl Watch {
-    async fn next(&mut self) -> bool {
-        if self.serving == Some(false) {
+    async fn next(&mut self) -> Health {
+        if matches!(self.said, Some(Health::Away(_))) {
             tokio::time::sleep(self.backoff.next_delay()).await;
         }
         let mut answers = match self.answers.take() {
@@ -54,24 +64,40 @@ impl Watch {
                 Ok(answer) => answer.into_inner(),
                 // It has no health service, but there it is.
                 Err(status) if status.code() == Code::Unimplemented => {
-                    return match self.serving {
-                        Some(true) => std::future::pending().await,
-                        _ => true,
+                    return match self.said {
+                        Some(Health::Serving) => std::future::pending().await,
+                        _ => Health::Serving,
                     };
                 }
-                Err(_) => return false,
+                Err(status) => return Health::Away(causes(&status)),
             },
         };
         match answers.message().await {
             Ok(Some(answer)) if answer.status() == ServingStatus::Serving => {
                 self.answers = Some(answers);
                 self.backoff.reset();
-                true
+                Health::Serving
             }
             // Not kept when it is not serving: the stream would hold up the end of that server.
-            _ => false,
+            Ok(_) => Health::Away("it says that it does not serve".to_owned()),
+            Err(status) => Health::Away(causes(&status)),
         }
     }
+}
+
+/// An error and all that it came from.
+fn causes(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]
@@ -95,10 +121,10 @@ mod tests {
         let call = Duration::from_millis(100);
         let endpoint = Endpoint::from_shared(url).unwrap().timeout(call);
         let mut said = Box::pin(watch(&endpoint));
-        assert_eq!(said.next().await, Some(true));
+        assert_eq!(said.next().await, Some(Health::Serving));
         assert!(tokio::time::timeout(call * 5, said.next()).await.is_err(), "nothing changes");
         shutdown.begin();
-        assert_eq!(said.next().await, Some(false));
+        assert!(matches!(said.next().await, Some(Health::Away(_))));
         assert_eq!(tasks.join(Duration::from_secs(10)).await, Ok(()), "the watch holds up nobody");
     }
 
@@ -108,7 +134,7 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let mut said = Box::pin(watch(&Endpoint::from_shared(url).unwrap()));
-        assert_eq!(said.next().await, Some(false));
+        assert!(matches!(said.next().await, Some(Health::Away(_))));
         let more = tokio::time::timeout(Duration::from_millis(500), said.next()).await;
         assert!(more.is_err(), "{more:?}");
     }

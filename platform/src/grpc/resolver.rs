@@ -16,7 +16,9 @@ use tonic::transport::Endpoint;
 use tonic::transport::channel::Change;
 
 use super::channel::GrpcClientConfig;
-use super::{flow, health};
+use super::flow;
+use super::health::{self, Health};
+use super::tls::{ClientTls, advice};
 
 /// Where a call may go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,10 +31,10 @@ pub(super) enum Peer {
 }
 
 impl Peer {
-    fn url(&self) -> String {
+    fn url(&self, scheme: &str) -> String {
         match self {
-            Self::At(address) => format!("http://{address}"),
-            Self::Named(host, port) => format!("http://{host}:{port}"),
+            Self::At(address) => format!("{scheme}://{address}"),
+            Self::Named(host, port) => format!("{scheme}://{host}:{port}"),
         }
     }
 }
@@ -53,10 +55,11 @@ struct Name {
 pub(super) struct Resolver {
     section: &'static str,
     config: GrpcClientConfig,
+    tls: Option<ClientTls>,
     names: BTreeMap<(String, u16), Name>,
     /// What each address says; absent until it has said something.
     serving: BTreeMap<SocketAddr, bool>,
-    watches: StreamMap<SocketAddr, Pin<Box<dyn Stream<Item = bool> + Send>>>,
+    watches: StreamMap<SocketAddr, Pin<Box<dyn Stream<Item = Health> + Send>>>,
     /// What the channel has.
     offered: BTreeSet<Peer>,
     changes: Sender<Change<Peer, Endpoint>>,
@@ -68,6 +71,7 @@ impl Resolver {
     pub(super) fn new(
         section: &'static str,
         config: GrpcClientConfig,
+        tls: Option<ClientTls>,
         names: impl IntoIterator<Item = (String, u16)>,
         changes: Sender<Change<Peer, Endpoint>>,
         telling: watch::Sender<Option<bool>>,
@@ -75,6 +79,7 @@ impl Resolver {
         Self {
             section,
             config,
+            tls,
             names: names.into_iter().map(|name| (name, Name::default())).collect(),
             serving: BTreeMap::new(),
             watches: StreamMap::new(),
@@ -92,8 +97,14 @@ impl Resolver {
         loop {
             tokio::select! {
                 _ = lookups.tick() => self.look_up().await,
-                Some((address, serving)) = self.watches.next(), if !self.watches.is_empty() => {
-                    self.heard(address, serving);
+                Some((address, health)) = self.watches.next(), if !self.watches.is_empty() => {
+                    self.heard(address, &health);
+                }
+                () = renewed(&mut self.tls) => {
+                    // All connections are made anew; calls under way end on the old ones.
+                    self.watches = StreamMap::new();
+                    self.offered.clear();
+                    self.watch();
                 }
                 () = self.changes.closed() => return,
             }
@@ -127,6 +138,12 @@ impl Resolver {
         for address in gone {
             self.watches.remove(&address);
         }
+        self.watch();
+    }
+
+    /// Watches every known address.
+    fn watch(&mut self) {
+        let known: Vec<SocketAddr> = self.known().collect();
         for address in known {
             if !self.watches.contains_key(&address)
                 && let Some(endpoint) = self.endpoint(&Peer::At(address))
@@ -136,13 +153,26 @@ impl Resolver {
         }
     }
 
-    fn heard(&mut self, address: SocketAddr, serving: bool) {
+    fn heard(&mut self, address: SocketAddr, health: &Health) {
         let before = self.any_serving();
-        self.serving.insert(address, serving);
+        self.serving.insert(address, *health == Health::Serving);
+        let error = match health {
+            Health::Serving => "",
+            Health::Away(error) => error,
+        };
+        if let Some(advice) = advice(error) {
+            tracing::error!(
+                service = self.section,
+                %address,
+                error,
+                advice,
+                "no secure connection to a server"
+            );
+        }
         match (before, self.any_serving()) {
             (Some(true) | None, Some(false)) => {
                 let urls = self.config.urls.join(" ");
-                tracing::warn!(service = self.section, urls, "nobody serves; trying again");
+                tracing::warn!(service = self.section, urls, error, "nobody serves; trying again");
             }
             (Some(false), Some(true)) => tracing::info!(service = self.section, "serves again"),
             _ => {}
@@ -198,8 +228,20 @@ impl Resolver {
     }
 
     fn endpoint(&self, peer: &Peer) -> Option<Endpoint> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let endpoint = Endpoint::from_shared(peer.url(scheme)).ok()?;
+        let endpoint = match &self.tls {
+            Some(tls) => match endpoint.tls_config(tls.for_host(self.host(peer))) {
+                Ok(endpoint) => endpoint,
+                Err(error) => {
+                    tracing::error!(service = self.section, ?peer, ?error, "no TLS with this name");
+                    return None;
+                }
+            },
+            None => endpoint,
+        };
         Some(
-            flow::bounded(Endpoint::from_shared(peer.url()).ok()?)
+            flow::bounded(endpoint)
                 .connect_timeout(Duration::from_millis(self.config.connect_timeout_ms))
                 .timeout(Duration::from_millis(self.config.timeout_ms))
                 .tcp_nodelay(true)
@@ -207,5 +249,26 @@ impl Resolver {
                 .keep_alive_timeout(Duration::from_secs(5))
                 .keep_alive_while_idle(true),
         )
+    }
+
+    /// What the peer is called in the configuration, which its certificate must say, too.
+    fn host<'a>(&'a self, peer: &'a Peer) -> &'a str {
+        match peer {
+            Peer::Named(host, _) => host,
+            Peer::At(address) => {
+                let mut names = self.names.iter();
+                names
+                    .find(|(_, name)| name.addresses.contains(address))
+                    .map_or("", |((host, _), _)| host)
+            }
+        }
+    }
+}
+
+/// Resolves when connections have to be made with other certificates.
+async fn renewed(tls: &mut Option<ClientTls>) {
+    match tls {
+        Some(tls) => tls.changed().await,
+        None => std::future::pending().await,
     }
 }

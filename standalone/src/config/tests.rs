@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use platform::config::{Source, keys, load, values};
 use serde::de::DeserializeOwned;
 
+use self::descriptions::{Descriptions, unit};
 use super::*;
+
+mod descriptions;
 
 #[test]
 fn development_tokens_are_for_this_machine_only_unless_asked_for() {
@@ -30,39 +33,77 @@ fn development_tokens_are_for_this_machine_only_unless_asked_for() {
 
 const HEAD: &str = "# Configuration
 
-Every key with its default, generated from the code. A binary reads its defaults, then one TOML file
+Every key with its default and what it means, generated from the code. A binary reads its defaults, then one TOML file
 (`--config FILE`), then the environment: `amqp.url` of the gateway is `TIDINGS_GATEWAY__AMQP__URL`. An unknown
-key is an error that names it, and all mistakes are shown at once. Units stand in the names; what a bound
-does when it is reached is said in `config.rs` of each service. Secrets are never printed.
+key is an error that names it, and all mistakes are shown at once. Secrets are never printed.
 ";
 
-fn section<T: Serialize + Default>(text: &mut String, binary: &str, prefix: &str) {
-    write!(text, "\n## {binary} (`{prefix}`)\n\n| key | default |\n|---|---|\n").unwrap();
-    for (key, default) in platform::config::keys::<T>() {
-        writeln!(text, "| `{key}` | `{default}` |").unwrap();
+/// Where the sources of the binaries are.
+const PARTS: [&str; 6] =
+    ["bus", "chat-service", "gateway", "platform", "presence-service", "standalone"];
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn descriptions() -> Descriptions {
+    let mut descriptions = Descriptions::default();
+    PARTS.iter().for_each(|part| descriptions.read(&root().join(part).join("src")));
+    descriptions
+}
+
+/// A binary, the prefix of its variables, its struct, and its keys.
+type Binary = (&'static str, &'static str, &'static str, Vec<(String, String)>);
+
+fn binaries() -> [Binary; 4] {
+    use chat_service::config as chat;
+    use gateway::config as edge;
+    use presence_service::config as presence;
+    [
+        ("gateway", edge::ENV_PREFIX, "GatewayConfig", keys::<edge::GatewayConfig>()),
+        ("chat-service", chat::ENV_PREFIX, "ChatConfig", keys::<chat::ChatConfig>()),
+        (
+            "presence-service",
+            presence::ENV_PREFIX,
+            "PresenceConfig",
+            keys::<presence::PresenceConfig>(),
+        ),
+        ("tidings (all-in-one)", ENV_PREFIX, "TidingsConfig", keys::<TidingsConfig>()),
+    ]
+}
+
+#[test]
+fn every_key_has_a_sentence_that_says_its_unit() {
+    let descriptions = descriptions();
+    let mut wrong = Vec::new();
+    for (binary, _, of, keys) in binaries() {
+        for (key, _) in keys {
+            match (descriptions.of(of, &key), unit(&key)) {
+                (Some(text), Some(unit)) if text.to_lowercase().contains(unit) => {}
+                (Some(text), None) if text.ends_with('.') => {}
+                (text, unit) => wrong.push((binary, key, text, unit)),
+            }
+        }
     }
+    assert!(wrong.is_empty(), "describe these keys, with their unit: {wrong:#?}");
+    assert_eq!(descriptions.of("GatewayConfig", "amqp.no_such_key"), None);
 }
 
 #[test]
 fn the_committed_list_of_keys_is_the_one_in_the_code() {
-    let mut text = HEAD.to_owned();
-    section::<gateway::config::GatewayConfig>(&mut text, "gateway", gateway::config::ENV_PREFIX);
-    section::<chat_service::config::ChatConfig>(
-        &mut text,
-        "chat-service",
-        chat_service::config::ENV_PREFIX,
-    );
-    section::<presence_service::config::PresenceConfig>(
-        &mut text,
-        "presence-service",
-        presence_service::config::ENV_PREFIX,
-    );
-    section::<TidingsConfig>(&mut text, "tidings (all-in-one)", ENV_PREFIX);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let (mut text, descriptions) = (HEAD.to_owned(), descriptions());
+    for (binary, prefix, of, keys) in binaries() {
+        let head = "| key | default | what it means |\n|---|---|---|";
+        write!(text, "\n## {binary} (`{prefix}`)\n\n{head}\n").unwrap();
+        for (key, default) in keys {
+            let meaning = descriptions.of(of, &key).unwrap_or_default().replace('|', "\\|");
+            writeln!(text, "| `{key}` | `{default}` | {meaning} |").unwrap();
+        }
+    }
+    let path = root().join("docs/configuration.md");
     if std::fs::read_to_string(path).unwrap_or_default() != text {
-        let fresh = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/configuration.md");
-        std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).unwrap();
-        std::fs::write(fresh, &text).unwrap();
+        std::fs::create_dir_all(root().join("target")).unwrap();
+        std::fs::write(root().join("target/configuration.md"), &text).unwrap();
         panic!("docs/configuration.md is out of date: copy target/configuration.md over it");
     }
 }
@@ -153,18 +194,12 @@ fn is_read(sources: &str, name: &str) -> bool {
 
 #[test]
 fn every_key_is_read_by_somebody() {
-    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut text = String::new();
-    for part in ["bus", "chat-service", "gateway", "platform", "presence-service", "standalone"] {
-        sources(&root.join(part).join("src"), &mut text);
-    }
-    let mut all = keys::<gateway::config::GatewayConfig>();
-    all.extend(keys::<chat_service::config::ChatConfig>());
-    all.extend(keys::<presence_service::config::PresenceConfig>());
-    all.extend(keys::<TidingsConfig>());
+    PARTS.iter().for_each(|part| sources(&root().join(part).join("src"), &mut text));
+    let all = binaries().into_iter().flat_map(|(_, _, _, keys)| keys);
     let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let unread: Vec<String> =
-        all.into_iter().map(|(key, _)| key).filter(|key| !is_read(&text, &name(key))).collect();
+        all.map(|(key, _)| key).filter(|key| !is_read(&text, &name(key))).collect();
     assert!(unread.is_empty(), "nothing reads {unread:?}: remove the key or read it");
     assert!(!is_read(&text, "a_key_that_nobody_knows") && is_read("a.b;", "b"));
 }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct NetworkConfig {
     /// Heartbeats that take so long there and back, smoothed, mean a fair network, in milliseconds.
     pub fair_rtt_ms: u64,
-    /// Likewise a poor one.
+    /// Heartbeats that take so long there and back, smoothed, mean a poor network, in milliseconds.
     pub poor_rtt_ms: u64,
     /// Heartbeats without an answer, smoothed, that mean a fair network, in percent.
     pub fair_lost_percent: u32,
-    /// Likewise a poor one.
+    /// Heartbeats without an answer, smoothed, that mean a poor network, in percent.
     pub poor_lost_percent: u32,
     /// What fits a good network.
     pub good: ProfileConfig,
