@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
     };
     let ended = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run(config).await,
-        Command::Migrate => migrate(&config).await,
+        Command::Migrate => migrate(config).await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,7 +71,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn migrate(config: &ChatConfig) -> Result<()> {
+async fn migrate(mut config: ChatConfig) -> Result<()> {
+    config.database.read_url_file().context("database.url_file")?;
     let place = config.database.place();
     let store = PostgresStore::new(&config.database).context("database.url")?;
     store.migrate().await.with_context(|| format!("Postgres at {place}"))?;
@@ -79,8 +80,9 @@ async fn migrate(config: &ChatConfig) -> Result<()> {
     Ok(())
 }
 
-async fn run(config: ChatConfig) -> Result<()> {
-    config.amqp.check()?;
+async fn run(mut config: ChatConfig) -> Result<()> {
+    config.amqp.prepare()?;
+    config.database.read_url_file().context("database.url_file")?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
         .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;

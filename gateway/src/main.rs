@@ -55,8 +55,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(config: GatewayConfig) -> Result<()> {
-    config.amqp.check()?;
+async fn run(mut config: GatewayConfig) -> Result<()> {
+    config.amqp.prepare()?;
     config.chat_grpc.check("chat_grpc")?;
     config.presence_grpc.check("presence_grpc")?;
     let login = Login::new(&config.login)?;

@@ -55,8 +55,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(config: PresenceConfig) -> Result<()> {
-    config.amqp.check()?;
+async fn run(mut config: PresenceConfig) -> Result<()> {
+    config.amqp.prepare()?;
     config.chat_grpc.check("chat_grpc")?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await

@@ -147,10 +147,11 @@ impl Supervisor {
     async fn open(&self, purpose: &'static str) -> Result<Connection, ConnectError> {
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("{} {purpose}", self.config.prefix).into());
-        let joint = if self.config.url.contains('?') { '&' } else { '?' };
+        let url = self.config.present_url();
+        let joint = if url.contains('?') { '&' } else { '?' };
         let url = format!(
-            "{}{joint}heartbeat={}&connection_timeout={}",
-            self.config.url, self.config.heartbeat_secs, self.config.connect_timeout_ms
+            "{url}{joint}heartbeat={}&connection_timeout={}",
+            self.config.heartbeat_secs, self.config.connect_timeout_ms
         );
         // The library's own limit is for TCP only; what accepts may still say nothing.
         let timeout = Duration::from_millis(self.config.connect_timeout_ms);

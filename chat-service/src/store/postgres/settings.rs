@@ -1,5 +1,6 @@
 //! How Postgres is reached, and what must be true of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use platform::secret::Secret;
@@ -32,6 +33,8 @@ fn migrations() -> Migrator {
 pub struct DatabaseConfig {
     /// Where Postgres is: `postgres://user:password@host:5432/database`.
     pub url: Secret,
+    /// A file with the address, in place of `url`; it is read at the start.
+    pub url_file: Option<PathBuf>,
     /// Connections for appending; a lane uses one at a time.
     pub write_connections: u32,
     /// Connections for questions.
@@ -52,6 +55,7 @@ impl Default for DatabaseConfig {
     fn default() -> Self {
         Self {
             url: Secret::new("postgres://postgres@127.0.0.1:5432/tidings"),
+            url_file: None,
             write_connections: 4,
             read_connections: 8,
             acquire_timeout_ms: 2_000,
@@ -64,6 +68,14 @@ impl Default for DatabaseConfig {
 }
 
 impl DatabaseConfig {
+    /// Reads the file of the address, if there is one, and takes it over.
+    pub fn read_url_file(&mut self) -> std::io::Result<()> {
+        if let Some(path) = &self.url_file {
+            self.url = Secret::new(std::fs::read_to_string(path)?.trim());
+        }
+        Ok(())
+    }
+
     /// Where the database is, without user and password: for logs.
     pub fn place(&self) -> String {
         let url = self.url.expose();

@@ -1,6 +1,7 @@
 //! How Redis is reached.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -11,6 +12,9 @@ pub struct RedisConfig {
     /// Where it is: `redis://user:password@host:6379/0` or `rediss://…`.
     #[serde(serialize_with = "without_password")]
     pub url: String,
+    /// A file with the address, in place of `url`. It is read again before each connection is opened, so that a new
+    /// password is used without a restart; while it cannot be read, the address of the start is used.
+    pub url_file: Option<PathBuf>,
     /// Begins every key.
     pub prefix: String,
     /// How long a connection may take, in milliseconds.
@@ -40,6 +44,7 @@ impl Default for RedisConfig {
     fn default() -> Self {
         Self {
             url: "redis://127.0.0.1:6379/0".to_owned(),
+            url_file: None,
             prefix: "tidings".to_owned(),
             connect_timeout_ms: 2_000,
             response_timeout_ms: 1_000,
@@ -56,6 +61,14 @@ impl Default for RedisConfig {
 }
 
 impl RedisConfig {
+    /// Reads the file of the address, if there is one.
+    pub(super) fn read_url(&self) -> std::io::Result<String> {
+        match &self.url_file {
+            Some(path) => Ok(std::fs::read_to_string(path)?.trim().to_owned()),
+            None => Ok(self.url.clone()),
+        }
+    }
+
     /// Where Redis is, without user and password: for logs.
     pub fn place(&self) -> String {
         match (self.url.split_once("://"), self.url.rsplit_once('@')) {

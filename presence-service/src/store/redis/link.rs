@@ -30,11 +30,13 @@ impl Link {
         tasks: &Tasks,
         shutdown: &Shutdown,
     ) -> RedisResult<Self> {
-        let client = Client::open(config.url.as_str())?;
+        let mut config = config.clone();
+        config.url = config.read_url().map_err(|error| cannot_read(&config, &error))?;
+        // An address that is none is found before anything waits for it.
+        Client::open(config.url.as_str())?;
         let (sender, current) = watch::channel(None);
         let suspected = Arc::new(Notify::new());
         let supervisor = Supervisor {
-            client,
             settings: AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(Duration::from_millis(config.connect_timeout_ms)))
                 .set_response_timeout(Some(Duration::from_millis(config.response_timeout_ms)))
@@ -42,7 +44,7 @@ impl Link {
                 .set_concurrency_limit(config.in_flight_commands.max(1)),
             check: Duration::from_millis(config.check_ms.max(10)),
             reconnect_max: Duration::from_millis(config.reconnect_max_ms),
-            place: config.place(),
+            config,
             scripts,
             current: sender,
             suspected: Arc::clone(&suspected),
@@ -85,12 +87,17 @@ impl Link {
     }
 }
 
+fn cannot_read(config: &RedisConfig, error: &std::io::Error) -> RedisError {
+    let path = config.url_file.as_deref().unwrap_or_else(|| std::path::Path::new(""));
+    let text = format!("redis.url_file: cannot read {}: {error}", path.display());
+    RedisError::from((redis::ErrorKind::InvalidClientConfig, "the file of the address", text))
+}
+
 struct Supervisor {
-    client: Client,
     settings: AsyncConnectionConfig,
     check: Duration,
     reconnect_max: Duration,
-    place: String,
+    config: RedisConfig,
     scripts: Arc<Scripts>,
     current: watch::Sender<Option<MultiplexedConnection>>,
     suspected: Arc<Notify>,
@@ -112,14 +119,20 @@ impl Supervisor {
                 }
                 Err(error) => error,
             };
-            self.dependency.down(format!("Redis at {}: {lost}", self.place));
+            self.dependency.down(format!("Redis at {}: {lost}", self.config.place()));
             tokio::time::sleep(backoff.next_delay()).await;
         }
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        let url = self.config.read_url().unwrap_or_else(|error| {
+            let error = cannot_read(&self.config, &error);
+            tracing::warn!(%error, "the address of the start is used");
+            self.config.url.clone()
+        });
+        let client = Client::open(url)?;
         let mut connection =
-            self.client.get_multiplexed_async_connection_with_config(&self.settings).await?;
+            client.get_multiplexed_async_connection_with_config(&self.settings).await?;
         for script in self.scripts.all() {
             script.load_async(&mut connection).await?;
         }
