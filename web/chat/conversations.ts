@@ -223,6 +223,7 @@ export class Conversations {
       this.readUpTo(id, readSeq);
       // The server has heard it by now, and counts from there.
       if (this.uncertain.has(id)) this.want(id);
+      return;
     }
     const current = this.peek(id);
     const members = current && moved(current.members, user, delivered, readSeq);
