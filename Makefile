@@ -65,6 +65,7 @@ test-web: web $(CHROMIUM)
 	$(BUILD)
 	cd web && npm test
 	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
+	cd web && npm run harness -- --binaries $(abspath $(TARGET))/debug --seed $(or $(SEED),4)
 
 screenshots: web $(CHROMIUM) ## pictures of the chat page for README, into docs/screenshots
 	$(BUILD)
