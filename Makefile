@@ -41,6 +41,7 @@ test-schema: $(LINT_VENV)/bin/schemathesis ## half a minute of made-up REST requ
 chaos: backends web ## ten minutes of faults against a cluster of its own; SEED=n replays; writes docs/reliability.md
 	$(BUILD)
 	$(TARGET)/debug/chaos $(if $(SEED),--seed $(SEED)) --report docs/reliability.md
+	$(MAKE) --no-print-directory chaos-sdk SECONDS_MOST=180
 
 chaos-quick: backends web ## one fault of each kind, in some two minutes; SEED=n replays
 	$(BUILD)
