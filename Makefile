@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted bench bench-against bench-large release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
+.PHONY: help run test test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted bench bench-against bench-large bench-web release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -41,6 +41,7 @@ test-schema: web $(LINT_VENV)/bin/schemathesis ## half a minute of made-up REST 
 chaos: backends web ## ten minutes of faults against a cluster of its own; SEED=n replays; writes docs/reliability.md
 	$(BUILD)
 	$(TARGET)/debug/chaos $(if $(SEED),--seed $(SEED)) --report docs/reliability.md
+	$(MAKE) --no-print-directory chaos-sdk SECONDS_MOST=180
 
 chaos-quick: backends web ## one fault of each kind, in some two minutes; SEED=n replays
 	$(BUILD)
@@ -65,6 +66,7 @@ test-web: web $(CHROMIUM)
 	$(BUILD)
 	cd web && npm test
 	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
+	cd web && npm run harness -- --binaries $(abspath $(TARGET))/debug --seed $(or $(SEED),4)
 
 screenshots: web $(CHROMIUM) ## pictures of the chat page for README, into docs/screenshots
 	$(BUILD)
@@ -76,6 +78,10 @@ bench: backends ## the figures of docs/benchmarks.md, beside NATS and two floors
 
 bench-against: backends ## CPU per message of this checkout beside that of BASE=<commit>, in turn; some ten minutes
 	BASE=$(or $(BASE),$(error BASE names a commit)) CARGO="$(CARGO)" bash deploy/bench/against.sh
+
+bench-web: web $(CHROMIUM) ## the chat page at real sizes in Chromium: CPU of its main thread, requests, bytes; fails above its budgets
+	$(CARGO) build --release --workspace --bins
+	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/release/tidings) CHROMIUM=$(CHROMIUM) npm run bench
 
 release: web ## stripped release binaries in target/dist, their debug information beside them
 	CARGO="$(CARGO)" bash deploy/release.sh $(TARGET)/dist

@@ -46,6 +46,8 @@ const MAX_AMONG: usize = 5_000;
 pub struct ChatQueries {
     store: Arc<dyn ChatStore>,
     config: QueryConfig,
+    /// Members up to which everybody hears of everybody's receipts.
+    receipt_members: usize,
     turns: sync::Turns,
     /// Syncs that are read or wait for it.
     open: waiting::OpenSyncs,
@@ -53,10 +55,10 @@ pub struct ChatQueries {
 
 impl ChatQueries {
     /// Answers from a store.
-    pub fn new(store: Arc<dyn ChatStore>, config: QueryConfig) -> Self {
+    pub fn new(store: Arc<dyn ChatStore>, config: QueryConfig, receipt_members: usize) -> Self {
         let turns = sync::Turns::new(&config);
         let open = waiting::OpenSyncs::new(&config);
-        Self { store, config, turns, open }
+        Self { store, config, receipt_members, turns, open }
     }
 
     async fn member_view(

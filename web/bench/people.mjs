@@ -6,6 +6,11 @@ export class People {
   #tokens = new Map();
 
   constructor(address) {
+    this.at(address);
+  }
+
+  /** Where the server is from now on. */
+  at(address) {
     this.base = `http://${address}/api/v1`;
   }
 

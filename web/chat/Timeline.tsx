@@ -2,12 +2,12 @@
 
 import { useSignal } from '@preact/signals';
 import { Fragment } from 'preact';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { Conversation } from '../sdk/rest';
 import { dayName } from './formats';
 import { rove } from './keys';
 import { Message, Waiting } from './Message';
-import type { Mark } from './marks';
+import type { Mark, Marked } from './marks';
 import { Refused } from './panels';
 import { Place } from './place';
 import { isWatching, Seen } from './seen';
@@ -22,7 +22,7 @@ const NEAR_PX = 400;
 const MOST_MARKS = 1_000;
 
 /** What is drawn of a log now: the place that is asked for, else where it was before, else the end. */
-function part(
+function placeOf(
   before: Range | undefined,
   first: number,
   last: number,
@@ -76,8 +76,51 @@ export function Timeline({ session, conversation }: { session: Session; conversa
   const isReady = !isMissing || hasTried.value;
 
   draws.value;
-  if (isReady && entries.length > 0) range.current = part(range.current, first, last, wanted, isAtEnd.peek());
-  const shown = isReady && range.current ? rows(entries, range.current, newAfter.value) : [];
+  if (isReady && entries.length > 0)
+    range.current = placeOf(range.current, first, last, wanted, isAtEnd.peek());
+  const part = isReady ? range.current : undefined;
+  const mark = (seq: number, marked: Marked) => {
+    const now = session.mark(seq, marked);
+    const before = marks.current.get(seq);
+    if (before && before.text === now.text && before.detail === now.detail) return before;
+    if (marks.current.size > MOST_MARKS) marks.current.clear();
+    marks.current.set(seq, now);
+    return now;
+  };
+  // What changes beside them, such as the count of what is unread, draws no message again.
+  const looks = [
+    session.changes(id),
+    part,
+    newAfter.value,
+    conversation.kind,
+    conversation.members,
+    session.conversations.members.value,
+  ];
+  const shown = useMemo(() => {
+    const marked = session.marked(conversation);
+    return (part ? rows(entries, part, newAfter.value) : []).map(({ entry, day, isNew, starts, ends }) => (
+      <Fragment key={entry.seq}>
+        {day !== undefined && (
+          <li class="day">
+            <span>{dayName(day)}</span>
+          </li>
+        )}
+        {isNew && (
+          <li class="new-line" data-testid="new-line">
+            <span>New</span>
+          </li>
+        )}
+        <Message
+          session={session}
+          entry={entry}
+          isGroup={conversation.kind === 'group'}
+          mark={entry.sender.id === session.userId ? mark(entry.seq, marked) : undefined}
+          starts={starts}
+          ends={ends}
+        />
+      </Fragment>
+    ));
+  }, looks);
   const isTail = range.current?.to === undefined;
   const draw = (next: Range | undefined) => {
     if (!next || next === range.current) return;
@@ -116,7 +159,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
     seen.current?.watch(element.querySelectorAll('[data-seq]'));
     // What does not fill the view cannot be scrolled, and goes on by itself.
     if (element.scrollHeight <= element.clientHeight) scrolled();
-  });
+  }, [...looks, waiting.length, refused.length]);
 
   // Messages that come while nobody looks are new when somebody does.
   const unread = useRef(conversation.unread);
@@ -169,15 +212,6 @@ export function Timeline({ session, conversation }: { session: Session; conversa
     draw(around(target.current, first, last));
   };
 
-  const marked = session.marked(conversation);
-  const mark = (seq: number) => {
-    const now = session.mark(seq, marked);
-    const before = marks.current.get(seq);
-    if (before && before.text === now.text && before.detail === now.detail) return before;
-    if (marks.current.size > MOST_MARKS) marks.current.clear();
-    marks.current.set(seq, now);
-    return now;
-  };
   const isNewAbove = newAfter.value !== undefined && (range.current?.from ?? 0) > newAfter.value + 1;
 
   return (
@@ -192,28 +226,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
           onKeyDown={(event) => rove(event, '.message')}
           data-testid="messages"
         >
-          {shown.map(({ entry, day, isNew, starts, ends }) => (
-            <Fragment key={entry.seq}>
-              {day !== undefined && (
-                <li class="day">
-                  <span>{dayName(day)}</span>
-                </li>
-              )}
-              {isNew && (
-                <li class="new-line" data-testid="new-line">
-                  <span>New</span>
-                </li>
-              )}
-              <Message
-                session={session}
-                entry={entry}
-                isGroup={conversation.kind === 'group'}
-                mark={entry.sender.id === session.userId ? mark(entry.seq) : undefined}
-                starts={starts}
-                ends={ends}
-              />
-            </Fragment>
-          ))}
+          {shown}
           {isTail &&
             isReady &&
             waiting.map((operation) => <Waiting key={operation.client_id} operation={operation} />)}

@@ -223,15 +223,14 @@ export class Conversations {
       this.readUpTo(id, readSeq);
       // The server has heard it by now, and counts from there.
       if (this.uncertain.has(id)) this.want(id);
+      return;
     }
-    const further = (member: Member) =>
-      member.user_id === user
-        ? furthest(member, [{ ...member, delivered_seq: delivered, read_seq: readSeq }])
-        : member;
     const current = this.peek(id);
-    if (current) this.set({ ...current, members: current.members.map(further) });
+    const members = current && moved(current.members, user, delivered, readSeq);
+    if (current && members) this.set({ ...current, members });
     const all = this.members.peek();
-    if (all?.id === id) this.members.value = { id, members: all.members.map(further) };
+    const allMoved = all?.id === id && moved(all.members, user, delivered, readSeq);
+    if (allMoved) this.members.value = { id, members: allMoved };
   }
 
   /** The user is no member any more. */
@@ -307,6 +306,14 @@ function activity(conversation: Conversation): number {
 
 function pick({ head, my_read_seq, unread }: Counted): Counted {
   return { head, my_read_seq, unread };
+}
+
+/** The members after one of them has come further; undefined where nothing has changed. */
+function moved(members: readonly Member[], user: string, delivered: number, readSeq: number) {
+  const at = members.findIndex((member) => member.user_id === user);
+  const member = members[at];
+  if (!member || (member.delivered_seq >= delivered && member.read_seq >= readSeq)) return undefined;
+  return members.with(at, furthest(member, [{ ...member, delivered_seq: delivered, read_seq: readSeq }]));
 }
 
 /** Cursors never go back. */

@@ -1,13 +1,16 @@
-// What opens only when it is asked for: loaded when the page has nothing else to do, so that it opens offline, too.
+// What opens only when it is asked for: one file, loaded when the page has nothing else to do, so that it opens
+// offline, too.
 
 import { lazy } from './lazy';
 
-export const Devices = lazy(async () => (await import('./Devices')).Devices);
-export const Members = lazy(async () => (await import('./Members')).Members);
-export const NewConversation = lazy(async () => (await import('./NewConversation')).NewConversation);
-export const Menu = lazy(async () => (await import('./Menu')).Menu);
-export const Refused = lazy(async () => (await import('./Refused')).Refused);
-export const RefusedElsewhere = lazy(async () => (await import('./Refused')).RefusedElsewhere);
+const load = () => import('./later');
+
+export const Devices = lazy(async () => (await load()).Devices);
+export const Members = lazy(async () => (await load()).Members);
+export const NewConversation = lazy(async () => (await load()).NewConversation);
+export const Menu = lazy(async () => (await load()).Menu);
+export const Refused = lazy(async () => (await load()).Refused);
+export const RefusedElsewhere = lazy(async () => (await load()).RefusedElsewhere);
 
 const SOON_MS = 5_000;
 

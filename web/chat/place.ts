@@ -7,6 +7,7 @@ const NEAR_PX = 60;
 export class Place {
   isAtEnd = true;
   private anchor: { seq: string; top: number } | undefined;
+  private scrollTop = 0;
 
   constructor(private readonly list: HTMLElement) {}
 
@@ -16,6 +17,7 @@ export class Place {
     this.isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_PX;
     const row = this.firstInView();
     this.anchor = row && { seq: row.dataset.seq ?? '', top: row.offsetTop - list.scrollTop };
+    this.scrollTop = list.scrollTop;
   }
 
   /** Puts the list where it was, after rows or sizes have changed. */
@@ -24,9 +26,16 @@ export class Place {
     if (this.isAtEnd) {
       list.scrollTop = list.scrollHeight;
     } else if (anchor) {
+      // Scrolled since, and not told yet: from there. At the very end it may be the browser that moved it.
+      const isAtBottom = list.scrollTop + list.clientHeight >= list.scrollHeight - 1;
+      const by = isAtBottom ? 0 : list.scrollTop - this.scrollTop;
       const row = this.row(anchor.seq);
-      if (row) list.scrollTop = row.offsetTop - anchor.top;
+      if (row) {
+        anchor.top -= by;
+        list.scrollTop = row.offsetTop - anchor.top;
+      }
     }
+    this.scrollTop = list.scrollTop;
   }
 
   toEnd(): void {

@@ -109,6 +109,11 @@ export class Session {
     return this.client.log(id).entries;
   }
 
+  /** Another number after each change of what is held of a log. */
+  changes(id: string): number {
+    return this.log(id).value;
+  }
+
   send(conversation: Conversation, text: string): void {
     this.problem.value = '';
     this.client.send({ conversation_id: conversation.id, content: { text } });

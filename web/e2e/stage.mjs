@@ -82,6 +82,22 @@ export class Stage {
     await ended;
   }
 
+  /** Bytes that come over the network for the page of somebody who is not signed in, heads included. */
+  async sizeOfFirstLoad() {
+    const context = await this.#browser.newContext();
+    const page = await context.newPage();
+    const network = await context.newCDPSession(page);
+    await network.send('Network.enable');
+    let bytes = 0;
+    network.on('Network.loadingFinished', ({ encodedDataLength }) => {
+      bytes += encodedDataLength;
+    });
+    await page.goto(`http://${this.address}/`, { waitUntil: 'networkidle' });
+    await page.getByTestId('name').waitFor();
+    await context.close();
+    return bytes;
+  }
+
   /** Somebody in a browser profile of their own who has signed in and is connected, at the server or where
    * `address` leads to it. `path` is where on the page they begin; `onRequest` hears the path of each request.
    * With `until` it is waited for that instead of the connection. */

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { drained, type Watched, writeHistory } from './ending';
+import { drained, type Watched, waitingOf, writeHistory } from './ending';
 import { Faults, linkOf } from './faults';
 import { Journal } from './history';
 import { newNonce } from './names';
@@ -52,7 +52,7 @@ async function run(options: RunOptions): Promise<number> {
     hasLocks: options.seconds === undefined || number >= WITHOUT_LOCKS,
     tabs: number < WITH_TWO_TABS ? 2 : 1,
   }));
-  const ask = new Ask(upstreams[0] as string, server && OWN_ADDRESS);
+  const ask = new Ask(upstreams[0] as string, OWN_ADDRESS);
   const watched = await meet(people, ask);
   const program = join(dirname(fileURLToPath(import.meta.url)), programOf(options));
   const tabs = new Tabs({ folder, program, nonce, people, everyMs: EVERY_MS, seed });
@@ -65,12 +65,13 @@ async function run(options: RunOptions): Promise<number> {
 
   const isOver = ending(options);
   await new Faults({ journal, people, tabs, proxy, server, random }).hurt(
-    options.seconds === undefined && !urls.length,
+    options.seconds === undefined,
     isOver,
   );
   for (const tab of tabs.living) tabs.tell(tab, 'quiet');
   await proxy.set({ fault: 'pass' });
   const undone = await drained(tabs, ask, watched, DRAIN_MS);
+  const isBusy = waitingOf(tabs) > 0;
   const doubts = [...undone, ...(await tabs.endAll(END_MS))];
   const logs = await Promise.all(watched.map(({ id, reader }) => ask.log(reader.token, id)));
   await proxy.stop();
@@ -86,10 +87,10 @@ async function run(options: RunOptions): Promise<number> {
     faults: journalPath,
     gateways: upstreams,
     isDrained: undone.length === 0,
+    isBusy,
     doubts,
   });
   console.log(`sdk harness: ${forNow.send} messages and ${forNow.sync} syncs were refused for now`);
-  if (urls.length > 0) return 0;
   const code = check(options, history);
   if (code === 0) rmSync(folder, { recursive: true, force: true });
   else console.log(`sdk harness: seed ${seed}; what was written is kept in ${folder}`);
@@ -142,8 +143,10 @@ function ending({ seconds }: RunOptions): () => boolean {
 }
 
 /** What the checker says. */
-function check({ binaries }: RunOptions, history: string): number {
-  const args = ['check', '--min-acknowledged', String(MIN_ACKNOWLEDGED), '--delivery-window', '15s', history];
+function check({ binaries, urls }: RunOptions, history: string): number {
+  const args = ['check', '--min-acknowledged', String(MIN_ACKNOWLEDGED), history];
+  // What others do to servers that are not ours is in no line of the history, and may delay what is delivered.
+  if (urls.length === 0) args.push('--delivery-window', '15s');
   const { status, stdout, stderr } = spawnSync(join(binaries, 'fleet'), args, { encoding: 'utf8' });
   console.log(stdout + stderr);
   return status ?? 2;

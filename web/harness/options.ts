@@ -8,8 +8,8 @@ lets \`fleet check\` judge what they wrote, were answered and were shown.
   --binaries FOLDER  with fleet, and with tidings unless --url is given
   --url ws://…       a server that runs, several times for several gateways; else an all-in-one of its own
   --secret TEXT      what signs its tokens
-  --history FILE     where the history goes; with --url alone nobody judges it here
-  --seconds N        faults for so long instead of each once; with --url: until SIGINT
+  --history FILE     where the history goes
+  --seconds N        faults for so long instead of each once; SIGINT ends them earlier
   --seed N           repeats a schedule
   --planted BUG      clients with this bug: ${'`'}retry-out-of-order${'`'}, ${'`'}storage-overwritten${'`'}, ${'`'}sync-not-asked-again${'`'}`;
 

@@ -14,7 +14,7 @@ export class Ask {
   /** `address`: `host:port` of a server; `from`: the own address. */
   constructor(
     private readonly address: string,
-    private readonly from?: string,
+    private readonly from: string,
   ) {}
 
   async group(token: string, members: string[], title: string): Promise<string> {

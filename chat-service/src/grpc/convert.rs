@@ -50,10 +50,15 @@ pub(super) fn member_proto(member: MemberView) -> Member {
         read_seq: member.read_seq,
         name: member.user.name,
         avatar: member.user.avatar,
+        from_seq: member.from_seq,
     }
 }
 
-pub(super) fn conversation_proto(view: ConversationView, members: Vec<MemberView>) -> Conversation {
+pub(super) fn conversation_proto(
+    view: ConversationView,
+    members: Vec<MemberView>,
+    receipt_members: usize,
+) -> Conversation {
     let kind = match view.kind {
         ConversationKind::Direct => KindProto::Direct,
         ConversationKind::Group => KindProto::Group,
@@ -71,6 +76,7 @@ pub(super) fn conversation_proto(view: ConversationView, members: Vec<MemberView
         unread: view.unread,
         last_entry: view.last_entry.map(entry_json).unwrap_or_default(),
         members: members.into_iter().map(member_proto).collect(),
+        receipts: view.member_count as usize <= receipt_members,
     }
 }
 

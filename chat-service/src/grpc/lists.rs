@@ -43,7 +43,7 @@ impl ChatQueries {
         view: ConversationView,
     ) -> Result<Conversation, Status> {
         let members = self.store.members(view.id, None, PREVIEW_MEMBERS).await.map_err(failed)?;
-        Ok(conversation_proto(view, members))
+        Ok(conversation_proto(view, members, self.receipt_members))
     }
 
     pub(super) async fn conversations(

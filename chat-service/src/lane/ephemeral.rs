@@ -196,7 +196,8 @@ enum Told {
     Others,
 }
 
-/// To members, where there are not too many of them. Nothing for one who is not a member.
+/// To members, where there are not too many of them; one's own devices hear of a receipt in any case, because they
+/// count what is unread by it. Nothing for one who is not a member.
 fn tell(
     parts: &LaneParts,
     known: &HashMap<ConversationId, Snapshot>,
@@ -207,9 +208,12 @@ fn tell(
 ) -> Option<Outgoing> {
     let snapshot = known.get(&id)?;
     let me = *snapshot.members.get(&user_id)?;
-    if snapshot.members.len() > parts.config.receipt_members {
-        return None;
-    }
+    let is_large = snapshot.members.len() > parts.config.receipt_members;
+    let told = match told {
+        Told::Others if is_large => return None,
+        Told::All if is_large => Told::Own,
+        told => told,
+    };
     let members = match told {
         Told::All | Told::Others => Arc::clone(&snapshot.members),
         Told::Own => Arc::new(std::iter::once((user_id.clone(), me)).collect()),

@@ -50,6 +50,7 @@ pub use digests::digests_of_heads_cover_just_the_conversations_of_each_user;
 pub use membership::a_member_who_left_and_came_back_in_one_batch_sees_only_what_follows;
 pub use operators::operators_speak_where_they_are_no_member_and_nobody_else_does;
 pub use paging::{
+    a_conversation_says_whether_receipts_are_told_and_from_where_members_see_it,
     a_list_of_conversations_that_go_on_being_active_shows_each_once,
     a_page_is_read_no_further_than_it_is_full, every_walk_of_a_log_gives_each_entry_once,
     every_walk_of_members_gives_each_once, pages_go_both_ways_and_lists_are_ordered_by_activity,
@@ -390,6 +391,7 @@ macro_rules! chat_store_contract {
             a_page_is_read_no_further_than_it_is_full,
             a_list_of_conversations_that_go_on_being_active_shows_each_once,
             every_walk_of_members_gives_each_once,
+            a_conversation_says_whether_receipts_are_told_and_from_where_members_see_it,
             a_sync_gives_everything_after_the_cursors_in_frames_that_fit,
             a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out,
             lists_stay_small_whatever_is_written_into_them,

@@ -10,8 +10,8 @@ use chat_service::grpc::ChatQueries;
 use chat_service::store::{AppendBatch, Page, Room};
 use proto::chat::chat_server::Chat;
 use proto::chat::{
-    ListConversationsReply, ListConversationsRequest, ListMembersRequest, ReadEntriesReply,
-    ReadEntriesRequest,
+    GetConversationRequest, ListConversationsReply, ListConversationsRequest, ListMembersRequest,
+    ReadEntriesReply, ReadEntriesRequest,
 };
 use proto::id::{ClientId, ConversationId};
 use tonic::Request;
@@ -34,8 +34,15 @@ impl Dice {
     }
 }
 
+/// Members up to which `queries` says that receipts are told.
+pub const RECEIPT_MEMBERS: usize = 3;
+
 pub fn queries(store: &Store, page_bytes: usize) -> ChatQueries {
-    ChatQueries::new(store.clone(), QueryConfig { page_bytes, ..QueryConfig::default() })
+    ChatQueries::new(
+        store.clone(),
+        QueryConfig { page_bytes, ..QueryConfig::default() },
+        RECEIPT_MEMBERS,
+    )
 }
 
 pub fn seq_of(json: &[u8]) -> u64 {
@@ -226,6 +233,35 @@ pub async fn every_walk_of_members_gives_each_once(store: Store) {
         }
         assert_eq!(seen, names, "with {limit} a page");
     }
+}
+
+pub async fn a_conversation_says_whether_receipts_are_told_and_from_where_members_see_it(
+    store: Store,
+) {
+    let queries = queries(&store, 1 << 20);
+    let id = ConversationId::generate();
+    let members = ["ann", "bob", "cid"];
+    assert_eq!(members.len(), RECEIPT_MEMBERS);
+    store.append(&group(id, &members)).await.unwrap();
+    let shown = async || {
+        let request =
+            GetConversationRequest { user_id: "ann".to_owned(), conversation_id: id.to_bytes() };
+        queries.get_conversation(Request::new(request)).await.unwrap().into_inner()
+    };
+    assert!(shown().await.receipts);
+
+    let mut joined = only(vec![entry(id, 2, "ann")]);
+    joined.members_set = vec![MemberRow {
+        conversation_id: id,
+        user_id: user("dan"),
+        role: Role::Member,
+        from_seq: 2,
+    }];
+    store.append(&joined).await.unwrap();
+    let shown = shown().await;
+    assert!(!shown.receipts, "one member too many");
+    let from: Vec<_> = shown.members.iter().map(|it| (it.user_id.as_str(), it.from_seq)).collect();
+    assert_eq!(from, [("ann", 1), ("bob", 1), ("cid", 1), ("dan", 2)]);
 }
 
 pub async fn pages_go_both_ways_and_lists_are_ordered_by_activity(store: Store) {

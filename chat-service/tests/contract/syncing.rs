@@ -63,8 +63,11 @@ pub async fn a_sync_gives_everything_after_the_cursors_in_frames_that_fit(store:
 }
 
 pub async fn a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out(store: Store) {
-    let queries =
-        ChatQueries::new(store.clone(), QueryConfig { tail_entries: 50, ..QueryConfig::default() });
+    let queries = ChatQueries::new(
+        store.clone(),
+        QueryConfig { tail_entries: 50, ..QueryConfig::default() },
+        64,
+    );
     let id = ConversationId::generate();
     store.append(&group(id, &["bob", "ann"])).await.unwrap();
     store.append(&only((2..=120).map(|seq| entry(id, seq, "bob")).collect())).await.unwrap();

@@ -1,5 +1,7 @@
 //! Conversations: list, make, show, rename.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,9 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
-use super::members;
 use super::shapes::{Conversation, Conversations, Stored};
-use super::words;
+use super::{members, users, words};
 use crate::shared::{Identity, Shared};
 
 /// Which page of a list.
@@ -27,11 +28,22 @@ pub(super) struct ListPage {
     /// `next` of the page before.
     #[serde(default)]
     after: String,
+    /// `presence`: members come with their presence, where it is known at this moment.
+    #[param(inline)]
+    include: Option<Include>,
+}
+
+/// What a list shows beside the conversations.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Include {
+    /// How the members are.
+    Presence,
 }
 
 /// The caller's conversations, most recently active first.
 #[utoipa::path(get, path = "/api/v1/conversations", operation_id = "list_conversations", params(ListPage),
-    responses((status = 200, body = Conversations), (status = 401, body = ErrorBody)))]
+    responses((status = 200, body = Conversations), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
 pub(super) async fn list(
     State(shared): State<Shared>,
     identity: Identity,
@@ -46,10 +58,28 @@ pub(super) async fn list(
         chat.list_conversations(request).await
     })
     .await?;
-    Ok(Json(Conversations {
-        conversations: reply.conversations.into_iter().map(Conversation::from).collect(),
-        next: (!reply.next.is_empty()).then_some(reply.next),
-    }))
+    let mut conversations: Vec<_> =
+        reply.conversations.into_iter().map(Conversation::from).collect();
+    if let Some(Include::Presence) = page.include {
+        show_presence(&shared, &identity, &mut conversations).await;
+    }
+    let next = (!reply.next.is_empty()).then_some(reply.next);
+    Ok(Json(Conversations { conversations, next }))
+}
+
+/// Presence is asked once for a whole page. While it does not answer, conversations are shown without it.
+async fn show_presence(shared: &Shared, identity: &Identity, conversations: &mut [Conversation]) {
+    let ids: BTreeSet<&str> = conversations.iter().flat_map(Conversation::member_ids).collect();
+    let ids = ids.into_iter().filter_map(|id| UserId::parse(id).ok()).collect();
+    match users::statuses(shared, identity, ids).await {
+        Ok(presence) => {
+            let known = presence.by_user();
+            for conversation in conversations {
+                conversation.show(&known);
+            }
+        }
+        Err(error) => tracing::debug!(?error, "conversations are listed without presence"),
+    }
 }
 
 /// What a new conversation is.

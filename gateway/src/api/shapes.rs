@@ -1,5 +1,7 @@
 //! The JSON shapes of answers.
 
+use std::collections::HashMap;
+
 use proto::chat;
 use proto::id::{ConversationId, EntryId};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,8 @@ pub(crate) struct Conversation {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Entry>)]
     last_entry: Option<Box<RawValue>>,
+    /// Members hear of each other's receipts and typing; false in large conversations.
+    receipts: bool,
     /// At most eight; see the members of the conversation for all.
     members: Vec<Member>,
 }
@@ -52,7 +56,20 @@ impl Conversation {
             my_read_seq: 0,
             unread: 0,
             last_entry: None,
+            receipts: false,
             members: Vec::new(),
+        }
+    }
+
+    /// Whose presence is shown with it.
+    pub(crate) fn member_ids(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|member| member.user_id.as_str())
+    }
+
+    /// Shows the presence of those members of whom it is known.
+    pub(crate) fn show(&mut self, presence: &HashMap<String, PresenceStatus>) {
+        for member in &mut self.members {
+            member.presence = presence.get(&member.user_id).cloned();
         }
     }
 }
@@ -63,10 +80,28 @@ pub(crate) struct Member {
     user_id: String,
     /// `owner`, `admin`, `member`.
     role: &'static str,
+    /// First entry that the member may see: what is before it was neither delivered to nor read by them.
+    from_seq: u64,
     delivered_seq: u64,
     read_seq: u64,
     name: String,
     avatar: String,
+    /// In a list of conversations that was asked for with `include=presence`, where presence answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence: Option<PresenceStatus>,
+}
+
+/// A user's presence.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct PresenceStatus {
+    pub(crate) user_id: String,
+    /// `online`, `away`, `busy`, `offline`.
+    status: String,
+    /// Unix milliseconds; absent while online or when never seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<u64>,
+    /// Connected devices.
+    devices: u32,
 }
 
 /// An entry of a log: the same as the frame `entry`.
@@ -188,6 +223,7 @@ impl From<chat::Conversation> for Conversation {
             my_read_seq: c.my_read_seq,
             unread: c.unread,
             last_entry: raw(&c.last_entry),
+            receipts: c.receipts,
             members: c.members.into_iter().map(Member::from).collect(),
         }
     }
@@ -198,10 +234,23 @@ impl From<chat::Member> for Member {
         Self {
             role: role_word(m.role()),
             user_id: m.user_id,
+            from_seq: m.from_seq,
             delivered_seq: m.delivered_seq,
             read_seq: m.read_seq,
             name: m.name,
             avatar: m.avatar,
+            presence: None,
+        }
+    }
+}
+
+impl From<proto::presence::UserStatus> for PresenceStatus {
+    fn from(status: proto::presence::UserStatus) -> Self {
+        Self {
+            user_id: status.user_id,
+            status: status.status,
+            last_seen: (status.last_seen_ms > 0).then_some(status.last_seen_ms),
+            devices: status.devices,
         }
     }
 }

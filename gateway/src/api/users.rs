@@ -1,5 +1,6 @@
 //! Users, their presence, and what this server is.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
@@ -16,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::MayHaveDevToken;
 use super::error::{ApiError, ErrorBody, Query};
 use super::json_body::Body;
-use super::shapes::{User, Users};
+use super::shapes::{PresenceStatus, User, Users};
 use super::words;
 use crate::allow::Whom;
 use crate::login::Logins;
@@ -135,17 +136,10 @@ pub(super) struct Presences {
     statuses: Vec<PresenceStatus>,
 }
 
-/// A user's presence.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PresenceStatus {
-    user_id: String,
-    /// `online`, `away`, `busy`, `offline`.
-    status: String,
-    /// Unix milliseconds; absent while online or when never seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_seen: Option<u64>,
-    /// Connected devices.
-    devices: u32,
+impl Presences {
+    pub(super) fn by_user(self) -> HashMap<String, PresenceStatus> {
+        self.statuses.into_iter().map(|status| (status.user_id.clone(), status)).collect()
+    }
 }
 
 /// Presence of many users at once.
@@ -156,7 +150,7 @@ pub(super) async fn presence(
     identity: Identity,
     Query(whose): Query<WhosePresence>,
 ) -> Result<Json<Presences>, ApiError> {
-    statuses(&shared, &identity, id_list(&whose.ids)?).await
+    statuses(&shared, &identity, id_list(&whose.ids)?).await.map(Json)
 }
 
 /// Whose presence, of more users than an address has room for.
@@ -176,26 +170,20 @@ pub(super) async fn presence_of_many(
     identity: Identity,
     Body(whose): Body<WhosePresenceOfMany>,
 ) -> Result<Json<Presences>, ApiError> {
-    statuses(&shared, &identity, at_most(whose.ids)?).await
+    statuses(&shared, &identity, at_most(whose.ids)?).await.map(Json)
 }
 
-async fn statuses(
+pub(super) async fn statuses(
     shared: &Shared,
     identity: &Identity,
     users: Vec<UserId>,
-) -> Result<Json<Presences>, ApiError> {
+) -> Result<Presences, ApiError> {
     let request = StatusRequest { user_ids: seen(shared, identity, users).await? };
     let reply = ask(&shared.presence, request, |mut presence, request| async move {
         presence.status(request).await
     })
     .await?;
-    let status = |status: proto::presence::UserStatus| PresenceStatus {
-        user_id: status.user_id,
-        status: status.status,
-        last_seen: (status.last_seen_ms > 0).then_some(status.last_seen_ms),
-        devices: status.devices,
-    };
-    Ok(Json(Presences { statuses: reply.statuses.into_iter().map(status).collect() }))
+    Ok(Presences { statuses: reply.statuses.into_iter().map(PresenceStatus::from).collect() })
 }
 
 /// Who wants a token.
