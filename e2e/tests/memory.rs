@@ -55,6 +55,8 @@ impl Server {
             ("TIDINGS__LIMITS__MEMORY__ANSWER_BYTES", "8388608"),
             ("TIDINGS__LIMITS__MEMORY__OUTBOX_BYTES", "16777216"),
             ("TIDINGS__LIMITS__MEMORY__WAIT_MS", "200"),
+            // Nobody is closed for the time that a write takes, however slow this machine is.
+            ("TIDINGS__LIMITS__WRITE_TIMEOUT_MS", "60000"),
         ];
         let process = all_in_one::serve_with("memory", folder, "127.0.0.1:0", &small).await;
         let address = process.address("http").to_owned();
