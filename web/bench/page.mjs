@@ -109,7 +109,7 @@ async function burst(page, group) {
   row(`${BURST} messages, rows in the document`, await page.getByTestId('message').count(), 240, 'rows');
 }
 
-/** Ten more where five thousand are held. */
+/** Ten more after five thousand, of which the client holds as many as it is allowed to. */
 async function manyLoaded(page, group) {
   await together(
     WRITERS.length,
@@ -133,6 +133,6 @@ async function manyLoaded(page, group) {
     async () => (await page.getByTestId('message').filter({ hasText: 'ten more: 9' }).count()) === 1,
   );
   await page.waitForTimeout(1_500);
-  row(`10 messages with ${LOADED} loaded, CPU`, (await cpu()) - before - quiet, 50, 'ms');
-  row(`with ${LOADED} loaded, rows in the document`, await page.getByTestId('message').count(), 240, 'rows');
+  row(`10 messages after ${LOADED}, CPU`, (await cpu()) - before - quiet, 50, 'ms');
+  row(`after ${LOADED}, rows in the document`, await page.getByTestId('message').count(), 240, 'rows');
 }

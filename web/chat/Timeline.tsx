@@ -59,6 +59,8 @@ export function Timeline({ session, conversation }: { session: Session; conversa
   const wanted = target.current;
   const isMissing = entries.length === 0 ? conversation.head > 0 : wanted !== undefined && first > wanted;
   const hasTried = useSignal(false);
+  /** What is done when the list was scrolled, as it was drawn last. */
+  const look = useRef(() => {});
   useEffect(() => {
     if (!isMissing || hasTried.value || isLoading.current) return;
     isLoading.current = true;
@@ -71,6 +73,8 @@ export function Timeline({ session, conversation }: { session: Session; conversa
       .finally(() => {
         isLoading.current = false;
         hasTried.value = true;
+        // Somebody may have scrolled to the beginning meanwhile, and does so no further.
+        look.current();
       });
   });
   const isReady = !isMissing || hasTried.value;
@@ -193,6 +197,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
       draw(down(range.current, last));
     }
   };
+  look.current = scrolled;
   const more = async () => {
     isLoading.current = true;
     await session.older(id).catch(() => false);

@@ -168,6 +168,40 @@ test('what is read stays where it is while others write, and while older message
   await kim.context().close();
 });
 
+test('older messages come, also for whoever is at the beginning before the first ones have come', async () => {
+  const group = await people.group('pat', ['quy'], 'Early');
+  for (let i = 0; i < 70; i++) await people.write('quy', group, `early ${i}`);
+  const pat = await stage.open('pat');
+  await row(pat, 'Early').click();
+  await pat.getByTestId('to-end').click();
+  await until('all read', async () => (await pat.getByTestId('unread').count()) === 0);
+  // The conversation is shown before its messages have come: history is asked for, and answers late.
+  const [pages, history] = [gate(), gate()];
+  await pat.routeWebSocket('**/ws?*', (page) => {
+    const server = page.connectToServer();
+    server.onMessage(async (message) => {
+      if (String(message).includes('"type":"sync_page"')) await pages.opened;
+      page.send(message);
+    });
+  });
+  const asked = pat.waitForRequest('**/messages?*');
+  await pat.route('**/messages?*', async (route) => {
+    await history.opened;
+    await route.continue();
+  });
+  await pat.reload();
+  await asked;
+  pages.open();
+  await until('the newest', async () => (await texts(pat)).at(-1) === 'early 69');
+  await pat.getByTestId('messages').evaluate((list) => {
+    list.scrollTop = 0;
+  });
+  await until('told of it', async () => (await pat.getByTestId('to-end').count()) === 1);
+  history.open();
+  await until('the first', async () => (await texts(pat))[0] === 'early 0' || (await texts(pat))[0]);
+  await pat.context().close();
+});
+
 test('of a long list and a long conversation only what is near the view is in the document', async () => {
   const count = 130;
   await together(
@@ -221,6 +255,14 @@ test('the tab shows what is unread, in its title and on its icon', async () => {
   assert.equal(new URL(await icon(), mo.url()).pathname, new URL(plain, mo.url()).pathname);
   await mo.context().close();
 });
+
+function gate() {
+  let open;
+  const opened = new Promise((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
 
 async function isInView(locator) {
   if ((await locator.count()) === 0) return false;
