@@ -140,7 +140,7 @@ async fn token(address: &str, user: &str) -> String {
 }
 
 /// A connection for which the kernel holds little, so that what is not read lies in the server.
-async fn narrow(address: &str) -> TcpStream {
+fn narrow(address: &str) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_tcp_mss(536).expect("small segments");
     socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
@@ -164,7 +164,7 @@ impl IntoAddr for (Ipv4Addr, u16) {
 
 /// A WebSocket of which nothing is read beyond its handshake.
 async fn open(address: &str, token: &str) -> TcpStream {
-    let mut tcp = narrow(address).await;
+    let mut tcp = narrow(address);
     let device = uuid::Uuid::new_v4().simple().to_string();
     let request = format!(
         "GET /ws?token={token}&device={device}&acks=off HTTP/1.1\r\nhost: {address}\r\n\
@@ -201,20 +201,18 @@ fn text(bytes: usize) -> String {
     "x".repeat(bytes)
 }
 
-#[tokio::test]
-async fn no_way_in_or_out_takes_more_memory_than_is_set_aside_for_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(folder.path()).await;
-
-    // Messages that are begun and not finished.
+/// Messages that are begun and not finished.
+async fn unfinished_messages(server: &mut Server) {
     let mut sockets = server.sockets("unfinished", 200).await;
     let begun = frame(MIB, text(900_000).as_bytes());
     server.holds("unfinished messages", MOST_MIB, fill(&mut sockets, &begun)).await;
     drop(sockets);
+}
 
-    // Bodies that are begun and not finished, with a token.
+/// Bodies that are begun and not finished, with a token.
+async fn unfinished_bodies(server: &mut Server) {
     let users = join_all((0..40).map(|it| server.token(format!("body-{it}")))).await;
-    let mut posts = join_all((0..200).map(|_| narrow(&server.address))).await;
+    let mut posts: Vec<_> = (0..200).map(|_| narrow(&server.address)).collect();
     let filling = async {
         let posts = posts.iter_mut().zip(users.iter().cycle()).map(async |(post, token)| {
             let request = format!(
@@ -229,8 +227,10 @@ async fn no_way_in_or_out_takes_more_memory_than_is_set_aside_for_it() {
     };
     server.holds("bodies", MOST_MIB, filling).await;
     drop(posts);
+}
 
-    // Readers who do not read what is pushed to them: call signals, of which nothing is stored.
+/// Readers who do not read what is pushed to them: call signals, of which nothing is stored.
+async fn unread_pushes(server: &mut Server) {
     let readers = server.sockets("slow", 60).await;
     let signals = (0..12 * 110).map(|number| {
         json!({
@@ -251,10 +251,12 @@ async fn no_way_in_or_out_takes_more_memory_than_is_set_aside_for_it() {
     };
     let caller = server.holds("outboxes", MOST_MIB, calling).await;
     let relieved = server.metric("tidings_gateway_relieved_total").await;
-    eprintln!("{relieved} sockets closed");
     drop((readers, caller));
+    assert!(relieved > 0.0, "those are closed for which most waits");
+}
 
-    // A page of the longest texts, asked for by many who do not read it.
+/// A conversation of the longest texts: the path of its messages, and tokens of its members.
+async fn long_texts(server: &Server) -> (String, Vec<String>) {
     let writer = server.token("writer".to_owned()).await;
     let members: Vec<String> = (0..16).map(|it| format!("member-{it}")).collect();
     let group = json!({ "kind": "group", "title": "long", "members": members });
@@ -265,8 +267,14 @@ async fn no_way_in_or_out_takes_more_memory_than_is_set_aside_for_it() {
         let message = json!({ "content": { "text": "😀".repeat(8_000) } });
         server.post(&writer, &path, &message).await;
     }
-    let mut asking = join_all((0..250).map(|_| narrow(&server.address))).await;
-    let tokens = join_all(members.iter().map(|member| server.token(member.clone()))).await;
+    let tokens = members.into_iter().map(|member| server.token(member));
+    let tokens = join_all(tokens).await;
+    (path, tokens)
+}
+
+/// A page of those, asked for by many who do not read it.
+async fn unread_pages(server: &mut Server, path: &str, tokens: &[String]) {
+    let mut asking: Vec<_> = (0..250).map(|_| narrow(&server.address)).collect();
     let filling = async {
         for (ask, token) in asking.iter_mut().zip(tokens.iter().cycle()) {
             let request = format!(
@@ -279,8 +287,10 @@ async fn no_way_in_or_out_takes_more_memory_than_is_set_aside_for_it() {
     };
     server.holds("pages over REST", MOST_MIB, filling).await;
     drop(asking);
+}
 
-    // The same by sync.
+/// The same by sync.
+async fn unread_syncs(server: &mut Server, tokens: &[String]) {
     let mut syncing = join_all((0..80).map(|it| open(&server.address, &tokens[it / 5]))).await;
     let sync = br#"{"type":"sync","cursors":{}}"#;
     let filling = async {
@@ -290,10 +300,12 @@ async fn no_way_in_or_out_takes_more_memory_than_is_set_aside_for_it() {
     };
     server.holds("syncs", BOTH_MOST_MIB, filling).await;
     drop(syncing);
+}
 
-    // Requests that are not answered: nothing can be stored while somebody else writes to the database.
+/// Requests that are not answered: nothing can be stored while somebody else writes to the database.
+async fn unanswered_requests(server: &mut Server, folder: &Path) {
     let mut senders = server.sockets("sender", 100).await;
-    let database = format!("sqlite://{}/tidings.db", folder.path().display());
+    let database = format!("sqlite://{}/tidings.db", folder.display());
     let mut database = sqlx::SqliteConnection::connect(&database).await.expect("the database");
     let sends: Vec<u8> = (0..40)
         .flat_map(|_| {
@@ -313,8 +325,19 @@ async fn no_way_in_or_out_takes_more_memory_than_is_set_aside_for_it() {
         database.execute("ROLLBACK").await.expect("it was begun");
     };
     server.holds("requests", BOTH_MOST_MIB, filling).await;
+}
 
+#[tokio::test]
+async fn no_way_in_or_out_takes_more_memory_than_is_set_aside_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(folder.path()).await;
+    unfinished_messages(&mut server).await;
+    unfinished_bodies(&mut server).await;
+    unread_pushes(&mut server).await;
+    let (path, tokens) = long_texts(&server).await;
+    unread_pages(&mut server, &path, &tokens).await;
+    unread_syncs(&mut server, &tokens).await;
+    unanswered_requests(&mut server, folder.path()).await;
     assert!(server.unbounded.is_empty(), "{:?}", server.unbounded);
-    assert!(relieved > 0.0, "those are closed for which most waits");
     server.process.terminate(Duration::from_secs(30)).await;
 }
