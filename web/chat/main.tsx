@@ -4,6 +4,9 @@ import { render } from 'preact';
 import { arriving, session } from './account';
 import { lazy } from './lazy';
 import './style.css';
+import './panels.css';
+import './messages.css';
+import './adaptation.css';
 
 const Chat = lazy(async () => (await import('./Chat')).Chat);
 const SignIn = lazy(async () => (await import('./SignIn')).SignIn);
