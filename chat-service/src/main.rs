@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
         }
     };
     let ended = match arguments.command.unwrap_or(Command::Run) {
-        Command::Run => run(config).await,
+        Command::Run => Box::pin(run(config)).await,
         Command::Migrate => migrate(config).await,
     };
     match ended {

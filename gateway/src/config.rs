@@ -81,10 +81,9 @@ pub enum NoGatewayId {
     },
 }
 
-/// Linux has it in a file; other systems often in the environment.
+/// As Linux tells it; other systems have to be told.
 fn host_name() -> Option<String> {
-    let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let name = from_kernel.or_else(|| std::env::var("HOSTNAME").ok())?;
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 

@@ -79,7 +79,6 @@ use crate::journal::Journal;
 use crate::memory::Budgets;
 use crate::metrics::GatewayMetrics;
 use crate::presence_link::{PresenceEvents, PresenceLink};
-use crate::pulse::Pulse;
 use crate::rates::Rates;
 use crate::registry::Registry;
 use crate::relief::Relief;
@@ -189,13 +188,8 @@ pub fn build(
     let held = metrics.held("uplink", limits.memory.uplink_bytes);
     let (uplink, frames) = Uplink::new(partitions, &limits, held);
     adapters.readiness.count_connections(metrics.connections.clone());
-    let pulse = Arc::new(Pulse::new(Duration::from_millis(limits.frozen_ms), metrics.clone()));
-    wiring::serve_unless_full_or_frozen(
-        &adapters.readiness,
-        &metrics.connections,
-        limits.connections.min(admission.connections_by_files(files)),
-        &pulse,
-    );
+    let most = limits.connections.min(admission.connections_by_files(files));
+    let pulse = wiring::pulse(&adapters.readiness, &metrics, limits.frozen_ms, most);
     let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
     let registry = Arc::new(Registry::default());
     let revocations = Revocations::new(Arc::clone(&registry));

@@ -222,30 +222,31 @@ impl GatewayMetrics {
                 "Seconds from request to answer",
                 this.answer_seconds.clone(),
             );
-            r.register(
-                "presence_failures",
-                "Failed reports to presence",
-                this.presence_failures.clone(),
-            );
-            r.register("presence_snapshots", "Full accounts to presence", this.snapshots.clone());
-            r.register(
-                "rates_told",
-                "Users whose spending presence was told",
-                this.rates_told.clone(),
-            );
-            r.register(
-                "rates_failures",
-                "Calls to presence about spending without an answer",
-                this.rate_failures.clone(),
-            );
-            r.register(
-                "rates_left_out",
-                "Requests of heavy users whose spending is not told for want of a place",
-                this.rates_left_out.clone(),
-            );
+            this.register_presence(r);
             r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
         });
         this
+    }
+
+    /// What presence is told.
+    fn register_presence(&self, r: &mut Registry) {
+        r.register(
+            "presence_failures",
+            "Failed reports to presence",
+            self.presence_failures.clone(),
+        );
+        r.register("presence_snapshots", "Full accounts to presence", self.snapshots.clone());
+        r.register("rates_told", "Users whose spending presence was told", self.rates_told.clone());
+        r.register(
+            "rates_failures",
+            "Calls to presence about spending without an answer",
+            self.rate_failures.clone(),
+        );
+        r.register(
+            "rates_left_out",
+            "Requests of heavy users whose spending is not told for want of a place",
+            self.rates_left_out.clone(),
+        );
     }
 
     /// What is held for clients.

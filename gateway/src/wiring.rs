@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use platform::readiness::{Cause, Latch, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
-use prometheus_client::metrics::gauge::Gauge;
 use proto::bus::GatewayRef;
 use proto::id::GatewayId;
 use tokio::sync::watch;
@@ -15,6 +14,7 @@ use crate::broadcast::Broadcasts;
 use crate::downlink::Downlink;
 use crate::heads::HeadsTeller;
 use crate::inquiry::InquiryLink;
+use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::presence_link::{self, Reporter};
 use crate::pulse::Pulse;
@@ -24,18 +24,21 @@ use crate::revocations::notes::{NoteEvents, NoteTeller};
 use crate::shared::Shared;
 use crate::uplink::UplinkParts;
 
-/// Load balancers send no further clients to a gateway that has `most` connections, or stood still.
-pub(super) fn serve_unless_full_or_frozen(
+/// Notices that this process stood still. Load balancers send no further clients meanwhile, nor while there are
+/// `most` connections.
+pub(super) fn pulse(
     readiness: &Readiness,
-    connections: &Gauge,
+    metrics: &GatewayMetrics,
+    frozen_ms: u64,
     most: usize,
-    pulse: &Arc<Pulse>,
-) {
-    let open = connections.clone();
+) -> Arc<Pulse> {
+    let open = metrics.connections.clone();
     let is_full = move || usize::try_from(open.get()).is_ok_and(|open| open >= most);
     readiness.serves_unless(Cause::Full, is_full);
-    let pulse = Arc::clone(pulse);
-    readiness.serves_unless(Cause::Frozen, move || !pulse.is_fit());
+    let pulse = Arc::new(Pulse::new(Duration::from_millis(frozen_ms), metrics.clone()));
+    let watched = Arc::clone(&pulse);
+    readiness.serves_unless(Cause::Frozen, move || !watched.is_fit());
+    pulse
 }
 
 pub(super) fn uplink_parts(

@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    match run(config).await {
+    match Box::pin(run(config)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
@@ -94,7 +94,7 @@ async fn run(mut config: PresenceConfig) -> Result<()> {
         readiness,
         tracer: telemetry.tracer(),
     };
-    build(config.presence, adapters).run(incoming, shutdown.clone()).await;
+    Box::pin(build(config.presence, adapters).run(incoming, shutdown.clone())).await;
     bus.close().await;
     shutdown.force();
     if let Err(late) = tasks.join(Duration::from_secs(5)).await {

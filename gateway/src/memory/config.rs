@@ -16,28 +16,28 @@ pub struct MemoryConfig {
     pub body_bytes: usize,
     /// Bodies of requests of one user among them, in bytes.
     pub body_user_bytes: usize,
-    /// Messages of sockets that are being read, beyond `uncounted_bytes` each; a socket for which there is no
-    /// room is not read.
+    /// Messages of sockets that are being read, beyond `uncounted_bytes` each, in bytes; a socket for which there
+    /// is no room is not read.
     pub message_bytes: usize,
-    /// The same of one user.
+    /// The same of one user, in bytes.
     pub message_user_bytes: usize,
-    /// Requests of sockets that await their answer, beyond `uncounted_bytes` of each socket; a socket for which
-    /// there is no room is not read.
+    /// Requests of sockets that await their answer, beyond `uncounted_bytes` of each socket, in bytes; a
+    /// socket for which there is no room is not read.
     pub request_bytes: usize,
-    /// The same of one user.
+    /// The same of one user, in bytes.
     pub request_user_bytes: usize,
-    /// Frames that wait for the bus or for its confirm; then senders are told to come again.
+    /// Frames that wait for the bus or for its confirm, in bytes; then senders are told to come again.
     pub uplink_bytes: usize,
     /// Frames that wait for sockets, each counted once for all of them: outboxes, pages of syncs, what is being
-    /// written. Beyond it the sockets are closed (1013) for which most waits.
+    /// written, in bytes. Beyond it the sockets are closed (1013) for which most waits.
     pub outbox_bytes: usize,
-    /// Entries that wait for the members of large conversations; beyond it those of a conversation are left to
+    /// Entries that wait for the members of large conversations, in bytes; beyond it those of a conversation are left to
     /// sync.
     pub channel_bytes: usize,
-    /// Answers over REST, from the question to the last byte that the network has taken; further ones wait, and
+    /// Answers over REST, from the question to the last byte that the network has taken, in bytes; further ones wait, and
     /// are refused (503) after `wait_ms`.
     pub answer_bytes: usize,
-    /// The same of one user.
+    /// The same of one user, in bytes.
     pub answer_user_bytes: usize,
     /// How long a request waits for one of these bounds, in milliseconds.
     pub wait_ms: u64,

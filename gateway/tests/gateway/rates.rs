@@ -209,12 +209,12 @@ async fn exempt_networks_have_no_rate() {
 
 #[tokio::test]
 async fn what_a_user_spent_at_other_gateways_is_counted_here_once_it_is_known() {
+    const EACH_US: u64 = 45_000_000;
     let edge = Edge::guarded(None, |admission| {
         (admission.user_frames, admission.user_frames_secs) = (80, 3_600);
         admission.share_ms = 20;
     })
     .await;
-    const EACH_US: u64 = 45_000_000;
     edge.presence.used_elsewhere(&[79 * EACH_US]);
     let mut ann = Device::connect(&edge, "ann").await;
     for number in 0..10 {

@@ -48,7 +48,9 @@ fn root() -> PathBuf {
 
 fn descriptions() -> Descriptions {
     let mut descriptions = Descriptions::default();
-    PARTS.iter().for_each(|part| descriptions.read(&root().join(part).join("src")));
+    for part in PARTS {
+        descriptions.read(&root().join(part).join("src"));
+    }
     descriptions
 }
 
@@ -195,7 +197,9 @@ fn is_read(sources: &str, name: &str) -> bool {
 #[test]
 fn every_key_is_read_by_somebody() {
     let mut text = String::new();
-    PARTS.iter().for_each(|part| sources(&root().join(part).join("src"), &mut text));
+    for part in PARTS {
+        sources(&root().join(part).join("src"), &mut text);
+    }
     let all = binaries().into_iter().flat_map(|(_, _, _, keys)| keys);
     let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let unread: Vec<String> =
