@@ -12,13 +12,19 @@ use serde_json::{Value, json};
 
 async fn listed(address: &str, token: &str, query: &str) -> (StatusCode, Value) {
     let url = format!("http://{address}/api/v1/conversations{query}");
-    let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
-    (answer.status(), answer.json().await.unwrap())
+    let answer = reqwest::Client::new()
+        .get(url)
+        .bearer_auth(token)
+        .send()
+        .await
+        .expect("an answer as it is described");
+    (answer.status(), answer.json().await.expect("an answer as it is described"))
 }
 
 fn status_of<'a>(conversation: &'a Value, user: &str) -> &'a Value {
-    let members = conversation["members"].as_array().unwrap();
-    &members.iter().find(|member| member["user_id"] == user).unwrap()["presence"]["status"]
+    let members = conversation["members"].as_array().expect("an answer as it is described");
+    &members.iter().find(|member| member["user_id"] == user).expect("an answer as it is described")
+        ["presence"]["status"]
 }
 
 async fn group(address: &str, token: &str, members: &[&str]) -> String {
@@ -28,11 +34,11 @@ async fn group(address: &str, token: &str, members: &[&str]) -> String {
         .json(&json!({ "kind": "group", "title": "Crew", "members": members }))
         .send()
         .await
-        .unwrap()
+        .expect("an answer as it is described")
         .json()
         .await
-        .unwrap();
-    made["id"].as_str().unwrap().to_owned()
+        .expect("an answer as it is described");
+    made["id"].as_str().expect("an answer as it is described").to_owned()
 }
 
 #[tokio::test]

@@ -26,21 +26,23 @@ fn issue(folder: &Path, authority: &str, until: i32) {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, authority);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let mut params = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+    let authority =
+        CertifiedIssuer::self_signed(params, KeyPair::generate().expect("it can be made"))
+            .expect("an authority can be made");
+    let mut params = CertificateParams::new(vec![NAME.to_owned()]).expect("it can be made");
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.not_after = date_time_ymd(until, 1, 1);
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, &authority).unwrap();
+    let key = KeyPair::generate().expect("it can be made");
+    let certificate = params.signed_by(&key, &authority).expect("it can be made");
     for (name, text) in [
         ("tls.crt", certificate.pem()),
         ("tls.key", key.serialize_pem()),
         ("ca.crt", authority.pem()),
     ] {
         // Aside and renamed, so that nobody reads half of it.
-        std::fs::write(folder.join("new"), text).unwrap();
-        std::fs::rename(folder.join("new"), folder.join(name)).unwrap();
+        std::fs::write(folder.join("new"), text).expect("it can be made");
+        std::fs::rename(folder.join("new"), folder.join(name)).expect("it can be made");
     }
 }
 
@@ -88,7 +90,12 @@ async fn uses(process: &Process, section: &str, end: i64) {
     let url = format!("http://{}/metrics", process.address("management"));
     let line = format!("tidings_grpc_tls_not_after_seconds{{section=\"{section}\"}} {end}");
     eventually("new certificates", Duration::from_secs(40), || async {
-        let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        let text = reqwest::get(&url)
+            .await
+            .expect("the metrics are answered")
+            .text()
+            .await
+            .expect("the metrics are answered");
         if text.lines().any(|other| other == line) { Ok(()) } else { Err(line.clone()) }
     })
     .await;

@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(target("chat_grpc", "https://[::1]:7").unwrap(), (host, true));
     }
 
-    fn mistake(config: GrpcClientConfig) -> String {
+    fn mistake(config: &GrpcClientConfig) -> String {
         config.check("chat_grpc").unwrap_err().to_string()
     }
 
@@ -199,14 +199,14 @@ mod tests {
             ..none.clone()
         };
         all.check("chat_grpc").unwrap();
-        assert!(mistake(none.clone()).contains("chat_grpc.ca_file"));
+        assert!(mistake(&none).contains("chat_grpc.ca_file"));
         let some = GrpcClientConfig { ca_file: file(), ..none };
-        assert!(mistake(some).starts_with("chat_grpc.cert_file: not set"));
+        assert!(mistake(&some).starts_with("chat_grpc.cert_file: not set"));
         let plain = GrpcClientConfig { urls: urls(&["http://a:1"]), ..all.clone() };
-        assert!(mistake(plain).contains("must begin with https://"));
+        assert!(mistake(&plain).contains("must begin with https://"));
         let mixed = GrpcClientConfig { urls: urls(&["http://a:1", "https://b:1"]), ..all.clone() };
-        assert!(mistake(mixed).contains("let all begin"));
+        assert!(mistake(&mixed).contains("let all begin"));
         let named = GrpcClientConfig { server_name: Some("a b".to_owned()), ..all };
-        assert!(mistake(named).starts_with("chat_grpc.server_name"));
+        assert!(mistake(&named).starts_with("chat_grpc.server_name"));
     }
 }

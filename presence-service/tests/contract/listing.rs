@@ -78,7 +78,8 @@ pub async fn who_stays_is_shown_once_while_others_come_and_go([one, other]: Repl
     one.report(&report(&g1, stays.clone(), vec![])).await.unwrap();
     let seen = walk(&*other, 3, async |page: usize| {
         let number = 1_000 + page as u64;
-        let name = |page: usize| format!("{}-{page}", if page % 2 == 0 { "a" } else { "z" });
+        let name =
+            |page: usize| format!("{}-{page}", if page.is_multiple_of(2) { "a" } else { "z" });
         let gone = if page > 1 { vec![closed(&name(page - 1), number - 1)] } else { vec![] };
         one.report(&report(&g1, vec![opened(&name(page), "d", number)], gone)).await.unwrap();
         if page == 5 {

@@ -4,7 +4,7 @@ use presence_service::domain::spending::Spent;
 
 use super::*;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// How long a step may take here, in microseconds: so much may have been paid off.
 const SLACK_US: u64 = 10_000_000;
 
@@ -52,18 +52,17 @@ pub async fn what_was_used_up_is_paid_off_as_time_passes([one, other]: Replicas)
 }
 
 pub async fn of_many_who_spend_at_once_nothing_is_lost([one, other]: Replicas) {
-    let calls = (0..64).map(|call| {
-        let store = if call % 2 == 0 { Arc::clone(&one) } else { Arc::clone(&other) };
-        tokio::spawn(async move {
+    let mut calls = tokio::task::JoinSet::new();
+    for call in 0_u32..64 {
+        let store = if call.is_multiple_of(2) { Arc::clone(&one) } else { Arc::clone(&other) };
+        calls.spawn(async move {
             // More than a pipeline holds.
             let users: Vec<_> =
                 (0..150).map(|n| spent(&format!("user-{n}"), &[1_000_000])).collect();
             store.spend(&users, MINUTE).await.unwrap();
-        })
-    });
-    for call in calls.collect::<Vec<_>>() {
-        call.await.unwrap();
+        });
     }
+    calls.join_all().await;
     let all: Vec<_> = (0..150).map(|n| spent(&format!("user-{n}"), &[])).collect();
     for used in one.spend(&all, MINUTE).await.unwrap() {
         is_about(used[0], 64_000_000);
