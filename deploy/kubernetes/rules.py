@@ -20,25 +20,7 @@ PREFIXES = {
     "tidings": "TIDINGS__",
 }
 # Keys that the manifests use and that docs/configuration.md does not list yet.
-PENDING = {
-    "TIDINGS_GATEWAY__AMQP__URL_FILE",
-    "TIDINGS_CHAT__AMQP__URL_FILE",
-    "TIDINGS_CHAT__DATABASE__URL_FILE",
-    "TIDINGS_PRESENCE__AMQP__URL_FILE",
-    "TIDINGS_PRESENCE__REDIS__URL_FILE",
-    *(
-        f"TIDINGS_{caller}__{section}__{file}_FILE"
-        for caller, section, files in [
-            ("GATEWAY", "CHAT_GRPC", ("CA", "CERT", "KEY")),
-            ("GATEWAY", "PRESENCE_GRPC", ("CA", "CERT", "KEY")),
-            ("CHAT", "PRESENCE_GRPC", ("CA", "CERT", "KEY")),
-            ("PRESENCE", "CHAT_GRPC", ("CA", "CERT", "KEY")),
-            ("CHAT", "GRPC_TLS", ("CERT", "KEY", "CLIENT_CA")),
-            ("PRESENCE", "GRPC_TLS", ("CERT", "KEY", "CLIENT_CA")),
-        ]
-        for file in files
-    ),
-}
+PENDING: set[str] = set()
 # What a process may need after its `stop_grace_ms`, in seconds: joins of its parts, one after the other.
 AFTER_GRACE = {"gateway": 35, "tidings": 35, "chat-service": 20, "presence-service": 20}
 WORKLOADS = ("Deployment", "StatefulSet", "Job")

@@ -110,7 +110,7 @@ DASHBOARDS = {
             panel("Quality of networks, profiles given", "ops", (rate("tidings_gateway_network_profiles_total", by=("quality",)), "{{quality}}")),
             panel("Reports to presence", "ops", (rate("tidings_gateway_presence_failures_total"), "failed"), (rate("tidings_gateway_presence_snapshots_total"), "full accounts")),
             panel("Stood still", "short", (f"sum by (instance) (increase(tidings_gateway_stood_still_total{HERE}[1h]))", AT_EACH)),
-            panel("Bytes of request bodies", "bytes", (f"tidings_gateway_bodies_bytes{HERE}", AT_EACH)),
+            panel("Bytes held for clients", "bytes", (f"tidings_gateway_memory_bytes{HERE}", AT_EACH)),
             *process("gateway|single"),
         ],
     ),

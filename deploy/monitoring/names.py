@@ -32,8 +32,6 @@ SOURCES = [
 PENDING = {
     "tidings_chat_partition_wait_seconds": "histogram",
     "tidings_gateway_connections_limit": "gauge",
-    "tidings_grpc_tls_not_after_seconds": "gauge",
-    "tidings_grpc_tls_unusable_files": "gauge",
 }
 # What Prometheus itself adds.
 OWN = {"up": "gauge"}

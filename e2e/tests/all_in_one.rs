@@ -270,7 +270,7 @@ async fn large_messages_are_synced_in_pages_of_a_bounded_size() {
         }
     }
     assert_eq!(numbers, (1..=40).collect::<Vec<u64>>());
-    assert_eq!(sizes.len(), 2);
+    assert!(sizes.len() > 1, "{sizes:?}");
     assert!(sizes.iter().all(|size| *size <= (1 << 20) + 1_000), "{sizes:?}");
     bob.expect("synced").await;
 }
