@@ -23,7 +23,7 @@ const MIB: usize = 1 << 20;
 /// keeps for a while. Without a bound it adds more.
 const MOST_MIB: u64 = 64;
 /// The same where the chat part holds as much again, and more: pages that are read ahead, requests as SQL.
-const BOTH_MOST_MIB: u64 = 128;
+const BOTH_MOST_MIB: u64 = 192;
 /// How long filling may take; whoever has no room is still writing then.
 const FILLING: Duration = Duration::from_secs(3);
 /// An answer to somebody who does nothing wrong.
