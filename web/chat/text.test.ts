@@ -23,6 +23,11 @@ test('an entry that names all says no number', () => {
   expect(describe(system(older), nameOf)).toBe('ANN added BOB, CLEO');
 });
 
+test('a conversation without a title is begun, one with a title is made', () => {
+  expect(describe(system({ event: 'created' }), nameOf)).toBe('ANN began this conversation');
+  expect(describe(system({ event: 'created', title: 'Tea' }), nameOf)).toBe('ANN made “Tea”');
+});
+
 test('what ends a sentence does not belong to its link', () => {
   const links = (text: string) =>
     pieces(text)

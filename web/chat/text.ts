@@ -14,7 +14,7 @@ export function describe(entry: Entry, nameOf: (user: string) => string): string
   };
   switch (content.event) {
     case 'created':
-      return `${who} made “${content.title || 'this conversation'}”`;
+      return content.title ? `${who} made “${content.title}”` : `${who} began this conversation`;
     case 'members_added':
       return `${who} added ${names(content.members, content.count)}`;
     case 'member_removed':

@@ -138,6 +138,16 @@ test('does not count a conversation that it has left', () => {
   expect(socket.said.filter((frame) => frame.type === 'sync').length).toBe(1);
 });
 
+test('what an operator says in a conversation of others begins no log of it', () => {
+  const { client } = start();
+  const socket = online();
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 0 });
+  const { clientId } = client.send({ conversation_id, kind: 'system', content: { text: 'Closed at six.' } });
+  socket.hear({ type: 'sent', client_id: clientId, conversation_id, id: 'i', seq: 9, timestamp: 1 });
+  expect(client.logs.has(conversation_id)).toBe(false);
+  expect(socket.said.filter((frame) => frame.type === 'sync').length).toBe(1);
+});
+
 test('where no socket opens twice an event stream is taken, and a socket again when that fails', () => {
   start();
   for (const kind of [FakeSocket, FakeSocket, FakeStream, FakeSocket, FakeSocket, FakeStream]) {

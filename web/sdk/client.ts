@@ -494,15 +494,20 @@ export class Client {
   #stored({ operation }: Kept, sent: Sent): void {
     this.#outbox.remove(operation.client_id);
     this.#resolve(sent);
-    // The sender's own socket hears `sent` instead of the entry.
-    if (sent.id !== undefined) this.#heardEntry(this.#ownEntry(operation, sent));
+    // The sender's own socket hears `sent` instead of the entry. An operator need not be a member: no log begins so.
+    const isHeld = operation.kind !== 'system' || this.logs.has(sent.conversation_id);
+    if (sent.id !== undefined && isHeld) this.#heardEntry(this.#ownEntry(operation, sent));
   }
 
   #ownEntry(operation: Operation, sent: Sent): Entry {
     const { written_at: _, to: _to, device_type: _type, kind = 'text', ...message } = operation;
     const { conversation_id, id = '', seq, timestamp } = sent;
     const { name } = claims(this.#tokens.value);
-    const sender = { id: this.#user, type: kind === 'system' ? 'system' : 'user', ...(name ? { name } : {}) };
+    const sender = {
+      id: this.#user,
+      type: kind === 'system' ? 'operator' : 'user',
+      ...(name ? { name } : {}),
+    };
     return { ...message, type: 'entry', conversation_id, seq, id, kind, sender, timestamp };
   }
 

@@ -3,14 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use proto::frame::msgpack::MOST_GROWTH;
+
 /// The most frames of one batch.
 pub(crate) const MOST_FRAMES: u32 = 100;
 /// The longest that a frame may wait for others, in milliseconds.
 pub(crate) const MOST_WAIT_MS: u64 = 100;
 /// A batch is closed when it has so many bytes, so that it is never much larger than its frames.
 pub(crate) const ENOUGH_BYTES: usize = 256 << 10;
-/// A JSON text is never so many times as large in MessagePack.
-const PACKED: usize = 4;
 
 /// What a client asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Hold {
 /// How many of the frames of these sizes, from the front, make the next batch: one at least. In MessagePack, too,
 /// the batch is no larger than a frame may be.
 pub(crate) fn next(sizes: impl Iterator<Item = usize>, frames: usize, frame_bytes: usize) -> usize {
-    let enough = ENOUGH_BYTES.min(frame_bytes / PACKED);
+    let enough = ENOUGH_BYTES.min(frame_bytes / MOST_GROWTH);
     let mut bytes = 0_usize;
     let mut count = 0;
     for size in sizes.take(frames.max(1)) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proto::chat::{Cursor, SyncDone as Done, SyncEvent, SyncPage, SyncRequest, sync_event::Event};
 use proto::frame::client;
-use proto::frame::msgpack::heaviest;
+use proto::frame::msgpack::{MOST_GROWTH, heaviest};
 use proto::frame::server::{ServerFrame, Synced};
 use proto::id::{ConversationId, UserId};
 
@@ -68,6 +68,11 @@ pub(super) fn frames(event: SyncEvent, most: usize) -> Vec<Bytes> {
 /// Pages that fit, the same entries in their order. An entry that alone does not fit has a page of its own.
 fn split(mut page: SyncPage, most: usize) -> Vec<SyncPage> {
     let room = most.saturating_sub(AROUND_BYTES);
+    // Nearly every page: nothing needs to be read to see that it fits.
+    let size: usize = page.entries.iter().map(|entry| entry.len() + 1).sum();
+    if size <= room / MOST_GROWTH {
+        return vec![page];
+    }
     let (mut pages, mut used, mut begun) = (Vec::new(), 0, 0);
     for place in 0..page.entries.len() {
         let weight = heaviest(&page.entries[place]) + 1;

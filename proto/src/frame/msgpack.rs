@@ -10,7 +10,7 @@ mod weight;
 
 pub use from_json::{NotJson, from_json};
 pub use to_json::{NotFrame, to_json};
-pub use weight::heaviest;
+pub use weight::{MOST_GROWTH, heaviest};
 
 use super::client::ClientFrame;
 use super::{FrameError, MAX_DEPTH};

@@ -1,5 +1,7 @@
 //! How large a JSON text may become as MessagePack, without making it.
 
+/// A JSON text is never so many times as large in MessagePack.
+pub const MOST_GROWTH: usize = 4;
 /// A floating-point number as MessagePack.
 const FLOAT_BYTES: usize = 9;
 /// The largest head of a text as MessagePack, beyond the two quotes.
