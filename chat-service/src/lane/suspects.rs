@@ -4,12 +4,16 @@
 //! acknowledged. A mark that is there already means that a process ended with the frame in hand, twice at
 //! least; then frames are worked on one at a time, in the whole process, so that the next end names the
 //! one that caused it. Fresh batches cost nothing.
+//!
+//! A frame that this process has in hand already, because its sender repeated it, is not marked again: only
+//! a mark that an ended process left behind speaks against a frame.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{Mutex, MutexGuard};
+use parking_lot::Mutex;
+use tokio::sync::MutexGuard;
 
 use super::pile::Taken;
 use crate::domain::letter::frame_id;
@@ -38,14 +42,23 @@ pub struct Suspects {
     store: Arc<dyn ChatStore>,
     poison_deaths: u64,
     careful_until: Option<Instant>,
-    alone: Mutex<()>,
+    /// Batches under way in this process that hold the frame, for frames that are marked. Bounded by what lanes
+    /// hold.
+    in_hand: Mutex<HashMap<String, u32>>,
+    alone: tokio::sync::Mutex<()>,
 }
 
 impl Suspects {
     /// `after_unclean_end`: the process before this one ended without saying so.
     pub fn new(store: Arc<dyn ChatStore>, poison_deaths: u64, after_unclean_end: bool) -> Self {
         let careful_until = after_unclean_end.then(|| Instant::now() + CAREFUL);
-        Self { store, poison_deaths, careful_until, alone: Mutex::new(()) }
+        Self {
+            store,
+            poison_deaths,
+            careful_until,
+            in_hand: Mutex::default(),
+            alone: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Marks what comes again and says how to work on it. A store that is away marks nothing: it will
@@ -62,18 +75,58 @@ impl Suspects {
             return Care::Together { marks: Vec::new() };
         }
         let ids: Vec<String> = ids.into_iter().collect();
-        match self.store.mark(&ids, now_ms()).await {
+        let new = self.take(&ids);
+        if new.is_empty() {
+            return Care::Together { marks: ids };
+        }
+        match self.store.mark(&new, now_ms()).await {
             Ok(marks) => {
                 let is_suspect = marks
                     .iter()
                     .any(|mark| mark.deaths >= DEATHS || mark.alone >= self.poison_deaths);
-                if is_suspect { Care::Alone } else { Care::Together { marks: ids } }
+                if is_suspect {
+                    // Each frame is taken again when its turn comes.
+                    self.put_down(&ids);
+                    Care::Alone
+                } else {
+                    Care::Together { marks: ids }
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "frames that come again are not marked");
+                self.put_down(&ids);
                 Care::Together { marks: Vec::new() }
             }
         }
+    }
+
+    /// Counts one more batch that holds these frames; those that none held before.
+    fn take(&self, ids: &[String]) -> Vec<String> {
+        let mut in_hand = self.in_hand.lock();
+        let mut new = Vec::new();
+        for id in ids {
+            let batches = in_hand.entry(id.clone()).or_default();
+            if *batches == 0 {
+                new.push(id.clone());
+            }
+            *batches += 1;
+        }
+        new
+    }
+
+    /// Counts one batch less; those that no batch holds any more.
+    fn put_down(&self, ids: &[String]) -> Vec<String> {
+        let mut in_hand = self.in_hand.lock();
+        let mut done = Vec::new();
+        for id in ids {
+            let Some(batches) = in_hand.get_mut(id) else { continue };
+            *batches -= 1;
+            if *batches == 0 {
+                in_hand.remove(id);
+                done.push(id.clone());
+            }
+        }
+        done
     }
 
     /// Waits until no other frame of the process is worked on alone.
@@ -81,23 +134,30 @@ impl Suspects {
         self.alone.lock().await
     }
 
-    /// Marks a frame before it is worked on alone. False when it ended the process often enough.
+    /// Marks a frame before it is worked on alone. False when it ended the process often enough; then its mark
+    /// stays.
     pub(super) async fn may_try(&self, id: &str) -> bool {
-        match self.store.mark_alone(id, now_ms()).await {
+        let may_try = match self.store.mark_alone(id, now_ms()).await {
             Ok(times) => times <= self.poison_deaths,
             Err(error) => {
                 tracing::warn!(%error, "a suspected frame is not marked");
                 true
             }
+        };
+        if may_try {
+            self.take(&[id.to_owned()]);
         }
+        may_try
     }
 
-    /// Clears marks; those that stay behind only make the next redelivery slower.
+    /// Clears the marks of a batch that is done, except of frames that another batch under way holds as well. Those
+    /// that stay behind only make the next redelivery slower.
     pub(super) async fn clear(&self, ids: &[String]) {
-        if ids.is_empty() {
+        let done = self.put_down(ids);
+        if done.is_empty() {
             return;
         }
-        if let Err(error) = self.store.unmark(ids).await {
+        if let Err(error) = self.store.unmark(&done).await {
             tracing::warn!(%error, "marks stay behind");
         }
     }
@@ -105,4 +165,55 @@ impl Suspects {
 
 fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use bus::{FrameDelivery, Original};
+    use proto::bus::{Frame, FrameBatch};
+
+    use super::*;
+    use crate::store::sqlite::SqliteStore;
+
+    fn come_again() -> Taken {
+        let batch = FrameBatch { gateway: None, frames: vec![Frame::default()] };
+        let original = Original::Batch(Arc::new(batch.clone()));
+        let delivery = FrameDelivery { batch, original, redelivered: true, tag: 1 };
+        Taken { delivery, partition: 0 }
+    }
+
+    fn marks(care: Care) -> Vec<String> {
+        match care {
+            Care::Together { marks } => marks,
+            Care::Alone => panic!("worked on alone"),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_mark_of_a_process_that_ended_speaks_against_a_frame() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("chat.db")).await.unwrap();
+        store.migrate().await.unwrap();
+        let store: Arc<dyn ChatStore> = Arc::new(store);
+        let process = || Suspects::new(Arc::clone(&store), 2, false);
+
+        // Its sender repeated it while the first batch was under way, more than once.
+        let first = process();
+        let one = marks(first.examine(&[come_again()]).await);
+        let two = marks(first.examine(&[come_again()]).await);
+        assert_eq!(one, two);
+        first.clear(&one).await;
+        let three = marks(first.examine(&[come_again()]).await);
+        first.clear(&two).await;
+        // Held by the third still: its mark is there when the process ends.
+        drop(first);
+        let second = process();
+        assert!(matches!(second.examine(&[come_again()]).await, Care::Alone));
+
+        // Done alone, it is cleared; nothing speaks against it any more.
+        assert!(second.may_try(&three[0]).await);
+        second.clear(&three).await;
+        let third = process();
+        marks(third.examine(&[come_again()]).await);
+    }
 }
