@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted bench bench-against bench-large bench-web release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
+.PHONY: help run test test-slow test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted bench bench-against bench-large bench-web release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -27,6 +27,10 @@ run: ## the all-in-one binary on embedded backends; chat page on http://localhos
 	$(CARGO) run --profile quick --bin tidings -- serve
 
 test: test-rust test-web test-schema ## the whole suite, RabbitMQ, Redis and Postgres included
+
+test-slow: ## what takes too long for each change: the long chaos run, and each planted bug; before an issue is closed
+	$(MAKE) --no-print-directory chaos
+	$(MAKE) --no-print-directory chaos-planted
 
 test-rust: backends nginx web
 	$(CARGO) test --workspace
