@@ -114,6 +114,7 @@ test('the focus goes where the eye goes', async () => {
   await page.keyboard.press('Escape');
   await focusIs(page, 'new');
   await page.keyboard.press('Enter');
+  await focusIs(page, 'with');
   await page.keyboard.type('gil,hal');
   await page.keyboard.press('Enter');
   await focusIs(page, 'message');
