@@ -81,6 +81,7 @@ fn uuid() -> impl Strategy<Value = String> {
 
 fn name() -> impl Strategy<Value = String> {
     "[A-Za-z0-9._@:+-]{1,64}"
+        .prop_filter("a path cannot name it", |text| text != "." && text != "..")
 }
 
 /// What was understood, written again.

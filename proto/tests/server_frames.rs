@@ -20,7 +20,9 @@ fn uuid() -> impl Strategy<Value = uuid::Uuid> {
 }
 
 fn user() -> impl Strategy<Value = UserId> {
-    "[A-Za-z0-9._@:+-]{1,64}".prop_map(|text| UserId::parse(&text).unwrap())
+    "[A-Za-z0-9._@:+-]{1,64}"
+        .prop_filter("a path cannot name it", |text| text != "." && text != "..")
+        .prop_map(|text| UserId::parse(&text).unwrap())
 }
 
 fn sent() -> impl Strategy<Value = Sent> {

@@ -193,7 +193,6 @@ mod tests {
     async fn only_a_mark_of_a_process_that_ended_speaks_against_a_frame() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("chat.db")).await.unwrap();
-        store.migrate().await.unwrap();
         let store: Arc<dyn ChatStore> = Arc::new(store);
         let process = || Suspects::new(Arc::clone(&store), 2, false);
 
