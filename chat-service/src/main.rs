@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 use bus::Bus;
 use bus::rabbitmq::RabbitBus;
 use chat_service::config::{ChatConfig, ENV_PREFIX};
+use chat_service::prepared::Prepared;
 use chat_service::store::postgres::{PostgresStore, statistics};
 use chat_service::{Adapters, build};
 use clap::{Parser, Subcommand};
 use platform::admin::{self, Admin};
 use platform::backoff::Backoff;
-use platform::config::Source;
+use platform::config::{Mistakes, Source, VALID};
 use platform::grpc::{Certificates, Incoming};
 use platform::metrics::Metrics;
 use platform::readiness::{Cause, Readiness};
@@ -41,6 +42,8 @@ enum Command {
     Run,
     /// Brings the tables up to date and ends.
     Migrate,
+    /// Finds every mistake in the configuration that a start would find, connects to nothing, and ends.
+    CheckConfig,
 }
 
 /// What a mistake in the configuration ends with.
@@ -51,16 +54,10 @@ async fn main() -> ExitCode {
     platform::install_crypto_provider();
     let arguments = Arguments::parse();
     let source = Source::from_process(arguments.config, ENV_PREFIX);
-    let config: ChatConfig = match platform::config::load(&source) {
-        Ok(config) => config,
-        Err(errors) => {
-            eprintln!("{errors}");
-            return ExitCode::from(BAD_CONFIGURATION);
-        }
-    };
     let ended = match arguments.command.unwrap_or(Command::Run) {
-        Command::Run => Box::pin(run(config)).await,
-        Command::Migrate => migrate(config).await,
+        Command::Run => Box::pin(run(&source)).await,
+        Command::Migrate => migrate(&source).await,
+        Command::CheckConfig => check_config(&source),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,38 +68,40 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn migrate(mut config: ChatConfig) -> Result<()> {
-    config.database.read_url_file().context("database.url_file")?;
-    let place = config.database.place();
-    let store = PostgresStore::new(&config.database).context("database.url")?;
+fn check_config(source: &Source) -> Result<()> {
+    platform::config::prepare(source, Prepared::of)?;
+    println!("{VALID}");
+    Ok(())
+}
+
+/// Needs the database alone: the rest of the configuration may be that of somewhere else.
+async fn migrate(source: &Source) -> Result<()> {
+    let prepare = |mut config: ChatConfig, mistakes: &mut Mistakes| {
+        let store = mistakes.keep(config.database.prepare())?;
+        Some((store, config.database.place()))
+    };
+    let (store, place) = platform::config::prepare(source, prepare)?;
     store.migrate().await.with_context(|| format!("Postgres at {place}"))?;
     println!("the tables at {place} are up to date");
     Ok(())
 }
 
-async fn run(mut config: ChatConfig) -> Result<()> {
-    config.amqp.prepare()?;
-    config.database.read_url_file().context("database.url_file")?;
+async fn run(source: &Source) -> Result<()> {
+    let Prepared { config, store, grpc_tls, presence, telemetry } =
+        platform::config::prepare(source, Prepared::of)?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
         .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;
     let grpc_address = grpc.local_addr()?;
     let management = std::net::TcpListener::bind(&config.management_listen)
         .with_context(|| format!("management_listen: {}", config.management_listen))?;
-    let telemetry = platform::telemetry::init(&config.telemetry, "chat-service")?;
+    let telemetry = telemetry.start("chat-service");
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
-    let store = PostgresStore::new(&config.database).context("database.url")?;
     let reload = Reload::new();
     let certificates = Certificates::new(&metrics, &reload, &tasks, &shutdown);
-    let incoming = Incoming::listen(grpc, &config.grpc_tls, &certificates)?;
-    let presence = platform::grpc::channel(
-        "presence_grpc",
-        &config.presence_grpc,
-        &certificates,
-        &tasks,
-        &shutdown,
-    )?;
+    let incoming = Incoming::listen(grpc, grpc_tls, &certificates);
+    let presence = presence.channel(&certificates, &tasks, &shutdown);
     let admin = Admin {
         readiness: readiness.clone(),
         metrics: metrics.clone(),

@@ -1,9 +1,11 @@
-//! A mistake at the start is one clear line and exit code 2, for each binary, and tells no secret.
+//! A mistake at the start is one clear line and exit code 2, for each binary, and tells no secret. `check-config`
+//! finds each of them with the same words, all at once, and connects to nothing.
 
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Output;
 use std::time::Duration;
 
 use e2e::process::command;
@@ -53,13 +55,47 @@ impl Binary {
         self.settings[0].0
     }
 
-    /// Starts it with one more setting and expects the refusal to name each of `named`.
+    /// The same, so that it checks its configuration.
+    fn checking(&self) -> Self {
+        let kept = self.arguments.iter().filter(|argument| *argument != "serve").cloned();
+        let arguments = ["check-config".to_owned()].into_iter().chain(kept).collect();
+        Self { name: self.name, prefix: self.prefix, arguments, settings: self.settings.clone() }
+    }
+
+    /// Starts it with one more setting and expects the refusal to name each of `named`, and the same one from
+    /// `check-config`.
     async fn refuses(&self, key: &str, value: &str, named: &[&str]) {
         self.refuses_with(&[], &[(key, value)], named).await;
     }
 
     async fn refuses_with(&self, arguments: &[&str], changes: &[(&str, &str)], named: &[&str]) {
-        let what = format!("{} {arguments:?} {changes:?}", self.name);
+        let said = self.refusal(arguments, changes, named).await;
+        assert_eq!(self.checking().refusal(arguments, changes, named).await, said);
+    }
+
+    /// What it says in its one line.
+    async fn refusal(
+        &self,
+        arguments: &[&str],
+        changes: &[(&str, &str)],
+        named: &[&str],
+    ) -> String {
+        let what = format!("{} {:?} {arguments:?} {changes:?}", self.name, self.arguments);
+        let output = self.output(arguments, changes).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{what}: {said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{what}: one line, not\n{said}");
+        for word in named {
+            assert!(said.contains(word), "{what}: `{word}` is missing in: {said}");
+        }
+        let printed = said.clone() + &String::from_utf8(output.stdout).unwrap();
+        assert!(!printed.contains(HIDDEN) && !printed.contains(SECRET), "{what}: {printed}");
+        assert!(!printed.contains("panicked"), "{what}: {printed}");
+        said
+    }
+
+    /// Runs it to its end.
+    async fn output(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
         let kept =
             self.settings.iter().filter(|(key, _)| changes.iter().all(|(other, _)| key != other));
         let kept = kept.map(|(key, value)| (format!("{}{key}", self.prefix), value.clone()));
@@ -71,19 +107,10 @@ impl Binary {
         let all: Vec<&str> =
             self.arguments.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
         let running = command(self.name, &all, &environment).output();
-        let output = tokio::time::timeout(REFUSAL, running)
+        tokio::time::timeout(REFUSAL, running)
             .await
-            .unwrap_or_else(|_| panic!("{what}: it started"))
-            .unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{what}: {said}");
-        assert_eq!(said.trim_end().lines().count(), 1, "{what}: one line, not\n{said}");
-        for word in named {
-            assert!(said.contains(word), "{what}: `{word}` is missing in: {said}");
-        }
-        let printed = said + &String::from_utf8(output.stdout).unwrap();
-        assert!(!printed.contains(HIDDEN) && !printed.contains(SECRET), "{what}: {printed}");
-        assert!(!printed.contains("panicked"), "{what}: {printed}");
+            .unwrap_or_else(|_| panic!("{} {all:?} {changes:?}: it started", self.name))
+            .unwrap()
     }
 }
 
@@ -98,9 +125,95 @@ async fn a_taken_port_is_named() {
     let taken = holder.local_addr().unwrap().to_string();
     for binary in Binary::all(folder.path()) {
         for key in [binary.listen_key(), "MANAGEMENT_LISTEN"] {
-            binary.refuses(key, &taken, &[&taken, "in use"]).await;
+            binary.refusal(&[], &[(key, &taken)], &[&taken, "in use"]).await;
+            // It may be taken by the very server whose configuration is looked at.
+            let checked = binary.checking().output(&[], &[(key, &taken)]).await;
+            assert!(checked.status.success(), "{}: {checked:?}", binary.name);
         }
     }
+}
+
+#[tokio::test]
+async fn an_address_to_listen_at_that_is_none_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for binary in Binary::all(folder.path()) {
+        for key in [binary.listen_key(), "MANAGEMENT_LISTEN"] {
+            binary.refuses(key, "nowhere", &[&key.to_lowercase(), "`nowhere`"]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_good_configuration_is_called_valid_and_nothing_is_connected_to_or_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = TcpListener::bind(here(0)).unwrap();
+    backend.set_nonblocking(true).unwrap();
+    let at = backend.local_addr().unwrap();
+    let (amqp, database) = (format!("amqp://u:p@{at}/x"), format!("postgres://u:p@{at}/x"));
+    let (redis, grpc) = (format!("redis://{at}/0"), format!("http://{at}"));
+    let spans = [("TELEMETRY__OTLP_ENDPOINT", grpc.as_str())];
+    let amqp = ("AMQP__URL", amqp.as_str());
+    let chat = ("CHAT_GRPC__URLS", grpc.as_str());
+    let presence = ("PRESENCE_GRPC__URLS", grpc.as_str());
+    let needs: [&[(&str, &str)]; 4] = [
+        &[amqp, chat, presence],
+        &[amqp, presence, ("DATABASE__URL", &database)],
+        &[amqp, chat, ("REDIS__URL", &redis)],
+        &[],
+    ];
+    for (binary, needs) in Binary::all(folder.path()).into_iter().zip(needs) {
+        let checked = binary.checking().output(&[], &[needs, &spans].concat()).await;
+        assert!(checked.status.success(), "{}: {checked:?}", binary.name);
+        assert_eq!(checked.stdout, b"the configuration is valid\n", "{}", binary.name);
+        assert!(checked.stderr.is_empty(), "{}: {checked:?}", binary.name);
+    }
+    let called = backend.accept().map(|(_, caller)| caller).map_err(|error| error.kind());
+    assert_eq!(called, Err(std::io::ErrorKind::WouldBlock), "somebody connected");
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "something was made");
+}
+
+#[tokio::test]
+async fn all_mistakes_are_said_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let everywhere = [
+        ("LISTNE", "x", "unknown key `listne`"),
+        ("STOP_GRACE_MS", "soon", "stop_grace_ms"),
+        ("MANAGEMENT_LISTEN", "nowhere", "management_listen"),
+        ("TELEMETRY__LOG_FILTER", "gateway=loud", "telemetry.log_filter"),
+        ("TELEMETRY__SAMPLE_RATIO", "2.5", "telemetry.sample_ratio"),
+    ];
+    let amqp = ("AMQP__URL", "nonsense", "amqp.url");
+    let tokens = [
+        ("AUTH__JWKS_FILE", "/nowhere.json", "auth.jwks_file"),
+        ("AUTH__PUBLIC_KEY_FILE", "/nowhere.pem", "auth.public_key_file"),
+        ("LOGIN__REDIRECT_URL", "http://app.example", "login.redirect_url"),
+    ];
+    let server = [
+        ("GRPC_TLS__CERT_FILE", "/nowhere.crt", "grpc_tls.key_file"),
+        ("GRPC_LISTEN", "nowhere", "grpc_listen"),
+    ];
+    let chat = ("CHAT_GRPC__URLS", "chat:1,https://chat", "`https://chat`");
+    let presence = ("PRESENCE_GRPC__URLS", "[]", "presence_grpc.urls");
+    let database = ("DATABASE__URL_FILE", "/nowhere.url", "database.url_file");
+    let own = [
+        [&[amqp, chat, presence, ("GATEWAY_ID", "a b", "gateway_id")][..], &tokens].concat(),
+        [&[amqp, presence, database][..], &server].concat(),
+        [&[amqp, chat, ("REDIS__URL", "nonsense", "redis.url")][..], &server].concat(),
+        tokens.to_vec(),
+    ];
+    for (binary, own) in Binary::all(folder.path()).into_iter().zip(own) {
+        let planted = [&everywhere[..], &own].concat();
+        let changes: Vec<_> = planted.iter().map(|(key, value, _)| (*key, *value)).collect();
+        let checked = binary.checking().output(&[], &changes).await;
+        assert_eq!(checked.status.code(), Some(2), "{}: {checked:?}", binary.name);
+        let said = String::from_utf8(checked.stderr).unwrap();
+        for (key, _, word) in planted {
+            assert!(said.contains(word), "{}: {key} is missing in:\n{said}", binary.name);
+        }
+        let started = binary.output(&[], &changes).await;
+        assert_eq!(String::from_utf8(started.stderr).unwrap(), said, "{}", binary.name);
+    }
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "something was made");
 }
 
 #[tokio::test]
@@ -159,7 +272,7 @@ async fn a_missing_or_short_secret_is_said_and_not_shown() {
     let empty = folder.path().join("empty");
     let arguments = ["token", "--user", "ann", "--data", empty.to_str().unwrap()];
     let token = Binary { arguments: arguments.map(str::to_owned).to_vec(), ..tidings };
-    token.refuses_with(&[], &[], &["secret"]).await;
+    token.refusal(&[], &[], &["secret"]).await;
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ mod outbox;
 mod own_status;
 mod pages;
 pub mod planted;
+pub mod prepared;
 mod presence_link;
 mod pulse;
 mod rate_link;

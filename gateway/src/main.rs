@@ -8,17 +8,18 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bus::Bus;
 use bus::rabbitmq::RabbitBus;
-use clap::Parser;
-use gateway::config::{ENV_PREFIX, GatewayConfig};
-use gateway::{Adapters, Login, Settings, build};
+use clap::{Parser, Subcommand};
+use gateway::config::ENV_PREFIX;
+use gateway::prepared::Prepared;
+use gateway::{Adapters, Settings, build};
 use platform::admin::{self, Admin};
-use platform::config::Source;
+use platform::config::{Source, VALID};
 use platform::grpc::Certificates;
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
-use platform::token::{self, Signer, Verifier};
+use platform::token;
 
 /// The edge: WebSockets, REST and the chat page.
 ///
@@ -28,8 +29,18 @@ use platform::token::{self, Signer, Verifier};
 #[command(version)]
 struct Arguments {
     /// A TOML file; docs/configuration.md lists its keys.
-    #[arg(long)]
+    #[arg(long, global = true)]
     config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Command {
+    /// Serves until SIGTERM (the default).
+    Run,
+    /// Finds every mistake in the configuration that a start would find, connects to nothing, and ends.
+    CheckConfig,
 }
 
 /// What a mistake in the configuration ends with.
@@ -38,15 +49,13 @@ const BAD_CONFIGURATION: u8 = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     platform::install_crypto_provider();
-    let source = Source::from_process(Arguments::parse().config, ENV_PREFIX);
-    let config: GatewayConfig = match platform::config::load(&source) {
-        Ok(config) => config,
-        Err(errors) => {
-            eprintln!("{errors}");
-            return ExitCode::from(BAD_CONFIGURATION);
-        }
+    let arguments = Arguments::parse();
+    let source = Source::from_process(arguments.config, ENV_PREFIX);
+    let ended = match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => Box::pin(run(&source)).await,
+        Command::CheckConfig => check_config(&source),
     };
-    match run(config).await {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
@@ -55,35 +64,30 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(mut config: GatewayConfig) -> Result<()> {
-    config.amqp.prepare()?;
-    config.chat_grpc.check("chat_grpc")?;
-    config.presence_grpc.check("presence_grpc")?;
-    let login = Login::new(&config.login)?;
-    let gateway_id = config.gateway_id()?;
-    let verifier = Arc::new(Verifier::from_config(&config.auth)?);
-    let dev_signer = config
-        .auth
-        .dev_tokens
-        .then(|| Signer::from_config(&config.auth))
-        .transpose()?
-        .map(Arc::new);
+fn check_config(source: &Source) -> Result<()> {
+    platform::config::prepare(source, Prepared::of)?;
+    println!("{VALID}");
+    Ok(())
+}
+
+async fn run(source: &Source) -> Result<()> {
+    let Prepared { config, gateway_id, chat, presence, login, verifier, dev_signer, telemetry } =
+        platform::config::prepare(source, Prepared::of)?;
+    let (verifier, dev_signer) = (Arc::new(verifier), dev_signer.map(Arc::new));
     let listener = tokio::net::TcpListener::bind(&config.listen)
         .await
         .with_context(|| format!("listen: {}", config.listen))?;
     let management = std::net::TcpListener::bind(&config.management_listen)
         .with_context(|| format!("management_listen: {}", config.management_listen))?;
-    let telemetry = platform::telemetry::init(&config.telemetry, "gateway")?;
+    let telemetry = telemetry.start("gateway");
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     // Calls are still made while the sockets are drained.
     let links = Shutdown::new();
     let reload = Reload::new();
     let certificates = Certificates::new(&metrics, &reload, &tasks, &links);
-    let link =
-        |section, config| platform::grpc::channel(section, config, &certificates, &tasks, &links);
-    let chat = link("chat_grpc", &config.chat_grpc)?;
-    let presence = link("presence_grpc", &config.presence_grpc)?;
+    let chat = chat.channel(&certificates, &tasks, &links);
+    let presence = presence.channel(&certificates, &tasks, &links);
     let admin = Admin {
         readiness: readiness.clone(),
         metrics: metrics.clone(),

@@ -5,6 +5,7 @@
 //! keys exist and of which type they are.
 
 mod layers;
+mod mistakes;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use self::layers::Layers;
+
+pub use self::mistakes::{Mistakes, one_line};
+
+/// What `check-config` prints when it has found no mistake.
+pub const VALID: &str = "the configuration is valid";
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
@@ -56,14 +62,41 @@ pub fn load<T>(source: &Source) -> Result<T, ConfigErrors>
 where
     T: Serialize + DeserializeOwned + Default,
 {
+    prepare(source, |config, _| Some(config))
+}
+
+/// Reads a configuration as [`load`] does and has what a process needs made of it, or tells everything that is wrong:
+/// also with a part of the configuration beside another part that cannot be read. A start and `check-config` call it
+/// with the same function, which connects to nothing.
+pub fn prepare<T, P>(
+    source: &Source,
+    prepare: impl FnOnce(T, &mut Mistakes) -> Option<P>,
+) -> Result<P, ConfigErrors>
+where
+    T: Serialize + DeserializeOwned + Default,
+{
+    let mut mistakes = Mistakes::default();
+    let prepared = read(source, &mut mistakes).and_then(|config| prepare(config, &mut mistakes));
+    prepared.filter(|_| mistakes.is_empty()).ok_or_else(|| mistakes.into())
+}
+
+/// What could be read, every other key having its default; none when the file could not.
+fn read<T>(source: &Source, mistakes: &mut Mistakes) -> Option<T>
+where
+    T: Serialize + DeserializeOwned + Default,
+{
     let defaults = serde_json::to_value(T::default())
-        .map_err(|error| ConfigErrors(vec![format!("the defaults cannot be written: {error}")]))?;
+        .map_err(|error| format!("the defaults cannot be written: {error}"));
+    let defaults = mistakes.keep(defaults)?;
     let mut layers = Layers::new(&defaults);
-    let mut mistakes = Vec::new();
+    let mut is_file_read = true;
     if let Some(path) = &source.file {
         match read_file(path) {
             Ok(table) => layers.add_table(&table, &path.display().to_string()),
-            Err(mistake) => mistakes.push(mistake),
+            Err(mistake) => {
+                is_file_read = false;
+                mistakes.add(mistake);
+            }
         }
     }
     let mut variables: Vec<_> = source.env.iter().collect();
@@ -73,15 +106,11 @@ where
             layers.add_variable(name, &key.to_lowercase(), text);
         }
     }
-    let read = layers.read();
-    match read {
-        Ok(config) if mistakes.is_empty() => Ok(config),
-        Ok(_) => Err(ConfigErrors(mistakes)),
-        Err(more) => {
-            mistakes.extend(more);
-            Err(ConfigErrors(mistakes))
-        }
+    let (config, found) = layers.read();
+    for mistake in found {
+        mistakes.add(mistake);
     }
+    config.filter(|_| is_file_read)
 }
 
 /// Every key with its default, in order: what the documentation must list.

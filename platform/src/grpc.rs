@@ -22,11 +22,11 @@ use tonic_health::ServingStatus;
 
 use crate::shutdown::Shutdown;
 
-pub use channel::{GrpcClientConfig, GrpcSetupError, channel};
+pub use channel::{GrpcClientConfig, GrpcSetupError, PreparedClient};
 pub use errors::{Counted, GrpcErrors};
 pub use guarded::{GrpcChannel, ask};
 pub use in_memory::{InMemoryIncoming, in_memory};
-pub use tls::{Certificates, FileError, GrpcServerTlsConfig, TlsIncoming};
+pub use tls::{Certificates, FileError, GrpcServerTlsConfig, PreparedServerTls, TlsIncoming};
 
 /// Where calls come from.
 #[derive(Debug)]

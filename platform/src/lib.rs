@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod config;
 pub mod files;
 pub mod grpc;
+pub mod listen;
 pub mod metrics;
 pub mod rate_limit;
 pub mod readiness;

@@ -77,25 +77,56 @@ pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
 }
 
-/// Starts telemetry. Call it inside the runtime: the exporter needs one.
-pub fn init(config: &TelemetryConfig, service: &'static str) -> Result<Telemetry, TelemetryError> {
-    if !(0.0..=1.0).contains(&config.sample_ratio) {
-        return Err(TelemetryError::Ratio(config.sample_ratio));
-    }
-    let filter = filter(&config.log_filter)?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // An error means that another part of this process has set one: a test, or the all-in-one binary.
-    let _ = match config.log_format {
-        LogFormat::Text => {
-            subscriber.with_ansi(std::io::stderr().is_terminal()).finish().with(Remember).try_init()
+/// The section, checked. Nothing is logged or sent yet.
+#[derive(Debug)]
+pub struct PreparedTelemetry {
+    filter: EnvFilter,
+    log_format: LogFormat,
+    exporter: Option<SpanExporter>,
+    sample_ratio: f64,
+}
+
+impl TelemetryConfig {
+    /// Checks the section; connects to nothing. Call it inside the runtime: the exporter needs one.
+    pub fn prepare(&self) -> Result<PreparedTelemetry, Vec<TelemetryError>> {
+        let mut wrong = Vec::new();
+        if !(0.0..=1.0).contains(&self.sample_ratio) {
+            wrong.push(TelemetryError::Ratio(self.sample_ratio));
         }
-        LogFormat::Json => subscriber.json().flatten_event(true).finish().with(Remember).try_init(),
-    };
-    let provider = match &config.otlp_endpoint {
-        Some(endpoint) => Some(provider(endpoint, config.sample_ratio, service)?),
-        None => None,
-    };
-    Ok(Telemetry { provider })
+        let filter = filter(&self.log_filter).map_err(|error| wrong.push(error.into()));
+        let exporter = self.otlp_endpoint.as_deref().map(exporter).transpose();
+        let exporter = exporter.map_err(|error| wrong.push(error.into()));
+        match (filter, exporter) {
+            (Ok(filter), Ok(exporter)) if wrong.is_empty() => Ok(PreparedTelemetry {
+                filter,
+                log_format: self.log_format,
+                exporter,
+                sample_ratio: self.sample_ratio,
+            }),
+            _ => Err(wrong),
+        }
+    }
+}
+
+impl PreparedTelemetry {
+    /// Starts telemetry. Call it inside the runtime.
+    pub fn start(self, service: &'static str) -> Telemetry {
+        let subscriber =
+            tracing_subscriber::fmt().with_env_filter(self.filter).with_writer(std::io::stderr);
+        // An error means that another part of this process has set one: a test, or the all-in-one binary.
+        let _ = match self.log_format {
+            LogFormat::Text => subscriber
+                .with_ansi(std::io::stderr().is_terminal())
+                .finish()
+                .with(Remember)
+                .try_init(),
+            LogFormat::Json => {
+                subscriber.json().flatten_event(true).finish().with(Remember).try_init()
+            }
+        };
+        let ratio = self.sample_ratio;
+        Telemetry { provider: self.exporter.map(|exporter| provider(exporter, ratio, service)) }
+    }
 }
 
 /// What comes later wins over what comes earlier.
@@ -103,18 +134,17 @@ fn filter(configured: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::try_new(format!("{QUIET},{configured},{NEVER}"))
 }
 
-fn provider(
-    endpoint: &str,
-    ratio: f64,
-    service: &'static str,
-) -> Result<SdkTracerProvider, TelemetryError> {
-    let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
-    Ok(SdkTracerProvider::builder()
+fn exporter(endpoint: &str) -> Result<SpanExporter, opentelemetry_otlp::ExporterBuildError> {
+    SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()
+}
+
+fn provider(exporter: SpanExporter, ratio: f64, service: &'static str) -> SdkTracerProvider {
+    SdkTracerProvider::builder()
         // Decided once at the socket: a later process follows its parent.
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
         .with_resource(Resource::builder().with_service_name(service).build())
         .with_batch_exporter(exporter)
-        .build())
+        .build()
 }
 
 impl Telemetry {
@@ -208,8 +238,9 @@ mod tests {
             ),
         ];
         for (config, key) in mistakes {
-            let error = init(&config, "test").unwrap_err().to_string();
-            assert!(error.contains(key), "{key}: {error}");
+            let wrong = config.prepare().unwrap_err();
+            let [only] = wrong.as_slice() else { panic!("{wrong:?}") };
+            assert!(only.to_string().contains(key), "{key}: {only}");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::post;
-use platform::grpc::{Certificates, GrpcChannel, GrpcClientConfig, Incoming, channel, serve};
+use platform::grpc::{Certificates, GrpcChannel, GrpcClientConfig, Incoming, serve};
 use platform::metrics::Metrics;
 use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
@@ -73,7 +73,8 @@ impl Client {
         let config =
             GrpcClientConfig { urls, resolve_secs: 1, breaker_failures: 0, ..Default::default() };
         let certificates = Certificates::new(&Metrics::new(), &Reload::new(), &tasks, &stop);
-        let channel = channel("chat_grpc", &config, &certificates, &tasks, &stop).unwrap();
+        let prepared = config.prepare("chat_grpc").unwrap();
+        let channel = prepared.channel(&certificates, &tasks, &stop);
         Self { channel, stop, tasks }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::post;
-use platform::grpc::{Certificates, GrpcChannel, GrpcClientConfig, Incoming, ask, channel, serve};
+use platform::grpc::{Certificates, GrpcChannel, GrpcClientConfig, Incoming, ask, serve};
 use platform::metrics::Metrics;
 use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
@@ -33,7 +33,8 @@ impl Rig {
         let urls = vec![format!("http://{address}")];
         let config = GrpcClientConfig { urls, ..config.clone() };
         let certificates = Certificates::new(&Metrics::new(), &Reload::new(), &tasks, &stop);
-        let channel = channel("chat_grpc", &config, &certificates, &tasks, &stop).unwrap();
+        let prepared = config.prepare("chat_grpc").unwrap();
+        let channel = prepared.channel(&certificates, &tasks, &stop);
         Self { channel, tasks, stop }
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::post;
 use platform::grpc::{
-    Certificates, GrpcChannel, GrpcClientConfig, GrpcServerTlsConfig, Incoming, channel, serve,
+    Certificates, GrpcChannel, GrpcClientConfig, GrpcServerTlsConfig, Incoming, serve,
 };
 use platform::metrics::Metrics;
 use platform::reload::Reload;
@@ -94,7 +94,7 @@ impl House {
             key_file: Some(this.file("server.key")),
             client_ca_file: Some(this.file("server.ca")),
         };
-        let incoming = Incoming::listen(listener, &config, &this.certificates()).unwrap();
+        let incoming = Incoming::listen(listener, config.prepare().unwrap(), &this.certificates());
         let router = Router::new().route("/name", post(async || "chat"));
         let stop = this.stop.clone();
         this.tasks.spawn("server", async move {
@@ -124,7 +124,7 @@ impl House {
 
     fn client(&self, config: &GrpcClientConfig) -> GrpcChannel {
         let (tasks, stop) = (&self.tasks, &self.stop);
-        channel("chat_grpc", config, &self.certificates(), tasks, stop).unwrap()
+        config.prepare("chat_grpc").unwrap().channel(&self.certificates(), tasks, stop)
     }
 
     /// Waits until the metrics have a line that begins so.
@@ -314,9 +314,7 @@ async fn files_that_are_missing_at_the_start_are_named_with_their_key() {
     let authority = Authority::new("one");
     let house = House::start(&authority, &authority).await;
     std::fs::remove_file(house.file("client.key")).unwrap();
-    let (tasks, stop) = (&house.tasks, &house.stop);
-    let made = channel("chat_grpc", &house.config(), &house.certificates(), tasks, stop);
-    let error = made.unwrap_err().to_string();
+    let error = house.config().prepare("chat_grpc").unwrap_err()[0].to_string();
     assert!(error.starts_with("chat_grpc.key_file: /"), "{error}");
     house.end().await;
 }

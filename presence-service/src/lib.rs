@@ -10,6 +10,7 @@ pub mod domain;
 mod grpc;
 mod intake;
 pub mod metrics;
+pub mod prepared;
 pub mod store;
 mod sweep;
 

@@ -8,15 +8,16 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bus::Bus;
 use bus::rabbitmq::RabbitBus;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use platform::admin::{self, Admin};
-use platform::config::Source;
+use platform::config::{Source, VALID};
 use platform::grpc::{Certificates, Incoming};
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
 use platform::shutdown::{Shutdown, Tasks};
-use presence_service::config::{ENV_PREFIX, PresenceConfig};
+use presence_service::config::ENV_PREFIX;
+use presence_service::prepared::Prepared;
 use presence_service::store::redis::RedisStore;
 use presence_service::{Adapters, build};
 
@@ -28,8 +29,18 @@ use presence_service::{Adapters, build};
 #[command(version)]
 struct Arguments {
     /// A TOML file; docs/configuration.md lists its keys.
-    #[arg(long)]
+    #[arg(long, global = true)]
     config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Command {
+    /// Serves until SIGTERM (the default).
+    Run,
+    /// Finds every mistake in the configuration that a start would find, connects to nothing, and ends.
+    CheckConfig,
 }
 
 /// What a mistake in the configuration ends with.
@@ -38,15 +49,13 @@ const BAD_CONFIGURATION: u8 = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     platform::install_crypto_provider();
-    let source = Source::from_process(Arguments::parse().config, ENV_PREFIX);
-    let config: PresenceConfig = match platform::config::load(&source) {
-        Ok(config) => config,
-        Err(errors) => {
-            eprintln!("{errors}");
-            return ExitCode::from(BAD_CONFIGURATION);
-        }
+    let arguments = Arguments::parse();
+    let source = Source::from_process(arguments.config, ENV_PREFIX);
+    let ended = match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => Box::pin(run(&source)).await,
+        Command::CheckConfig => check_config(&source),
     };
-    match Box::pin(run(config)).await {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
@@ -55,25 +64,30 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(mut config: PresenceConfig) -> Result<()> {
-    config.amqp.prepare()?;
-    config.chat_grpc.check("chat_grpc")?;
+fn check_config(source: &Source) -> Result<()> {
+    platform::config::prepare(source, Prepared::of)?;
+    println!("{VALID}");
+    Ok(())
+}
+
+async fn run(source: &Source) -> Result<()> {
+    let Prepared { config, grpc_tls, chat, telemetry } =
+        platform::config::prepare(source, Prepared::of)?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
         .with_context(|| format!("grpc_listen: {}", config.grpc_listen))?;
     let grpc_address = grpc.local_addr()?;
     let management = std::net::TcpListener::bind(&config.management_listen)
         .with_context(|| format!("management_listen: {}", config.management_listen))?;
-    let telemetry = platform::telemetry::init(&config.telemetry, "presence-service")?;
+    let telemetry = telemetry.start("presence-service");
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     let place = config.redis.place();
-    let store = RedisStore::start(config.redis, config.leases, &readiness, &tasks, &shutdown)?;
+    let store = RedisStore::start(config.redis, config.leases, &readiness, &tasks, &shutdown);
     let reload = Reload::new();
     let certificates = Certificates::new(&metrics, &reload, &tasks, &shutdown);
-    let incoming = Incoming::listen(grpc, &config.grpc_tls, &certificates)?;
-    let chat =
-        platform::grpc::channel("chat_grpc", &config.chat_grpc, &certificates, &tasks, &shutdown)?;
+    let incoming = Incoming::listen(grpc, grpc_tls, &certificates);
+    let chat = chat.channel(&certificates, &tasks, &shutdown);
     let admin = Admin {
         readiness: readiness.clone(),
         metrics: metrics.clone(),

@@ -108,6 +108,19 @@ impl TidingsConfig {
         auth
     }
 
+    /// The same for whoever only looks at a configuration. The first start makes the secret of its folder: until then
+    /// another one stands for it.
+    pub fn auth_for_checking(&self) -> AuthConfig {
+        let mut auth = self.auth.clone();
+        if !self.names_a_key() {
+            match data_folder::existing_secret_file(&self.data) {
+                Ok(file) => auth.hs256_secret_file = Some(file),
+                Err(_) => auth.hs256_secret = data_folder::new_secret(),
+            }
+        }
+        auth
+    }
+
     /// The same for whoever signs beside a server.
     pub fn auth_for_signing(&self) -> Result<AuthConfig, DataFolderError> {
         let mut auth = self.auth.clone();

@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use platform::secret::Secret;
+
 /// Bytes of a new secret: as many as HS256 can use (RFC 7518 section 3.2).
 const SECRET_BYTES: usize = 32;
 /// For nobody but the owner.
@@ -105,6 +107,15 @@ impl DataFolder {
     }
 }
 
+/// Whether a folder can be that of a server, as far as that is seen without making or holding anything.
+pub fn look(path: &Path) -> Result<(), DataFolderError> {
+    let failed = |source| io_error(path, source);
+    let path = std::path::absolute(path).map_err(failed)?;
+    // What is not there will be made, in the last of these that is.
+    let there = path.ancestors().find(|ancestor| ancestor.exists());
+    there.map_or(Ok(()), |there| std::fs::read_dir(there).map(|_| ()).map_err(failed))
+}
+
 /// The file of the signing secret in a folder.
 pub fn secret_file(folder: &Path) -> PathBuf {
     folder.join("secret")
@@ -178,8 +189,7 @@ fn make_secret(path: &Path) -> Result<(), DataFolderError> {
     if path.try_exists().map_err(failed)? {
         return Ok(());
     }
-    let secret: String =
-        rand::random::<[u8; SECRET_BYTES]>().map(|byte| format!("{byte:02x}")).concat();
+    let secret = new_secret();
     let aside = path.with_extension("new");
     match std::fs::remove_file(&aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -191,10 +201,15 @@ fn make_secret(path: &Path) -> Result<(), DataFolderError> {
         .mode(PRIVATE)
         .open(&aside)
         .map_err(failed)?;
-    file.write_all(secret.as_bytes())
+    file.write_all(secret.expose().as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| std::fs::rename(&aside, path))
         .map_err(failed)
+}
+
+/// One that nobody knows.
+pub fn new_secret() -> Secret {
+    Secret::new(rand::random::<[u8; SECRET_BYTES]>().map(|byte| format!("{byte:02x}")).concat())
 }
 
 fn io_error(path: &Path, source: io::Error) -> DataFolderError {

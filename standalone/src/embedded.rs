@@ -10,8 +10,8 @@ use bus::Bus;
 use bus::in_process::InProcessBus;
 use chat_service::ChatService;
 use chat_service::store::sqlite::SqliteStore;
-use gateway::Gateway;
 use gateway::config::LimitsConfig;
+use gateway::{Gateway, Login};
 use platform::admin::{self, Admin};
 use platform::grpc::{Incoming, in_memory};
 use platform::metrics::Metrics;
@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 
 use crate::config::TidingsConfig;
 use crate::data_folder::DataFolder;
+use crate::prepared::Prepared;
 use crate::welcome::{Welcome, say};
 
 /// Users whose last-seen time and choice are remembered: some 20 MiB.
@@ -44,8 +45,12 @@ pub enum Ended {
 }
 
 /// Serves until a signal. An error is a mistake at the start: nothing has run.
-pub async fn serve(mut config: TidingsConfig, dev_tokens: Option<bool>) -> Result<Ended> {
-    let data = DataFolder::open(&config.data)?;
+pub async fn serve(
+    data: DataFolder,
+    prepared: Prepared,
+    dev_tokens: Option<bool>,
+) -> Result<Ended> {
+    let Prepared { mut config, verifier, signer, login, telemetry } = prepared;
     let listener = TcpListener::bind(&config.listen)
         .await
         .with_context(|| format!("cannot listen on {} (--listen)", config.listen))?;
@@ -54,13 +59,11 @@ pub async fn serve(mut config: TidingsConfig, dev_tokens: Option<bool>) -> Resul
     })?;
     let address = listener.local_addr()?;
     data.listens_at(address)?;
-    let mut auth = config.auth_for_serving(&data);
-    auth.dev_tokens = config.gives_dev_tokens(dev_tokens, address);
+    let (signs, gives) = (signer.is_some(), config.gives_dev_tokens(dev_tokens, address));
+    let (verifier, signer) = (Arc::new(verifier), signer.filter(|_| gives).map(Arc::new));
     // Asked for in words they are for everybody, else for this machine.
     config.auth.dev_tokens |= dev_tokens == Some(true);
-    let verifier = Arc::new(Verifier::from_config(&auth)?);
-    let signer = auth.dev_tokens.then(|| Signer::from_config(&auth)).transpose()?.map(Arc::new);
-    let telemetry = platform::telemetry::init(&config.telemetry, "tidings")?;
+    let telemetry = telemetry.start("tidings");
     if data.is_secret_exposed() {
         tracing::warn!(data = %data.path().display(), "others can read the signing secret");
     }
@@ -94,13 +97,14 @@ pub async fn serve(mut config: TidingsConfig, dev_tokens: Option<bool>) -> Resul
             instance: address.to_string(),
         },
     )?;
-    let house = House::build(&config, &data, &ground, verifier, signer, listener)?;
+    let house =
+        House::build(&config, &data, &ground, Tokens { verifier, signer, login }, listener)?;
     let welcome = Welcome {
         address,
         management: admin.address(),
         data: data.path(),
-        dev_tokens: auth.dev_tokens,
-        signs: Signer::from_config(&auth).is_ok(),
+        dev_tokens: gives,
+        signs,
     };
     let greet = async {
         tokio::select! {
@@ -139,6 +143,13 @@ impl Ground {
     }
 }
 
+/// How users come in.
+struct Tokens {
+    verifier: Arc<Verifier>,
+    signer: Option<Arc<Signer>>,
+    login: Login,
+}
+
 /// The three services, wired to each other.
 struct House {
     gateway: (Gateway, Shutdown),
@@ -151,8 +162,7 @@ impl House {
         config: &TidingsConfig,
         data: &DataFolder,
         ground: &Ground,
-        verifier: Arc<Verifier>,
-        dev_signer: Option<Arc<Signer>>,
+        Tokens { verifier, signer: dev_signer, login }: Tokens,
         listener: TcpListener,
     ) -> Result<Self> {
         let bus: Arc<dyn Bus> = Arc::<InProcessBus>::clone(&ground.bus);
@@ -195,7 +205,7 @@ impl House {
             limits: LimitsConfig { drain_window_ms: 0, ..config.limits.clone() },
             admission: config.admission.clone(),
             allow: config.allow,
-            login: gateway::Login::new(&config.login)?,
+            login,
             network: config.network.clone(),
             files: platform::files::raise_limit(),
         };

@@ -8,6 +8,7 @@ mod dead;
 mod embedded;
 mod explain;
 mod moment;
+mod prepared;
 mod token;
 mod welcome;
 
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand};
-use platform::config::{ConfigErrors, Source};
+use platform::config::{ConfigErrors, Source, VALID, one_line};
 
 use crate::capacity::CapacityArguments;
 use crate::config::{ENV_PREFIX, TidingsConfig};
@@ -46,6 +47,8 @@ struct Arguments {
 enum Command {
     /// Serves until Ctrl-C or SIGTERM (the default).
     Serve(ServeArguments),
+    /// Finds every mistake that `serve` with the same options would find at its start, and ends.
+    CheckConfig(ServeArguments),
     /// Prints a token for a user of the server on the same data folder, and nothing else.
     Token {
         #[command(flatten)]
@@ -113,6 +116,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(arguments) => serve(arguments).await,
+        Command::CheckConfig(arguments) => check_config(arguments),
         Command::Token { place, token } => print_token(place, token),
         Command::Dead { place, dead } => print_dead(place, dead).await,
         Command::Capacity { place, capacity } => print_capacity(place, capacity).await,
@@ -122,21 +126,47 @@ async fn main() -> ExitCode {
         Ok(Ended::AsAsked) => ExitCode::SUCCESS,
         Ok(Ended::ByItself) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{}", one_line(&error));
+            eprintln!("{}", one_line(error.as_ref()));
             ExitCode::from(BAD_START)
         }
     }
 }
 
 async fn serve(arguments: ServeArguments) -> anyhow::Result<Ended> {
-    let mut config = load(arguments.place)?;
-    config.listen = arguments.listen.unwrap_or(config.listen);
-    config.management_listen = arguments.management_listen.unwrap_or(config.management_listen);
-    let dev_tokens = match (arguments.dev_tokens, arguments.no_dev_tokens) {
-        (false, false) => None,
-        (on, _) => Some(on),
-    };
-    embedded::serve(config, dev_tokens).await
+    let dev_tokens = arguments.dev_tokens();
+    let source = arguments.source();
+    let complete = |config| arguments.complete(config);
+    let (data, prepared) = prepared::for_serving(&source, dev_tokens, complete)?;
+    Box::pin(embedded::serve(data, prepared, dev_tokens)).await
+}
+
+fn check_config(arguments: ServeArguments) -> anyhow::Result<Ended> {
+    let dev_tokens = arguments.dev_tokens();
+    let source = arguments.source();
+    prepared::for_checking(&source, dev_tokens, |config| arguments.complete(config))?;
+    println!("{VALID}");
+    Ok(Ended::AsAsked)
+}
+
+impl ServeArguments {
+    fn source(&self) -> Source {
+        Source::from_process(self.place.config.clone(), ENV_PREFIX)
+    }
+
+    /// What stands in the command goes before the file and the environment.
+    fn complete(self, mut config: TidingsConfig) -> TidingsConfig {
+        config.data = self.place.data.unwrap_or(config.data);
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.management_listen = self.management_listen.unwrap_or(config.management_listen);
+        config
+    }
+
+    fn dev_tokens(&self) -> Option<bool> {
+        match (self.dev_tokens, self.no_dev_tokens) {
+            (false, false) => None,
+            (on, _) => Some(on),
+        }
+    }
 }
 
 fn print_token(place: Place, arguments: TokenArguments) -> anyhow::Result<Ended> {
@@ -166,24 +196,9 @@ fn load(place: Place) -> Result<TidingsConfig, ConfigErrors> {
     Ok(config)
 }
 
-/// What went wrong and why. Some errors name their cause themselves; it is not said twice.
-fn one_line(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |line, cause| match cause.to_string() {
-        cause if line.is_empty() => cause,
-        cause if line.contains(&cause) => line,
-        cause => format!("{line}: {cause}"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cause_is_said_once() {
-        let error = anyhow::anyhow!("no such file").context("x: no such file").context("reading");
-        assert_eq!(one_line(&error), "reading: x: no such file");
-    }
 
     #[test]
     fn serve_is_the_default_command() {

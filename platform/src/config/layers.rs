@@ -123,13 +123,12 @@ impl<'a> Layers<'a> {
         self.settings.remove(key);
     }
 
-    /// Reads everything, or tells every mistake. A value that its type refuses (out of range, not one
-    /// of the choices) is taken out and the rest read again, to find the next one.
-    pub(super) fn read<T: DeserializeOwned>(mut self) -> Result<T, Vec<String>> {
+    /// Reads everything that is good, and tells every mistake. A value that its type refuses (out of range, not
+    /// one of the choices) is taken out and the rest read again, to find the next one.
+    pub(super) fn read<T: DeserializeOwned>(mut self) -> (Option<T>, Vec<String>) {
         loop {
             let error = match serde_path_to_error::deserialize(self.merged.clone()) {
-                Ok(config) if self.mistakes.is_empty() => return Ok(config),
-                Ok(_) => return Err(self.mistakes),
+                Ok(config) => return (Some(config), self.mistakes),
                 Err(error) => error,
             };
             let path = error.path().to_string();
@@ -142,7 +141,7 @@ impl<'a> Layers<'a> {
             let Some((key, setting)) = set.map(|(key, setting)| (key.clone(), setting.clone()))
             else {
                 self.mistakes.push(format!("`{path}`: {}", error.inner()));
-                return Err(self.mistakes);
+                return (None, self.mistakes);
             };
             if let Some(text) = setting.text {
                 // It looked like a number and was to be a text.

@@ -11,7 +11,7 @@ use tonic::transport::{Channel, Uri};
 
 use super::guarded::GrpcChannel;
 use super::resolver::{Peer, Resolver};
-use super::tls::{self, Certificates, ClientTls, FileError};
+use super::tls::{self, Certificates, ClientTls, FileError, OpenedClient};
 use crate::shutdown::{Shutdown, Tasks};
 
 /// Changes of addresses waiting to be taken over.
@@ -92,66 +92,83 @@ pub enum GrpcSetupError {
     Files(#[from] FileError),
 }
 
-/// Where to, and how.
-struct Targets {
+/// A section whose addresses and certificates were good at the start.
+#[derive(Debug)]
+pub struct PreparedClient {
+    section: &'static str,
+    config: GrpcClientConfig,
     names: Vec<(String, u16)>,
-    is_tls: bool,
+    tls: Option<OpenedClient>,
 }
 
 impl GrpcClientConfig {
-    /// Whether there are addresses, and all are some. Connects to nobody and reads no file.
-    pub fn check(&self, section: &'static str) -> Result<(), GrpcSetupError> {
-        self.targets(section).map(|_| ())
-    }
-
-    fn targets(&self, section: &'static str) -> Result<Targets, GrpcSetupError> {
-        let targets = self.urls.iter().map(|url| target(section, url));
-        let targets = targets.collect::<Result<Vec<_>, _>>()?;
-        let Some(&(_, is_tls)) = targets.first() else {
-            return Err(GrpcSetupError::NoUrl(section));
-        };
-        if targets.iter().any(|(_, other)| *other != is_tls) {
-            return Err(GrpcSetupError::Mixed(section));
+    /// Whether there are addresses, all are some, and the certificates can be used with them. Connects to nobody.
+    pub fn prepare(&self, section: &'static str) -> Result<PreparedClient, Vec<GrpcSetupError>> {
+        let mut wrong = Vec::new();
+        let mut targets = Vec::new();
+        for url in &self.urls {
+            match target(section, url) {
+                Ok(target) => targets.push(target),
+                Err(error) => wrong.push(error),
+            }
         }
-        match (tls::client_files(section, self)?, is_tls) {
-            (None, true) => return Err(FileError::NoFiles(section).into()),
-            (Some(_), false) => return Err(FileError::NoTls(section).into()),
-            _ => {}
+        let is_tls = targets.first().is_some_and(|(_, is_tls)| *is_tls);
+        if self.urls.is_empty() {
+            wrong.push(GrpcSetupError::NoUrl(section));
+        } else if targets.iter().any(|(_, other)| *other != is_tls) {
+            wrong.push(GrpcSetupError::Mixed(section));
+        }
+        let files = tls::client_files(section, self);
+        let opened = files.and_then(|files| files.map(OpenedClient::open).transpose());
+        let tls = opened.unwrap_or_else(|errors| {
+            wrong.extend(errors.into_iter().map(GrpcSetupError::from));
+            None
+        });
+        // What is wrong already may be the reason.
+        if wrong.is_empty() && tls.is_some() != is_tls {
+            let wants = if is_tls { FileError::NoFiles } else { FileError::NoTls };
+            wrong.push(wants(section).into());
         }
         if let Some(name) = &self.server_name
             && ServerName::try_from(name.as_str()).is_err()
         {
-            return Err(GrpcSetupError::BadName { section, name: name.clone() });
+            wrong.push(GrpcSetupError::BadName { section, name: name.clone() });
         }
-        Ok(Targets { names: targets.into_iter().map(|(name, _)| name).collect(), is_tls })
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let names = targets.into_iter().map(|(name, _)| name).collect();
+        Ok(PreparedClient { section, config: self.clone(), names, tls })
     }
 }
 
-/// A channel over everything that serves at the configured addresses. Where nobody does, calls fail
-/// with UNAVAILABLE; it is found when it comes. Call it inside the runtime.
-pub fn channel(
-    section: &'static str,
-    config: &GrpcClientConfig,
-    certificates: &Certificates,
-    tasks: &Tasks,
-    shutdown: &Shutdown,
-) -> Result<GrpcChannel, GrpcSetupError> {
-    let Targets { names, is_tls } = config.targets(section)?;
-    let tls = is_tls.then(|| ClientTls::open(section, config, certificates)).transpose()?;
-    let (channel, changes) = Channel::balance_channel::<Peer>(CHANGES);
-    let (telling, serving) = watch::channel(None);
-    let resolver = Resolver::new(section, config.clone(), tls, names, changes, telling);
-    let stop = shutdown.clone();
-    tasks.spawn("grpc resolver", async move {
-        tokio::select! {
-            () = resolver.run() => {}
-            // Until the end: calls are still made while draining.
-            () = stop.forced() => {}
-        }
-    });
-    let deadline = Duration::from_millis(config.timeout_ms);
-    let open_for = Duration::from_millis(config.breaker_open_ms);
-    Ok(GrpcChannel::guarded(channel, section, deadline, config.breaker_failures, open_for, serving))
+impl PreparedClient {
+    /// A channel over everything that serves at the configured addresses. Where nobody does, calls fail
+    /// with UNAVAILABLE; it is found when it comes. Call it inside the runtime.
+    pub fn channel(
+        self,
+        certificates: &Certificates,
+        tasks: &Tasks,
+        shutdown: &Shutdown,
+    ) -> GrpcChannel {
+        let Self { section, config, names, tls } = self;
+        let tls = tls.map(|opened| ClientTls::keep(section, &config, opened, certificates));
+        let (channel, changes) = Channel::balance_channel::<Peer>(CHANGES);
+        let (telling, serving) = watch::channel(None);
+        let deadline = Duration::from_millis(config.timeout_ms);
+        let open_for = Duration::from_millis(config.breaker_open_ms);
+        let failures = config.breaker_failures;
+        let resolver = Resolver::new(section, config, tls, names, changes, telling);
+        let stop = shutdown.clone();
+        tasks.spawn("grpc resolver", async move {
+            tokio::select! {
+                () = resolver.run() => {}
+                // Until the end: calls are still made while draining.
+                () = stop.forced() => {}
+            }
+        });
+        GrpcChannel::guarded(channel, section, deadline, failures, open_for, serving)
+    }
 }
 
 /// Host and port, and whether with TLS.
@@ -183,30 +200,72 @@ mod tests {
         assert_eq!(target("chat_grpc", "https://[::1]:7").unwrap(), (host, true));
     }
 
+    fn mistakes(config: &GrpcClientConfig) -> Vec<String> {
+        let wrong = config.prepare("chat_grpc").unwrap_err();
+        wrong.iter().map(ToString::to_string).collect()
+    }
+
     fn mistake(config: &GrpcClientConfig) -> String {
-        config.check("chat_grpc").unwrap_err().to_string()
+        let [only] = mistakes(config).try_into().unwrap();
+        only
+    }
+
+    /// A certificate that is its own authority, and its key.
+    fn own_files(folder: &std::path::Path) -> [Option<PathBuf>; 3] {
+        let made = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap();
+        let write = |name: &str, text: String| {
+            std::fs::write(folder.join(name), text).unwrap();
+            Some(folder.join(name))
+        };
+        let certificate = made.cert.pem();
+        [
+            write("ca.pem", certificate.clone()),
+            write("cert.pem", certificate),
+            write("key.pem", made.signing_key.serialize_pem()),
+        ]
+    }
+
+    fn own_key() -> String {
+        rcgen::KeyPair::generate().unwrap().serialize_pem()
     }
 
     #[test]
     fn urls_and_certificates_must_fit_each_other() {
+        let folder = tempfile::tempdir().unwrap();
         let urls = |all: &[&str]| all.iter().map(|url| (*url).to_owned()).collect();
-        let file = || Some(PathBuf::from("some.pem"));
         let none = GrpcClientConfig { urls: urls(&["https://a:1"]), ..Default::default() };
-        let all = GrpcClientConfig {
-            ca_file: file(),
-            cert_file: file(),
-            key_file: file(),
-            ..none.clone()
-        };
-        all.check("chat_grpc").unwrap();
+        let [ca_file, cert_file, key_file] = own_files(folder.path());
+        let all = GrpcClientConfig { ca_file, cert_file, key_file, ..none.clone() };
+        all.prepare("chat_grpc").unwrap();
         assert!(mistake(&none).contains("chat_grpc.ca_file"));
-        let some = GrpcClientConfig { ca_file: file(), ..none };
-        assert!(mistake(&some).starts_with("chat_grpc.cert_file: not set"));
+        let some = GrpcClientConfig { ca_file: all.ca_file.clone(), ..none };
+        assert!(mistakes(&some)[0].starts_with("chat_grpc.cert_file: not set"));
+        assert!(mistakes(&some)[1].starts_with("chat_grpc.key_file: not set"));
         let plain = GrpcClientConfig { urls: urls(&["http://a:1"]), ..all.clone() };
         assert!(mistake(&plain).contains("must begin with https://"));
         let mixed = GrpcClientConfig { urls: urls(&["http://a:1", "https://b:1"]), ..all.clone() };
         assert!(mistake(&mixed).contains("let all begin"));
-        let named = GrpcClientConfig { server_name: Some("a b".to_owned()), ..all };
+        let named = GrpcClientConfig { server_name: Some("a b".to_owned()), ..all.clone() };
         assert!(mistake(&named).starts_with("chat_grpc.server_name"));
+        std::fs::write(folder.path().join("other.pem"), own_key()).unwrap();
+        let other = GrpcClientConfig { key_file: Some(folder.path().join("other.pem")), ..all };
+        assert!(mistake(&other).starts_with("chat_grpc.key_file"), "{}", mistake(&other));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_section_is_said_at_once() {
+        let missing = || Some(PathBuf::from("/nowhere.pem"));
+        let config = GrpcClientConfig {
+            urls: vec!["chat:7001".to_owned(), "https://chat".to_owned()],
+            ca_file: missing(),
+            cert_file: missing(),
+            key_file: missing(),
+            server_name: Some("a b".to_owned()),
+            ..Default::default()
+        };
+        let said = mistakes(&config).join("\n");
+        for part in ["`chat:7001`", "`https://chat`", "ca_file", "cert_file", "key_file", "`a b`"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
     }
 }

@@ -23,6 +23,7 @@ pub use files::FileError;
 use files::{Files, Material};
 pub use incoming::TlsIncoming;
 pub use reading::Certificates;
+use reading::Opened;
 
 use super::Incoming;
 
@@ -39,25 +40,32 @@ pub struct GrpcServerTlsConfig {
 }
 
 impl GrpcServerTlsConfig {
-    fn files(&self) -> Result<Option<Files>, FileError> {
-        Files::of(
+    /// Reads and checks the files.
+    pub fn prepare(&self) -> Result<PreparedServerTls, Vec<FileError>> {
+        let files = Files::of(
             ("grpc_tls.cert_file", self.cert_file.as_deref()),
             ("grpc_tls.key_file", self.key_file.as_deref()),
             ("grpc_tls.client_ca_file", self.client_ca_file.as_deref()),
-        )
+        )?;
+        let opened = files.map(|files| Opened::open(files, server::config)).transpose()?;
+        Ok(PreparedServerTls(opened))
     }
 }
+
+/// The section `grpc_tls`, checked.
+#[derive(Debug)]
+pub struct PreparedServerTls(Option<Opened<rustls::ServerConfig>>);
 
 impl Incoming {
     /// Calls to a bound port: over TLS when it is configured. Call it inside the runtime.
     pub fn listen(
         listener: tokio::net::TcpListener,
-        config: &GrpcServerTlsConfig,
+        tls: PreparedServerTls,
         certificates: &Certificates,
-    ) -> Result<Self, FileError> {
-        let Some(files) = config.files()? else { return Ok(Self::Tcp(listener)) };
-        let config = certificates.keep("grpc_tls", files, server::config)?;
-        Ok(Self::Tls(TlsIncoming::new(listener, config, certificates.refused())))
+    ) -> Self {
+        let Some(opened) = tls.0 else { return Self::Tcp(listener) };
+        let config = certificates.keep("grpc_tls", opened);
+        Self::Tls(TlsIncoming::new(listener, config, certificates.refused()))
     }
 }
 
@@ -70,18 +78,18 @@ pub(super) struct ClientTls {
 }
 
 impl ClientTls {
-    /// Files by the names of the section's keys: `cert_file`, `key_file`, `ca_file`.
-    pub(super) fn open(
+    /// Keeps what was opened as its files are.
+    pub(super) fn keep(
         section: &'static str,
         config: &super::GrpcClientConfig,
+        opened: OpenedClient,
         certificates: &Certificates,
-    ) -> Result<Self, FileError> {
-        let files = client_files(section, config)?.ok_or(FileError::NoFiles(section))?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             server_name: config.server_name.clone(),
             timeout: Duration::from_millis(config.connect_timeout_ms),
-            current: certificates.keep(section, files, |material| Ok(material.clone()))?,
-        })
+            current: certificates.keep(section, opened.0),
+        }
     }
 
     /// Resolves when other files are used from now on. Cancel safe.
@@ -102,11 +110,22 @@ impl ClientTls {
     }
 }
 
-/// None when no file is configured.
+/// The files of a caller, read and checked.
+#[derive(Debug)]
+pub(super) struct OpenedClient(Opened<Material>);
+
+impl OpenedClient {
+    /// Reads the files.
+    pub(super) fn open(files: Files) -> Result<Self, Vec<FileError>> {
+        Opened::open(files, |material| Ok(material.clone())).map(Self)
+    }
+}
+
+/// Files by the names of the section's keys: `cert_file`, `key_file`, `ca_file`. None when no file is configured.
 pub(super) fn client_files(
     section: &'static str,
     config: &super::GrpcClientConfig,
-) -> Result<Option<Files>, FileError> {
+) -> Result<Option<Files>, Vec<FileError>> {
     let key = |name: &str| format!("{section}.{name}");
     Files::of(
         (&key("cert_file"), config.cert_file.as_deref()),

@@ -1,7 +1,7 @@
 //! All keys of a verifier, and the files they come from: read again, each by itself, and kept as they were
 //! when that fails.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::keys::{self, KEY_SET_FILE, Key, PUBLIC_KEY_FILE, SECRET_FILE};
@@ -15,6 +15,14 @@ struct KeyFile {
     /// What stood there when it was read last.
     bytes: Vec<u8>,
     keys: Vec<Key>,
+}
+
+impl KeyFile {
+    fn read(key: &'static str, path: &Path) -> Result<Self, TokenSetupError> {
+        let bytes = keys::read_file(key, path)?;
+        let keys = keys::of_file(key, path, &bytes)?;
+        Ok(Self { key, path: path.to_owned(), bytes, keys })
+    }
 }
 
 /// Everything that the configuration names.
@@ -33,22 +41,31 @@ pub struct Reread {
 }
 
 impl Ring {
-    /// Reads everything.
-    pub(super) fn read(config: &AuthConfig) -> Result<Self, TokenSetupError> {
+    /// Reads everything, and tells of each part that cannot be used.
+    pub(super) fn read(config: &AuthConfig) -> Result<Self, Vec<TokenSetupError>> {
         let named = [
             (SECRET_FILE, &config.hs256_secret_file),
             (PUBLIC_KEY_FILE, &config.public_key_file),
             (KEY_SET_FILE, &config.jwks_file),
         ];
-        let mut ring = Self { inline: keys::inline_key(config)?, files: Vec::new() };
+        let mut wrong = Vec::new();
+        let inline = keys::inline_key(config).unwrap_or_else(|error| {
+            wrong.push(error);
+            None
+        });
+        let mut ring = Self { inline, files: Vec::new() };
         for (key, path) in named {
             if let Some(path) = path {
-                let bytes = keys::read_file(key, path)?;
-                let keys = keys::of_file(key, path, &bytes)?;
-                ring.files.push(KeyFile { key, path: path.clone(), bytes, keys });
+                match KeyFile::read(key, path) {
+                    Ok(file) => ring.files.push(file),
+                    Err(error) => wrong.push(error),
+                }
             }
         }
-        if ring.keys().is_empty() { Err(TokenSetupError::NoKey) } else { Ok(ring) }
+        if wrong.is_empty() && ring.keys().is_empty() {
+            wrong.push(TokenSetupError::NoKey);
+        }
+        if wrong.is_empty() { Ok(ring) } else { Err(wrong) }
     }
 
     /// All keys.

@@ -31,8 +31,13 @@ impl std::fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// Reads the configured keys.
+    /// Reads the configured keys; the first mistake where there are several.
     pub fn from_config(config: &AuthConfig) -> Result<Self, TokenSetupError> {
+        Self::prepare(config).map_err(|mut wrong| wrong.swap_remove(0))
+    }
+
+    /// Reads the configured keys, and tells every mistake.
+    pub fn prepare(config: &AuthConfig) -> Result<Self, Vec<TokenSetupError>> {
         let ring = Ring::read(config)?;
         Ok(Self {
             keys: RwLock::new(ring.keys()),

@@ -43,7 +43,7 @@ use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::registration::{Change, GatewayEpoch};
 use crate::domain::spending::Spent;
 use crate::domain::status::Chosen;
-pub use config::RedisConfig;
+pub use config::{RedisConfig, RedisSetupError};
 use keys::Keys;
 use link::Link;
 use scripts::Scripts;
@@ -61,11 +61,6 @@ pub struct RedisStore {
     owner: String,
 }
 
-/// The configured address is not one.
-#[derive(Debug, thiserror::Error)]
-#[error("redis.url: not like redis://host:6379/0: {0}")]
-pub struct RedisSetupError(#[source] RedisError);
-
 impl RedisStore {
     /// Begins to connect, and keeps connecting; returns at once.
     pub fn start(
@@ -74,12 +69,11 @@ impl RedisStore {
         readiness: &Readiness,
         tasks: &Tasks,
         shutdown: &Shutdown,
-    ) -> Result<Self, RedisSetupError> {
+    ) -> Self {
         let scripts = Arc::new(Scripts::new());
         let dependency = readiness.dependency(Cause::PresenceStore);
-        let link = Link::start(&config, Arc::clone(&scripts), dependency, tasks, shutdown)
-            .map_err(RedisSetupError)?;
-        Ok(Self {
+        let link = Link::start(&config, Arc::clone(&scripts), dependency, tasks, shutdown);
+        Self {
             keys: Keys::new(&config.prefix),
             place: config.place(),
             owner: uuid::Uuid::new_v4().simple().to_string(),
@@ -87,7 +81,7 @@ impl RedisStore {
             leases,
             link,
             scripts,
-        })
+        }
     }
 
     fn unavailable(&self, why: impl std::fmt::Display) -> StoreError {

@@ -67,13 +67,32 @@ impl Default for DatabaseConfig {
     }
 }
 
+/// The configured address is not one.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseSetupError {
+    /// The file cannot be read.
+    #[error("database.url_file: cannot read {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no address of a database.
+    #[error("database.url: {0}")]
+    Url(#[from] sqlx::Error),
+}
+
 impl DatabaseConfig {
-    /// Reads the file of the address, if there is one, and takes it over.
-    pub fn read_url_file(&mut self) -> std::io::Result<()> {
+    /// Reads the file of the address, if there is one, takes it over and prepares the pools. Connects to nothing;
+    /// call it inside the runtime.
+    pub fn prepare(&mut self) -> Result<PostgresStore, DatabaseSetupError> {
         if let Some(path) = &self.url_file {
-            self.url = Secret::new(std::fs::read_to_string(path)?.trim());
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| DatabaseSetupError::File { path: path.clone(), source })?;
+            self.url = Secret::new(text.trim());
         }
-        Ok(())
+        Ok(PostgresStore::new(self)?)
     }
 
     /// Where the database is, without user and password: for logs.

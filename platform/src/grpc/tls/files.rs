@@ -91,7 +91,7 @@ impl Files {
         cert: (&str, Option<&Path>),
         key: (&str, Option<&Path>),
         ca: (&str, Option<&Path>),
-    ) -> Result<Option<Self>, FileError> {
+    ) -> Result<Option<Self>, Vec<FileError>> {
         if [&cert, &key, &ca].iter().all(|(_, path)| path.is_none()) {
             return Ok(None);
         }
@@ -99,12 +99,18 @@ impl Files {
             Some(path) => Ok(Named { key: key.to_owned(), path: path.to_owned() }),
             None => Err(FileError::Missing(key.to_owned())),
         };
-        Ok(Some(Self { cert: named(cert)?, key: named(key)?, ca: named(ca)? }))
+        match (named(cert), named(key), named(ca)) {
+            (Ok(cert), Ok(key), Ok(ca)) => Ok(Some(Self { cert, key, ca })),
+            (cert, key, ca) => Err([cert, key, ca].into_iter().filter_map(Result::err).collect()),
+        }
     }
 
-    /// Blocks.
-    pub(super) fn read(&self) -> Result<Pems, FileError> {
-        Ok(Pems { cert: self.cert.read()?, key: self.key.read()?, ca: self.ca.read()? })
+    /// Blocks. Tells of every file that cannot be read.
+    pub(super) fn read(&self) -> Result<Pems, Vec<FileError>> {
+        match (self.cert.read(), self.key.read(), self.ca.read()) {
+            (Ok(cert), Ok(key), Ok(ca)) => Ok(Pems { cert, key, ca }),
+            (cert, key, ca) => Err([cert, key, ca].into_iter().filter_map(Result::err).collect()),
+        }
     }
 
     /// Checks that the chain, the key and the authorities are some and belong together.

@@ -72,15 +72,13 @@ impl Certificates {
         self.refused.clone()
     }
 
-    /// What is made of the files, now and after each change. They must be good now.
+    /// What is made of the files, now and after each change.
     pub(super) fn keep<T: Send + Sync + 'static>(
         &self,
         section: &'static str,
-        files: Files,
-        make: fn(&Material) -> Result<T, String>,
-    ) -> Result<watch::Receiver<Arc<T>>, FileError> {
-        let read = Reading { files: Arc::new(files), make };
-        let (made, mut used, not_after) = read.again(None)?.ok_or(FileError::NoFiles(section))?;
+        opened: Opened<T>,
+    ) -> watch::Receiver<Arc<T>> {
+        let Opened { read, made, mut used, not_after } = opened;
         let (sender, receiver) = watch::channel(Arc::new(made));
         let label = Section { section };
         let this = self.clone();
@@ -97,7 +95,7 @@ impl Certificates {
                     () = this.shutdown.forced() => return,
                 }
                 let (read, before) = (read.clone(), used.clone());
-                let again = tokio::task::spawn_blocking(move || read.again(Some(&before))).await;
+                let again = tokio::task::spawn_blocking(move || read.again(&before)).await;
                 let Ok(again) = again else { continue };
                 this.unusable.get_or_create(&label).set(i64::from(again.is_err()));
                 match again {
@@ -111,7 +109,7 @@ impl Certificates {
                     }
                     Err(error) => {
                         this.failures.get_or_create(&label).inc();
-                        let error = error.to_string();
+                        let error = in_one_line(&error);
                         // Once, and not at each interval.
                         if said != error {
                             tracing::error!(
@@ -124,7 +122,7 @@ impl Certificates {
                 }
             }
         });
-        Ok(receiver)
+        receiver
     }
 
     fn uses(&self, section: &'static str, not_after: i64) {
@@ -134,6 +132,37 @@ impl Certificates {
             tracing::error!(section, "the certificate has expired: everybody refuses it; renew it");
         }
     }
+}
+
+/// Files that were good at the start, and what was made of them.
+pub(super) struct Opened<T> {
+    read: Reading<T>,
+    made: T,
+    used: Pems,
+    not_after: i64,
+}
+
+impl<T> std::fmt::Debug for Opened<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the key.
+        f.debug_struct("Opened").field("not_after", &self.not_after).finish_non_exhaustive()
+    }
+}
+
+impl<T> Opened<T> {
+    /// Reads the files, which must be good now. Blocks.
+    pub(super) fn open(
+        files: Files,
+        make: fn(&Material) -> Result<T, String>,
+    ) -> Result<Self, Vec<FileError>> {
+        let read = Reading { files: Arc::new(files), make };
+        let (made, used, not_after) = read.make(read.files.read()?).map_err(|error| vec![error])?;
+        Ok(Self { read, made, used, not_after })
+    }
+}
+
+fn in_one_line(errors: &[FileError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// How one set of files is read and what is made of it.
@@ -150,13 +179,17 @@ impl<T> Clone for Reading<T> {
 
 impl<T> Reading<T> {
     /// Nothing when the files hold what they held before. Blocks.
-    fn again(&self, before: Option<&Pems>) -> Result<Option<(T, Pems, i64)>, FileError> {
+    fn again(&self, before: &Pems) -> Result<Option<(T, Pems, i64)>, Vec<FileError>> {
         let pems = self.files.read()?;
-        if before == Some(&pems) {
+        if *before == pems {
             return Ok(None);
         }
+        self.make(pems).map(Some).map_err(|error| vec![error])
+    }
+
+    fn make(&self, pems: Pems) -> Result<(T, Pems, i64), FileError> {
         let material = self.files.check(pems)?;
         let made = (self.make)(&material).map_err(|what| self.files.bad_authority(what))?;
-        Ok(Some((made, material.pems, material.not_after)))
+        Ok((made, material.pems, material.not_after))
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use redis::RedisError;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// The section `[redis]`.
@@ -60,13 +61,48 @@ impl Default for RedisConfig {
     }
 }
 
+/// The configured address is not one.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisSetupError {
+    /// The file cannot be read.
+    #[error("redis.url_file: cannot read {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no address of a Redis.
+    #[error("redis.url: not like redis://host:6379/0: {0}")]
+    NotAnUrl(#[source] RedisError),
+}
+
 impl RedisConfig {
-    /// Reads the file of the address, if there is one.
-    pub(super) fn read_url(&self) -> std::io::Result<String> {
-        match &self.url_file {
-            Some(path) => Ok(std::fs::read_to_string(path)?.trim().to_owned()),
-            None => Ok(self.url.clone()),
-        }
+    /// Reads the file of the address, if there is one, and finds what no waiting mends. Call it before
+    /// [`super::RedisStore::start`].
+    pub fn prepare(&mut self) -> Result<(), RedisSetupError> {
+        self.url = self.read_url()?;
+        Ok(())
+    }
+
+    /// The address to connect to now.
+    pub(super) fn present_url(&self) -> String {
+        self.read_url().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the address of the start is used");
+            self.url.clone()
+        })
+    }
+
+    fn read_url(&self) -> Result<String, RedisSetupError> {
+        let url = match &self.url_file {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|source| RedisSetupError::File { path: path.clone(), source })?
+                .trim()
+                .to_owned(),
+            None => self.url.clone(),
+        };
+        redis::Client::open(url.as_str()).map_err(RedisSetupError::NotAnUrl)?;
+        Ok(url)
     }
 
     /// Where Redis is, without user and password: for logs.

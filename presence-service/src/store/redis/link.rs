@@ -29,11 +29,7 @@ impl Link {
         dependency: Dependency,
         tasks: &Tasks,
         shutdown: &Shutdown,
-    ) -> RedisResult<Self> {
-        let mut config = config.clone();
-        config.url = config.read_url().map_err(|error| cannot_read(&config, &error))?;
-        // An address that is none is found before anything waits for it.
-        Client::open(config.url.as_str())?;
+    ) -> Self {
         let (sender, current) = watch::channel(None);
         let suspected = Arc::new(Notify::new());
         let supervisor = Supervisor {
@@ -44,7 +40,7 @@ impl Link {
                 .set_concurrency_limit(config.in_flight_commands.max(1)),
             check: Duration::from_millis(config.check_ms.max(10)),
             reconnect_max: Duration::from_millis(config.reconnect_max_ms),
-            config,
+            config: config.clone(),
             scripts,
             current: sender,
             suspected: Arc::clone(&suspected),
@@ -58,7 +54,7 @@ impl Link {
                 () = stop.forced() => {}
             }
         });
-        Ok(Self { current, suspected })
+        Self { current, suspected }
     }
 
     /// The connection, if there is one.
@@ -85,12 +81,6 @@ impl Link {
     pub fn suspect(&self) {
         self.suspected.notify_one();
     }
-}
-
-fn cannot_read(config: &RedisConfig, error: &std::io::Error) -> RedisError {
-    let path = config.url_file.as_deref().unwrap_or_else(|| std::path::Path::new(""));
-    let text = format!("redis.url_file: cannot read {}: {error}", path.display());
-    RedisError::from((redis::ErrorKind::InvalidClientConfig, "the file of the address", text))
 }
 
 struct Supervisor {
@@ -125,12 +115,7 @@ impl Supervisor {
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let url = self.config.read_url().unwrap_or_else(|error| {
-            let error = cannot_read(&self.config, &error);
-            tracing::warn!(%error, "the address of the start is used");
-            self.config.url.clone()
-        });
-        let client = Client::open(url)?;
+        let client = Client::open(self.config.present_url())?;
         let mut connection =
             client.get_multiplexed_async_connection_with_config(&self.settings).await?;
         for script in self.scripts.all() {

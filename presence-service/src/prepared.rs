@@ -1,0 +1,36 @@
+//! What the binary `presence-service` makes of its configuration before it takes a port or connects to anything: the
+//! whole of `check-config`, and the beginning of every start.
+
+use platform::config::Mistakes;
+use platform::grpc::{PreparedClient, PreparedServerTls};
+use platform::listen;
+use platform::telemetry::PreparedTelemetry;
+
+use crate::config::PresenceConfig;
+
+/// A configuration without mistakes, and what is made of it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The rest of it.
+    pub config: PresenceConfig,
+    /// Whom gRPC takes.
+    pub grpc_tls: PreparedServerTls,
+    /// Where the chat service is.
+    pub chat: PreparedClient,
+    /// Logs and traces.
+    pub telemetry: PreparedTelemetry,
+}
+
+impl Prepared {
+    /// Finds every mistake. Call it inside the runtime.
+    pub fn of(mut config: PresenceConfig, mistakes: &mut Mistakes) -> Option<Self> {
+        mistakes.keep(listen::check("grpc_listen", &config.grpc_listen));
+        mistakes.keep(listen::check("management_listen", &config.management_listen));
+        mistakes.keep(config.amqp.prepare());
+        mistakes.keep(config.redis.prepare());
+        let grpc_tls = mistakes.keep_all(config.grpc_tls.prepare());
+        let chat = mistakes.keep_all(config.chat_grpc.prepare("chat_grpc"));
+        let telemetry = mistakes.keep_all(config.telemetry.prepare());
+        Some(Self { grpc_tls: grpc_tls?, chat: chat?, telemetry: telemetry?, config })
+    }
+}
