@@ -2,7 +2,8 @@
 //! anew when the two accounts differ.
 //!
 //! One call is under way at a time; what happens meanwhile is the next report. A registration is
-//! answered when presence has it, which is what `welcome` waits for.
+//! answered when presence has it, which is what `welcome` waits for. When everything is told, or the end is
+//! forced, the lease is signed off; nobody depends on it, since an unsigned one ends by itself.
 
 mod live;
 
@@ -35,6 +36,8 @@ const QUEUE: usize = 4_096;
 const AGAIN: u32 = 6;
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(5);
+/// How long signing off may take, with repeats.
+const SIGN_OFF: Duration = Duration::from_secs(2);
 
 /// Hands arrivals and departures to the link.
 #[derive(Debug, Clone)]
@@ -97,11 +100,37 @@ pub(crate) struct Reporter {
     pub(crate) presence: Dependency,
     /// The incarnation of the last full account.
     pub(crate) reported: Option<GatewayRef>,
+    /// The incarnation of the last report, also of one without an answer.
+    pub(crate) spoken: Option<GatewayRef>,
 }
 
 impl Reporter {
-    /// Reports until the end.
-    pub(crate) async fn run(mut self, mut events: PresenceEvents) {
+    /// Reports until the end, then signs off.
+    pub(crate) async fn run(mut self, events: PresenceEvents) {
+        self.until_end(events).await;
+        let Some(gateway) = self.spoken.take() else { return };
+        if tokio::time::timeout(SIGN_OFF, self.sign_off(&gateway)).await.is_err() {
+            tracing::warn!(
+                "presence does not hear that this gateway leaves; its lease will run out"
+            );
+        }
+    }
+
+    /// Says that this incarnation leaves, until it is heard.
+    async fn sign_off(&mut self, gateway: &GatewayRef) {
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
+        let request = HeartbeatRequest {
+            gateway: Some(presence_ref(gateway)),
+            connections: self.live.len() as u32,
+            digest: self.live.digest(),
+            leaving: true,
+        };
+        while self.client.heartbeat(request.clone()).await.is_err() {
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+    }
+
+    async fn until_end(&mut self, mut events: PresenceEvents) {
         let period = Duration::from_millis(self.limits.presence_heartbeat_ms.max(100));
         let mut heartbeat = tokio::time::interval(period);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -203,8 +232,8 @@ impl Reporter {
             let gateway = self.gateway.borrow().clone();
             if let Some(gateway) = gateway {
                 let mut request = report.clone();
-                request.gateway =
-                    Some(proto::presence::GatewayRef { id: gateway.id, epoch: gateway.epoch });
+                request.gateway = Some(presence_ref(&gateway));
+                self.spoken = Some(gateway);
                 match tokio::time::timeout(CALL, self.client.report(request)).await {
                     Ok(Ok(reply)) => {
                         self.presence.up();
@@ -248,12 +277,10 @@ impl Reporter {
         let present = self.gateway.borrow().clone();
         let Some(gateway) = present.or_else(|| self.reported.clone()) else { return Some(false) };
         let request = HeartbeatRequest {
-            gateway: Some(proto::presence::GatewayRef {
-                id: gateway.id.clone(),
-                epoch: gateway.epoch,
-            }),
+            gateway: Some(presence_ref(&gateway)),
             connections: self.live.len() as u32,
             digest: self.live.digest(),
+            leaving: false,
         };
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
             Ok(Ok(reply)) => {
@@ -275,6 +302,10 @@ fn why(answer: Result<Result<(), tonic::Status>, tokio::time::error::Elapsed>) -
         Ok(Err(status)) => status.message().to_owned(),
         _ => format!("no answer within {CALL:?}"),
     }
+}
+
+fn presence_ref(gateway: &GatewayRef) -> proto::presence::GatewayRef {
+    proto::presence::GatewayRef { id: gateway.id.clone(), epoch: gateway.epoch }
 }
 
 fn connected_proto(connection: &Connection) -> Connected {

@@ -124,6 +124,7 @@ pub(super) fn reporter(
         live: presence_link::Live::default(),
         presence: shared.readiness.dependency(Cause::PresenceService),
         reported: None,
+        spoken: None,
     }
 }
 

@@ -103,6 +103,15 @@ impl PresenceCalls {
         }
     }
 
+    /// The sweep ends what the gateway still named; of one that reported all as gone there is nothing.
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<Response<HeartbeatReply>, Status> {
+        if self.store.sign_off(gateway).await.map_err(|error| self.refusal(&error))? {
+            self.metrics.left_gateways.inc();
+            tracing::info!(gateway.id = %gateway.id, "a gateway has left");
+        }
+        Ok(Response::new(HeartbeatReply::default()))
+    }
+
     /// Registers, then notes what is to be told. In a task of its own, so that a caller who gives up
     /// does not leave a change that nobody is told of.
     async fn take(&self, report: Report) -> Result<ReportReply, StoreError> {
@@ -191,6 +200,9 @@ impl Presence for PresenceCalls {
         let _permit = self.admit()?;
         let request = request.into_inner();
         let gateway = gateway(request.gateway)?;
+        if request.leaving {
+            return self.sign_off(&gateway).await;
+        }
         let tally = Tally { connections: request.connections, digest: request.digest };
         let outcome = self.store.heartbeat(&gateway, tally).await;
         let resync = match outcome.map_err(|error| self.refusal(&error))? {

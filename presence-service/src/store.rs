@@ -26,6 +26,9 @@
 //!     once, and ends.
 //! 15. `spend` books what was granted wherever it was granted: what one caller is told includes what every earlier
 //!     one said. It is no repeatable operation: whoever gets no answer leaves it.
+//! 16. When `sign_off` of a gateway's present epoch has returned, `gateways` does not name it, `sweep` ends what it
+//!     still named and tells of no ended lease, and the epoch counts as followed. One caller is told that it has
+//!     left; repeated, or for any other epoch, nothing happens.
 
 mod listing;
 pub mod memory;
@@ -210,6 +213,9 @@ pub trait PresenceStore: Send + Sync + 'static {
         gateway: &GatewayEpoch,
         tally: Tally,
     ) -> Result<HeartbeatOutcome, StoreError>;
+
+    /// Ends a gateway's lease because it leaves; whether this call did.
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError>;
 
     /// Where users are connected, in the order of the request.
     async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError>;

@@ -262,6 +262,22 @@ impl PresenceStore for MemoryStore {
         Ok(if account.tally == tally { HeartbeatOutcome::Agreed } else { HeartbeatOutcome::Resync })
     }
 
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let stamp = state.stamp();
+        let Some(account) = state.gateways.get_mut(&gateway.id) else { return Ok(false) };
+        if account.epoch != gateway.epoch || account.past_epochs.contains(&gateway.epoch) {
+            return Ok(false);
+        }
+        account.supersede(stamp, now_ms);
+        account.superseded_until_ms = now_ms;
+        account.lease_until_ms = now_ms;
+        account.has_ended = true;
+        account.follow(gateway.epoch);
+        Ok(true)
+    }
+
     async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError> {
         let state = self.state.lock();
         let mut located = Located::with_capacity(users.len());

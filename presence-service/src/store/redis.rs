@@ -201,6 +201,15 @@ impl PresenceStore for RedisStore {
         }
     }
 
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError> {
+        let mut pipeline = redis::pipe();
+        call(&mut pipeline, &self.scripts.sign_off, &self.keys.gateway(&gateway.id))
+            .arg(format!("{:016x}", gateway.epoch))
+            .arg(self.leases.gateway_memory_secs * 1_000);
+        let (has_left,): (bool,) = self.write(&pipeline).await?;
+        Ok(has_left)
+    }
+
     async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError> {
         let records = self.records(users).await?;
         let mut located = Located::with_capacity(users.len());

@@ -107,6 +107,10 @@ impl PresenceStore for GatedPresence {
         self.inner.heartbeat(gateway, tally).await
     }
 
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError> {
+        self.inner.sign_off(gateway).await
+    }
+
     async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError> {
         let is_concerned = users.contains(&self.user);
         if is_concerned {
