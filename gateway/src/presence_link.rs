@@ -26,6 +26,7 @@ use crate::own_status::OwnStatus;
 use crate::planted;
 use crate::pulse::Pulse;
 use crate::registry::Connection;
+use crate::rival::Rival;
 pub(crate) use live::Live;
 
 /// Connections of one report.
@@ -102,6 +103,8 @@ pub(crate) struct Reporter {
     pub(crate) reported: Option<GatewayRef>,
     /// The incarnation of the last report, also of one without an answer.
     pub(crate) spoken: Option<GatewayRef>,
+    /// Whether another process has the same name.
+    pub(crate) rival: Arc<Rival>,
 }
 
 impl Reporter {
@@ -124,6 +127,7 @@ impl Reporter {
             connections: self.live.len() as u32,
             digest: self.live.digest(),
             leaving: true,
+            process: self.rival.process(),
         };
         while self.client.heartbeat(request.clone()).await.is_err() {
             tokio::time::sleep(backoff.next_delay()).await;
@@ -146,6 +150,8 @@ impl Reporter {
                         return;
                     }
                     self.account().await;
+                    // The first one of an incarnation: it tells soonest whether the name is its own.
+                    heartbeat.reset_immediately();
                 }
                 _ = heartbeat.tick() => if !self.heartbeat().await {
                     // The lease runs meanwhile, and what presence forgot is missed.
@@ -243,6 +249,8 @@ impl Reporter {
                         tracing::error!(%status, "presence refuses a report");
                         return None;
                     }
+                    // A heartbeat tells whether the other one lives, and begins anew if not.
+                    refused if is_stale(&refused) => _ = self.beat().await,
                     refused => self.presence.down(why(refused.map(|taken| taken.map(|_| ())))),
                 }
                 self.metrics.presence_failures.inc();
@@ -275,25 +283,41 @@ impl Reporter {
     /// takes nobody offline.
     async fn beat(&mut self) -> Option<bool> {
         let present = self.gateway.borrow().clone();
+        let is_present = present.is_some();
         let Some(gateway) = present.or_else(|| self.reported.clone()) else { return Some(false) };
         let request = HeartbeatRequest {
             gateway: Some(presence_ref(&gateway)),
             connections: self.live.len() as u32,
             digest: self.live.digest(),
             leaving: false,
+            process: self.rival.process(),
         };
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
             Ok(Ok(reply)) => {
                 self.presence.up();
-                Some(reply.into_inner().resync)
+                let reply = reply.into_inner();
+                self.rival.told(&gateway.id, reply.rival);
+                Some(reply.resync)
             }
             refused => {
+                if is_stale(&refused) {
+                    self.rival.told(&gateway.id, false);
+                    // A process of the same name was here and has ended: this one begins anew.
+                    if is_present {
+                        self.pulse.renew();
+                    }
+                }
                 self.metrics.presence_failures.inc();
                 self.presence.down(why(refused.map(|answered| answered.map(|_| ()))));
                 None
             }
         }
     }
+}
+
+/// Another incarnation of this gateway has followed the one that spoke.
+fn is_stale<T>(answer: &Result<Result<T, tonic::Status>, tokio::time::error::Elapsed>) -> bool {
+    matches!(answer, Ok(Err(status)) if status.code() == tonic::Code::FailedPrecondition)
 }
 
 /// What came instead of an answer.

@@ -144,7 +144,7 @@ impl Presence for FakePresence {
             account.left_with =
                 Some(account.connected.len().saturating_sub(account.disconnected.len()));
         }
-        Ok(Response::new(HeartbeatReply { resync: false }))
+        Ok(Response::new(HeartbeatReply::default()))
     }
 
     /// Everybody has the connections that were reported of them.

@@ -6,6 +6,7 @@ pub mod leases;
 pub mod limits;
 pub mod listing;
 pub mod reports;
+pub mod rivals;
 pub mod sessions;
 pub mod spending;
 
@@ -170,6 +171,10 @@ macro_rules! contract {
                 who_moved_to_another_gateway_outlives_the_first_one
                 a_gateway_that_signs_off_is_gone_at_once_and_is_no_lost_one
                 only_the_present_epoch_signs_off_and_only_once
+            }
+            rivals {
+                a_process_that_starts_again_at_once_has_no_rival
+                two_living_processes_with_one_id_are_both_told_until_one_is_silent
             }
             limits {
                 of_a_hundred_connections_at_once_no_more_than_allowed_are_taken

@@ -225,7 +225,8 @@ impl Gateway {
             .fold(0, |sum, (connection, user)| sum ^ connection_digest(user, *connection));
         let connections = self.open.len() as u32;
         let gateway = Some(self.named.clone());
-        let request = HeartbeatRequest { gateway, connections, digest, leaving: false };
+        let request =
+            HeartbeatRequest { gateway, connections, digest, ..HeartbeatRequest::default() };
         Ok(self.client.heartbeat(request).await?.into_inner().resync)
     }
 
