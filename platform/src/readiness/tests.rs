@@ -1,3 +1,5 @@
+//! Both questions, as what the process needs comes and goes, and as local causes do.
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
