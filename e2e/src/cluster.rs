@@ -21,7 +21,8 @@ pub struct Cluster {
     pub presence: Process,
     host: Ipv4Addr,
     label: String,
-    settings: Vec<(String, String)>,
+    /// Further environment variables of what is started from now on, as `start_with` takes them.
+    pub settings: Vec<(String, String)>,
 }
 
 impl Cluster {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use e2e::cluster::{self, Cluster};
+use e2e::eventually::eventually;
 use e2e::load::Load;
+use e2e::metrics;
 use e2e::process::Process;
 
 /// Longer than a gateway's window, linger and last answers.
@@ -60,5 +62,35 @@ async fn a_rolling_restart_breaks_no_socket_and_leaves_no_outcome_unknown() {
         .collect();
     assert!(unexpected.is_empty(), "nothing but being asked to go: {errors:?}");
     assert!(report["acknowledged"].as_u64().expect("a count") > 2_000, "{report:#}");
+    assert_eq!(left_and_lost(&cluster).await, (2.0, 0.0), "each gateway said that it leaves");
+    cluster.stop().await;
+}
+
+/// Gateways that signed off, and those whose lease ended, as the alert `TidingsGatewayLost` sees them.
+async fn left_and_lost(cluster: &Cluster) -> (f64, f64) {
+    let counted =
+        async |name| metrics::value(&cluster.presence, name).await.expect("presence answers");
+    let left = counted("tidings_presence_left_gateways_total").await;
+    (left, counted("tidings_presence_expired_gateways_total").await)
+}
+
+#[tokio::test]
+async fn a_killed_gateway_is_counted_as_lost_once_and_one_that_ends_with_0_never() {
+    let mut cluster = Cluster::start("left-and-lost").await;
+    stops_cleanly(&mut cluster.gateways[0]).await;
+    assert_eq!(left_and_lost(&cluster).await, (1.0, 0.0), "at once");
+    cluster.gateways[1].kill().await;
+    // A lease and a sweep, which the clean one has had longer.
+    eventually("the killed one is found", Duration::from_secs(30), || async {
+        let counted = left_and_lost(&cluster).await;
+        if counted == (1.0, 1.0) { Ok(()) } else { Err(counted) }
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(left_and_lost(&cluster).await, (1.0, 1.0));
+    for index in 0..2 {
+        cluster.gateways[index] = cluster.start_gateway(index).await;
+    }
+    cluster.ready().await;
     cluster.stop().await;
 }

@@ -40,6 +40,7 @@ mod rates;
 mod registry;
 mod relief;
 mod revocations;
+mod rival;
 mod shared;
 mod socket;
 mod transport;

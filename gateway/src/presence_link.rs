@@ -2,7 +2,8 @@
 //! anew when the two accounts differ.
 //!
 //! One call is under way at a time; what happens meanwhile is the next report. A registration is
-//! answered when presence has it, which is what `welcome` waits for.
+//! answered when presence has it, which is what `welcome` waits for. When everything is told, or the end is
+//! forced, the lease is signed off; nobody depends on it, since an unsigned one ends by itself.
 
 mod live;
 
@@ -25,6 +26,7 @@ use crate::own_status::OwnStatus;
 use crate::planted;
 use crate::pulse::Pulse;
 use crate::registry::Connection;
+use crate::rival::Rival;
 pub(crate) use live::Live;
 
 /// Connections of one report.
@@ -35,6 +37,8 @@ const QUEUE: usize = 4_096;
 const AGAIN: u32 = 6;
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(5);
+/// How long signing off may take, with repeats.
+const SIGN_OFF: Duration = Duration::from_secs(2);
 
 /// Hands arrivals and departures to the link.
 #[derive(Debug, Clone)]
@@ -97,11 +101,40 @@ pub(crate) struct Reporter {
     pub(crate) presence: Dependency,
     /// The incarnation of the last full account.
     pub(crate) reported: Option<GatewayRef>,
+    /// The incarnation of the last report, also of one without an answer.
+    pub(crate) spoken: Option<GatewayRef>,
+    /// Whether another process has the same name.
+    pub(crate) rival: Arc<Rival>,
 }
 
 impl Reporter {
-    /// Reports until the end.
-    pub(crate) async fn run(mut self, mut events: PresenceEvents) {
+    /// Reports until the end, then signs off.
+    pub(crate) async fn run(mut self, events: PresenceEvents) {
+        self.until_end(events).await;
+        let Some(gateway) = self.spoken.take() else { return };
+        if tokio::time::timeout(SIGN_OFF, self.sign_off(&gateway)).await.is_err() {
+            tracing::warn!(
+                "presence does not hear that this gateway leaves; its lease will run out"
+            );
+        }
+    }
+
+    /// Says that this incarnation leaves, until it is heard.
+    async fn sign_off(&mut self, gateway: &GatewayRef) {
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
+        let request = HeartbeatRequest {
+            gateway: Some(presence_ref(gateway)),
+            connections: self.live.len() as u32,
+            digest: self.live.digest(),
+            leaving: true,
+            process: self.rival.process(),
+        };
+        while self.client.heartbeat(request.clone()).await.is_err() {
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+    }
+
+    async fn until_end(&mut self, mut events: PresenceEvents) {
         let period = Duration::from_millis(self.limits.presence_heartbeat_ms.max(100));
         let mut heartbeat = tokio::time::interval(period);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -117,6 +150,8 @@ impl Reporter {
                         return;
                     }
                     self.account().await;
+                    // The first one of an incarnation: it tells soonest whether the name is its own.
+                    heartbeat.reset_immediately();
                 }
                 _ = heartbeat.tick() => if !self.heartbeat().await {
                     // The lease runs meanwhile, and what presence forgot is missed.
@@ -203,8 +238,8 @@ impl Reporter {
             let gateway = self.gateway.borrow().clone();
             if let Some(gateway) = gateway {
                 let mut request = report.clone();
-                request.gateway =
-                    Some(proto::presence::GatewayRef { id: gateway.id, epoch: gateway.epoch });
+                request.gateway = Some(presence_ref(&gateway));
+                self.spoken = Some(gateway);
                 match tokio::time::timeout(CALL, self.client.report(request)).await {
                     Ok(Ok(reply)) => {
                         self.presence.up();
@@ -214,6 +249,8 @@ impl Reporter {
                         tracing::error!(%status, "presence refuses a report");
                         return None;
                     }
+                    // A heartbeat tells whether the other one lives, and begins anew if not.
+                    refused if is_stale(&refused) => _ = self.beat().await,
                     refused => self.presence.down(why(refused.map(|taken| taken.map(|_| ())))),
                 }
                 self.metrics.presence_failures.inc();
@@ -246,21 +283,30 @@ impl Reporter {
     /// takes nobody offline.
     async fn beat(&mut self) -> Option<bool> {
         let present = self.gateway.borrow().clone();
+        let is_present = present.is_some();
         let Some(gateway) = present.or_else(|| self.reported.clone()) else { return Some(false) };
         let request = HeartbeatRequest {
-            gateway: Some(proto::presence::GatewayRef {
-                id: gateway.id.clone(),
-                epoch: gateway.epoch,
-            }),
+            gateway: Some(presence_ref(&gateway)),
             connections: self.live.len() as u32,
             digest: self.live.digest(),
+            leaving: false,
+            process: self.rival.process(),
         };
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
             Ok(Ok(reply)) => {
                 self.presence.up();
-                Some(reply.into_inner().resync)
+                let reply = reply.into_inner();
+                self.rival.told(&gateway.id, reply.rival);
+                Some(reply.resync)
             }
             refused => {
+                if is_stale(&refused) {
+                    self.rival.told(&gateway.id, false);
+                    // A process of the same name was here and has ended: this one begins anew.
+                    if is_present {
+                        self.pulse.renew();
+                    }
+                }
                 self.metrics.presence_failures.inc();
                 self.presence.down(why(refused.map(|answered| answered.map(|_| ()))));
                 None
@@ -269,12 +315,21 @@ impl Reporter {
     }
 }
 
+/// Another incarnation of this gateway has followed the one that spoke.
+fn is_stale<T>(answer: &Result<Result<T, tonic::Status>, tokio::time::error::Elapsed>) -> bool {
+    matches!(answer, Ok(Err(status)) if status.code() == tonic::Code::FailedPrecondition)
+}
+
 /// What came instead of an answer.
 fn why(answer: Result<Result<(), tonic::Status>, tokio::time::error::Elapsed>) -> String {
     match answer {
         Ok(Err(status)) => status.message().to_owned(),
         _ => format!("no answer within {CALL:?}"),
     }
+}
+
+fn presence_ref(gateway: &GatewayRef) -> proto::presence::GatewayRef {
+    proto::presence::GatewayRef { id: gateway.id.clone(), epoch: gateway.epoch }
 }
 
 fn connected_proto(connection: &Connection) -> Connected {

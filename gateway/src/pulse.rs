@@ -106,6 +106,11 @@ impl Pulse {
         self.renew.notify_one();
     }
 
+    /// Has the present queue given up for one under a new epoch. Sockets may be written to meanwhile.
+    pub(crate) fn renew(&self) {
+        self.renew.notify_one();
+    }
+
     /// Resolves when the present queue is to be given up for one under a new epoch.
     pub(crate) async fn renewal(&self) {
         self.renew.notified().await;

@@ -21,6 +21,7 @@ use crate::pulse::Pulse;
 use crate::rate_link::RateLink;
 use crate::revocations::link::Link;
 use crate::revocations::notes::{NoteEvents, NoteTeller};
+use crate::rival::Rival;
 use crate::shared::Shared;
 use crate::uplink::UplinkParts;
 
@@ -113,6 +114,9 @@ pub(super) fn reporter(
     gateway: watch::Receiver<Option<GatewayRef>>,
     ended: &Shutdown,
 ) -> Reporter {
+    let rival = Arc::new(Rival::new());
+    let watched = Arc::clone(&rival);
+    shared.readiness.is_ready_unless(Cause::NameTaken, move || watched.is_there());
     Reporter {
         client: shared.presence.clone(),
         gateway,
@@ -124,6 +128,8 @@ pub(super) fn reporter(
         live: presence_link::Live::default(),
         presence: shared.readiness.dependency(Cause::PresenceService),
         reported: None,
+        spoken: None,
+        rival,
     }
 }
 

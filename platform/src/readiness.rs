@@ -49,11 +49,13 @@ pub enum Cause {
     Full,
     /// It stood still and begins anew before it writes.
     Frozen,
+    /// Another living process has its name.
+    NameTaken,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Bus,
         Self::AnswerQueue,
         Self::Database,
@@ -64,6 +66,7 @@ impl Cause {
         Self::Draining,
         Self::Full,
         Self::Frozen,
+        Self::NameTaken,
     ];
 
     /// Its label.
@@ -79,6 +82,7 @@ impl Cause {
             Self::Draining => "draining",
             Self::Full => "full",
             Self::Frozen => "frozen",
+            Self::NameTaken => "name_taken",
         }
     }
 }
@@ -101,6 +105,8 @@ struct Shared {
 /// A local reason not to serve, and whether it holds now.
 struct Obstacle {
     cause: Cause,
+    /// It is one not to be ready, too.
+    is_of_both: bool,
     holds: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -185,7 +191,14 @@ impl Readiness {
 
     /// Takes the process out of load balancers while `holds` says so. It must answer at once.
     pub fn serves_unless(&self, cause: Cause, holds: impl Fn() -> bool + Send + Sync + 'static) {
-        self.0.obstacles.lock().push(Obstacle { cause, holds: Box::new(holds) });
+        let (is_of_both, holds) = (false, Box::new(holds));
+        self.0.obstacles.lock().push(Obstacle { cause, is_of_both, holds });
+    }
+
+    /// The same, and the process is not ready meanwhile either.
+    pub fn is_ready_unless(&self, cause: Cause, holds: impl Fn() -> bool + Send + Sync + 'static) {
+        let (is_of_both, holds) = (true, Box::new(holds));
+        self.0.obstacles.lock().push(Obstacle { cause, is_of_both, holds });
     }
 
     /// Has the health endpoints tell how many client connections are open.
@@ -282,6 +295,12 @@ impl Readiness {
         if state.draining {
             causes.push(Cause::Draining.as_str().to_owned());
             labels.push(Cause::Draining);
+        }
+        drop(state);
+        let obstacles = self.0.obstacles.lock();
+        for obstacle in obstacles.iter().filter(|it| it.is_of_both && (it.holds)()) {
+            causes.push(obstacle.cause.as_str().to_owned());
+            labels.push(obstacle.cause);
         }
         Report { ready: causes.is_empty(), causes, labels }
     }

@@ -9,5 +9,6 @@ pub mod client;
 pub mod lease;
 pub mod pending;
 pub mod registration;
+pub mod rivals;
 pub mod spending;
 pub mod status;

@@ -24,6 +24,7 @@ use crate::config::PresenceSettings;
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::client::Client;
 use crate::domain::registration::{Connected, DeviceType, Disconnected, GatewayEpoch};
+use crate::domain::rivals::Heard;
 use crate::domain::spending::Spent;
 use crate::domain::status::{Chosen, Standing};
 use crate::metrics::PresenceMetrics;
@@ -101,6 +102,30 @@ impl PresenceCalls {
                 Status::unavailable("the presence store is away")
             }
         }
+    }
+
+    /// Whether another living process speaks under this id; refuses one of which that is not known yet.
+    async fn is_rival(&self, gateway_id: &GatewayId, process: u64) -> Result<bool, Status> {
+        if process == 0 {
+            return Ok(false);
+        }
+        match self.store.hear(gateway_id, process).await.map_err(|error| self.refusal(&error))? {
+            Heard::Alone => Ok(false),
+            Heard::Rival => Ok(true),
+            Heard::TakenOver => {
+                self.metrics.stale.inc();
+                Err(Status::unavailable("another process took this gateway id over; say it again"))
+            }
+        }
+    }
+
+    /// The sweep ends what the gateway still named; of one that reported all as gone there is nothing.
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<Response<HeartbeatReply>, Status> {
+        if self.store.sign_off(gateway).await.map_err(|error| self.refusal(&error))? {
+            self.metrics.left_gateways.inc();
+            tracing::info!(gateway.id = %gateway.id, "a gateway has left");
+        }
+        Ok(Response::new(HeartbeatReply::default()))
     }
 
     /// Registers, then notes what is to be told. In a task of its own, so that a caller who gives up
@@ -191,8 +216,17 @@ impl Presence for PresenceCalls {
         let _permit = self.admit()?;
         let request = request.into_inner();
         let gateway = gateway(request.gateway)?;
+        if request.leaving {
+            return self.sign_off(&gateway).await;
+        }
+        let rival = self.is_rival(&gateway.id, request.process).await?;
         let tally = Tally { connections: request.connections, digest: request.digest };
         let outcome = self.store.heartbeat(&gateway, tally).await;
+        if rival && outcome == Err(StoreError::StaleEpoch) {
+            // Not refused: it would begin a new epoch and push the other one out.
+            self.metrics.stale.inc();
+            return Ok(Response::new(HeartbeatReply { resync: false, rival }));
+        }
         let resync = match outcome.map_err(|error| self.refusal(&error))? {
             HeartbeatOutcome::Agreed => false,
             HeartbeatOutcome::Resync => {
@@ -205,7 +239,7 @@ impl Presence for PresenceCalls {
                 true
             }
         };
-        Ok(Response::new(HeartbeatReply { resync }))
+        Ok(Response::new(HeartbeatReply { resync, rival }))
     }
 
     async fn locate(

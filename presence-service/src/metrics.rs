@@ -60,7 +60,9 @@ pub struct PresenceMetrics {
     pub mismatches: Counter,
     /// Reports and heartbeats of a gateway epoch that another has followed.
     pub stale: Counter,
-    /// Gateways whose lease ended.
+    /// Gateways that said they leave.
+    pub left_gateways: Counter,
+    /// Gateways whose lease ended although they did not say so.
     pub expired_gateways: Counter,
     /// Users of each look-up.
     pub locate_users: Histogram,
@@ -94,6 +96,7 @@ impl PresenceMetrics {
             snapshots: Counter::default(),
             mismatches: Counter::default(),
             stale: Counter::default(),
+            left_gateways: Counter::default(),
             expired_gateways: Counter::default(),
             locate_users: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
             locate_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 15)),
@@ -127,8 +130,13 @@ impl PresenceMetrics {
             );
             r.register("stale_epochs", "Reports of followed gateway epochs", this.stale.clone());
             r.register(
+                "left_gateways",
+                "Gateways that signed off their lease",
+                this.left_gateways.clone(),
+            );
+            r.register(
                 "expired_gateways",
-                "Gateways whose lease ended",
+                "Gateways whose lease ended without a sign-off",
                 this.expired_gateways.clone(),
             );
             r.register("locate_users", "Users of each look-up", this.locate_users.clone());

@@ -26,6 +26,11 @@
 //!     once, and ends.
 //! 15. `spend` books what was granted wherever it was granted: what one caller is told includes what every earlier
 //!     one said. It is no repeatable operation: whoever gets no answer leaves it.
+//! 16. When `sign_off` of a gateway's present epoch has returned, `gateways` does not name it, `sweep` ends what it
+//!     still named and tells of no ended lease, and the epoch counts as followed. One caller is told that it has
+//!     left; repeated, or for any other epoch, nothing happens.
+//! 17. `hear` tells both of two living processes with one gateway id that they are rivals, until one of them has been
+//!     silent for a lease. A process that starts under the id of one that has ended is never told so.
 
 mod listing;
 pub mod memory;
@@ -42,6 +47,7 @@ use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::client::Client;
 use crate::domain::lease::Terms;
 use crate::domain::registration::{Allowed, Change, Connected, Disconnected, GatewayEpoch, Place};
+use crate::domain::rivals::Heard;
 use crate::domain::spending::Spent;
 use crate::domain::status::{Chosen, Standing};
 pub use listing::{ListPage, ListPlace, Listed};
@@ -210,6 +216,12 @@ pub trait PresenceStore: Send + Sync + 'static {
         gateway: &GatewayEpoch,
         tally: Tally,
     ) -> Result<HeartbeatOutcome, StoreError>;
+
+    /// A process speaks under the id of a gateway: whether another living one does. Changes no lease.
+    async fn hear(&self, gateway_id: &GatewayId, process: u64) -> Result<Heard, StoreError>;
+
+    /// Ends a gateway's lease because it leaves; whether this call did.
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError>;
 
     /// Where users are connected, in the order of the request.
     async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError>;

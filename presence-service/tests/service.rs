@@ -86,6 +86,23 @@ async fn the_users_of_a_silent_gateway_are_offline_for_their_contacts() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_signs_off_is_counted_as_left_and_not_as_lost() {
+    let house = House::start(FRIENDS);
+    let mut alive = house.gateway("alive").await;
+    let mut leaving = house.gateway("leaving").await;
+    alive.open("bob", "phone", 1).await;
+    leaving.open("ann", "phone", 1).await;
+    assert_eq!(alive.told_one().await.1["event"], "user_online");
+    // One that it did not take back: a forced end.
+    leaving.sign_off().await.unwrap();
+    leaving.sign_off().await.expect("repeated, it is answered the same");
+    assert_eq!(alive.told_one().await.1["event"], "user_offline");
+    assert_eq!(house.counted("tidings_presence_left_gateways_total"), 1);
+    assert_eq!(house.counted("tidings_presence_expired_gateways_total"), 0);
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn who_is_back_within_the_grace_time_is_not_mentioned() {
     let house = House::start(FRIENDS);
     let mut g1 = house.gateway("g1").await;

@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::device::{Device, Heard};
 use crate::edge::{Edge, token, until};
+use crate::services::Mode;
 
 #[tokio::test]
 async fn a_leaving_gateway_is_not_ready_and_takes_no_sockets_while_it_answers_the_old_ones() {
@@ -42,7 +43,26 @@ async fn a_leaving_gateway_is_not_ready_and_takes_no_sockets_while_it_answers_th
     ann.say_raw(Message::Close(None)).await;
     ann.closed().await;
     edge.ended().await;
-    assert!(edge.presence.account().disconnected.iter().any(|gone| gone.connection == number));
+    let account = edge.presence.account();
+    assert!(account.disconnected.iter().any(|gone| gone.connection == number));
+    assert_eq!(account.left_with, Some(0), "it signs off after everybody is reported as gone");
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_cannot_sign_off_ends_all_the_same_and_soon() {
+    let edge = Edge::with(|limits| limits.drain_window_ms = 0).await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    ann.is_served().await;
+    drop(ann);
+    until("ann is reported as gone", || !edge.presence.account().disconnected.is_empty()).await;
+    edge.presence.switch(Mode::Frozen);
+    let began = Instant::now();
+    edge.begin_to_stop();
+    edge.ended().await;
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    assert_eq!(edge.presence.account().left_with, None);
+    edge.presence.switch(Mode::Answers);
     edge.stop().await;
 }
 

@@ -61,6 +61,8 @@ pub struct Account {
     pub refused: Vec<u64>,
     /// Heartbeats that were answered.
     pub heartbeats: usize,
+    /// Connections that were not taken back yet when the gateway signed off.
+    pub left_with: Option<usize>,
 }
 
 impl FakePresence {
@@ -131,13 +133,18 @@ impl Presence for FakePresence {
 
     async fn heartbeat(
         &self,
-        _: Request<HeartbeatRequest>,
+        request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatReply>, Status> {
         if *self.switch.0.borrow() != Mode::Holds {
             self.switch.pass().await?;
         }
-        self.account.lock().heartbeats += 1;
-        Ok(Response::new(HeartbeatReply { resync: false }))
+        let mut account = self.account.lock();
+        account.heartbeats += 1;
+        if request.into_inner().leaving {
+            account.left_with =
+                Some(account.connected.len().saturating_sub(account.disconnected.len()));
+        }
+        Ok(Response::new(HeartbeatReply::default()))
     }
 
     /// Everybody has the connections that were reported of them.

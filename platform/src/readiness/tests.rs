@@ -1,3 +1,5 @@
+//! Both questions, as what the process needs comes and goes, and as local causes do.
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -46,6 +48,19 @@ async fn a_dependency_that_goes_away_after_the_start_takes_nobody_out_of_a_balan
     assert!(readiness.serving().ready);
     readiness.set_draining();
     assert_eq!(readiness.serving().causes, ["draining"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_another_has_keeps_a_process_from_serving_and_from_being_ready() {
+    let readiness = Readiness::new();
+    let is_taken = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let asked = Arc::clone(&is_taken);
+    let holds = move || asked.load(std::sync::atomic::Ordering::Relaxed);
+    readiness.is_ready_unless(Cause::NameTaken, holds);
+    assert_eq!(readiness.report().causes, ["name_taken"]);
+    assert_eq!(readiness.serving().labels, [Cause::NameTaken]);
+    is_taken.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert!(readiness.report().ready && readiness.serving().ready);
 }
 
 #[tokio::test(start_paused = true)]

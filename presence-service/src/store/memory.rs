@@ -30,6 +30,7 @@ use crate::domain::registration::{
     Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Named, Place, Registration,
     UserRecord, is_reported_anew,
 };
+use crate::domain::rivals::{Heard, Speakers};
 use crate::domain::spending::{Spent, most_micros};
 use crate::domain::status::Chosen;
 
@@ -53,6 +54,7 @@ struct State {
     connected: BTreeSet<UserId>,
     spending: Spending,
     gateways: HashMap<GatewayId, Gateway>,
+    speakers: HashMap<GatewayId, Speakers>,
     last_stamp: u64,
 }
 
@@ -262,6 +264,29 @@ impl PresenceStore for MemoryStore {
         Ok(if account.tally == tally { HeartbeatOutcome::Agreed } else { HeartbeatOutcome::Resync })
     }
 
+    async fn hear(&self, gateway_id: &GatewayId, process: u64) -> Result<Heard, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let speakers = state.speakers.entry(gateway_id.clone()).or_default();
+        Ok(speakers.hear(process, now_ms, self.config.lease_ms))
+    }
+
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let stamp = state.stamp();
+        let Some(account) = state.gateways.get_mut(&gateway.id) else { return Ok(false) };
+        if account.epoch != gateway.epoch || account.past_epochs.contains(&gateway.epoch) {
+            return Ok(false);
+        }
+        account.supersede(stamp, now_ms);
+        account.superseded_until_ms = now_ms;
+        account.lease_until_ms = now_ms;
+        account.has_ended = true;
+        account.follow(gateway.epoch);
+        Ok(true)
+    }
+
     async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError> {
         let state = self.state.lock();
         let mut located = Located::with_capacity(users.len());
@@ -380,6 +405,7 @@ impl PresenceStore for MemoryStore {
             let named = Named::InAccount(&gateway_id, connection, stamp);
             swept.changes.extend(state.disconnect(&user_id, named, Cause::TakenOver, now_ms));
         }
+        state.speakers.retain(|_, speakers| !speakers.are_silent_for(memory_ms, now_ms));
         state.gateways.retain(|_, gateway| {
             !gateway.has_ended
                 || !gateway.superseded.is_empty()

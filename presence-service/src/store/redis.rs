@@ -29,7 +29,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use platform::readiness::{Cause, Readiness};
 use platform::shutdown::{Shutdown, Tasks};
-use proto::id::UserId;
+use proto::id::{GatewayId, UserId};
 use redis::aio::MultiplexedConnection;
 use redis::{
     ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, cmd,
@@ -41,6 +41,7 @@ use super::{
 };
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::registration::{Change, GatewayEpoch};
+use crate::domain::rivals::Heard;
 use crate::domain::spending::Spent;
 use crate::domain::status::Chosen;
 pub use config::{RedisConfig, RedisSetupError};
@@ -193,6 +194,29 @@ impl PresenceStore for RedisStore {
             "stale" => Err(StoreError::StaleEpoch),
             _ => Ok(HeartbeatOutcome::Resync),
         }
+    }
+
+    async fn hear(&self, gateway_id: &GatewayId, process: u64) -> Result<Heard, StoreError> {
+        let mut pipeline = redis::pipe();
+        call(&mut pipeline, &self.scripts.hear, &[self.keys.speakers(gateway_id)])
+            .arg(format!("{process:016x}"))
+            .arg(self.leases.lease_ms)
+            .arg(self.leases.gateway_memory_secs * 1_000);
+        let (heard,): (String,) = self.write(&pipeline).await?;
+        Ok(match heard.as_str() {
+            "rival" => Heard::Rival,
+            "taken_over" => Heard::TakenOver,
+            _ => Heard::Alone,
+        })
+    }
+
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError> {
+        let mut pipeline = redis::pipe();
+        call(&mut pipeline, &self.scripts.sign_off, &self.keys.gateway(&gateway.id))
+            .arg(format!("{:016x}", gateway.epoch))
+            .arg(self.leases.gateway_memory_secs * 1_000);
+        let (has_left,): (bool,) = self.write(&pipeline).await?;
+        Ok(has_left)
     }
 
     async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError> {

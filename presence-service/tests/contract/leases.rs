@@ -80,3 +80,47 @@ pub async fn who_moved_to_another_gateway_outlives_the_first_one([one, other]: R
     assert_eq!(ended, [dead.id]);
     assert_eq!(places(one.as_ref(), &["ann"]).await, [[("next".to_owned(), 1, 1)]]);
 }
+
+pub async fn a_gateway_that_signs_off_is_gone_at_once_and_is_no_lost_one([one, other]: Replicas) {
+    let leaving = gateway("leaving", 1);
+    one.report(&report(&leaving, vec![opened("ann", "phone", 1)], vec![])).await.unwrap();
+    assert_eq!(one.sign_off(&leaving).await, Ok(true));
+    assert_eq!(other.gateways().await.unwrap(), []);
+    // What it had not taken back ends with the next sweep, before any lease would.
+    let swept = other.sweep(100).await.unwrap();
+    assert_eq!((swept.ended, swept.changes.len()), (vec![], 1), "ann was still named");
+    assert!(connections(one.as_ref(), "ann").await.is_empty());
+    // A heartbeat or a report that was under way comes too late to bring it back.
+    assert_eq!(one.heartbeat(&leaving, Tally::default()).await, Err(StoreError::StaleEpoch));
+    let late = one.report(&report(&leaving, vec![opened("bob", "phone", 2)], vec![])).await;
+    assert_eq!(late.unwrap_err(), StoreError::StaleEpoch);
+    // Far longer than the lease.
+    let deadline = tokio::time::Instant::now() + 3 * Duration::from_millis(leases().lease_ms);
+    while tokio::time::Instant::now() < deadline {
+        assert_eq!(other.sweep(100).await.unwrap().ended, []);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The next process of that name begins as if nothing had been.
+    let next = gateway("leaving", 2);
+    one.report(&report(&next, vec![opened("ann", "phone", 1)], vec![])).await.unwrap();
+    let agreed = one.heartbeat(&next, tally(&[("ann", 1)])).await;
+    assert_eq!(agreed, Ok(HeartbeatOutcome::Agreed));
+    other.sweep(100).await.unwrap();
+    assert_eq!(connections(one.as_ref(), "ann").await, [1]);
+}
+
+pub async fn only_the_present_epoch_signs_off_and_only_once([one, other]: Replicas) {
+    let (old, new) = (gateway("g1", 1), gateway("g1", 2));
+    assert_eq!(one.sign_off(&old).await, Ok(false), "nobody knows it");
+    one.report(&report(&old, vec![], vec![])).await.unwrap();
+    one.report(&report(&new, vec![opened("ann", "phone", 1)], vec![])).await.unwrap();
+    assert_eq!(one.sign_off(&old).await, Ok(false), "another has followed");
+    assert_eq!(one.sign_off(&gateway("g1", 3)).await, Ok(false), "it has reported nothing");
+    other.sweep(100).await.unwrap();
+    assert_eq!(connections(one.as_ref(), "ann").await, [1]);
+    let agreed = one.heartbeat(&new, tally(&[("ann", 1)])).await;
+    assert_eq!(agreed, Ok(HeartbeatOutcome::Agreed));
+    let both = tokio::join!(one.sign_off(&new), other.sign_off(&new));
+    assert!(matches!(both, (Ok(true), Ok(false)) | (Ok(false), Ok(true))), "{both:?}");
+    assert_eq!(one.sign_off(&new).await, Ok(false), "repeated");
+}

@@ -6,6 +6,7 @@ pub mod leases;
 pub mod limits;
 pub mod listing;
 pub mod reports;
+pub mod rivals;
 pub mod sessions;
 pub mod spending;
 
@@ -168,6 +169,12 @@ macro_rules! contract {
                 a_silent_gateway_ends_once_although_two_replicas_sweep
                 a_heartbeat_keeps_a_gateway_and_one_that_was_taken_for_dead_comes_back
                 who_moved_to_another_gateway_outlives_the_first_one
+                a_gateway_that_signs_off_is_gone_at_once_and_is_no_lost_one
+                only_the_present_epoch_signs_off_and_only_once
+            }
+            rivals {
+                a_process_that_starts_again_at_once_has_no_rival
+                two_living_processes_with_one_id_are_both_told_until_one_is_silent
             }
             limits {
                 of_a_hundred_connections_at_once_no_more_than_allowed_are_taken

@@ -225,8 +225,16 @@ impl Gateway {
             .fold(0, |sum, (connection, user)| sum ^ connection_digest(user, *connection));
         let connections = self.open.len() as u32;
         let gateway = Some(self.named.clone());
-        let request = HeartbeatRequest { gateway, connections, digest };
+        let request =
+            HeartbeatRequest { gateway, connections, digest, ..HeartbeatRequest::default() };
         Ok(self.client.heartbeat(request).await?.into_inner().resync)
+    }
+
+    /// The last heartbeat.
+    pub async fn sign_off(&mut self) -> Result<(), Status> {
+        let gateway = Some(self.named.clone());
+        let request = HeartbeatRequest { gateway, leaving: true, ..HeartbeatRequest::default() };
+        self.client.heartbeat(request).await.map(|_| ())
     }
 
     pub async fn set_status(&self, user: &str, connection: u64, status: &str) {

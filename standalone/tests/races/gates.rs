@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use presence_service::domain::account::{HeartbeatOutcome, Tally};
 use presence_service::domain::registration::{Change, GatewayEpoch};
+use presence_service::domain::rivals::Heard;
 use presence_service::domain::spending::Spent;
 use presence_service::domain::status::Chosen;
 use presence_service::store::memory::MemoryStore;
@@ -13,7 +14,7 @@ use presence_service::store::{
     Choice, ListPage, ListPlace, Located, PresenceStore, Report, Reported, Session, StoreError,
     Swept, UserState,
 };
-use proto::id::UserId;
+use proto::id::{GatewayId, UserId};
 use tokio::sync::watch;
 
 use crate::house::PATIENCE;
@@ -105,6 +106,14 @@ impl PresenceStore for GatedPresence {
         tally: Tally,
     ) -> Result<HeartbeatOutcome, StoreError> {
         self.inner.heartbeat(gateway, tally).await
+    }
+
+    async fn hear(&self, gateway_id: &GatewayId, process: u64) -> Result<Heard, StoreError> {
+        self.inner.hear(gateway_id, process).await
+    }
+
+    async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError> {
+        self.inner.sign_off(gateway).await
     }
 
     async fn locate(&self, users: &[UserId]) -> Result<Located, StoreError> {

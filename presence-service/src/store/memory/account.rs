@@ -80,10 +80,18 @@ impl Gateway {
     }
 
     pub(super) fn begin_epoch(&mut self, epoch: u64) {
-        self.past_epochs.push_back(self.epoch);
+        self.follow(self.epoch);
+        self.epoch = epoch;
+    }
+
+    /// Nothing of this epoch is taken any more.
+    pub(super) fn follow(&mut self, epoch: u64) {
+        if self.past_epochs.contains(&epoch) {
+            return;
+        }
+        self.past_epochs.push_back(epoch);
         if self.past_epochs.len() > PAST_EPOCHS {
             self.past_epochs.pop_front();
         }
-        self.epoch = epoch;
     }
 }

@@ -29,6 +29,14 @@ local function is_past(epoch)
   return string.find(redis.call('HGET', account, 'past') or '', epoch, 1, true) ~= nil
 end
 
+-- Nothing of this epoch is taken any more.
+local function follow(epoch)
+  if is_past(epoch) then return end
+  -- The last 32; each takes 17 characters, so that no epoch is found across two.
+  local past = epoch .. ';' .. (redis.call('HGET', account, 'past') or '')
+  redis.call('HSET', account, 'past', string.sub(past, 1, 17 * 32))
+end
+
 -- Ends the account: what it names ends at `due`, or earlier if something was to end before.
 local function supersede(due)
   local waiting = redis.call('EXISTS', superseded) == 1

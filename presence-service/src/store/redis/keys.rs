@@ -39,6 +39,11 @@ impl Keys {
         self.user(user_id) + ":spending"
     }
 
+    /// Which processes speak under the id of a gateway.
+    pub fn speakers(&self, gateway_id: &GatewayId) -> String {
+        format!("{}gateway:{{{gateway_id}}}:speakers", self.base)
+    }
+
     /// The account of a gateway, what it names, what earlier ones named, and the places of both in the list of
     /// all connections.
     pub fn gateway(&self, gateway_id: &GatewayId) -> [String; 4] {

@@ -6,11 +6,7 @@ local current = redis.call('HGET', account, 'epoch')
 local stamp = redis.call('HGET', account, 'stamp')
 if current ~= epoch or ARGV[2] == '1' or not stamp then
   stamp = supersede(math.max(number('lease'), now + ARGV[4]))
-  if current and current ~= epoch then
-    -- The last 32; each takes 17 characters, so that no epoch is found across two.
-    local past = current .. ';' .. (redis.call('HGET', account, 'past') or '')
-    redis.call('HSET', account, 'past', string.sub(past, 1, 17 * 32))
-  end
+  if current and current ~= epoch then follow(current) end
   redis.call('HSET', account, 'epoch', epoch)
 end
 renew(ARGV[3], ARGV[5])

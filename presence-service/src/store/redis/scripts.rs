@@ -12,6 +12,8 @@ pub struct Scripts {
     pub report: Script,
     pub settle: Script,
     pub heartbeat: Script,
+    pub sign_off: Script,
+    pub hear: Script,
     pub sweep: Script,
     pub ended: Script,
     pub spend: Script,
@@ -29,13 +31,15 @@ impl Scripts {
             report: of_gateway(include_str!("report.lua")),
             settle: of_gateway(include_str!("settle.lua")),
             heartbeat: of_gateway(include_str!("heartbeat.lua")),
+            sign_off: of_gateway(include_str!("sign_off.lua")),
+            hear: Script::new(include_str!("hear.lua")),
             sweep: of_gateway(include_str!("sweep.lua")),
             ended: of_gateway(include_str!("ended.lua")),
             spend: Script::new(include_str!("spend.lua")),
         }
     }
 
-    pub fn all(&self) -> [&Script; 9] {
+    pub fn all(&self) -> [&Script; 11] {
         [
             &self.connect,
             &self.disconnect,
@@ -43,6 +47,8 @@ impl Scripts {
             &self.report,
             &self.settle,
             &self.heartbeat,
+            &self.sign_off,
+            &self.hear,
             &self.sweep,
             &self.ended,
             &self.spend,
