@@ -11,7 +11,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ];
     println!("cargo:rerun-if-changed=protos");
     let descriptors = protox::compile(files, ["protos"])?;
+    write_methods(&files)?;
     // `Bytes` instead of `Vec<u8>`: a pushed frame is shared by all its sockets, never copied.
     tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    Ok(())
+}
+
+/// The names of the methods of all services of a package, as `methods.rs` of it: no generated code lists them.
+fn write_methods(files: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
+    for package in ["chat", "presence"] {
+        let mut methods = Vec::new();
+        let folder = format!("protos/tidings/{package}/");
+        for file in files.iter().filter(|file| file.starts_with(&folder)) {
+            let text = std::fs::read_to_string(file)?;
+            let calls = text.lines().filter_map(|line| line.trim_start().strip_prefix("rpc "));
+            methods.extend(calls.filter_map(|it| Some(it.split_once('(')?.0.trim().to_owned())));
+        }
+        let text = format!(
+            "/// Of all services of this package.\npub const METHODS: &[&str] = &{methods:?};\n"
+        );
+        let to =
+            std::path::Path::new(&std::env::var("OUT_DIR")?).join(format!("{package}_methods.rs"));
+        std::fs::write(to, text)?;
+    }
     Ok(())
 }

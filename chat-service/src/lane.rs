@@ -29,6 +29,7 @@ use std::time::Duration;
 use bus::{Bus, FrameAcker, FrameDelivery};
 use platform::shutdown::Tasks;
 use platform::trace::Tracer;
+use prometheus_client::metrics::gauge::Gauge;
 use proto::partition::Partition;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -116,7 +117,9 @@ async fn append_all(
     mut inbox: mpsc::Receiver<Received>,
     deliveries: mpsc::Sender<Delivery>,
 ) {
+    let busy = appender.lanes_busy();
     while let Some(first) = inbox.recv().await {
+        let at_work = AtWork::begin(&busy);
         let pile = Pile::take(first, &mut inbox, appender.batch_frames());
         appender.forget(&pile.joined);
         let delivery = match appender.care(&pile.batches).await {
@@ -129,10 +132,27 @@ async fn append_all(
                 Delivery { acks: pile.acks, ..Delivery::default() }
             }
         };
+        drop(at_work);
         if deliveries.send(delivery).await.is_err() {
             // The process stops: nothing is acknowledged, so all of it comes again.
             return;
         }
+    }
+}
+
+/// A lane is at work on a batch as long as this is there.
+struct AtWork<'a>(&'a Gauge);
+
+impl<'a> AtWork<'a> {
+    fn begin(busy: &'a Gauge) -> Self {
+        busy.inc();
+        Self(busy)
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -93,7 +93,7 @@ pub fn build(
     );
     let metrics = ChatMetrics::new(&adapters.metrics);
     ChatService {
-        errors: GrpcErrors::new(&adapters.metrics, "tidings_chat"),
+        errors: GrpcErrors::new(&adapters.metrics, "tidings_chat", proto::chat::METHODS),
         queries: ChatQueries::new(Arc::clone(&adapters.store), queries, lanes.receipt_members),
         revocations,
         broker: adapters.readiness.dependency(Cause::Bus),

@@ -1,4 +1,7 @@
-//! What the chat service counts, under `tidings_chat_`.
+//! What the chat service counts, under `tidings_chat_`. Labels are of closed sets, and each of their series is there
+//! from the start: a rate over one that appears with its first count misses that count.
+
+use std::sync::atomic::AtomicU64;
 
 use platform::metrics::Metrics;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -8,6 +11,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use proto::error_code::ErrorCode;
+use proto::partition::Partition;
+
+use crate::domain::content;
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +25,18 @@ pub enum OutcomeKind {
     Refused,
     Unavailable,
     Poisoned,
+}
+
+impl OutcomeKind {
+    /// All of them, in the order of their numbers.
+    const ALL: [Self; 6] = [
+        Self::Stored,
+        Self::Repeated,
+        Self::Unchanged,
+        Self::Refused,
+        Self::Unavailable,
+        Self::Poisoned,
+    ];
 }
 
 impl EncodeLabelValue for OutcomeKind {
@@ -58,6 +76,10 @@ pub enum PushKind {
     GivenUp,
 }
 
+impl PushKind {
+    const ALL: [Self; 3] = [Self::Confirmed, Self::GatewayGone, Self::GivenUp];
+}
+
 impl EncodeLabelValue for PushKind {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         let label = match self {
@@ -83,11 +105,35 @@ pub struct PartitionLabel {
     pub partition: u32,
 }
 
+/// Label set of entries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EntryLabel {
+    /// What a message says of itself.
+    pub kind: &'static str,
+}
+
+/// What is counted of one partition. Its consumer keeps it: no label is looked for at a batch.
+#[derive(Debug, Clone)]
+pub struct PartitionMetrics {
+    /// Batches that were taken.
+    pub batches: Counter,
+    /// Of these, those that are not acknowledged yet.
+    pub unacknowledged: Gauge,
+    /// How long the frames of the last batch had waited, in seconds.
+    pub age_seconds: Gauge<f64, AtomicU64>,
+}
+
 /// The service's metrics.
 #[derive(Debug, Clone)]
 pub struct ChatMetrics {
     /// Operations by outcome.
-    pub operations: Family<OutcomeLabel, Counter>,
+    operations: Family<OutcomeLabel, Counter>,
+    /// Its counters in the order of [`OutcomeKind::ALL`]: no label is looked for at a message.
+    of_outcomes: [Counter; OutcomeKind::ALL.len()],
+    /// Entries stored, by the kind of the message.
+    entries: Family<EntryLabel, Counter>,
+    /// Its counters in the order of [`content::KINDS`].
+    of_kinds: [Counter; content::KINDS.len()],
     /// Operations refused, by the code that their senders are told.
     pub errors: Family<ErrorLabel, Counter>,
     /// Frames of each appended batch.
@@ -112,8 +158,16 @@ pub struct ChatMetrics {
     pub dead_letters_lost: Counter,
     /// Replicas that live, this one included.
     pub replicas: Gauge,
+    /// Lanes that are at work on a batch now.
+    pub lanes_busy: Gauge,
+    /// Lanes.
+    pub lanes: Gauge,
+    /// Seconds from a frame's coming to a gateway until its batch is planned, of the oldest of each batch of the bus.
+    partition_wait_seconds: Histogram,
     /// Batches taken from each partition: they grow where this replica is the active consumer.
-    pub partition_batches: Family<PartitionLabel, Counter>,
+    partition_batches: Family<PartitionLabel, Counter>,
+    partition_unacknowledged: Family<PartitionLabel, Gauge>,
+    partition_age_seconds: Family<PartitionLabel, Gauge<f64, AtomicU64>>,
     /// Partitions yielded to their owners.
     pub partition_yields: Counter,
 }
@@ -122,8 +176,14 @@ impl ChatMetrics {
     /// Registers them.
     pub fn new(metrics: &Metrics) -> Self {
         let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
+        let (operations, entries) =
+            (Family::<OutcomeLabel, Counter>::default(), Family::<EntryLabel, Counter>::default());
         let this = Self {
-            operations: Family::default(),
+            of_outcomes: OutcomeKind::ALL
+                .map(|outcome| operations.get_or_create_owned(&OutcomeLabel { outcome })),
+            of_kinds: content::KINDS.map(|kind| entries.get_or_create_owned(&EntryLabel { kind })),
+            operations,
+            entries,
             errors: Family::default(),
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             append_seconds: seconds(),
@@ -136,14 +196,23 @@ impl ChatMetrics {
             dead_letters: Counter::default(),
             dead_letters_lost: Counter::default(),
             replicas: Gauge::default(),
+            lanes_busy: Gauge::default(),
+            lanes: Gauge::default(),
+            // To two minutes: frames wait while the database is away.
+            partition_wait_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 18)),
             partition_batches: Family::default(),
+            partition_unacknowledged: Family::default(),
+            partition_age_seconds: Family::default(),
             partition_yields: Counter::default(),
         };
+        this.begin_at_0();
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_chat");
-            r.register("operations", "Operations by outcome", this.operations.clone());
+            this.register_operations(r);
             r.register("errors", "Operations refused, by code", this.errors.clone());
             r.register("batch_frames", "Frames of each appended batch", this.batch_frames.clone());
+            r.register("lanes", "Lanes that work on batches", this.lanes.clone());
+            r.register("lanes_busy", "Lanes at work on a batch", this.lanes_busy.clone());
             r.register("append_seconds", "Seconds of each append", this.append_seconds.clone());
             r.register("append_conflicts", "Batches planned again", this.conflicts.clone());
             r.register(
@@ -173,6 +242,20 @@ impl ChatMetrics {
         this
     }
 
+    fn begin_at_0(&self) {
+        for code in ErrorCode::ALL {
+            self.errors.get_or_create(&ErrorLabel { code: code.as_str() }).inc_by(0);
+        }
+        for outcome in PushKind::ALL {
+            self.pushes.get_or_create(&PushLabel { outcome }).inc_by(0);
+        }
+    }
+
+    fn register_operations(&self, r: &mut Registry) {
+        r.register("operations", "Operations by outcome", self.operations.clone());
+        r.register("entries", "Messages stored, by kind", self.entries.clone());
+    }
+
     fn register_dead_letters(&self, r: &mut Registry) {
         r.register("dead_letters", "Frames that were put aside", self.dead_letters.clone());
         r.register(
@@ -194,17 +277,50 @@ impl ChatMetrics {
             "Partitions yielded to their owners",
             self.partition_yields.clone(),
         );
+        r.register(
+            "partition_wait_seconds",
+            "Seconds from the coming of a batch's oldest frame until the batch is planned",
+            self.partition_wait_seconds.clone(),
+        );
+        r.register(
+            "partition_unacknowledged_batches",
+            "Batches taken from each partition and not acknowledged yet",
+            self.partition_unacknowledged.clone(),
+        );
+        r.register(
+            "partition_age_seconds",
+            "Age of the oldest frame of the batch that was taken last; 0 when none is left",
+            self.partition_age_seconds.clone(),
+        );
     }
 
-    /// Counts a batch from a partition.
-    pub fn partition_batch(&self, partition: u16) {
+    /// What is counted of a partition.
+    pub fn partition(&self, partition: Partition) -> PartitionMetrics {
         let label = PartitionLabel { partition: u32::from(partition) };
-        self.partition_batches.get_or_create(&label).inc();
+        PartitionMetrics {
+            batches: self.partition_batches.get_or_create_owned(&label),
+            unacknowledged: self.partition_unacknowledged.get_or_create_owned(&label),
+            age_seconds: self.partition_age_seconds.get_or_create_owned(&label),
+        }
+    }
+
+    /// Takes note of how long the oldest frame of a batch has waited that is planned now.
+    pub fn waited(&self, oldest_ms: u64, now_ms: u64) {
+        if oldest_ms > 0 {
+            self.partition_wait_seconds.observe(seconds_between(oldest_ms, now_ms));
+        }
     }
 
     /// Counts an operation.
     pub fn operation(&self, outcome: OutcomeKind) {
-        self.operations.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.of_outcomes[outcome as usize].inc();
+    }
+
+    /// Counts a message that is stored now.
+    pub fn entry(&self, kind: &str) {
+        if let Some(place) = content::KINDS.iter().position(|known| *known == kind) {
+            self.of_kinds[place].inc();
+        }
     }
 
     /// Counts an operation that its sender is told an error for.
@@ -215,5 +331,38 @@ impl ChatMetrics {
     /// Counts a batch of pushes.
     pub fn push(&self, outcome: PushKind) {
         self.pushes.get_or_create(&PushLabel { outcome }).inc();
+    }
+}
+
+/// By clocks of two machines: never less than 0.
+pub(crate) fn seconds_between(from_ms: u64, to_ms: u64) -> f64 {
+    to_ms.saturating_sub(from_ms) as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_are_in_the_order_of_their_labels_and_every_series_begins_at_0() {
+        let registry = Metrics::new();
+        let metrics = ChatMetrics::new(&registry);
+        let _partition = metrics.partition(3);
+        for outcome in OutcomeKind::ALL {
+            metrics.operation(outcome);
+            assert_eq!(metrics.operations.get_or_create(&OutcomeLabel { outcome }).get(), 1);
+        }
+        for kind in content::KINDS {
+            metrics.entry(kind);
+            assert_eq!(metrics.entries.get_or_create(&EntryLabel { kind }).get(), 1);
+        }
+        let text = registry.encode();
+        for line in [
+            r#"tidings_chat_errors_total{code="not_member"} 0"#,
+            r#"tidings_chat_push_batches_total{outcome="given_up"} 0"#,
+            r#"tidings_chat_partition_batches_total{partition="3"} 0"#,
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Consumers of the partitions: each feeds the lane that its number falls to, and yields its
 //! partition when the balance asks for it.
 
+mod taken;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::balance::{Balance, Hold, Place};
 use crate::lane::{self, LaneParts, Received};
-use crate::metrics::ChatMetrics;
+use crate::metrics::{ChatMetrics, PartitionMetrics};
+use taken::Taken;
 
 /// Batches waiting in a lane's inbox. When it is full, its partitions are not read.
 const INBOX_BATCHES: usize = 256;
@@ -22,6 +25,7 @@ const INBOX_BATCHES: usize = 256;
 /// Starts the lanes, a consumer for every partition, and their balance with other replicas.
 pub fn start(parts: &LaneParts, tasks: &Tasks, shutdown: &Shutdown) {
     let lanes = parts.config.lanes.max(1);
+    parts.metrics.lanes.set(i64::from(lanes));
     let inboxes: Vec<_> = (0..lanes)
         .map(|_| {
             let (sender, receiver) = mpsc::channel(INBOX_BATCHES);
@@ -40,6 +44,7 @@ pub fn start(parts: &LaneParts, tasks: &Tasks, shutdown: &Shutdown) {
             yield_for: Duration::from_millis(parts.config.yield_ms),
             place: balance.place(partition),
             metrics: parts.metrics.clone(),
+            counts: parts.metrics.partition(partition),
             inbox,
             lane_done,
             shutdown: shutdown.clone(),
@@ -57,6 +62,7 @@ struct Consumer {
     yield_for: Duration,
     place: Place,
     metrics: ChatMetrics,
+    counts: PartitionMetrics,
     inbox: mpsc::Sender<Received>,
     lane_done: CancellationToken,
     shutdown: Shutdown,
@@ -126,27 +132,39 @@ impl Consumer {
 
     /// Hands batches to the lane until the consumer ends, is to yield, or the process stops.
     async fn feed(&self, consumer: &mut dyn FrameConsumer) -> End {
+        let taken = Arc::new(Taken::new(self.counts.clone()));
+        let (end, handed) = self.hand_on(consumer, &taken).await;
+        // When it stops, the lane still acknowledges all of it.
+        if !matches!(end, End::Stopping) {
+            taken.gave_back(handed);
+        }
+        end
+    }
+
+    /// The same, with the tag of the last batch.
+    async fn hand_on(&self, consumer: &mut dyn FrameConsumer, taken: &Arc<Taken>) -> (End, u64) {
         let (acked, mut acks) = watch::channel(0);
-        let acker: Arc<dyn FrameAcker> = Arc::new(HeardAcker { inner: consumer.acker(), acked });
+        let acker: Arc<dyn FrameAcker> =
+            Arc::new(HeardAcker { inner: consumer.acker(), acked, taken: Arc::clone(taken) });
         let mut hold: Option<Hold<'_>> = None;
         let mut handed = 0;
         loop {
             let delivery = tokio::select! {
                 biased;
-                () = self.shutdown.begun() => return End::Stopping,
+                () = self.shutdown.begun() => return (End::Stopping, handed),
                 () = yield_asked(hold.as_ref()) => {
                     // What was handed over is finished here; what was not goes back in order.
                     tokio::select! {
                         _ = acks.wait_for(|acked| *acked >= handed) => {}
-                        () = self.inbox.closed() => return End::Lost,
+                        () = self.inbox.closed() => return (End::Lost, handed),
                     }
                     self.metrics.partition_yields.inc();
-                    return End::Yielded;
+                    return (End::Yielded, handed);
                 }
                 delivery = consumer.next() => delivery,
             };
-            let Some(delivery) = delivery else { return End::Lost };
-            self.metrics.partition_batch(self.partition);
+            let Some(delivery) = delivery else { return (End::Lost, handed) };
+            taken.took(delivery.tag, delivery.batch.oldest_ms);
             handed = delivery.tag;
             // Another replica may have written these conversations before.
             let has_joined = hold.is_none();
@@ -158,7 +176,7 @@ impl Consumer {
                     partition = self.partition,
                     "its lane is gone; the partition is given back"
                 );
-                return End::Lost;
+                return (End::Lost, handed);
             }
         }
     }
@@ -176,12 +194,14 @@ async fn yield_asked(hold: Option<&Hold<'_>>) {
 struct HeardAcker {
     inner: Box<dyn FrameAcker>,
     acked: watch::Sender<u64>,
+    taken: Arc<Taken>,
 }
 
 #[async_trait]
 impl FrameAcker for HeardAcker {
     async fn ack_through(&self, tag: u64) {
         self.inner.ack_through(tag).await;
+        self.taken.done(tag);
         self.acked.send_replace(tag);
     }
 }

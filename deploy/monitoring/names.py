@@ -29,10 +29,7 @@ SOURCES = [
     ("platform/src/token/rotation.rs", ""),
 ]
 # Named by rules and dashboards, and not exported yet.
-PENDING = {
-    "tidings_chat_partition_wait_seconds": "histogram",
-    "tidings_gateway_connections_limit": "gauge",
-}
+PENDING = {}
 # What Prometheus itself adds.
 OWN = {"up": "gauge"}
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"], "info": ["_info"]}
@@ -50,7 +47,7 @@ def exported():
         types = {
             field: (family or plain).lower()
             for field, family, plain in re.findall(
-                r"(\w+): (?:Family<\w+, (Counter|Gauge|Histogram)>|(Counter|Gauge|Histogram))", text
+                r"(\w+): (?:Family<\w+, (Counter|Gauge|Histogram)\b|(Counter|Gauge|Histogram))", text
             )
         }
         # `let waiting = this.waiting.clone();` before it is registered.
@@ -84,7 +81,9 @@ def tuple_type(text, field):
 
 def of_scrape(text):
     """Each metric of a scrape, with its type."""
-    return dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    found = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    # In the plain text format a counter is described under the name of its samples.
+    return {name.removesuffix("_total") if kind == "counter" else name: kind for name, kind in found.items()}
 
 
 def series(metrics):

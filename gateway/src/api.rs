@@ -130,11 +130,14 @@ async fn in_time(State(shared): State<Shared>, request: Request, next: Next) -> 
     let answer = HeldAnswer::default();
     request.extensions_mut().insert(answer.clone());
     let patience = Duration::from_millis(limits.request_timeout_ms);
-    match tokio::time::timeout(patience, next.run(request)).await {
+    let began = std::time::Instant::now();
+    let response = match tokio::time::timeout(patience, next.run(request)).await {
         Ok(response) => answer.hold(&shared, response).await,
         Err(_elapsed) if body.is_awaited() => late(),
         Err(_elapsed) => ApiError::unavailable(None, limits.retry_after_ms).into_response(),
-    }
+    };
+    shared.metrics.answered_rest(response.status().as_u16(), began.elapsed());
+    response
 }
 
 async fn unknown() -> impl IntoResponse {

@@ -5,7 +5,8 @@ use proto::bus::PushClass;
 use crate::frame::Frame;
 
 /// The kinds, as labels.
-const KINDS: [&str; 7] = ["answer", "entry", "receipt", "ephemeral", "signal", "bulk", "other"];
+pub(crate) const KINDS: [&str; 7] =
+    ["answer", "entry", "receipt", "ephemeral", "signal", "bulk", "other"];
 
 /// How many frames of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

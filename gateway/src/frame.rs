@@ -101,12 +101,15 @@ pub struct About {
     pub entries: Option<Entries>,
     /// For its span; empty when not sampled.
     pub traceparent: String,
+    /// Of an entry: when its operation came to a gateway, in Unix milliseconds; 0 when it is not known.
+    pub sent_ms: u64,
 }
 
 impl About {
     /// A frame that settles and is followed by nothing.
     pub fn class(class: PushClass) -> Self {
-        Self { class, answers: Bytes::new(), entries: None, traceparent: String::new() }
+        let (answers, traceparent) = (Bytes::new(), String::new());
+        Self { class, answers, entries: None, traceparent, sent_ms: 0 }
     }
 }
 
@@ -209,6 +212,7 @@ impl Frame {
             answers: Bytes::copy_from_slice(&push.answers),
             entries: entry.map(|id| Entries::one(id, push.seq)),
             traceparent: push.traceparent.clone(),
+            sent_ms: push.sent_ms,
         };
         Self::within(largest, &push.frame, about)
     }
@@ -238,6 +242,7 @@ impl Frame {
             parts.first().zip(parts.last()).map(|(first, last)| (first.about(), last.about()));
         about.entries = bounds
             .and_then(|(first, last)| Some(Entries { last: last.entries?.last, ..first.entries? }));
+        about.sent_ms = parts.first().map_or(0, |first| first.about().sent_ms);
         let length = parts.iter().map(Self::len).sum();
         let (largest, packed) = (usize::MAX, OnceLock::new());
         Self(Arc::new(Prepared { about, parts, length, largest, json, packed }))

@@ -191,6 +191,7 @@ pub fn build(
     let (uplink, frames) = Uplink::new(partitions, &limits, held);
     adapters.readiness.count_connections(metrics.connections.clone());
     let most = limits.connections.min(admission.connections_by_files(files));
+    metrics.connections_limit.set(i64::try_from(most).unwrap_or(i64::MAX));
     let pulse = wiring::pulse(&adapters.readiness, &metrics, limits.frozen_ms, most);
     let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
     let registry = Arc::new(Registry::default());

@@ -81,8 +81,17 @@ pub(crate) struct Used {
 pub(crate) struct Written {
     /// Frames, those of runs counted.
     pub(crate) frames: u64,
+    /// Their bytes as JSON.
+    pub(crate) bytes: u64,
     /// The entries among them.
     pub(crate) entries: Stretches,
+    /// When the first of these that is known came to a gateway, in Unix milliseconds; 0 when none is.
+    pub(crate) oldest_ms: u64,
+}
+
+/// The earlier of two moments, of which 0 is none.
+pub(crate) fn earlier(one_ms: u64, other_ms: u64) -> u64 {
+    if one_ms == 0 || other_ms == 0 { one_ms.max(other_ms) } else { one_ms.min(other_ms) }
 }
 
 impl Line {
@@ -123,6 +132,8 @@ impl Line {
         let told = &mut self.used.entries;
         let mut note = |frame: &Frame| {
             written.frames += frame.parts().len() as u64;
+            written.bytes += frame.len() as u64;
+            written.oldest_ms = earlier(written.oldest_ms, frame.about().sent_ms);
             let Some(entries) = frame.about().entries else { return };
             written.entries.add(entries);
             if is_told {

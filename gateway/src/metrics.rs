@@ -1,4 +1,9 @@
-//! What the gateway counts, under `tidings_gateway_`.
+//! What the gateway counts, under `tidings_gateway_`. Labels are of closed sets, and each of their series is there from
+//! the start: a rate over one that appears with its first count misses that count.
+
+mod closed;
+
+use std::time::Duration;
 
 use platform::metrics::Metrics;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -14,6 +19,14 @@ use crate::connection::close::Close;
 use crate::dropped::Dropped;
 use crate::frame;
 use crate::memory::Budget;
+use crate::shared::unix_ms;
+
+/// Of answers over REST.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StatusLabel {
+    /// The first digit of the status, as `2xx`.
+    pub status: &'static str,
+}
 
 /// A close code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -89,12 +102,29 @@ pub struct PurposeLabel {
 pub struct GatewayMetrics {
     /// Open sockets.
     pub connections: Gauge,
+    /// How many there may be: by the configuration, or by the files of the process.
+    pub connections_limit: Gauge,
     /// Sockets welcomed.
     pub welcomed: Counter,
     /// Frames received.
     pub frames_in: Counter,
     /// Frames written.
     pub frames_out: Counter,
+    /// Bytes of frames received, decompressed.
+    pub bytes_in: Counter,
+    /// Bytes of frames written, as JSON and before compression.
+    pub bytes_out: Counter,
+    /// Answers over REST by status.
+    rest: Family<StatusLabel, Counter>,
+    /// Its counters in the order of [`closed::STATUSES`].
+    of_statuses: [Counter; closed::STATUSES.len()],
+    /// Seconds of each request over REST.
+    rest_seconds: Histogram,
+    /// Seconds from the coming of an entry's operation to a gateway until the entry is written to a socket: of each
+    /// write, the oldest.
+    entry_seconds: Histogram,
+    /// Seconds until a device says `delivered`: of each `delivered`, the oldest.
+    delivered_seconds: Histogram,
     /// Errors told, whoever made them, by code and way.
     pub errors: Family<ErrorLabel, Counter>,
     /// Sockets closed by us, by close code.
@@ -151,11 +181,22 @@ impl GatewayMetrics {
     /// Registers them.
     pub fn new(metrics: &Metrics) -> Self {
         let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
+        let long = || Histogram::new(exponential_buckets(0.001, 2.0, 16));
+        let rest = Family::<StatusLabel, Counter>::default();
         let this = Self {
             connections: Gauge::default(),
+            connections_limit: Gauge::default(),
             welcomed: Counter::default(),
             frames_in: Counter::default(),
             frames_out: Counter::default(),
+            bytes_in: Counter::default(),
+            bytes_out: Counter::default(),
+            of_statuses: closed::STATUSES
+                .map(|status| rest.get_or_create_owned(&StatusLabel { status })),
+            rest,
+            rest_seconds: seconds(),
+            entry_seconds: long(),
+            delivered_seconds: long(),
             errors: Family::default(),
             closes: Family::default(),
             profiles: Family::default(),
@@ -182,12 +223,10 @@ impl GatewayMetrics {
             rates_left_out: Counter::default(),
             stood_still: Counter::default(),
         };
+        this.begin_at_0();
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_gateway");
-            r.register("connections", "Open sockets", this.connections.clone());
-            r.register("welcomed", "Sockets welcomed", this.welcomed.clone());
-            r.register("frames_in", "Frames received", this.frames_in.clone());
-            r.register("frames_out", "Frames written", this.frames_out.clone());
+            this.register_traffic(r);
             r.register("errors", "Errors told to clients, by code and way", this.errors.clone());
             r.register("closes", "Sockets closed, by code", this.closes.clone());
             r.register("network_profiles", "Profiles given, by quality", this.profiles.clone());
@@ -226,6 +265,29 @@ impl GatewayMetrics {
             r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
         });
         this
+    }
+
+    /// What comes and goes.
+    fn register_traffic(&self, r: &mut Registry) {
+        r.register("connections", "Open sockets", self.connections.clone());
+        r.register("connections_limit", "Sockets that may be open", self.connections_limit.clone());
+        r.register("welcomed", "Sockets welcomed", self.welcomed.clone());
+        r.register("frames_in", "Frames received", self.frames_in.clone());
+        r.register("frames_out", "Frames written", self.frames_out.clone());
+        r.register("received_bytes", "Bytes of frames received", self.bytes_in.clone());
+        r.register("sent_bytes", "Bytes of frames written, as JSON", self.bytes_out.clone());
+        r.register("rest_requests", "Answers over REST, by status", self.rest.clone());
+        r.register("rest_seconds", "Seconds of requests over REST", self.rest_seconds.clone());
+        r.register(
+            "entry_seconds",
+            "Seconds from the coming of a message to its writing to a socket",
+            self.entry_seconds.clone(),
+        );
+        r.register(
+            "delivered_seconds",
+            "Seconds from the coming of a message to the word of a device that it has it",
+            self.delivered_seconds.clone(),
+        );
     }
 
     /// What presence is told.
@@ -313,12 +375,37 @@ impl GatewayMetrics {
 
     /// Counts a connection that this side closes.
     pub fn closed(&self, close: &Close) {
-        self.closes.get_or_create(&CodeLabel { code: close.label() }).inc();
+        let code = close.label();
+        debug_assert!(closed::CODES.contains(&code), "{code} is not in closed.rs");
+        self.closes.get_or_create(&CodeLabel { code }).inc();
     }
 
     /// Counts a connection that was not let in.
     pub fn refused(&self, limit: &'static str) {
+        debug_assert!(closed::limits().any(|known| known == limit), "{limit} is not in closed.rs");
         self.refused.get_or_create(&LimitLabel { limit }).inc();
+    }
+
+    /// Counts an answer over REST.
+    pub(crate) fn answered_rest(&self, status: u16, took: Duration) {
+        if let Some(counter) = self.of_statuses.get(usize::from(status / 100).saturating_sub(1)) {
+            counter.inc();
+        }
+        self.rest_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Entries were written, of which the oldest came to a gateway then.
+    pub(crate) fn entries_written(&self, oldest_ms: u64, now_ms: u64) {
+        if oldest_ms > 0 {
+            self.entry_seconds.observe(seconds_between(oldest_ms, now_ms));
+        }
+    }
+
+    /// A device said that it has what came to a gateway then.
+    pub(crate) fn entries_delivered(&self, oldest_ms: u64) {
+        if oldest_ms > 0 {
+            self.delivered_seconds.observe(seconds_between(oldest_ms, unix_ms()));
+        }
     }
 
     /// Counts an error that a client is told.
@@ -326,4 +413,9 @@ impl GatewayMetrics {
         let label = ErrorLabel { code: code.as_str(), via: door.as_str() };
         self.errors.get_or_create(&label).inc();
     }
+}
+
+/// By clocks of two machines: never less than 0.
+fn seconds_between(from_ms: u64, to_ms: u64) -> f64 {
+    to_ms.saturating_sub(from_ms) as f64 / 1_000.0
 }

@@ -22,6 +22,7 @@ use crate::config::LimitsConfig;
 use crate::metrics::GatewayMetrics;
 use crate::outbox::Failed;
 use crate::registry::Registry;
+use crate::shared::unix_ms;
 use waiting::Waiting;
 
 /// The entrance.
@@ -139,14 +140,14 @@ pub(crate) async fn run(parts: UplinkParts, mut frames: UplinkFrames) {
             waiting.hurry();
         }
         while publishing.len() < parts.limits.uplink_window.max(1) {
-            let Some((slot, batch)) = waiting.next() else { break };
-            publishing.push(publish(&parts, slot, batch));
+            let Some((slot, batch, oldest)) = waiting.next() else { break };
+            publishing.push(publish(&parts, slot, batch, oldest));
         }
     }
 }
 
 /// Publishes one batch and tells its senders when that fails.
-async fn publish(parts: &UplinkParts, slot: Slot, frames: Vec<Frame>) -> Slot {
+async fn publish(parts: &UplinkParts, slot: Slot, frames: Vec<Frame>, oldest: Instant) -> Slot {
     let senders: Vec<(u64, Bytes)> = frames.iter().filter_map(sender).collect();
     let bytes: usize = frames.iter().map(weight).sum();
     parts.metrics.batch_frames.observe(frames.len() as f64);
@@ -154,7 +155,9 @@ async fn publish(parts: &UplinkParts, slot: Slot, frames: Vec<Frame>) -> Slot {
     let gateway = parts.gateway.borrow().clone();
     let published = match gateway {
         Some(gateway) => {
-            let batch = FrameBatch { gateway: Some(gateway), frames };
+            let waited = started.saturating_duration_since(oldest).as_millis() as u64;
+            let oldest_ms = unix_ms().saturating_sub(waited);
+            let batch = FrameBatch { gateway: Some(gateway), frames, oldest_ms };
             parts.bus.publish_frames(slot.lane, slot.partition, batch).await
         }
         None => Err(PublishError::Unavailable("no queue for the answers".to_owned())),

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::journal::Journal;
+use crate::line::earlier;
 use crate::metrics::GatewayMetrics;
 use crate::pulse::Pulse;
 use crate::registry::Connection;
@@ -150,7 +151,7 @@ impl Writers {
 
 impl Writing {
     fn all(&self, connections: &[Arc<Connection>]) {
-        let (mut frames, now_ms) = (0, unix_ms());
+        let (mut frames, mut bytes, mut oldest_ms, now_ms) = (0, 0, 0, unix_ms());
         for connection in connections {
             if !self.pulse.is_fit() {
                 // It waits until the gateway has begun anew.
@@ -159,11 +160,15 @@ impl Writing {
             }
             let written = connection.outbox.write();
             frames += written.frames;
+            bytes += written.bytes;
+            oldest_ms = earlier(oldest_ms, written.oldest_ms);
             if !written.entries.is_empty() {
                 let Connection { number, user_hash, .. } = **connection;
                 self.journal.written(number, user_hash, written.entries.iter(), now_ms);
             }
         }
         self.metrics.frames_out.inc_by(frames);
+        self.metrics.bytes_out.inc_by(bytes);
+        self.metrics.entries_written(oldest_ms, now_ms);
     }
 }

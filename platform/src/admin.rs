@@ -6,21 +6,21 @@
 //! - `GET /health/serve`: 200 or 503, with the causes as JSON, for load balancers: its start is done and nothing local
 //!   is in the way; never depends on what all replicas share
 //! - `GET /health/ready`: 200 or 503, with the causes as JSON, for people and alerts: everything it needs is there now
-//! - `GET /metrics`: OpenMetrics text
+//! - `GET /metrics`: OpenMetrics text where the reader accepts it, else the text format 0.0.4
 
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::{CONTENT_TYPE, Metrics};
+use crate::metrics::{CONTENT_TYPE, Metrics, PLAIN_CONTENT_TYPE};
 use crate::readiness::{Readiness, Report};
 use crate::telemetry::last_error;
 
@@ -131,8 +131,16 @@ fn told(report: Report) -> impl IntoResponse {
     (status, Json(report))
 }
 
-async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], state.admin.metrics.encode())
+async fn metrics(State(state): State<AdminState>, headers: HeaderMap) -> impl IntoResponse {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|it| it.to_str().ok());
+    let is_open = accepted.into_iter().any(|it| it.contains("application/openmetrics-text"));
+    let metrics = &state.admin.metrics;
+    let (kind, text) = if is_open {
+        (CONTENT_TYPE, metrics.encode())
+    } else {
+        (PLAIN_CONTENT_TYPE, metrics.encode_plain())
+    };
+    ([(header::CONTENT_TYPE, kind)], text)
 }
 
 #[cfg(test)]
@@ -142,8 +150,12 @@ mod tests {
     use std::io::{Read, Write};
 
     fn ask(address: SocketAddr, path: &str) -> String {
+        ask_for(address, path, "*/*")
+    }
+
+    fn ask_for(address: SocketAddr, path: &str, accept: &str) -> String {
         let mut socket = std::net::TcpStream::connect(address).unwrap();
-        write!(socket, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+        write!(socket, "GET {path} HTTP/1.0\r\nAccept: {accept}\r\n\r\n").unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).unwrap();
         answer
@@ -177,6 +189,9 @@ mod tests {
         let metrics = ask(address, "/metrics");
         assert!(metrics.contains("tidings_ready 1\n"), "{metrics}");
         assert!(metrics.contains("tidings_not_ready{cause=\"database\"} 0\n"), "{metrics}");
+        assert!(metrics.contains(PLAIN_CONTENT_TYPE) && !metrics.contains("# EOF"), "{metrics}");
+        let prometheus = "application/openmetrics-text;version=1.0.0,text/plain;q=0.3";
+        let metrics = ask_for(address, "/metrics", prometheus);
         assert!(metrics.contains(CONTENT_TYPE) && metrics.ends_with("# EOF\n"), "{metrics}");
         drop(handle);
         assert!(std::net::TcpStream::connect(address).is_err(), "the port is closed");

@@ -2,6 +2,7 @@
 //!
 //! Names are `tidings_<part>_<noun>_<unit>`; `_total` is added to counters by the encoder.
 
+mod plain;
 mod process;
 
 use std::sync::Arc;
@@ -12,6 +13,9 @@ use prometheus_client::registry::Registry;
 
 /// The type that `/metrics` must say for [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The type that it must say for [`Metrics::encode_plain`].
+pub const PLAIN_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A handle to the process's registry.
 #[derive(Debug, Clone)]
@@ -46,6 +50,11 @@ impl Metrics {
             tracing::error!("the metrics cannot be written");
         }
         text
+    }
+
+    /// Everything in the text format 0.0.4, for readers that do not ask for OpenMetrics.
+    pub fn encode_plain(&self) -> String {
+        plain::of_open_metrics(&self.encode())
     }
 }
 

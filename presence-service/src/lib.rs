@@ -74,7 +74,7 @@ const JOIN: Duration = Duration::from_secs(10);
 /// Wires the service. Nothing runs yet.
 pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService {
     let Adapters { bus, store, chat, metrics, readiness, tracer } = adapters;
-    let errors = GrpcErrors::new(&metrics, "tidings_presence");
+    let errors = GrpcErrors::new(&metrics, "tidings_presence", proto::presence::METHODS);
     let metrics = PresenceMetrics::new(&metrics);
     let announcements = Announcements::new(&settings, metrics.clone());
     let reports = Tasks::new();

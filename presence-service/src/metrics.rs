@@ -24,6 +24,18 @@ pub enum AnnouncementOutcome {
     WithoutBus,
 }
 
+impl AnnouncementOutcome {
+    /// All of them: counted from 0.
+    const ALL: [Self; 6] = [
+        Self::Told,
+        Self::Suppressed,
+        Self::Dropped,
+        Self::WithoutContacts,
+        Self::WithoutPlaces,
+        Self::WithoutBus,
+    ];
+}
+
 impl EncodeLabelValue for AnnouncementOutcome {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         let label = match self {
@@ -109,6 +121,9 @@ impl PresenceMetrics {
             refused_calls: Counter::default(),
             unknown_frames: Counter::default(),
         };
+        for outcome in AnnouncementOutcome::ALL {
+            this.announcements.get_or_create(&AnnouncementLabel { outcome }).inc_by(0);
+        }
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_presence");
             r.register("connected", "Connections that gateways opened", this.connected.clone());

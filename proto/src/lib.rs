@@ -26,6 +26,7 @@ pub mod bus {
 #[allow(clippy::all, clippy::pedantic, reason = "generated")]
 pub mod chat {
     tonic::include_proto!("tidings.chat.v1");
+    include!(concat!(env!("OUT_DIR"), "/chat_methods.rs"));
 }
 
 /// Generated from `protos/tidings/presence/v1/presence.proto`.
@@ -33,4 +34,5 @@ pub mod chat {
 #[allow(clippy::all, clippy::pedantic, reason = "generated")]
 pub mod presence {
     tonic::include_proto!("tidings.presence.v1");
+    include!(concat!(env!("OUT_DIR"), "/presence_methods.rs"));
 }

@@ -79,8 +79,8 @@ fn frame() -> impl Strategy<Value = Frame> {
 
 fn frames() -> impl Strategy<Value = FrameBatch> {
     let gateway = (any::<String>(), any::<u64>()).prop_map(|(id, epoch)| GatewayRef { id, epoch });
-    (prop::option::of(gateway), vec(frame(), 0..8))
-        .prop_map(|(gateway, frames)| FrameBatch { gateway, frames })
+    (prop::option::of(gateway), vec(frame(), 0..8), any::<u64>())
+        .prop_map(|(gateway, frames, oldest_ms)| FrameBatch { gateway, frames, oldest_ms })
 }
 
 fn pushes() -> impl Strategy<Value = PushBatch> {

@@ -44,7 +44,7 @@ fn many(count: u64) -> FrameBatch {
         })),
     };
     let gateway = Some(GatewayRef { id: "gateway-1".to_owned(), epoch: u64::MAX - count });
-    FrameBatch { gateway, frames: (0..count).map(frame).collect() }
+    FrameBatch { gateway, frames: (0..count).map(frame).collect(), oldest_ms: 0 }
 }
 
 pub async fn lanes_and_partitions_do_not_mix(kind: Kind) {
@@ -81,6 +81,7 @@ pub async fn pushes_arrive_whole_and_in_order(kind: Kind) {
                 conversation_id: vec![2; 16].into(),
                 seq: number,
                 channel: None,
+                sent_ms: u64::MAX,
             },
             Push::default(),
         ],
@@ -122,7 +123,7 @@ pub async fn a_batch_of_megabytes_arrives_whole(kind: Kind) {
     let text = |letter: &str, bytes: usize| {
         let send = Send { content: letter.repeat(bytes), ..Send::default() };
         let frame = Frame { body: Some(Body::Send(send)), ..Frame::default() };
-        FrameBatch { gateway: None, frames: vec![frame] }
+        FrameBatch { gateway: None, frames: vec![frame], oldest_ms: 0 }
     };
     let mut consumer = process.join(0, 16).await;
     let sizes = [3_000_000, 0, 131_072, 131_064, 1];

@@ -199,6 +199,7 @@ pub fn frames(number: u64) -> FrameBatch {
     FrameBatch {
         gateway: Some(GatewayRef { id: "gateway".to_owned(), epoch: number }),
         frames: vec![Frame { body: Some(Body::Send(send)), ..Frame::default() }],
+        oldest_ms: 0,
     }
 }
 

@@ -17,6 +17,9 @@ const LONGEST_SPELLING: usize = 4 * limits::CONTENT_BYTES;
 /// The kind of what the server writes about a conversation, and of what operators say in one.
 pub const SYSTEM: &str = "system";
 
+/// Every kind that is stored.
+pub const KINDS: [&str; 2] = ["text", SYSTEM];
+
 /// Content and what is wrong with it. It is hashed in either case where it can be: what was stored before
 /// is known again when it would not be taken any more.
 #[derive(Debug)]

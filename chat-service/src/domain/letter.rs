@@ -75,7 +75,8 @@ impl DeadLetter {
         let user_id = frame.origin.as_ref().map(|origin| origin.user_id.clone());
         let client_id = frame.body.as_ref().map(|body| operation::reference(body).client_id);
         let conversation_id = frame.body.as_ref().map(operation::conversation_bytes);
-        let body = FrameBatch { gateway, frames: vec![frame] }.encode_to_vec();
+        // Replayed later, it is as new as its replay.
+        let body = FrameBatch { gateway, frames: vec![frame], oldest_ms: 0 }.encode_to_vec();
         Self {
             id,
             kind: LetterKind::Frame,
@@ -178,7 +179,7 @@ mod tests {
             (&[1; 16][..], &[9; 16][..])
         );
         let batch = FrameBatch::decode(letter.body).unwrap();
-        assert_eq!(batch, FrameBatch { gateway: Some(gateway), frames: vec![frame] });
+        assert_eq!(batch, FrameBatch { gateway: Some(gateway), frames: vec![frame], oldest_ms: 0 });
     }
 
     #[test]

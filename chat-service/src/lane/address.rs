@@ -29,6 +29,7 @@ pub(super) fn push(outgoing: &Outgoing, connections: Vec<u64>) -> Push {
         conversation_id: outgoing.entry.map(|(id, _)| id.to_bytes()).unwrap_or_default(),
         seq: outgoing.entry.map_or(0, |(_, seq)| seq),
         channel: None,
+        sent_ms: outgoing.sent_ms,
     }
 }
 

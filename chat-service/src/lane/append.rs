@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bus::{FrameDelivery, Original};
 use bytes::Bytes;
 use platform::trace::MessageSpan;
+use prometheus_client::metrics::gauge::Gauge;
 use proto::bus::{DeviceType, frame::Body};
 use proto::error_code::{ErrorCode, Stored};
 use proto::id::{ClientId, UserId};
@@ -59,6 +60,11 @@ impl Appender {
         self.parts.config.batch_frames
     }
 
+    /// How many lanes are at work.
+    pub(super) fn lanes_busy(&self) -> Gauge {
+        self.parts.metrics.lanes_busy.clone()
+    }
+
     /// Forgets what it remembers of partitions that come back from elsewhere.
     pub fn forget(&mut self, partitions: &[Partition]) {
         if !partitions.is_empty() {
@@ -81,6 +87,9 @@ impl Appender {
     pub async fn step(&mut self, batches: Vec<Taken>) -> Appended {
         let now_ms = unix_ms();
         let is_redelivered = batches.iter().any(|taken| taken.delivery.redelivered);
+        for taken in &batches {
+            self.parts.metrics.waited(taken.delivery.batch.oldest_ms, now_ms);
+        }
         let mut sorted = self.sort(batches);
         for (body, partition, reason) in std::mem::take(&mut sorted.malformed) {
             self.parts.aside.put(DeadLetter::of_body(body, partition, &reason, now_ms)).await;
@@ -130,6 +139,7 @@ impl Appender {
             self.parts.aside.put(DeadLetter::of_body(body, partition, reason, now_ms)).await;
             return appended;
         }
+        let sent_ms = delivery.batch.oldest_ms;
         let gateway = delivery.batch.gateway.unwrap_or_default();
         for frame in delivery.batch.frames {
             let (origin, body) = (frame.origin.clone(), frame.body.as_ref());
@@ -141,6 +151,7 @@ impl Appender {
                     device_type: DeviceType::Unspecified,
                     traceparent: String::new(),
                     reference,
+                    sent_ms,
                 };
                 let text = "this request broke something in the server; it was put aside";
                 self.parts.metrics.error(ErrorCode::Internal);
@@ -175,6 +186,7 @@ impl Appender {
         let mut sorted = Sorted::default();
         for (batch_place, taken) in batches.into_iter().enumerate() {
             let Taken { delivery: FrameDelivery { batch, original, .. }, partition } = taken;
+            let sent_ms = batch.oldest_ms;
             let gateway = Arc::new(batch.gateway.unwrap_or_default());
             for (frame_place, frame) in batch.frames.into_iter().enumerate() {
                 let (Some(origin), Some(body)) = (frame.origin, frame.body) else { continue };
@@ -185,6 +197,7 @@ impl Appender {
                     traceparent: span.traceparent(),
                     reference: operation::reference(&body),
                     origin,
+                    sent_ms,
                 };
                 let body = match sorted.ephemeral.take(&asker, body) {
                     Ok(()) => continue,

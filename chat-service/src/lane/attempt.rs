@@ -170,6 +170,7 @@ impl Appender {
             Outcome::Stored { entry, audience } => match entries[entry].take() {
                 Some(row) => {
                     self.parts.metrics.operation(OutcomeKind::Stored);
+                    self.parts.metrics.entry(&row.kind);
                     Settled::Stored(row, audience)
                 }
                 // Each entry is of one operation only.

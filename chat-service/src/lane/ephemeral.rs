@@ -230,5 +230,6 @@ fn tell(
         traceparent: String::new(),
         answers: Bytes::new(),
         entry: None,
+        sent_ms: 0,
     })
 }

@@ -81,11 +81,11 @@ fn originals(batches: &[Taken]) -> Vec<(Partition, Original)> {
 fn singles(originals: Vec<(Partition, Original)>) -> impl Iterator<Item = Taken> {
     originals.into_iter().flat_map(|(partition, original)| {
         let batch = original.batch();
-        let gateway = batch.gateway;
+        let (gateway, oldest_ms) = (batch.gateway, batch.oldest_ms);
         let is_malformed = matches!(original, Original::Malformed { .. });
         let malformed = is_malformed.then(|| (FrameBatch::default(), original));
         let frames = batch.frames.into_iter().map(move |frame| {
-            let batch = FrameBatch { gateway: gateway.clone(), frames: vec![frame] };
+            let batch = FrameBatch { gateway: gateway.clone(), frames: vec![frame], oldest_ms };
             (batch.clone(), Original::Batch(batch.into()))
         });
         malformed.into_iter().chain(frames).map(move |(batch, original)| Taken {

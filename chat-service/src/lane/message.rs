@@ -28,6 +28,8 @@ pub struct Asker {
     pub traceparent: String,
     /// What to repeat in the answer.
     pub reference: Reference,
+    /// When the first frame of its batch came to the gateway, in Unix milliseconds; 0 when it is not known.
+    pub sent_ms: u64,
 }
 
 /// One frame to push.
@@ -45,6 +47,8 @@ pub struct Outgoing {
     pub answers: Bytes,
     /// The entry that it is.
     pub entry: Option<(ConversationId, u64)>,
+    /// Of an entry: [`Asker::sent_ms`]. Only measured by.
+    pub sent_ms: u64,
 }
 
 /// Whom a push is for.
@@ -183,6 +187,7 @@ pub(super) fn answer(asker: &Asker, frame: Bytes) -> Outgoing {
         traceparent: asker.traceparent.clone(),
         answers: asker.reference.client_id.clone(),
         entry: None,
+        sent_ms: 0,
     }
 }
 
@@ -229,5 +234,6 @@ pub(super) fn entry(
         traceparent: asker.traceparent.clone(),
         answers: Bytes::new(),
         entry: Some(place),
+        sent_ms: asker.sent_ms,
     })
 }

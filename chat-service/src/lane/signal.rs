@@ -27,6 +27,7 @@ pub(super) fn outgoing(asker: &Asker, signal: bus::Signal) -> Option<Outgoing> {
         traceparent: asker.traceparent.clone(),
         answers: Bytes::new(),
         entry: None,
+        sent_ms: 0,
     })
 }
 

@@ -91,7 +91,8 @@ impl Rig {
             body: Some(body),
             ..Frame::default()
         });
-        let batch = FrameBatch { gateway: Some(self.pushes.gateway()), frames: frames.collect() };
+        let (gateway, frames) = (Some(self.pushes.gateway()), frames.collect());
+        let batch = FrameBatch { gateway, frames, oldest_ms: 0 };
         let original = Original::Batch(Arc::new(batch.clone()));
         let tag = self.tags.fetch_add(1, Ordering::Relaxed);
         let delivery = FrameDelivery { batch, original, redelivered, tag };

@@ -297,6 +297,10 @@ impl Session {
             Message::Ping(_) | Message::Pong(_) => Step::On,
             message => {
                 self.shared.metrics.frames_in.inc();
+                self.shared
+                    .metrics
+                    .bytes_in
+                    .inc_by(message.data_bytes().unwrap_or_default() as u64);
                 let frame = handshake::decode(&message, socket.encoding(), limit);
                 // Its memory is not needed while the answer is written.
                 drop(message);

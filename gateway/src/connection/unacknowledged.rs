@@ -53,29 +53,50 @@ struct Waiting {
     /// Since the first of the unacknowledged was pushed, or the last progress.
     since: Instant,
     tries: usize,
+    /// When the first of them came to a gateway, in Unix milliseconds; 0 when it is not known. Only measured by.
+    sent_ms: u64,
 }
 
 impl Unacknowledged {
     /// Entries were written.
     pub(crate) fn pushed(&mut self, entries: Entries, now: Instant, patience: &Patience) {
+        self.pushed_since(entries, 0, now, patience);
+    }
+
+    /// Entries were written that came to a gateway then.
+    pub(crate) fn pushed_since(
+        &mut self,
+        entries: Entries,
+        sent_ms: u64,
+        now: Instant,
+        patience: &Patience,
+    ) {
         let Entries { conversation_id: id, first, last } = entries;
         if let Some(waiting) = self.0.iter_mut().find(|waiting| waiting.id == id) {
             waiting.pushed = waiting.pushed.max(last);
         } else if self.0.len() < patience.conversations {
             let delivered = first.saturating_sub(1);
-            self.0.push(Waiting { id, delivered, pushed: last, since: now, tries: 0 });
+            let waiting = Waiting { id, delivered, pushed: last, since: now, tries: 0, sent_ms };
+            self.0.push(waiting);
         }
     }
 
-    /// The device has everything up to here.
-    pub(crate) fn delivered(&mut self, id: ConversationId, seq: u64, now: Instant) {
-        let Some(place) = self.0.iter().position(|waiting| waiting.id == id) else { return };
+    /// The device has everything up to here. The answer is when the first of that which it had not said so of came to
+    /// a gateway, in Unix milliseconds; 0 when it is not known.
+    pub(crate) fn delivered(&mut self, id: ConversationId, seq: u64, now: Instant) -> u64 {
+        let Some(place) = self.0.iter().position(|waiting| waiting.id == id) else { return 0 };
         let waiting = &mut self.0[place];
         if seq >= waiting.pushed {
+            let sent_ms = waiting.sent_ms;
             self.forget(id);
-        } else if seq > waiting.delivered {
-            (waiting.delivered, waiting.since, waiting.tries) = (seq, now, 0);
+            return sent_ms;
         }
+        if seq > waiting.delivered {
+            (waiting.delivered, waiting.since, waiting.tries) = (seq, now, 0);
+            // When the next of them came is not kept.
+            return std::mem::take(&mut waiting.sent_ms);
+        }
+        0
     }
 
     /// Nothing of this conversation is waited for any more.

@@ -20,7 +20,7 @@ pub(crate) enum Message {
 
 impl Message {
     /// The bytes of one that is no control frame.
-    pub(super) fn data_bytes(&self) -> Option<usize> {
+    pub(crate) fn data_bytes(&self) -> Option<usize> {
         match self {
             Self::Text(text) => Some(text.len()),
             Self::Binary(bytes) => Some(bytes.len()),

@@ -33,7 +33,8 @@ pub(super) struct Waiting {
 
 #[derive(Default)]
 struct Queue {
-    frames: VecDeque<Frame>,
+    /// With the moment when each came.
+    frames: VecDeque<(Frame, Instant)>,
     /// Those of them that somebody waits for.
     urgent: usize,
     state: State,
@@ -75,7 +76,7 @@ impl Waiting {
         self.held += 1;
         let queue = self.queue(slot);
         queue.urgent += usize::from(!is_patient(&frame));
-        queue.frames.push_back(frame);
+        queue.frames.push_back((frame, now));
         self.look(slot, now);
     }
 
@@ -101,23 +102,24 @@ impl Waiting {
         }
     }
 
-    /// The next batch. Its partition waits until [`Self::published`].
-    pub(super) fn next(&mut self) -> Option<(Slot, Vec<Frame>)> {
+    /// The next batch, and when its first frame came. Its partition waits until [`Self::published`].
+    pub(super) fn next(&mut self) -> Option<(Slot, Vec<Frame>, Instant)> {
         let slot = self.ready.pop_front()?;
         let (most, most_bytes) = (self.batch_frames, self.batch_bytes);
         let queue = self.queue(slot);
         let mut bytes = 0;
-        let fits = |frame: &&Frame| {
+        let fits = |(frame, _): &&(Frame, Instant)| {
             bytes += weight(frame);
             bytes <= most_bytes
         };
         let count = queue.frames.iter().take(most).take_while(fits).count();
         let count = count.max(1).min(queue.frames.len());
-        let batch: Vec<Frame> = queue.frames.drain(..count).collect();
+        let oldest = queue.frames.front()?.1;
+        let batch: Vec<Frame> = queue.frames.drain(..count).map(|(frame, _)| frame).collect();
         queue.urgent -= batch.iter().filter(|frame| !is_patient(frame)).count();
         queue.state = State::Publishing;
         self.held -= count;
-        Some((slot, batch))
+        Some((slot, batch, oldest))
     }
 
     fn look(&mut self, slot: Slot, now: Instant) {
@@ -178,7 +180,7 @@ mod tests {
     }
 
     fn next(waiting: &mut Waiting) -> Option<(Slot, usize)> {
-        waiting.next().map(|(slot, frames)| (slot, frames.len()))
+        waiting.next().map(|(slot, frames, _)| (slot, frames.len()))
     }
 
     #[test]

@@ -21,14 +21,33 @@ struct Label {
     code: &'static str,
 }
 
+/// What services answer when they refuse: counted from 0 for each of their methods. Of other codes a counter begins
+/// when it is first needed, since each would be as many series as there are methods.
+const ANSWERED: [Code; 7] = [
+    Code::InvalidArgument,
+    Code::NotFound,
+    Code::PermissionDenied,
+    Code::ResourceExhausted,
+    Code::FailedPrecondition,
+    Code::Internal,
+    Code::Unavailable,
+];
+
 /// The counter of a service.
 #[derive(Debug, Clone, Default)]
 pub struct GrpcErrors(Family<Label, Counter>);
 
 impl GrpcErrors {
-    /// Registers `{prefix}_grpc_errors_total`.
-    pub fn new(metrics: &Metrics, prefix: &'static str) -> Self {
+    /// Registers `{prefix}_grpc_errors_total` for these methods.
+    pub fn new(metrics: &Metrics, prefix: &'static str, methods: &[&str]) -> Self {
         let this = Self::default();
+        for (method, code) in methods.iter().flat_map(|it| ANSWERED.map(|code| (it, code))) {
+            let label = Label { method: snake(method), code: name(code) };
+            this.0.get_or_create(&label).inc_by(0);
+        }
+        this.0
+            .get_or_create(&Label { method: "unknown".to_owned(), code: "unimplemented" })
+            .inc_by(0);
         metrics.register(|registry| {
             let registry = registry.sub_registry_with_prefix(prefix);
             registry.register("grpc_errors", "Calls refused, by method and code", this.0.clone());
@@ -138,13 +157,14 @@ mod tests {
     #[test]
     fn labels_are_of_closed_sets_in_lower_case() {
         let metrics = Metrics::new();
-        let errors = GrpcErrors::new(&metrics, "tidings_test");
+        let errors = GrpcErrors::new(&metrics, "tidings_test", &["GetConversation"]);
         errors.refused("/tidings.chat.Chat/GetConversation", Code::PermissionDenied);
         errors.refused("/whatever.Somebody/Asks", Code::Unimplemented);
         let text = metrics.encode();
         for line in [
             r#"tidings_test_grpc_errors_total{method="get_conversation",code="permission_denied"} 1"#,
             r#"tidings_test_grpc_errors_total{method="unknown",code="unimplemented"} 1"#,
+            r#"tidings_test_grpc_errors_total{method="get_conversation",code="unavailable"} 0"#,
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -244,7 +244,7 @@ impl Gateway {
         let gateway = proto::bus::GatewayRef { id: self.named.id.clone(), epoch: self.named.epoch };
         let user = UserId::parse(user).unwrap();
         let partition = proto::partition::of_user(&user, self.bus.partitions());
-        let batch = FrameBatch { gateway: Some(gateway), frames: vec![frame] };
+        let batch = FrameBatch { gateway: Some(gateway), frames: vec![frame], oldest_ms: 0 };
         self.bus.publish_frames(Lane::Presence, partition, batch).await.unwrap();
     }
 

@@ -34,7 +34,8 @@ impl Session {
     pub(super) fn advance(&mut self, id: ConversationId, delivered_seq: u64, read_seq: u64) {
         if let Some(unacknowledged) = &mut self.unacknowledged {
             let seq = delivered_seq.max(read_seq);
-            unacknowledged.delivered(id, seq, std::time::Instant::now());
+            let sent_ms = unacknowledged.delivered(id, seq, std::time::Instant::now());
+            self.shared.metrics.entries_delivered(sent_ms);
         }
         let is_quiet = self.connection.own_status.is_hidden();
         if is_quiet && read_seq == 0 {

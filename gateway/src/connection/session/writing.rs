@@ -15,6 +15,7 @@ use super::super::unacknowledged::Due;
 use super::leaving::Leaving;
 use super::{Session, Step};
 use crate::frame::{About, Frame, Stretches};
+use crate::line::earlier;
 use crate::outbox::Taken;
 use crate::registry::Connection;
 use crate::shared::unix_ms;
@@ -51,7 +52,7 @@ impl Session {
         }
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
-        let mut stretches = Stretches::default();
+        let (mut stretches, mut oldest_ms) = (Stretches::default(), 0);
         for frame in &frames {
             let about = frame.about();
             if !about.answers.is_empty()
@@ -64,8 +65,10 @@ impl Session {
             }
             if let Some(entries) = about.entries {
                 if let Some(unacknowledged) = &mut self.unacknowledged {
-                    unacknowledged.pushed(entries, now, &self.shared.patience);
+                    let patience = &self.shared.patience;
+                    unacknowledged.pushed_since(entries, about.sent_ms, now, patience);
                 }
+                oldest_ms = earlier(oldest_ms, about.sent_ms);
                 stretches.add(entries);
             }
             if !about.traceparent.is_empty() {
@@ -83,7 +86,9 @@ impl Session {
         }
         if !stretches.is_empty() {
             let Connection { number, user_hash, .. } = *self.connection;
-            self.shared.journal.written(number, user_hash, stretches.iter(), unix_ms());
+            let now_ms = unix_ms();
+            self.shared.journal.written(number, user_hash, stretches.iter(), now_ms);
+            self.shared.metrics.entries_written(oldest_ms, now_ms);
         }
         if let Some(close) = close {
             return Step::End(Some(close));
@@ -114,6 +119,8 @@ impl Session {
         }
         let count: usize = frames.iter().map(|frame| frame.parts().len()).sum();
         self.shared.metrics.frames_out.inc_by(count as u64);
+        let bytes: usize = frames.iter().map(Frame::len).sum();
+        self.shared.metrics.bytes_out.inc_by(bytes as u64);
         if let Some(serving) = &self.serving {
             let largest = self.shared.limits.frame_bytes;
             *frames = serving.batched(std::mem::take(frames), socket.encoding(), largest);

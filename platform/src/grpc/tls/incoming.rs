@@ -51,8 +51,23 @@ struct Reason {
     reason: &'static str,
 }
 
+/// Every reason: counted from 0.
+const REASONS: [&str; 8] = [
+    "timeout",
+    "plain",
+    "no_certificate",
+    "expired",
+    "untrusted",
+    "bad_certificate",
+    "refused_by_caller",
+    "other",
+];
+
 impl Refused {
     pub(super) fn register(&self, registry: &mut Registry) {
+        for reason in REASONS {
+            self.0.get_or_create(&Reason { reason }).inc_by(0);
+        }
         registry.register("refused", "Callers that this server did not take", self.0.clone());
     }
 }
@@ -108,6 +123,7 @@ impl TlsIncoming {
 
     fn refuse(&self, address: SocketAddr, refusal: &Refusal, said: &mut Said) {
         let Refusal { reason, error, advice } = refusal;
+        debug_assert!(REASONS.contains(reason), "{reason} is not in REASONS");
         self.refused.0.get_or_create(&Reason { reason }).inc();
         if said.is_due(address.ip(), reason, Instant::now()) {
             tracing::warn!(%address, reason, error, advice, "a caller of gRPC is refused");
