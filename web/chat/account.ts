@@ -1,7 +1,7 @@
 // Who is signed in in this browser: the account that all tabs share, kept over reloads, and the session of this tab.
 
 import { signal } from '@preact/signals';
-import { tabDeviceId } from '../sdk/device';
+import { leaveDeviceId, tabDeviceId } from '../sdk/device';
 import { RestError } from '../sdk/errors';
 import { Rest } from '../sdk/rest';
 import { claims } from '../sdk/token';
@@ -73,10 +73,25 @@ export async function signedIn(token: string, by: Account['by'], renewal?: Renew
   await open(account);
 }
 
-/** Ends the session of every tab of this browser. */
+/** Ends the session of every tab of this browser: here at once, whether or not the server answers. */
 export function signOut(): void {
+  const current = session.value;
   keep(undefined);
   close('');
+  // Signing in again is not to meet what is ended now.
+  leaveDeviceId();
+  if (current) void revoke(current.token, current.deviceId);
+}
+
+/** The server takes no token any more that this device has used. */
+async function revoke(token: string, deviceId: Promise<string>): Promise<void> {
+  // Goes on when the tab is closed.
+  const rest = new Rest({ token, fetch: (url, how) => fetch(url, { ...how, keepalive: true }) });
+  try {
+    await rest.endDevice(await deviceId);
+  } catch {
+    // The server is away, or has ended it already.
+  }
 }
 
 /** The server takes the token no more, and there is no other one. */

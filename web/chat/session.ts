@@ -50,7 +50,7 @@ export class Session {
   constructor(
     readonly userId: string,
     readonly name: string,
-    deviceId: Promise<string>,
+    readonly deviceId: Promise<string>,
     tokens: { token: string; getToken: () => Promise<string | undefined> },
     onEnd: (reason: string) => void,
   ) {
