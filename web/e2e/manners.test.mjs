@@ -4,6 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { begin, hasTexts, Stage, texts, until, write } from './stage.mjs';
 
+/** A picture of one pixel. */
+const DOT =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 const stage = new Stage();
 before(() => stage.begin());
 after(() => stage.end());
@@ -108,6 +111,54 @@ test('messages of one sender stand together, with one name and one picture', asy
   await until('all', hasTexts(ida, ['one', 'two', 'three', 'four', 'five']));
   assert.equal(await ida.locator('.message .picture').count(), 2);
   for (const page of [hal, ida]) await page.context().close();
+});
+
+test('each conversation of the list has a picture or initials, as its messages do, and nothing jumps', async () => {
+  const ann = await stage.open('ann lee');
+  const bob = await stage.open('bob');
+  await begin(ann, ['bob']);
+  await write(ann, 'hello');
+  await begin(ann, ['bob', 'cleo'], 'Night crew');
+  const named = (title) =>
+    bob.getByTestId('conversation').filter({ has: bob.locator('.name', { hasText: title }) });
+  const direct = named('ann lee');
+  const group = named('Night crew');
+  assert.equal(await direct.locator('.picture').textContent(), 'AL');
+  assert.equal(await group.locator('.picture').textContent(), 'NC');
+  await direct.click();
+  const colourOf = (place) => place.evaluate((picture) => getComputedStyle(picture).backgroundColor);
+  assert.equal(
+    await colourOf(direct.locator('.picture')),
+    await colourOf(bob.locator('.message .picture')),
+    'the same colour as beside the message',
+  );
+  // A picture, which comes late: the row keeps its size, and so does what stands beside it.
+  const boxes = () => direct.evaluate((row) => [row, ...row.children].map((part) => part.offsetTop));
+  const before = await boxes();
+  const avatar = 'https://pictures.example/ann.png';
+  let show;
+  const shown = new Promise((resolve) => {
+    show = resolve;
+  });
+  await bob.route(avatar, async (route) => {
+    await shown;
+    const body = Buffer.from(DOT, 'base64');
+    await route.fulfill({ contentType: 'image/png', body });
+  });
+  await bob.route('**/api/v1/conversations?*', async (route) => {
+    const answer = await route.fetch();
+    const page = await answer.json();
+    for (const { members } of page.conversations)
+      for (const member of members) if (member.name === 'ann lee') member.avatar = avatar;
+    await route.fulfill({ response: answer, json: page });
+  });
+  await bob.reload();
+  await direct.locator('img.picture').waitFor();
+  assert.deepEqual(await boxes(), before);
+  show();
+  await until('drawn', () => direct.locator('img').evaluate((image) => image.naturalWidth === 1));
+  assert.deepEqual(await boxes(), before);
+  for (const page of [ann, bob]) await page.context().close();
 });
 
 test('the menu of a message opens by its button, a right click and the keyboard, and copies', async () => {
