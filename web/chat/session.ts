@@ -172,6 +172,14 @@ export class Session {
     this.open.value = made.id;
   }
 
+  /** Opens the conversation with one other person, which is made if there is none. */
+  writeTo(user: string): void {
+    this.problem.value = '';
+    this.start('direct', [user]).catch((error: Error) => {
+      this.problem.value = error.message;
+    });
+  }
+
   async reload(id: string): Promise<void> {
     await this.conversations.reload(id);
     await this.conversations.loadMembers(id);

@@ -196,6 +196,47 @@ test('the menu of a message opens by its button, a right click and the keyboard,
   for (const page of [kim, lou]) await page.context().close();
 });
 
+test('the menu of a message copies the address of its conversation, and writes to its sender alone', async () => {
+  const max = await stage.open('max');
+  const ned = await stage.open('ned');
+  await begin(max, ['ned', 'ole'], 'Three');
+  await write(max, 'to all');
+  await ned.getByTestId('conversation').click();
+  const item = (name) => ned.getByRole('menuitem', { name });
+  const message = ned.getByTestId('message').filter({ hasText: 'to all' });
+  await ned.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await message.click({ button: 'right' });
+  await item('Copy link to this conversation').click();
+  await ned.getByRole('status').filter({ hasText: 'Copied' }).waitFor();
+  assert.equal(await ned.evaluate(() => navigator.clipboard.readText()), ned.url());
+  await message.click({ button: 'right' });
+  await item('Write to max').click();
+  await until('a conversation of the two', async () => {
+    const title = await ned.locator('.thread h2').textContent();
+    return title === 'max' || title;
+  });
+  await write(ned, 'to you alone');
+  await max.getByTestId('conversation').filter({ hasText: 'to you alone' }).click();
+  await until('it is there', hasTexts(max, ['to you alone']));
+  // Between two, and of one's own, there is nobody else to write to.
+  await max.getByTestId('message').click({ button: 'right' });
+  await max.getByRole('menuitem', { name: 'Quote' }).waitFor();
+  assert.equal(await max.getByRole('menuitem', { name: 'Write to' }).count(), 0);
+  for (const page of [max, ned]) await page.context().close();
+});
+
+test('the menu of an own message says who has read it, between two as well', async () => {
+  const pam = await stage.open('pam');
+  const rob = await stage.open('rob');
+  await begin(pam, ['rob']);
+  await write(pam, 'seen?');
+  await rob.getByTestId('conversation').click();
+  await until('read', async () => (await pam.getByTestId('mark').textContent()) === 'read');
+  await pam.getByTestId('message').click({ button: 'right' });
+  await pam.locator('.menu .fact', { hasText: 'Read by rob' }).waitFor();
+  for (const page of [pam, rob]) await page.context().close();
+});
+
 test('on a phone a long press opens the menu, a short one does not, and members fit', async () => {
   const mia = await stage.open('mia', {
     viewport: { width: 390, height: 780 },
