@@ -93,6 +93,22 @@ for (const colorScheme of ['light', 'dark']) {
     for (const page of [ann, bob, signIn]) await page.context().close();
   });
 
+  test(`axe finds nothing serious about too many devices, ${colorScheme}`, async () => {
+    const tabs = [];
+    for (let i = 0; i < 5; i++) tabs.push(await stage.open(`tia ${colorScheme}`, { colorScheme }));
+    const sixth = await stage.open(`tia ${colorScheme}`, { colorScheme, until: 'devices' });
+    const devices = sixth.getByTestId('devices');
+    await devices.locator('li').nth(4).waitFor();
+    await accuse(sixth, 'the devices');
+    await sixth.route('**/api/v1/sessions/*', (route) =>
+      route.fulfill({ status: 500, json: { code: 'internal', message: 'not now' } }),
+    );
+    await devices.getByRole('button', { name: 'End' }).first().click();
+    await devices.getByRole('alert').filter({ hasText: 'not now' }).waitFor();
+    await accuse(sixth, 'a device that could not be ended');
+    for (const page of [...tabs, sixth]) await page.context().close();
+  });
+
   test(`axe finds nothing serious about refused texts, ${colorScheme}`, async () => {
     const kim = await stage.open(`kim ${colorScheme}`, { colorScheme });
     await begin(kim, [`lou-${colorScheme}`]);
