@@ -16,8 +16,15 @@ after(() => stage.end());
 async function accuse(page, state) {
   if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(AXE);
   const found = await page.evaluate(async () => {
-    const { violations } = await globalThis.axe.run();
-    return violations
+    const { violations, incomplete } = await globalThis.axe.run();
+    // Text in the colour of its ground is not called a violation, as it may be hidden on purpose. Here none is.
+    const unseen = incomplete
+      .map((one) => ({
+        ...one,
+        nodes: one.nodes.filter(({ any }) => any[0]?.data?.messageKey === 'equalRatio'),
+      }))
+      .filter(({ nodes }) => nodes.length > 0);
+    return [...violations, ...unseen]
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .map(
         ({ id, nodes }) =>
