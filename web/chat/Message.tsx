@@ -9,10 +9,12 @@ import { quote } from './Composer';
 import { copy } from './copy';
 import { momentOf, timeOf } from './formats';
 import { isPlain } from './keys';
+import type { Choice } from './Menu';
 import type { Mark } from './marks';
 import { memo } from './memo';
 import { Picture } from './Picture';
 import { Menu } from './panels';
+import { addressOf } from './route';
 import type { Session } from './session';
 import { describe, pieces } from './text';
 
@@ -46,8 +48,15 @@ function OneMessage({ session, entry, isGroup, mark, starts, ends }: MessageProp
   const name = session.nameOf(entry.sender.id);
   const text = String(entry.content?.text ?? '');
   const about = [momentOf(entry.timestamp), mark?.detail ?? ''].filter(Boolean);
+  const choices = [
+    { label: 'Copy text', run: () => void copy(text) },
+    { label: 'Quote', run: () => quote(text) },
+    { label: 'Copy link to this conversation', run: () => void copy(addressOf(entry.conversation_id)) },
+  ];
+  if (isGroup && !mine)
+    choices.push({ label: `Write to ${name}`, run: () => session.writeTo(entry.sender.id) });
   return (
-    <Bubble shape={shape} seq={entry.seq} text={text} about={about}>
+    <Bubble shape={shape} seq={entry.seq} about={about} choices={choices}>
       {!mine && ends && <Picture id={entry.sender.id} name={name} avatar={entry.sender.avatar} />}
       {starts && (
         <b class={isGroup && !mine ? '' : 'for-ears'}>
@@ -71,13 +80,13 @@ function OneMessage({ session, entry, isGroup, mark, starts, ends }: MessageProp
 interface BubbleProps {
   shape: string;
   seq: number;
-  text: string;
   about: string[];
+  choices: Choice[];
   children: ComponentChildren;
 }
 
 /** The frame of a message, with its menu. One of all messages is a stop of Tab; arrow keys lead to the others. */
-function Bubble({ shape, seq, text, about, children }: BubbleProps) {
+function Bubble({ shape, seq, about, choices, children }: BubbleProps) {
   const isOpen = useSignal(false);
   const press = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const close = useCallback(() => {
@@ -93,10 +102,6 @@ function Bubble({ shape, seq, text, about, children }: BubbleProps) {
       isPlain(event, 'Enter') || event.key === 'ContextMenu' || (event.shiftKey && event.key === 'F10');
     if (isAsked) open(event);
   };
-  const choices = [
-    { label: 'Copy text', run: () => void copy(text) },
-    { label: 'Quote', run: () => quote(text) },
-  ];
   return (
     <li
       class={`message${shape}`}

@@ -7,6 +7,7 @@ import type { Entry } from '../sdk/frames';
 import type { Conversation } from '../sdk/rest';
 import { Dot } from './Dot';
 import { clock } from './formats';
+import { Picture } from './Picture';
 import type { Session } from './session';
 import { describe } from './text';
 import { writing } from './typing';
@@ -134,6 +135,11 @@ function Row({ session, id, topPx, place, count, isStop }: RowProps) {
           session.open.value = id;
         }}
       >
+        <Picture
+          id={peer ?? id}
+          name={session.title(conversation)}
+          avatar={conversation.members.find(({ user_id }) => user_id === peer)?.avatar}
+        />
         <span class="name">
           {peer && <Dot status={session.statusOf(peer)} />}
           <bdi>{session.title(conversation)}</bdi>

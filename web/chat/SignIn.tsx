@@ -4,7 +4,8 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { type Meta, Rest } from '../sdk/rest';
-import { signInByName, signInByOidc, signInByRedirect, signInByToken, signInProblem } from './account';
+import { signInProblem } from './account';
+import { signInByName, signInByOidc, signInByRedirect, signInByToken } from './signing';
 
 const ASK_AGAIN_MS = 3_000;
 

@@ -18,6 +18,8 @@ import { around, down, follow, type Range, tail, up } from './window';
 
 /** So near to an end of what is drawn, more is drawn. */
 const NEAR_PX = 400;
+/** Pages that are read on the way to the first new message, for whoever asks for it. */
+const MOST_PAGES = 50;
 /** Marks that are kept, so that a message whose mark is the same is not drawn again. */
 const MOST_MARKS = 1_000;
 
@@ -80,8 +82,10 @@ export function Timeline({ session, conversation }: { session: Session; conversa
   const isReady = !isMissing || hasTried.value;
 
   draws.value;
+  // Of very much that is new the oldest is not there: the first that is.
+  const shownFirst = wanted === undefined ? undefined : Math.max(wanted, first);
   if (isReady && entries.length > 0)
-    range.current = placeOf(range.current, first, last, wanted, isAtEnd.peek());
+    range.current = placeOf(range.current, first, last, shownFirst, isAtEnd.peek());
   const part = isReady ? range.current : undefined;
   const mark = (seq: number, marked: Marked) => {
     const now = session.mark(seq, marked);
@@ -149,7 +153,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
     const element = list.current;
     const here = place.current;
     if (!element || !here || shown.length === 0) return;
-    const row = target.current === undefined ? null : here.row(target.current);
+    const row = target.current === undefined ? null : here.row(Math.max(target.current, first));
     if (row) {
       target.current = undefined;
       here.to(row);
@@ -160,6 +164,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
       here.keep();
       here.look();
     }
+    session.reads(id, isAtEnd.peek() ? undefined : range.current?.from);
     seen.current?.watch(element.querySelectorAll('[data-seq]'));
     // What does not fill the view cannot be scrolled, and goes on by itself.
     if (element.scrollHeight <= element.clientHeight) scrolled();
@@ -188,6 +193,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
     if (!element || !here || !range.current) return;
     here.look();
     isAtEnd.value = here.isAtEnd && range.current.to === undefined;
+    session.reads(id, isAtEnd.value ? undefined : range.current.from);
     const below = element.scrollHeight - element.scrollTop - element.clientHeight;
     if (element.scrollTop < NEAR_PX) {
       const wider = up(range.current, first, last);
@@ -210,14 +216,24 @@ export function Timeline({ session, conversation }: { session: Session; conversa
     if (entries.length > 0) draw(tail(first, last));
     place.current?.toEnd();
   };
-  const toNew = () => {
-    if (newAfter.value === undefined) return;
-    target.current = Math.max(first, newAfter.value + 1);
+  const toNew = async () => {
+    if (newAfter.value === undefined || isLoading.current) return;
+    const seq = newAfter.value + 1;
     isAtEnd.value = false;
-    draw(around(target.current, first, last));
+    if (first > seq) {
+      isLoading.current = true;
+      await session.olderUntil(id, seq, MOST_PAGES).catch(() => {});
+      isLoading.current = false;
+    }
+    const now = session.entries(id);
+    const [start, end] = [now[0]?.seq ?? 0, now.at(-1)?.seq ?? 0];
+    target.current = Math.max(start, seq);
+    draw(around(target.current, start, end));
   };
 
   const isNewAbove = newAfter.value !== undefined && (range.current?.from ?? 0) > newAfter.value + 1;
+  /** New entries that are not loaded. */
+  const missing = newAfter.value === undefined ? 0 : first - 1 - newAfter.value;
 
   return (
     <div class="timeline">
@@ -244,8 +260,9 @@ export function Timeline({ session, conversation }: { session: Session; conversa
       </div>
       <div class="jumps">
         {isNewAbove && (
-          <button type="button" data-testid="to-new" onClick={toNew}>
-            <span aria-hidden="true">↑</span> To the first new message
+          <button type="button" data-testid="to-new" onClick={() => void toNew()}>
+            <span aria-hidden="true">↑</span>{' '}
+            {missing > 0 ? `${missing.toLocaleString()} more new above` : 'To the first new message'}
           </button>
         )}
         {!(isAtEnd.value && isTail) && shown.length > 0 && (

@@ -1,12 +1,10 @@
 // Who is signed in in this browser: the account that all tabs share, kept over reloads, and the session of this tab.
 
 import { signal } from '@preact/signals';
-import { tabDeviceId } from '../sdk/device';
+import { leaveDeviceId, tabDeviceId } from '../sdk/device';
 import { RestError } from '../sdk/errors';
 import { Rest } from '../sdk/rest';
 import { claims } from '../sdk/token';
-import { userIdOf } from './names';
-import type { OidcLogin } from './oidc';
 import type { Session } from './session';
 
 export const session = signal<Session | undefined>(undefined);
@@ -22,7 +20,7 @@ export interface Renewal {
   token_endpoint: string;
 }
 
-interface Account {
+export interface Account {
   id: string;
   name: string;
   token: string;
@@ -32,7 +30,6 @@ interface Account {
 }
 
 const ACCOUNT = 'tidings.account';
-const RETURN = 'tidings.return';
 /** A token that ends sooner is renewed before it is used. */
 const ENDS_SOON_MS = 30_000;
 
@@ -68,41 +65,33 @@ async function open(account: Account): Promise<void> {
   session.value = new Session(account.id, account.name, tabDeviceId(), tokens, ended);
 }
 
-async function signedIn(token: string, by: Account['by'], renewal?: Renewal): Promise<void> {
+/** A token has come: it is asked who it speaks for. */
+export async function signedIn(token: string, by: Account['by'], renewal?: Renewal): Promise<void> {
   const { id, name } = await new Rest({ token }).me();
   const account = { id, name, token, by, renewal };
   keep(account);
   await open(account);
 }
 
-export async function signInByName(name: string): Promise<void> {
-  const { token } = await new Rest().devToken(userIdOf(name), name.trim().replaceAll(/\s+/g, ' '));
-  await signedIn(token, 'name');
-}
-
-export function signInByToken(token: string): Promise<void> {
-  return signedIn(token, 'token');
-}
-
-export async function signInByOidc(login: OidcLogin): Promise<void> {
-  const oidc = await import('./oidc');
-  await oidc.begin(login, location.hash);
-}
-
-/** Leaves for the operator's own page, which comes back to `return_to` with `#token=…&state=…`. */
-export function signInByRedirect(address: string): void {
-  const state = crypto.getRandomValues(new Uint32Array(4)).join('-');
-  sessionStorage.setItem(RETURN, JSON.stringify({ state, place: location.hash }));
-  const there = new URL(address);
-  there.searchParams.set('return_to', `${location.origin}/`);
-  there.searchParams.set('state', state);
-  location.assign(there);
-}
-
-/** Ends the session of every tab of this browser. */
+/** Ends the session of every tab of this browser: here at once, whether or not the server answers. */
 export function signOut(): void {
+  const current = session.value;
   keep(undefined);
   close('');
+  // Signing in again is not to meet what is ended now.
+  leaveDeviceId();
+  if (current) void revoke(current.token, current.deviceId);
+}
+
+/** The server takes no token any more that this device has used. */
+async function revoke(token: string, deviceId: Promise<string>): Promise<void> {
+  // Goes on when the tab is closed.
+  const rest = new Rest({ token, fetch: (url, how) => fetch(url, { ...how, keepalive: true }) });
+  try {
+    await rest.endDevice(await deviceId);
+  } catch {
+    // The server is away, or has ended it already.
+  }
 }
 
 /** The server takes the token no more, and there is no other one. */
@@ -192,18 +181,8 @@ async function start(): Promise<void> {
   // Neither code nor token stays in the address or in the history.
   history.replaceState(null, '', '/');
   try {
-    if (isCode) {
-      const { token, renewal, place } = await (await import('./oidc')).finish(query);
-      history.replaceState(null, '', `/${place}`);
-      await signedIn(token, 'oidc', renewal);
-    } else {
-      const started = JSON.parse(sessionStorage.getItem(RETURN) ?? '{}');
-      sessionStorage.removeItem(RETURN);
-      // Nobody is signed in with a token that came with a link.
-      if (!started.state || started.state !== fragment.get('state')) throw new Error('Please sign in again.');
-      history.replaceState(null, '', `/${started.place}`);
-      await signedIn(fragment.get('token') ?? '', 'redirect');
-    }
+    const { finish } = await import('./signing');
+    await finish(isCode ? query : undefined, fragment);
   } catch (error) {
     signInProblem.value = error instanceof Error ? error.message : 'That did not work.';
   }

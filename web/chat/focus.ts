@@ -1,6 +1,7 @@
 // Where the focus goes when what had it goes away: to where the user looks then.
 
 import { effect } from '@preact/signals';
+import { OpenThread } from './panels';
 import type { Session } from './session';
 
 /** After the page was drawn anew. */
@@ -24,7 +25,8 @@ export function follow(session: Session): () => void {
     const id = session.open.value;
     // On a phone the keyboard would cover what was opened to be read.
     const isTyping = matchMedia('(hover: hover)').matches;
-    if (id) focusSoon(...(isTyping ? ['.thread textarea'] : []), '.thread h2');
+    const thread = [...(isTyping ? ['.thread textarea'] : []), '.thread h2'];
+    if (id) void OpenThread.load().then(() => session.open.peek() === id && focusSoon(...thread));
     else focusSoon(...(before ? [`.conversation[data-id="${before}"]`] : []), ...list);
     before = id;
   });

@@ -1,12 +1,19 @@
 // Parts of the page that are not needed at first, so that what is needed is there sooner.
 
 import { signal } from '@preact/signals';
-import { type ComponentType, h } from 'preact';
+import { type ComponentChild, type ComponentType, h } from 'preact';
 
 export type Lazy<Props> = ComponentType<Props> & { load: () => Promise<void> };
 
-/** A component that shows nothing until its code has come. */
-export function lazy<Props extends object>(fetch: () => Promise<ComponentType<Props>>): Lazy<Props> {
+/** Code that did not come is asked for again so much later, where it is still wanted. */
+const AGAIN_MS = 3_000;
+
+/** A component that shows nothing, or `meanwhile`, until its code has come. */
+export function lazy<Props extends object>(
+  fetch: () => Promise<ComponentType<Props>>,
+  meanwhile: () => ComponentChild = () => null,
+): Lazy<Props> {
+  const failures = signal(0);
   const loaded = signal<ComponentType<Props> | undefined>(undefined);
   let loading: Promise<void> | undefined;
   const load = () => {
@@ -15,15 +22,19 @@ export function lazy<Props extends object>(fetch: () => Promise<ComponentType<Pr
         loaded.value = component;
       })
       .catch(() => {
-        // The server is away: the next one who asks tries again.
+        // The server is away: whoever still waits or asks next tries again.
         loading = undefined;
+        setTimeout(() => {
+          failures.value++;
+        }, AGAIN_MS);
       });
     return loading;
   };
   function Later(props: Props) {
     if (loaded.value) return h(loaded.value, props);
+    failures.value;
     void load();
-    return null;
+    return meanwhile();
   }
   return Object.assign(Later, { load });
 }

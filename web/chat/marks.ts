@@ -35,7 +35,7 @@ export function markOf(seq: number, { isGroup, others, nameOf }: Marked): Mark {
   const isAll = some.length === able.length;
   const word = isRead ? 'read' : 'delivered';
   const of = `${some.length} of ${able.length}`;
-  const detail = isGroup ? told(able, readers, holders, nameOf) : '';
+  const detail = told(able, readers, holders, nameOf);
   if (isAll) return { word, text: word, detail };
   return {
     word: isRead ? 'delivered' : 'sent',

@@ -9,6 +9,11 @@ export function conversationOf(hash: string): string | undefined {
   return CONVERSATION.exec(hash)?.[1];
 }
 
+/** Leads there from anywhere. */
+export function addressOf(id: string): string {
+  return `${location.origin}${location.pathname}#/c/${id}`;
+}
+
 /** Keeps the open conversation and the address the same. Answers how to stop. */
 export function follow(open: Signal<string | undefined>): () => void {
   open.value = conversationOf(location.hash);

@@ -8,6 +8,7 @@ import type { Operation, Refused, State } from '../sdk/types';
 import { Conversations } from './conversations';
 import { Drafts } from './drafts';
 import { Frames } from './frames';
+import { lost } from './kept';
 import { type Marked, markOf } from './marks';
 import { People, type Status } from './people';
 import { Typing } from './typing';
@@ -44,13 +45,15 @@ export class Session {
   private readonly client: Client;
   private readonly frames = new Frames<ServerFrame>((together) => this.take(together));
   private readonly logs = new Map<string, Signal<number>>();
+  /** What somebody reads of the open conversation, who is not at its end: what was held then, from an entry on. */
+  private reading: { id: string; from: number; entries: readonly Entry[] } | undefined;
   /** Who removed this user, until the conversation is taken away. */
   private readonly removers = new Map<string, string>();
 
   constructor(
     readonly userId: string,
     readonly name: string,
-    deviceId: Promise<string>,
+    readonly deviceId: Promise<string>,
     tokens: { token: string; getToken: () => Promise<string | undefined> },
     onEnd: (reason: string) => void,
   ) {
@@ -114,6 +117,13 @@ export class Session {
     return this.log(id).value;
   }
 
+  /** Somebody reads from this entry on, and it stays; without one the end is read. */
+  reads(id: string, from: number | undefined): void {
+    // What was let go a moment ago is not told yet.
+    this.keepRead(id);
+    this.reading = from === undefined ? undefined : { id, from, entries: this.client.log(id).entries };
+  }
+
   send(conversation: Conversation, text: string): void {
     this.problem.value = '';
     this.client.send({ conversation_id: conversation.id, content: { text } });
@@ -170,6 +180,14 @@ export class Session {
     const made = await this.rest.create(kind, members, title);
     this.conversations.put(made);
     this.open.value = made.id;
+  }
+
+  /** Opens the conversation with one other person, which is made if there is none. */
+  writeTo(user: string): void {
+    this.problem.value = '';
+    this.start('direct', [user]).catch((error: Error) => {
+      this.problem.value = error.message;
+    });
   }
 
   async reload(id: string): Promise<void> {
@@ -262,9 +280,18 @@ export class Session {
       this.hear(frame);
     }
     for (const id of arrived) {
+      this.keepRead(id);
       this.log(id).value++;
       if (this.client.logs.has(id)) this.conversations.arrived(id);
     }
+  }
+
+  private keepRead(id: string): void {
+    const { reading } = this;
+    if (reading?.id !== id) return;
+    const log = this.client.log(id);
+    log.addOlder(lost(reading.entries, log.entries, reading.from));
+    reading.entries = log.entries;
   }
 
   private hear(frame: ServerFrame): void {

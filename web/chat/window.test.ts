@@ -48,6 +48,11 @@ test('a log that was replaced begins at its end', () => {
   expect(follow({ from: 10, to: 90 }, 500, 600, false)).toEqual(tail(500, 600));
 });
 
+test('of a log that has lost its beginning the rest of what was shown stays', () => {
+  expect(follow({ from: 10, to: 90 }, 40, 600, false)).toEqual({ from: 40, to: 90 });
+  expect(follow({ from: 10, to: undefined }, 40, 100, false)).toEqual({ from: 40, to: undefined });
+});
+
 test('only the rows near the view are drawn', () => {
   expect(visible(500, 50, 0, 500, 6)).toEqual([0, 16]);
   expect(visible(500, 50, 5_000, 500, 6)).toEqual([94, 116]);

@@ -4,6 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { begin, hasTexts, Stage, texts, until, write } from './stage.mjs';
 
+/** A picture of one pixel. */
+const DOT =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 const stage = new Stage();
 before(() => stage.begin());
 after(() => stage.end());
@@ -110,6 +113,54 @@ test('messages of one sender stand together, with one name and one picture', asy
   for (const page of [hal, ida]) await page.context().close();
 });
 
+test('each conversation of the list has a picture or initials, as its messages do, and nothing jumps', async () => {
+  const ann = await stage.open('ann lee');
+  const bob = await stage.open('bob');
+  await begin(ann, ['bob']);
+  await write(ann, 'hello');
+  await begin(ann, ['bob', 'cleo'], 'Night crew');
+  const named = (title) =>
+    bob.getByTestId('conversation').filter({ has: bob.locator('.name', { hasText: title }) });
+  const direct = named('ann lee');
+  const group = named('Night crew');
+  assert.equal(await direct.locator('.picture').textContent(), 'AL');
+  assert.equal(await group.locator('.picture').textContent(), 'NC');
+  await direct.click();
+  const colourOf = (place) => place.evaluate((picture) => getComputedStyle(picture).backgroundColor);
+  assert.equal(
+    await colourOf(direct.locator('.picture')),
+    await colourOf(bob.locator('.message .picture')),
+    'the same colour as beside the message',
+  );
+  // A picture, which comes late: the row keeps its size, and so does what stands beside it.
+  const boxes = () => direct.evaluate((row) => [row, ...row.children].map((part) => part.offsetTop));
+  const before = await boxes();
+  const avatar = 'https://pictures.example/ann.png';
+  let show;
+  const shown = new Promise((resolve) => {
+    show = resolve;
+  });
+  await bob.route(avatar, async (route) => {
+    await shown;
+    const body = Buffer.from(DOT, 'base64');
+    await route.fulfill({ contentType: 'image/png', body });
+  });
+  await bob.route('**/api/v1/conversations?*', async (route) => {
+    const answer = await route.fetch();
+    const page = await answer.json();
+    for (const { members } of page.conversations)
+      for (const member of members) if (member.name === 'ann lee') member.avatar = avatar;
+    await route.fulfill({ response: answer, json: page });
+  });
+  await bob.reload();
+  await direct.locator('img.picture').waitFor();
+  assert.deepEqual(await boxes(), before);
+  show();
+  await until('drawn', () => direct.locator('img').evaluate((image) => image.naturalWidth === 1));
+  assert.deepEqual(await boxes(), before);
+  for (const page of [ann, bob]) await page.context().close();
+});
+
 test('the menu of a message opens by its button, a right click and the keyboard, and copies', async () => {
   const kim = await stage.open('kim');
   const lou = await stage.open('lou');
@@ -143,6 +194,47 @@ test('the menu of a message opens by its button, a right click and the keyboard,
     async () => (await texts(kim)).at(-1) === '> look at https://a.example/b.\nI did' || (await texts(kim)),
   );
   for (const page of [kim, lou]) await page.context().close();
+});
+
+test('the menu of a message copies the address of its conversation, and writes to its sender alone', async () => {
+  const max = await stage.open('max');
+  const ned = await stage.open('ned');
+  await begin(max, ['ned', 'ole'], 'Three');
+  await write(max, 'to all');
+  await ned.getByTestId('conversation').click();
+  const item = (name) => ned.getByRole('menuitem', { name });
+  const message = ned.getByTestId('message').filter({ hasText: 'to all' });
+  await ned.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await message.click({ button: 'right' });
+  await item('Copy link to this conversation').click();
+  await ned.getByRole('status').filter({ hasText: 'Copied' }).waitFor();
+  assert.equal(await ned.evaluate(() => navigator.clipboard.readText()), ned.url());
+  await message.click({ button: 'right' });
+  await item('Write to max').click();
+  await until('a conversation of the two', async () => {
+    const title = await ned.locator('.thread h2').textContent();
+    return title === 'max' || title;
+  });
+  await write(ned, 'to you alone');
+  await max.getByTestId('conversation').filter({ hasText: 'to you alone' }).click();
+  await until('it is there', hasTexts(max, ['to you alone']));
+  // Between two, and of one's own, there is nobody else to write to.
+  await max.getByTestId('message').click({ button: 'right' });
+  await max.getByRole('menuitem', { name: 'Quote' }).waitFor();
+  assert.equal(await max.getByRole('menuitem', { name: 'Write to' }).count(), 0);
+  for (const page of [max, ned]) await page.context().close();
+});
+
+test('the menu of an own message says who has read it, between two as well', async () => {
+  const pam = await stage.open('pam');
+  const rob = await stage.open('rob');
+  await begin(pam, ['rob']);
+  await write(pam, 'seen?');
+  await rob.getByTestId('conversation').click();
+  await until('read', async () => (await pam.getByTestId('mark').textContent()) === 'read');
+  await pam.getByTestId('message').click({ button: 'right' });
+  await pam.locator('.menu .fact', { hasText: 'Read by rob' }).waitFor();
+  for (const page of [pam, rob]) await page.context().close();
 });
 
 test('on a phone a long press opens the menu, a short one does not, and members fit', async () => {

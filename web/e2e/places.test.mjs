@@ -145,6 +145,79 @@ test('whoever was away for long begins at the first new message and gets to the 
   await again.context().close();
 });
 
+test('of very much that is new the first that is loaded is shown, and how many more are above', async () => {
+  const group = await people.group('sam', ['tea'], 'Much');
+  const tea = await stage.open('tea', { viewport: { width: 900, height: 600 } });
+  await row(tea, 'Much').click();
+  await people.write('sam', group, 'before');
+  await until('read', hasTexts(tea, ['before']));
+  await until('nothing unread', async () => (await tea.getByTestId('unread').count()) === 0);
+  await tea.goto('about:blank');
+  for (let i = 0; i < 260; i++) await people.write('sam', group, `new ${i}`);
+  // Short pages, so that a few hundred are very much.
+  const short = async (route) =>
+    route.continue({
+      url: route
+        .request()
+        .url()
+        .replace(/limit=\d+/, 'limit=10'),
+    });
+  await tea.route('**/messages?*', short);
+  await tea.goto(`http://${stage.address}/`);
+  await row(tea, 'Much').click();
+  const button = tea.getByTestId('to-new');
+  await button.filter({ hasText: 'more new above' }).waitFor();
+  const missing = Number.parseInt((await button.textContent()).replace(/^\D+/, ''), 10);
+  const firstShown = tea.getByText(`new ${missing}`, { exact: true });
+  await until('the first that is loaded', () => isInView(firstShown));
+  assert.ok(missing > 50 && missing < 260, String(missing));
+  await tea.unroute('**/messages?*', short);
+  await button.click();
+  await until('the first', () => isInView(tea.getByText('new 0', { exact: true })));
+  await tea.context().close();
+});
+
+test('what is read stays where it is when the page lets go of the oldest messages', async () => {
+  const group = await people.group('uwe', ['val'], 'Flood');
+  for (let i = 0; i < 90; i++) await people.write('uwe', group, `early ${i}`);
+  const val = await stage.open('val', { viewport: { width: 900, height: 600 } });
+  // The client of this page holds 100 entries of a conversation instead of 2,000.
+  let isSmall = false;
+  await val.route('**/assets/Chat-*.js', async (route) => {
+    const answer = await route.fetch();
+    const code = await answer.text();
+    const small = code.replace(/constructor\((\w+)=2e3,/, 'constructor($1=100,');
+    isSmall = small !== code;
+    await route.fulfill({ response: answer, body: small });
+  });
+  await val.reload();
+  await row(val, 'Flood').click();
+  await val.getByTestId('to-end').click();
+  await until('the end', () => isInView(val.getByText('early 89', { exact: true })));
+  assert.ok(isSmall, 'the bound was found in the code of the page');
+  const list = val.getByTestId('messages');
+  const top = async () => {
+    await list.evaluate((element) => {
+      element.scrollTop = 0;
+    });
+    return (await texts(val))[0] === 'early 0' || (await texts(val))[0];
+  };
+  await until('the beginning', top);
+  await list.evaluate((element) => {
+    element.scrollTop = 500;
+  });
+  await val.getByTestId('to-end').waitFor();
+  const place = await middleOf(list);
+  for (let i = 0; i < 120; i++) await people.write('uwe', group, `flood ${i}`);
+  await until('told below', async () => (await val.getByTestId('to-end').textContent()).includes('99+ new'));
+  // The browser rounds.
+  const { top: now } = await placeOf(list, place.seq);
+  assert.ok(Math.abs(now - place.top) <= 2, `${now} instead of ${place.top}`);
+  await val.getByTestId('to-end').click();
+  await until('the newest', () => isInView(val.getByText('flood 119', { exact: true })));
+  await val.context().close();
+});
+
 test('what is read stays where it is while others write, and while older messages come', async () => {
   const group = await people.group('joe', ['kim'], 'Still');
   for (let i = 0; i < 150; i++) await people.write('joe', group, `still ${i}`);

@@ -136,6 +136,39 @@ test('a session that was ended elsewhere is over, and the page says so', async (
   await page.context().close();
 });
 
+test('whoever signs out has no token that is good any more, and comes in again at once', async () => {
+  const page = await stage.open('una');
+  const { token } = await kept(page);
+  const me = async (of) => {
+    const headers = { authorization: `Bearer ${of}` };
+    return (await page.request.get(`http://${stage.address}/api/v1/me`, { headers })).status();
+  };
+  assert.equal(await me(token), 200);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByTestId('name').fill('una');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await isOnline(page);
+  await until('the first token is refused', async () => (await me(token)) === 401 || (await me(token)));
+  assert.equal(await me((await kept(page)).token), 200);
+  await begin(page, ['vic']);
+  await write(page, 'here again');
+  await until('stored', async () => (await page.getByTestId('mark').count()) === 1);
+  await page.context().close();
+});
+
+test('whoever signs out is signed out, also while the server does not answer', async () => {
+  const page = await stage.open('wim');
+  await page.route('**/api/v1/sessions?*', () => {});
+  const asked = page.waitForRequest((request) => request.method() === 'DELETE');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByTestId('name').waitFor();
+  assert.equal(await kept(page), null);
+  await asked;
+  await page.reload();
+  await page.getByTestId('name').waitFor();
+  await page.context().close();
+});
+
 test('users sign in at the OpenID provider of the operator, and stay signed in by its refresh tokens', async () => {
   issuer.user = { sub: 'iris', name: 'Iris' };
   issuer.lifetime = 12;

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Stage } from './stage.mjs';
+import { begin, Stage } from './stage.mjs';
 
 const stage = new Stage();
 before(() => stage.begin());
@@ -46,7 +46,27 @@ test('whoever is signed in fetches no form to sign in, and panels not before the
     names.some((name) => name.startsWith('/assets/')),
     String(names),
   );
-  const isLater = (name) => /\/assets\/(SignIn|Members|NewConversation|Menu|Refused|oidc)/.test(name);
+  const isLater = (name) => /\/assets\/(SignIn|signing|OpenThread|later|oidc|events)/.test(name);
   assert.deepEqual(names.filter(isLater), []);
+  await page.context().close();
+});
+
+test('whoever is signed in fetches at most 38.5 KB for the list, and 45 KB with a conversation', async () => {
+  const page = await stage.open('bea');
+  const reload = async (shows) => {
+    const network = await fetched(page);
+    const cache = await page.context().newCDPSession(page);
+    await cache.send('Network.clearBrowserCache');
+    await page.reload();
+    await page.getByTestId(shows).waitFor();
+    await page.getByTestId('banner').waitFor({ state: 'detached' });
+    const bytes = [...network.values()].reduce((all, size) => all + size, 0);
+    return { bytes, files: JSON.stringify([...network]) };
+  };
+  const list = await reload('new');
+  assert.ok(list.bytes > 20_000 && list.bytes <= 38_500, `${list.bytes}: ${list.files}`);
+  await begin(page, ['cy']);
+  const open = await reload('composer');
+  assert.ok(open.bytes > list.bytes && open.bytes <= 45_000, `${open.bytes}: ${open.files}`);
   await page.context().close();
 });

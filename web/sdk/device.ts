@@ -25,6 +25,11 @@ export async function tabDeviceId(options: DeviceOptions = {}): Promise<string> 
   return fresh;
 }
 
+/** The tab is another device from now on: tokens of this one may have been ended. */
+export function leaveDeviceId(storage?: Pick<Storage, 'removeItem'>): void {
+  attempt(() => (storage ?? globalThis.sessionStorage).removeItem(KEY));
+}
+
 /** Takes the id for as long as this tab lives, if no other has it. */
 function isFree(
   id: string,
