@@ -176,7 +176,7 @@ mod tests {
     use crate::store::sqlite::SqliteStore;
 
     fn come_again() -> Taken {
-        let batch = FrameBatch { gateway: None, frames: vec![Frame::default()] };
+        let batch = FrameBatch { frames: vec![Frame::default()], ..FrameBatch::default() };
         let original = Original::Batch(Arc::new(batch.clone()));
         let delivery = FrameDelivery { batch, original, redelivered: true, tag: 1 };
         Taken { delivery, partition: 0 }
