@@ -6,6 +6,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "protos/tidings/chat/v1/chat.proto",
         "protos/tidings/chat/v1/chosen.proto",
         "protos/tidings/chat/v1/dead_letters.proto",
+        "protos/tidings/chat/v1/overview.proto",
         "protos/tidings/chat/v1/revocations.proto",
         "protos/tidings/presence/v1/presence.proto",
     ];

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use platform::shutdown::Shutdown;
+use proto::chat::ChatReplica;
 use proto::partition::Partition;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,15 @@ pub struct Balance {
     seats: Arc<[Mutex<Seat>]>,
     /// This replica's share.
     own: watch::Sender<BTreeSet<Partition>>,
+    /// Who lived when it was asked last, and which of them this is. To be shown only.
+    shown: Arc<Mutex<Shown>>,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    own_id: String,
+    live: Vec<LiveReplica>,
+    asked_at: Option<Instant>,
 }
 
 /// One partition, as this replica stands to it.
@@ -55,7 +65,7 @@ impl Balance {
     /// Nobody stands anywhere yet.
     pub fn new(partitions: Partition) -> Self {
         let seats = (0..partitions).map(|_| Mutex::default()).collect();
-        Self { seats, own: watch::Sender::default() }
+        Self { seats, own: watch::Sender::default(), shown: Arc::default() }
     }
 
     /// The place of a partition's consumer.
@@ -98,6 +108,31 @@ impl Balance {
         }
     }
 
+    /// The replicas that live, with their shares, as this one was last told.
+    pub fn replicas(&self) -> Vec<ChatReplica> {
+        let shown = self.shown.lock();
+        let since = shown.asked_at.map(|at| at.elapsed()).unwrap_or_default();
+        let ids: Vec<String> = shown.live.iter().map(|replica| replica.id.clone()).collect();
+        let mut replicas: Vec<ChatReplica> = shown
+            .live
+            .iter()
+            .map(|replica| ChatReplica {
+                id: replica.id.clone(),
+                heard_ms_ago: (replica.beat_ago + since).as_millis() as u64,
+                partitions: Vec::new(),
+                is_self: replica.id == shown.own_id,
+            })
+            .collect();
+        drop(shown);
+        let owners = share::owners(&ids, self.seats.len() as Partition);
+        for (partition, owner) in (0..).zip(owners) {
+            if let Some(owner) = owner {
+                replicas[owner].partitions.push(partition);
+            }
+        }
+        replicas
+    }
+
     /// A replica that cannot stand in line somewhere must not be yielded to: it is silent instead.
     fn is_everywhere_in_line(&self) -> bool {
         self.seats.iter().all(|seat| seat.lock().is_in_line)
@@ -112,6 +147,8 @@ impl Balance {
 
     /// Takes a list that was asked for at `asked_at`: the share, and what is to be yielded.
     fn consider(&self, id: &str, live: &[LiveReplica], asked_at: Instant) {
+        *self.shown.lock() =
+            Shown { own_id: id.to_owned(), live: live.to_vec(), asked_at: Some(asked_at) };
         let ids: Vec<String> = live.iter().map(|replica| replica.id.clone()).collect();
         let own = share::share(id, &ids, self.seats.len() as Partition);
         let owners = share::owners(&ids, self.seats.len() as Partition);

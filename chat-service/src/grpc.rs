@@ -8,6 +8,7 @@ pub mod dead_letters;
 mod entries;
 mod explain;
 mod lists;
+pub mod overview;
 mod page;
 pub mod revocations;
 mod sync;

@@ -28,6 +28,7 @@ use platform::trace::Tracer;
 use proto::chat::chat_server::ChatServer;
 use proto::chat::chosen_statuses_server::ChosenStatusesServer;
 use proto::chat::dead_letters_server::DeadLettersServer;
+use proto::chat::overview_server::OverviewServer;
 use proto::chat::revocations_server::RevocationsServer;
 use tonic::service::Routes;
 
@@ -36,6 +37,7 @@ use crate::directory::GrpcDirectory;
 use crate::grpc::ChatQueries;
 use crate::grpc::chosen::ChosenDesk;
 use crate::grpc::dead_letters::DeadLetterDesk;
+use crate::grpc::overview::OverviewDesk;
 use crate::grpc::revocations::{self, RevocationDesk};
 use crate::lane::LaneParts;
 use crate::lane::aside::Aside;
@@ -72,6 +74,7 @@ pub struct ChatService {
     revocations: RevocationConfig,
     broker: Dependency,
     errors: GrpcErrors,
+    readiness: Readiness,
 }
 
 /// Largest message over gRPC: a page of the longest texts.
@@ -97,6 +100,7 @@ pub fn build(
         queries: ChatQueries::new(Arc::clone(&adapters.store), queries, lanes.receipt_members),
         revocations,
         broker: adapters.readiness.dependency(Cause::Bus),
+        readiness: adapters.readiness.clone(),
         parts: LaneParts {
             aside: Arc::new(Aside::new(
                 Arc::clone(&adapters.store),
@@ -127,7 +131,8 @@ impl ChatService {
     pub async fn run(self, incoming: Incoming, shutdown: Shutdown) {
         planted::warn();
         let tasks = Tasks::new();
-        partition::start(&self.parts, &tasks, &shutdown);
+        let balance = partition::start(&self.parts, &tasks, &shutdown);
+        let overview = OverviewServer::new(OverviewDesk::new(balance, self.readiness));
         tasks.spawn("owed", owed::run(self.parts.clone(), shutdown.clone()));
         tasks.spawn(
             "broker watch",
@@ -141,8 +146,11 @@ impl ChatService {
         let chosen = ChosenStatusesServer::new(ChosenDesk::new(Arc::clone(&self.parts.store)));
         let revocations = self.parts.revocations(&tasks, self.revocations);
         tasks.spawn("ended", forget_ended(Arc::clone(&self.parts.store), shutdown.clone()));
-        let routes =
-            Routes::new(server).add_service(desk).add_service(chosen).add_service(revocations);
+        let routes = Routes::new(server)
+            .add_service(desk)
+            .add_service(chosen)
+            .add_service(revocations)
+            .add_service(overview);
         let routes = self.errors.count(routes);
         if let Err(error) = platform::grpc::serve(routes, incoming, shutdown.clone()).await {
             tracing::error!(%error, "gRPC ended");

@@ -22,8 +22,8 @@ use taken::Taken;
 /// Batches waiting in a lane's inbox. When it is full, its partitions are not read.
 const INBOX_BATCHES: usize = 256;
 
-/// Starts the lanes, a consumer for every partition, and their balance with other replicas.
-pub fn start(parts: &LaneParts, tasks: &Tasks, shutdown: &Shutdown) {
+/// Starts the lanes, a consumer for every partition, and their balance with other replicas, which is the answer.
+pub fn start(parts: &LaneParts, tasks: &Tasks, shutdown: &Shutdown) -> Balance {
     let lanes = parts.config.lanes.max(1);
     parts.metrics.lanes.set(i64::from(lanes));
     let inboxes: Vec<_> = (0..lanes)
@@ -52,7 +52,9 @@ pub fn start(parts: &LaneParts, tasks: &Tasks, shutdown: &Shutdown) {
         tasks.spawn("partition consumer", consumer.run());
     }
     let (store, config) = (Arc::clone(&parts.store), Arc::clone(&parts.config));
-    tasks.spawn("balance", balance.run(store, config, parts.metrics.clone(), shutdown.clone()));
+    let running = balance.clone();
+    tasks.spawn("balance", running.run(store, config, parts.metrics.clone(), shutdown.clone()));
+    balance
 }
 
 struct Consumer {

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use e2e::all_in_one::{serve, token as own_token, token_of_operator};
 use e2e::client::Client;
 use e2e::cluster::Cluster;
+use e2e::eventually::eventually;
 use e2e::token::{token, token_with};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -44,6 +46,7 @@ impl Place<'_> {
         let mut bob = Client::connect(there, &self.bob).await;
         let _phone = Client::connect(there, &self.ann).await;
         self.lists_everybody().await;
+        self.sums_up().await;
         self.speaks(&mut ann, &mut bob).await;
     }
 
@@ -72,6 +75,46 @@ impl Place<'_> {
         }
         let path = "admin/connections";
         assert_eq!(ask(self.gateways[1], Method::GET, path, &self.eve, None).await.0, 403);
+    }
+
+    /// One answer for the whole install, whichever gateway is asked.
+    async fn sums_up(&self) {
+        let mut ids = self.gateways.to_vec();
+        ids.dedup();
+        for gateway in self.gateways {
+            let path = "admin/stats";
+            assert_eq!(ask(gateway, Method::GET, path, &self.eve, None).await.0, 403);
+            // The chat services learn of each other within seconds.
+            let stats = eventually("chat services", Duration::from_secs(20), async || {
+                let (status, stats) = ask(gateway, Method::GET, path, &self.operator, None).await;
+                let chats = stats["chat_services"].as_array().map_or(0, Vec::len);
+                if status == 200 && chats > 0 { Ok(stats) } else { Err((status, stats)) }
+            })
+            .await;
+            // Ann has two connections.
+            let counts = (&stats["connections"], &stats["users_online"]);
+            assert_eq!(counts, (&json!(3), &json!(2)), "{stats}");
+            let parts =
+                json!({ "bus": true, "chat_service": true, "database": true, "presence": true });
+            assert_eq!(stats["parts"], parts, "{stats}");
+            let gateways = stats["gateways"].as_array().unwrap();
+            assert_eq!(gateways.len(), ids.len(), "{stats}");
+            for gateway in gateways {
+                assert_eq!(gateway["is_answered"], true, "{stats}");
+                assert!(gateway["heartbeat_ms_ago"].as_u64().unwrap() < 60_000, "{stats}");
+                assert!(gateway["connections_limit"].as_u64().unwrap() > 0, "{stats}");
+            }
+            let chats = stats["chat_services"].as_array().unwrap();
+            let mut partitions: Vec<_> = chats
+                .iter()
+                .flat_map(|it| it["partitions"].as_array().unwrap())
+                .map(|it| it.as_u64().unwrap())
+                .collect();
+            partitions.sort_unstable();
+            assert_eq!(partitions, Vec::from_iter(0..partitions.len() as u64), "{stats}");
+            assert!(!partitions.is_empty(), "{stats}");
+            assert!(stats["requests"]["per_second"].is_number(), "{stats}");
+        }
     }
 
     async fn speaks(&self, ann: &mut Client, bob: &mut Client) {

@@ -20,6 +20,7 @@ mod refusals;
 mod sessions;
 mod shapes;
 mod slow_body;
+mod stats;
 mod users;
 mod words;
 
@@ -89,6 +90,7 @@ fn described() -> OpenApiRouter<Shared> {
         .routes(routes!(sessions::end_one))
         .routes(routes!(sessions::of, sessions::end))
         .routes(routes!(connections::list))
+        .routes(routes!(stats::stats))
         .routes(routes!(explain::explain))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show, dead_letters::discard))

@@ -8,7 +8,7 @@ use bus::{Bus, PushConsumer};
 use platform::backoff::Backoff;
 use platform::shutdown::Shutdown;
 use prost::Message;
-use proto::bus::{AskWritten, GatewayRef, OwnStatus, Push, PushClass};
+use proto::bus::{AskFigures, AskWritten, GatewayRef, OwnStatus, Push, PushClass};
 use proto::chat::RevocationList;
 use proto::id::{ConversationId, GatewayId};
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ use crate::channels::Channels;
 use crate::config::LimitsConfig;
 use crate::connection::close::Close;
 use crate::frame::Frame;
-use crate::inquiry::InquiryLink;
+use crate::inquiry::{Inquiry, InquiryLink};
 use crate::metrics::GatewayMetrics;
 use crate::outbox::OutboxLimits;
 use crate::pulse::Pulse;
@@ -95,7 +95,13 @@ impl Downlink {
         }
         if class == PushClass::Inquiry {
             if let Ok(question) = AskWritten::decode(push.frame) {
-                self.inquiries.ask(question);
+                self.inquiries.ask(Inquiry::Written(question));
+            }
+            return;
+        }
+        if class == PushClass::AskFigures {
+            if let Ok(question) = AskFigures::decode(push.frame) {
+                self.inquiries.ask(Inquiry::Figures(question));
             }
             return;
         }

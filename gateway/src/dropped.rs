@@ -50,6 +50,7 @@ fn place(class: PushClass) -> usize {
         | PushClass::Replaced
         | PushClass::Revoked
         | PushClass::Inquiry
+        | PushClass::AskFigures
         | PushClass::OwnStatus => 6,
     }
 }

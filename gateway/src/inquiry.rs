@@ -1,5 +1,5 @@
-//! Questions of operators that other gateways pass on: when an entry was written to sockets of this one. In a
-//! task of its own, so that looking for it holds up no push.
+//! Questions of operators that other gateways pass on: when an entry was written to sockets of this one, and what it
+//! counts. In a task of its own, so that looking for it holds up no push.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,10 +7,13 @@ use std::sync::Arc;
 use bus::Bus;
 use platform::shutdown::Shutdown;
 use prost::Message;
-use proto::bus::{AskWritten, Finding, Push, PushBatch, PushClass, Written, WrittenTo, finding};
+use proto::bus::{
+    AskFigures, AskWritten, Finding, Push, PushBatch, PushClass, Written, WrittenTo, finding,
+};
 use proto::id::{ConversationId, UserId};
 use tokio::sync::mpsc;
 
+use crate::figures::{Counting, EVERY};
 use crate::journal::{Found, Journal, Which};
 use crate::registry::Registry;
 use crate::shared::Shared;
@@ -18,12 +21,21 @@ use crate::shared::Shared;
 /// Questions waiting; further ones get no answer, and the operator asks again.
 const QUEUE: usize = 64;
 
+/// A question.
+#[derive(Debug)]
+pub(crate) enum Inquiry {
+    /// When an entry was written.
+    Written(AskWritten),
+    /// What is counted here.
+    Figures(AskFigures),
+}
+
 /// The entrance.
 #[derive(Debug, Clone)]
-pub(crate) struct InquiryLink(mpsc::Sender<AskWritten>);
+pub(crate) struct InquiryLink(mpsc::Sender<Inquiry>);
 
 /// What has come in.
-pub(crate) struct Inquiries(mpsc::Receiver<AskWritten>);
+pub(crate) struct Inquiries(mpsc::Receiver<Inquiry>);
 
 impl InquiryLink {
     pub(crate) fn new() -> (Self, Inquiries) {
@@ -32,7 +44,7 @@ impl InquiryLink {
     }
 
     /// Hands a question on, or drops it where too many wait.
-    pub(crate) fn ask(&self, question: AskWritten) {
+    pub(crate) fn ask(&self, question: Inquiry) {
         // The asker says that it has no answer.
         let _ = self.0.try_send(question);
     }
@@ -44,6 +56,7 @@ pub(crate) struct Answerer {
     gateway_id: String,
     registry: Arc<Registry>,
     journal: Arc<Journal>,
+    counting: Counting,
     shutdown: Shutdown,
 }
 
@@ -54,30 +67,49 @@ impl Answerer {
             gateway_id: shared.gateway_id.clone(),
             registry: Arc::clone(&shared.registry),
             journal: Arc::clone(&shared.journal),
+            counting: Counting::new(
+                shared.gateway_id.clone(),
+                Arc::clone(&shared.registry),
+                shared.metrics.clone(),
+            ),
             shutdown: ended.clone(),
         }
     }
 
     /// Answers one after the other until the end.
-    pub(crate) async fn run(self, mut inquiries: Inquiries) {
+    pub(crate) async fn run(mut self, mut inquiries: Inquiries) {
+        let mut moments = tokio::time::interval(EVERY);
+        moments.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let question = tokio::select! {
                 question = inquiries.0.recv() => question,
+                _ = moments.tick() => {
+                    self.counting.remember();
+                    continue;
+                }
                 () = self.shutdown.forced() => return,
             };
             let Some(question) = question else { return };
-            let Some((written, asker)) = self.look(&question).zip(question.asker.as_ref()) else {
-                continue;
+            let (asker, connection, found) = match question {
+                Inquiry::Written(question) => {
+                    let found = self.look(&question).map(finding::Finding::Written);
+                    (question.asker, question.connection, found)
+                }
+                Inquiry::Figures(question) => {
+                    let found = finding::Finding::Figures(self.counting.show());
+                    (question.asker, question.connection, Some(found))
+                }
             };
-            let finding = Finding { finding: Some(finding::Finding::Written(written)) };
+            let Some((found, asker)) = found.zip(asker) else { continue };
+            let finding = Finding { finding: Some(found) };
             let push = Push {
-                connections: vec![question.connection],
+                connections: vec![connection],
                 frame: finding.encode_to_vec().into(),
                 class: PushClass::Answer as i32,
                 ..Push::default()
             };
             let batch = PushBatch { pushes: vec![push] };
-            if let Err(error) = self.bus.publish_pushes(asker, batch).await {
+            if let Err(error) = self.bus.publish_pushes(&asker, batch).await {
                 tracing::debug!(%error, gateway.id = asker.id, "a question is not answered");
             }
         }

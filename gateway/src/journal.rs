@@ -209,6 +209,11 @@ impl UserHash {
     pub fn of(user_id: &UserId) -> Self {
         Self(connection_digest(user_id.as_str(), 0))
     }
+
+    /// As a number.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]

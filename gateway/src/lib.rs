@@ -20,6 +20,7 @@ pub mod dropped;
 pub mod echo;
 mod epoch;
 mod events;
+mod figures;
 mod frame;
 mod heads;
 mod inquiry;
@@ -63,6 +64,7 @@ use platform::token::{Signer, Verifier};
 use platform::trace::Tracer;
 use proto::chat::chat_client::ChatClient;
 use proto::chat::dead_letters_client::DeadLettersClient;
+use proto::chat::overview_client::OverviewClient;
 use proto::chat::revocations_client::RevocationsClient;
 use proto::id::GatewayId;
 use proto::presence::presence_client::PresenceClient;
@@ -189,9 +191,7 @@ pub fn build(
     let metrics = GatewayMetrics::new(&adapters.metrics);
     let held = metrics.held("uplink", limits.memory.uplink_bytes);
     let (uplink, frames) = Uplink::new(partitions, &limits, held);
-    adapters.readiness.count_connections(metrics.connections.clone());
     let most = limits.connections.min(admission.connections_by_files(files));
-    metrics.connections_limit.set(i64::try_from(most).unwrap_or(i64::MAX));
     let pulse = wiring::pulse(&adapters.readiness, &metrics, limits.frozen_ms, most);
     let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
     let registry = Arc::new(Registry::default());
@@ -227,6 +227,7 @@ pub fn build(
         chat: ChatClient::new(adapters.chat.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        overview: OverviewClient::new(adapters.chat.clone()),
         dead_letters: DeadLettersClient::new(adapters.chat.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES),
         presence: PresenceClient::new(adapters.presence.clone())

@@ -162,7 +162,12 @@ pub struct GatewayMetrics {
     /// Pages pushed again because entries were not acknowledged.
     pub redelivered: Counter,
     /// Seconds from a request to its answer.
-    pub answer_seconds: Histogram,
+    answer_seconds: Histogram,
+    /// How many these are, and their microseconds: a histogram cannot be read. Not exported.
+    pub(crate) answered: Counter,
+    pub(crate) answered_micros: Counter,
+    /// When presence answered the last heartbeat, in Unix milliseconds. Not exported.
+    pub(crate) presence_heard_ms: Gauge,
     /// Reports to presence that failed and were tried again.
     pub presence_failures: Counter,
     /// Full accounts sent to presence.
@@ -216,6 +221,9 @@ impl GatewayMetrics {
             broadcast_repeats: Counter::default(),
             redelivered: Counter::default(),
             answer_seconds: seconds(),
+            answered: Counter::default(),
+            answered_micros: Counter::default(),
+            presence_heard_ms: Gauge::default(),
             presence_failures: Counter::default(),
             snapshots: Counter::default(),
             rates_told: Counter::default(),
@@ -234,22 +242,7 @@ impl GatewayMetrics {
             let limit = this.unanswered_limit.clone();
             r.register("unanswered_limit", "Requests that may await their answer", limit);
             this.register_memory(r);
-            r.register("uplink_batch_frames", "Frames of each publish", this.batch_frames.clone());
-            r.register(
-                "uplink_publish_seconds",
-                "Seconds to a confirm",
-                this.publish_seconds.clone(),
-            );
-            r.register(
-                "uplink_failures",
-                "Publishes without a confirm",
-                this.publish_failures.clone(),
-            );
-            r.register(
-                "outbox_dropped",
-                "Frames dropped for slow readers, by kind",
-                this.dropped.clone(),
-            );
+            this.register_uplink(r);
             this.register_fan_out(r);
             r.register(
                 "redelivered_pages",
@@ -265,6 +258,18 @@ impl GatewayMetrics {
             r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
         });
         this
+    }
+
+    /// What goes up to the services, and what slow readers lose.
+    fn register_uplink(&self, r: &mut Registry) {
+        r.register("uplink_batch_frames", "Frames of each publish", self.batch_frames.clone());
+        r.register("uplink_publish_seconds", "Seconds to a confirm", self.publish_seconds.clone());
+        r.register("uplink_failures", "Publishes without a confirm", self.publish_failures.clone());
+        r.register(
+            "outbox_dropped",
+            "Frames dropped for slow readers, by kind",
+            self.dropped.clone(),
+        );
     }
 
     /// What comes and goes.
@@ -384,6 +389,13 @@ impl GatewayMetrics {
     pub fn refused(&self, limit: &'static str) {
         debug_assert!(closed::limits().any(|known| known == limit), "{limit} is not in closed.rs");
         self.refused.get_or_create(&LimitLabel { limit }).inc();
+    }
+
+    /// Counts an answer to a request on a socket.
+    pub(crate) fn answered(&self, took: Duration) {
+        self.answer_seconds.observe(took.as_secs_f64());
+        self.answered.inc();
+        self.answered_micros.inc_by(took.as_micros() as u64);
     }
 
     /// Counts an answer over REST.

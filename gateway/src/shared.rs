@@ -13,6 +13,7 @@ use platform::trace::Tracer;
 use proto::bus::{DeviceType, Frame, GatewayRef, Origin, frame::Body};
 use proto::chat::chat_client::ChatClient;
 use proto::chat::dead_letters_client::DeadLettersClient;
+use proto::chat::overview_client::OverviewClient;
 use proto::chat::revocations_client::RevocationsClient;
 use proto::id::{DeviceId, UserId};
 use proto::presence::presence_client::PresenceClient;
@@ -85,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) epoch: Arc<Epoch>,
     pub(crate) chat: ChatClient<GrpcChannel>,
     pub(crate) dead_letters: DeadLettersClient<GrpcChannel>,
+    pub(crate) overview: OverviewClient<GrpcChannel>,
     pub(crate) presence: PresenceClient<GrpcChannel>,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) pulse: Arc<Pulse>,

@@ -33,6 +33,8 @@ pub(super) fn pulse(
     frozen_ms: u64,
     most: usize,
 ) -> Arc<Pulse> {
+    readiness.count_connections(metrics.connections.clone());
+    metrics.connections_limit.set(i64::try_from(most).unwrap_or(i64::MAX));
     let open = metrics.connections.clone();
     let is_full = move || usize::try_from(open.get()).is_ok_and(|open| open >= most);
     readiness.serves_unless(Cause::Full, is_full);

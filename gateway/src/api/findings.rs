@@ -22,7 +22,7 @@ use super::asker::Asker;
 use crate::shared::{Identity, Shared};
 
 /// How long the chat service and then the gateways may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A connection that presence knows: the place of its user, its gateway, its number.
 pub(super) type Located = (usize, GatewayRef, u64);
@@ -70,7 +70,13 @@ pub(super) async fn gather(
     let asked = gateways.into_iter().map(|gateway| {
         let at_gateway = located.iter().filter(|(_, at, _)| at.id == gateway.id);
         let connections = at_gateway.map(|(.., connection)| *connection).collect();
-        put(shared, gateway, AskWritten { connections, ..question.clone() })
+        let question = AskWritten { connections, ..question.clone() };
+        let push = Push {
+            frame: question.encode_to_vec().into(),
+            class: PushClass::Inquiry as i32,
+            ..Push::default()
+        };
+        put(shared, gateway, push)
     });
     let mut awaited = HashSet::new();
     for (id, asked) in futures_util::future::join_all(asked).await {
@@ -87,7 +93,7 @@ pub(super) async fn gather(
                 awaited.remove(&written.gateway_id);
                 findings.written.insert(written.gateway_id, written.connections);
             }
-            Ok(Found::Pushed(_)) => {}
+            Ok(Found::Pushed(_) | Found::Figures(_)) => {}
             Err(_elapsed) => break,
         }
     }
@@ -114,16 +120,12 @@ async fn gateways(shared: &Shared, pushed: Option<&Pushed>) -> Vec<GatewayRef> {
     gateways
 }
 
-async fn put(
+/// Puts a question into a gateway's queue.
+pub(super) async fn put(
     shared: &Shared,
     gateway: GatewayRef,
-    question: AskWritten,
+    push: Push,
 ) -> (String, Result<(), PublishError>) {
-    let push = Push {
-        frame: question.encode_to_vec().into(),
-        class: PushClass::Inquiry as i32,
-        ..Push::default()
-    };
     let publish = shared.bus.publish_pushes(&gateway, PushBatch { pushes: vec![push] });
     let put = timeout(PATIENCE, publish).await;
     let late = |_elapsed| PublishError::Unknown("no confirm in time".to_owned());
@@ -131,13 +133,13 @@ async fn put(
 }
 
 /// The answers as they come.
-struct Answers<'a> {
-    asker: &'a Asker,
-    waiting: VecDeque<Found>,
+pub(super) struct Answers<'a> {
+    pub(super) asker: &'a Asker,
+    pub(super) waiting: VecDeque<Found>,
 }
 
 impl Answers<'_> {
-    async fn next(&mut self) -> Found {
+    pub(super) async fn next(&mut self) -> Found {
         loop {
             if let Some(found) = self.waiting.pop_front() {
                 return found;

@@ -59,7 +59,7 @@ impl Session {
                 && let Some(request) = self.in_flight.settle(&about.answers)
             {
                 let took = request.awaiting.since().elapsed();
-                self.shared.metrics.answer_seconds.observe(took.as_secs_f64());
+                self.shared.metrics.answered(took);
                 request.awaiting.answered();
                 self.count_refusal(frame);
             }
