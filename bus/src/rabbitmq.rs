@@ -42,7 +42,7 @@ use crate::{
     BroadcastConsumer, Bus, BusState, ConsumeError, FrameConsumer, Lane, PublishError, PushConsumer,
 };
 
-pub use config::{BadAmqpUrl, QueueType, RabbitConfig};
+pub use config::{QueueType, RabbitConfig, check_url};
 use connection::{Link, Phase, Supervisor};
 use consumer::Parts;
 use publisher::Message as Outgoing;
@@ -61,11 +61,25 @@ pub struct RabbitBus {
 impl RabbitBus {
     /// Begins to connect, and keeps connecting; returns at once.
     pub fn start(config: RabbitConfig) -> Self {
+        let url = config.url.clone();
+        Self::start_at(config, move || url.clone())
+    }
+
+    /// The same with an address that may change: it is asked for before each connection is opened.
+    pub fn start_at(
+        config: RabbitConfig,
+        address: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
         let config = Arc::new(config);
         let topology = Topology::new(&config.prefix);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (supervisor, phase, state) =
-            Supervisor::new(Arc::clone(&config), topology.clone(), stop.clone(), tasks.clone());
+        let (supervisor, phase, state) = Supervisor::new(
+            Arc::clone(&config),
+            Box::new(address),
+            topology.clone(),
+            stop.clone(),
+            tasks.clone(),
+        );
         tasks.spawn(supervisor.run());
         Self { config, topology, phase, state, stop, tasks }
     }

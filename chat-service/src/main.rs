@@ -20,6 +20,7 @@ use platform::grpc::{Certificates, Incoming};
 use platform::metrics::Metrics;
 use platform::readiness::{Cause, Readiness};
 use platform::reload::Reload;
+use platform::reload::address::Addresses;
 use platform::shutdown::{Shutdown, Tasks};
 
 /// Conversations, their logs, and the delivery of what was appended.
@@ -77,7 +78,8 @@ fn check_config(source: &Source) -> Result<()> {
 /// Needs the database alone: the rest of the configuration may be that of somewhere else.
 async fn migrate(source: &Source) -> Result<()> {
     let prepare = |mut config: ChatConfig, mistakes: &mut Mistakes| {
-        let store = mistakes.keep(config.database.prepare())?;
+        config.database.url = mistakes.keep(config.database.address())?.last_good();
+        let store = mistakes.keep(PostgresStore::new(&config.database))?;
         Some((store, config.database.place()))
     };
     let (store, place) = platform::config::prepare(source, prepare)?;
@@ -87,7 +89,7 @@ async fn migrate(source: &Source) -> Result<()> {
 }
 
 async fn run(source: &Source) -> Result<()> {
-    let Prepared { config, store, grpc_tls, presence, telemetry } =
+    let Prepared { mut config, amqp, database, grpc_tls, presence, telemetry } =
         platform::config::prepare(source, Prepared::of)?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
@@ -98,7 +100,14 @@ async fn run(source: &Source) -> Result<()> {
     let telemetry = telemetry.start("chat-service");
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
+    config.amqp.url = amqp.last_good().expose().to_owned();
+    config.database.url = database.last_good();
+    let store = PostgresStore::new(&config.database).context("database.url")?;
     let reload = Reload::new();
+    let addresses = Addresses::new(&metrics, &reload, &tasks, &shutdown);
+    addresses.keep(&amqp, |_| {});
+    let (followed, settings) = (store.clone(), config.database.clone());
+    addresses.keep(&database, move |url| followed.connect_to(&settings, url));
     let certificates = Certificates::new(&metrics, &reload, &tasks, &shutdown);
     let incoming = Incoming::listen(grpc, grpc_tls, &certificates);
     let presence = presence.channel(&certificates, &tasks, &shutdown);
@@ -120,7 +129,9 @@ async fn run(source: &Source) -> Result<()> {
         );
         let period = Duration::from_millis(config.database.statistics_ms.max(100));
         tasks.spawn("statistics", statistics::keep(store.clone(), period, shutdown.clone()));
-        let bus = Arc::new(RabbitBus::start(config.amqp.clone()));
+        let bus = Arc::new(RabbitBus::start_at(config.amqp.clone(), move || {
+            amqp.present().expose().to_owned()
+        }));
         let adapters = Adapters {
             bus: bus.clone(),
             store: Arc::new(store.clone()),

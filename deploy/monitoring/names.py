@@ -27,6 +27,7 @@ SOURCES = [
     ("platform/src/metrics/process.rs", ""),
     ("platform/src/readiness/measured.rs", ""),
     ("platform/src/token/rotation.rs", ""),
+    ("platform/src/reload/address.rs", "tidings_address_"),
 ]
 # Named by rules and dashboards, and not exported yet.
 PENDING = {}

@@ -18,6 +18,7 @@ use platform::grpc::Certificates;
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
+use platform::reload::address::Addresses;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::token;
 
@@ -71,8 +72,17 @@ fn check_config(source: &Source) -> Result<()> {
 }
 
 async fn run(source: &Source) -> Result<()> {
-    let Prepared { config, gateway_id, chat, presence, login, verifier, dev_signer, telemetry } =
-        platform::config::prepare(source, Prepared::of)?;
+    let Prepared {
+        mut config,
+        gateway_id,
+        amqp,
+        chat,
+        presence,
+        login,
+        verifier,
+        dev_signer,
+        telemetry,
+    } = platform::config::prepare(source, Prepared::of)?;
     let (verifier, dev_signer) = (Arc::new(verifier), dev_signer.map(Arc::new));
     let listener = tokio::net::TcpListener::bind(&config.listen)
         .await
@@ -85,6 +95,8 @@ async fn run(source: &Source) -> Result<()> {
     // Calls are still made while the sockets are drained.
     let links = Shutdown::new();
     let reload = Reload::new();
+    config.amqp.url = amqp.last_good().expose().to_owned();
+    Addresses::new(&metrics, &reload, &tasks, &links).keep(&amqp, |_| {});
     let certificates = Certificates::new(&metrics, &reload, &tasks, &links);
     let chat = chat.channel(&certificates, &tasks, &links);
     let presence = presence.channel(&certificates, &tasks, &links);
@@ -100,7 +112,8 @@ async fn run(source: &Source) -> Result<()> {
     println!("listening http={} management={}", listener.local_addr()?, admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), "depends on");
 
-    let bus = Arc::new(RabbitBus::start(config.amqp));
+    let bus =
+        Arc::new(RabbitBus::start_at(config.amqp, move || amqp.present().expose().to_owned()));
     let adapters = Adapters {
         bus: bus.clone(),
         chat,

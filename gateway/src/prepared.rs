@@ -1,9 +1,11 @@
 //! What the binary `gateway` makes of its configuration before it takes a port or connects to anything: the whole
 //! of `check-config`, and the beginning of every start.
 
+use bus::rabbitmq;
 use platform::config::Mistakes;
 use platform::grpc::PreparedClient;
 use platform::listen;
+use platform::reload::address::Address;
 use platform::telemetry::PreparedTelemetry;
 use platform::token::{Signer, Verifier};
 use proto::id::GatewayId;
@@ -18,6 +20,8 @@ pub struct Prepared {
     pub config: GatewayConfig,
     /// Names the gateway.
     pub gateway_id: GatewayId,
+    /// Where the broker is.
+    pub amqp: Address,
     /// Where the chat service is.
     pub chat: PreparedClient,
     /// Where the presence service is.
@@ -34,10 +38,15 @@ pub struct Prepared {
 
 impl Prepared {
     /// Finds every mistake. Call it inside the runtime.
-    pub fn of(mut config: GatewayConfig, mistakes: &mut Mistakes) -> Option<Self> {
+    pub fn of(config: GatewayConfig, mistakes: &mut Mistakes) -> Option<Self> {
         mistakes.keep(listen::check("listen", &config.listen));
         mistakes.keep(listen::check("management_listen", &config.management_listen));
-        mistakes.keep(config.amqp.prepare());
+        let amqp = mistakes.keep(Address::open(
+            "amqp",
+            &config.amqp.url,
+            config.amqp.url_file.as_deref(),
+            rabbitmq::check_url,
+        ));
         let chat = mistakes.keep_all(config.chat_grpc.prepare("chat_grpc"));
         let presence = mistakes.keep_all(config.presence_grpc.prepare("presence_grpc"));
         let login = mistakes.keep(Login::new(&config.login));
@@ -48,6 +57,7 @@ impl Prepared {
         let telemetry = mistakes.keep_all(config.telemetry.prepare());
         Some(Self {
             gateway_id: gateway_id?,
+            amqp: amqp?,
             chat: chat?,
             presence: presence?,
             login: login?,

@@ -26,11 +26,8 @@ use crate::own_status::OwnStatus;
 use crate::planted;
 use crate::pulse::Pulse;
 use crate::registry::Connection;
-<<<<<<< ours
 use crate::rival::Rival;
-=======
 use crate::shared::unix_ms;
->>>>>>> theirs
 pub(crate) use live::Live;
 
 /// Connections of one report.
@@ -299,15 +296,11 @@ impl Reporter {
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
             Ok(Ok(reply)) => {
                 self.presence.up();
-<<<<<<< ours
+                let now_ms = i64::try_from(unix_ms()).unwrap_or_default();
+                self.metrics.presence_heard_ms.set(now_ms);
                 let reply = reply.into_inner();
                 self.rival.told(&gateway.id, reply.rival);
                 Some(reply.resync)
-=======
-                let now_ms = i64::try_from(unix_ms()).unwrap_or_default();
-                self.metrics.presence_heard_ms.set(now_ms);
-                Some(reply.into_inner().resync)
->>>>>>> theirs
             }
             refused => {
                 if is_stale(&refused) {

@@ -2,6 +2,8 @@
 //!
 //! Must not know what is in the files: each part reads its own and keeps what it had when that fails.
 
+pub mod address;
+
 use std::time::Duration;
 
 use tokio::sync::watch;

@@ -15,6 +15,7 @@ use platform::grpc::{Certificates, Incoming};
 use platform::metrics::Metrics;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
+use platform::reload::address::Addresses;
 use platform::shutdown::{Shutdown, Tasks};
 use presence_service::config::ENV_PREFIX;
 use presence_service::prepared::Prepared;
@@ -71,7 +72,7 @@ fn check_config(source: &Source) -> Result<()> {
 }
 
 async fn run(source: &Source) -> Result<()> {
-    let Prepared { config, grpc_tls, chat, telemetry } =
+    let Prepared { mut config, amqp, redis, grpc_tls, chat, telemetry } =
         platform::config::prepare(source, Prepared::of)?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
@@ -82,9 +83,15 @@ async fn run(source: &Source) -> Result<()> {
     let telemetry = telemetry.start("presence-service");
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
-    let place = config.redis.place();
-    let store = RedisStore::start(config.redis, config.leases, &readiness, &tasks, &shutdown);
     let reload = Reload::new();
+    let addresses = Addresses::new(&metrics, &reload, &tasks, &shutdown);
+    addresses.keep(&amqp, |_| {});
+    addresses.keep(&redis, |_| {});
+    config.amqp.url = amqp.last_good().expose().to_owned();
+    config.redis.url = redis.last_good().expose().to_owned();
+    let place = config.redis.place();
+    let store =
+        RedisStore::start(config.redis, redis, config.leases, &readiness, &tasks, &shutdown);
     let certificates = Certificates::new(&metrics, &reload, &tasks, &shutdown);
     let incoming = Incoming::listen(grpc, grpc_tls, &certificates);
     let chat = chat.channel(&certificates, &tasks, &shutdown);

@@ -1,9 +1,11 @@
 //! What the binary `presence-service` makes of its configuration before it takes a port or connects to anything: the
 //! whole of `check-config`, and the beginning of every start.
 
+use bus::rabbitmq;
 use platform::config::Mistakes;
 use platform::grpc::{PreparedClient, PreparedServerTls};
 use platform::listen;
+use platform::reload::address::Address;
 use platform::telemetry::PreparedTelemetry;
 
 use crate::config::PresenceConfig;
@@ -13,6 +15,10 @@ use crate::config::PresenceConfig;
 pub struct Prepared {
     /// The rest of it.
     pub config: PresenceConfig,
+    /// Where the broker is.
+    pub amqp: Address,
+    /// Where Redis is.
+    pub redis: Address,
     /// Whom gRPC takes.
     pub grpc_tls: PreparedServerTls,
     /// Where the chat service is.
@@ -23,14 +29,26 @@ pub struct Prepared {
 
 impl Prepared {
     /// Finds every mistake. Call it inside the runtime.
-    pub fn of(mut config: PresenceConfig, mistakes: &mut Mistakes) -> Option<Self> {
+    pub fn of(config: PresenceConfig, mistakes: &mut Mistakes) -> Option<Self> {
         mistakes.keep(listen::check("grpc_listen", &config.grpc_listen));
         mistakes.keep(listen::check("management_listen", &config.management_listen));
-        mistakes.keep(config.amqp.prepare());
-        mistakes.keep(config.redis.prepare());
+        let amqp = mistakes.keep(Address::open(
+            "amqp",
+            &config.amqp.url,
+            config.amqp.url_file.as_deref(),
+            rabbitmq::check_url,
+        ));
+        let redis = mistakes.keep(config.redis.address());
         let grpc_tls = mistakes.keep_all(config.grpc_tls.prepare());
         let chat = mistakes.keep_all(config.chat_grpc.prepare("chat_grpc"));
         let telemetry = mistakes.keep_all(config.telemetry.prepare());
-        Some(Self { grpc_tls: grpc_tls?, chat: chat?, telemetry: telemetry?, config })
+        Some(Self {
+            amqp: amqp?,
+            redis: redis?,
+            grpc_tls: grpc_tls?,
+            chat: chat?,
+            telemetry: telemetry?,
+            config,
+        })
     }
 }

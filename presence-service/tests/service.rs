@@ -232,7 +232,14 @@ async fn a_flushed_redis_is_filled_again_without_telling_anybody_anything() {
     let config =
         RedisConfig { url: redis_url(), prefix: prefix.name.clone(), ..RedisConfig::default() };
     let leases = LeaseConfig { lease_ms: LEASE.as_millis() as u64, ..LeaseConfig::default() };
-    let store = RedisStore::start(config, leases, &readiness, &tasks, &shutdown);
+    let store = RedisStore::start(
+        config.clone(),
+        config.address().unwrap(),
+        leases,
+        &readiness,
+        &tasks,
+        &shutdown,
+    );
     support::eventually("Redis answers at REDIS_URL", || async {
         readiness.report().ready.then_some(()).ok_or_else(|| readiness.report().causes)
     })

@@ -44,7 +44,14 @@ async fn fresh() -> (contract::Replicas, Keeper) {
             ..RedisConfig::default()
         };
         let readiness = Readiness::new();
-        let store = RedisStore::start(config, contract::leases(), &readiness, &tasks, &shutdown);
+        let store = RedisStore::start(
+            config.clone(),
+            config.address().unwrap(),
+            contract::leases(),
+            &readiness,
+            &tasks,
+            &shutdown,
+        );
         support::eventually("Redis answers at REDIS_URL", || async {
             readiness.report().ready.then_some(()).ok_or_else(|| readiness.report().causes)
         })
@@ -73,7 +80,14 @@ async fn without_redis_every_call_fails_at_once_and_the_reason_names_the_place_n
         ..RedisConfig::default()
     };
     let (readiness, tasks, shutdown) = (Readiness::new(), Tasks::new(), Shutdown::new());
-    let store = RedisStore::start(config, contract::leases(), &readiness, &tasks, &shutdown);
+    let store = RedisStore::start(
+        config.clone(),
+        config.address().unwrap(),
+        contract::leases(),
+        &readiness,
+        &tasks,
+        &shutdown,
+    );
     support::eventually("readiness says where it looked", || async {
         let causes = readiness.report().causes;
         let named = causes.iter().any(|cause| cause.contains(&address.to_string()));
@@ -102,7 +116,14 @@ async fn a_lost_redis_is_found_again_and_reads_do_not_notice_a_broken_connection
         ..RedisConfig::default()
     };
     let (readiness, tasks, shutdown) = (Readiness::new(), Tasks::new(), Shutdown::new());
-    let store = RedisStore::start(config, contract::leases(), &readiness, &tasks, &shutdown);
+    let store = RedisStore::start(
+        config.clone(),
+        config.address().unwrap(),
+        contract::leases(),
+        &readiness,
+        &tasks,
+        &shutdown,
+    );
     let ready = |wanted: bool| {
         let readiness = readiness.clone();
         async move {

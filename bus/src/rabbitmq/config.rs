@@ -13,8 +13,8 @@ pub struct RabbitConfig {
     /// Where the broker is: `amqp://user:password@host:5672/vhost` or `amqps://…`.
     #[serde(serialize_with = "without_password")]
     pub url: String,
-    /// A file with the address, in place of `url`. It is read again before each connection is opened, so that a new
-    /// password is used without a restart; while it cannot be read, the address of the start is used.
+    /// A file with the address, in place of `url`. It is read again within 10 s of a change and before each connection
+    /// is opened, so that a new password is used without a restart; while it cannot be used, the last good address is.
     pub url_file: Option<PathBuf>,
     /// Begins the names of all exchanges and queues.
     pub prefix: String,
@@ -72,50 +72,13 @@ impl Default for RabbitConfig {
     }
 }
 
-/// The broker's address cannot be used: waiting for it would never end.
-#[derive(Debug, thiserror::Error)]
-pub enum BadAmqpUrl {
-    /// It is no address of a broker.
-    #[error("amqp.url: not like amqp://user:password@host:5672/vhost")]
-    NotAnUrl,
-    /// The file cannot be read.
-    #[error("amqp.url_file: cannot read {}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+/// Whether a text is the address of a broker, or what is wrong with it.
+pub fn check_url(url: &str) -> Result<(), String> {
+    let parsed = url.parse::<lapin::uri::AMQPUri>();
+    parsed.map(|_| ()).map_err(|_| "not like amqp://user:password@host:5672/vhost".to_owned())
 }
 
 impl RabbitConfig {
-    /// Reads the file of the address, if there is one, and finds what no waiting mends. Call it before
-    /// [`super::RabbitBus::start`].
-    pub fn prepare(&mut self) -> Result<(), BadAmqpUrl> {
-        self.url = self.read_url()?;
-        Ok(())
-    }
-
-    /// The address to connect to now.
-    pub(super) fn present_url(&self) -> String {
-        self.read_url().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the broker's address of the start is used");
-            self.url.clone()
-        })
-    }
-
-    fn read_url(&self) -> Result<String, BadAmqpUrl> {
-        let url = match &self.url_file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|source| BadAmqpUrl::File { path: path.clone(), source })?
-                .trim()
-                .to_owned(),
-            None => self.url.clone(),
-        };
-        url.parse::<lapin::uri::AMQPUri>().map_err(|_| BadAmqpUrl::NotAnUrl)?;
-        Ok(url)
-    }
-
     /// Where the broker is, without user and password: for logs.
     pub fn place(&self) -> String {
         place(&self.url)
@@ -148,31 +111,12 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_found_before_anything_waits_for_it() {
-        let check =
-            |url: &str| RabbitConfig { url: url.to_owned(), ..RabbitConfig::default() }.prepare();
         for url in ["nonsense", "", "http://h:1", "amqp://u:p@h:port/x"] {
-            assert!(matches!(check(url), Err(BadAmqpUrl::NotAnUrl)), "{url}");
+            assert!(check_url(url).is_err(), "{url}");
         }
         for url in ["amqp://guest:guest@127.0.0.1:5672/%2f", "amqps://broker/chat"] {
-            assert!(check(url).is_ok(), "{url}");
+            assert!(check_url(url).is_ok(), "{url}");
         }
-    }
-
-    #[test]
-    fn an_address_in_a_file_is_read_again_and_the_first_one_is_kept_while_it_cannot_be() {
-        let file = std::env::temp_dir().join(format!("amqp-url-{}", uuid::Uuid::new_v4().simple()));
-        let mut config = RabbitConfig { url_file: Some(file.clone()), ..RabbitConfig::default() };
-        let missing = config.prepare().unwrap_err().to_string();
-        assert!(missing.contains(&file.display().to_string()), "{missing}");
-        std::fs::write(&file, "amqp://tidings:first@broker/chat\n").unwrap();
-        config.prepare().unwrap();
-        assert_eq!(config.present_url(), "amqp://tidings:first@broker/chat");
-        std::fs::write(&file, "amqp://tidings:second@broker/chat").unwrap();
-        assert_eq!(config.present_url(), "amqp://tidings:second@broker/chat");
-        std::fs::write(&file, "half of an addr").unwrap();
-        assert_eq!(config.present_url(), "amqp://tidings:first@broker/chat");
-        std::fs::remove_file(&file).unwrap();
-        assert_eq!(config.present_url(), "amqp://tidings:first@broker/chat");
     }
 
     #[test]

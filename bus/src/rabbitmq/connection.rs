@@ -42,6 +42,7 @@ pub(super) enum Phase {
 /// Keeps a [`Link`] alive until the bus is closed.
 pub(super) struct Supervisor {
     config: Arc<RabbitConfig>,
+    address: Box<dyn Fn() -> String + Send + Sync>,
     topology: Topology,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -69,6 +70,7 @@ enum End {
 impl Supervisor {
     pub(super) fn new(
         config: Arc<RabbitConfig>,
+        address: Box<dyn Fn() -> String + Send + Sync>,
         topology: Topology,
         stop: CancellationToken,
         tasks: TaskTracker,
@@ -76,7 +78,7 @@ impl Supervisor {
         let (phase, phases) = watch::channel(Phase::Without);
         let (state, states) =
             watch::channel(BusState::Down(format!("connecting to {}", config.place())));
-        (Self { config, topology, stop, tasks, phase, state }, phases, states)
+        (Self { config, address, topology, stop, tasks, phase, state }, phases, states)
     }
 
     pub(super) async fn run(self) {
@@ -147,7 +149,7 @@ impl Supervisor {
     async fn open(&self, purpose: &'static str) -> Result<Connection, ConnectError> {
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("{} {purpose}", self.config.prefix).into());
-        let url = self.config.present_url();
+        let url = (self.address)();
         let joint = if url.contains('?') { '&' } else { '?' };
         let url = format!(
             "{url}{joint}heartbeat={}&connection_timeout={}",

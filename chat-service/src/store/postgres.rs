@@ -29,7 +29,7 @@ use crate::domain::entry::{EntryRow, StoredEntry, StoredOperation, UserRow};
 use crate::domain::revocation;
 use crate::domain::walk::{ListPlace, ListWalk};
 
-pub use settings::{DatabaseConfig, DatabaseSetupError};
+pub use settings::DatabaseConfig;
 
 /// The store on Postgres.
 #[derive(Debug, Clone)]

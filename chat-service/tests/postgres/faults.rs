@@ -1,5 +1,12 @@
 //! Sessions that are ended, servers that can only be read, too many connections, and errors of every class.
 
+use std::time::{Duration, Instant};
+
+use chat_service::store::postgres::{DatabaseConfig, PostgresStore};
+use platform::metrics::Metrics;
+use platform::reload::Reload;
+use platform::reload::address::Addresses;
+use platform::shutdown::{Shutdown, Tasks};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::contract::Writer;
@@ -56,6 +63,55 @@ async fn a_server_that_had_no_connection_left_is_written_to_again() {
     owner.close().await.unwrap();
     told(&mut admin, format!("DROP ROLE {role}")).await;
     keeper.remove().await;
+}
+
+/// The server of these tests may ask nobody for a password. A role that may not log in any more is refused everywhere,
+/// like one with another password.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_connections_have_the_name_and_password_that_the_file_of_the_address_has_by_then() {
+    let (_, keeper) = fresh().await;
+    let mut admin = PgConnection::connect(&admin_url()).await.unwrap();
+    let [before, after] = ["before", "after"].map(|part| format!("{}_{part}", keeper.database));
+    for role in [&before, &after] {
+        told(&mut admin, format!("CREATE ROLE {role} LOGIN PASSWORD 'first'")).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    std::fs::write(&file, keeper.url_as(&before, "first")).unwrap();
+    let mut config = DatabaseConfig {
+        url_file: Some(file.clone()),
+        acquire_timeout_ms: 500,
+        ..DatabaseConfig::default()
+    };
+    let address = config.address().unwrap();
+    config.url = address.last_good();
+    let store = PostgresStore::new(&config).unwrap();
+    let (metrics, reload, tasks, shutdown) =
+        (Metrics::new(), Reload::new(), Tasks::new(), Shutdown::new());
+    let followed = store.clone();
+    Addresses::new(&metrics, &reload, &tasks, &shutdown)
+        .keep(&address, move |url| followed.connect_to(&config, url));
+    store.check().await.unwrap();
+
+    told(&mut admin, format!("ALTER ROLE {before} NOLOGIN PASSWORD 'second'")).await;
+    end_sessions(&mut admin, &keeper).await;
+    store.check().await.unwrap_err();
+    std::fs::write(&file, "half of an addr").unwrap();
+    reload.ask();
+    std::fs::write(&file, keeper.url_as(&after, "first")).unwrap();
+    reload.ask();
+    let began = Instant::now();
+    while let Err(error) = store.check().await {
+        assert!(began.elapsed() < Duration::from_secs(5), "{error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    shutdown.force();
+    assert_eq!(tasks.join(Duration::from_secs(5)).await, Ok(()));
+    store.close().await;
+    keeper.remove().await;
+    for role in [before, after] {
+        told(&mut admin, format!("DROP ROLE {role}")).await;
+    }
 }
 
 /// Disk full, out of memory, too many connections, an error of input and output, a server that stops, an error

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use platform::readiness::{Cause, Readiness};
+use platform::reload::address::Address;
 use platform::shutdown::{Shutdown, Tasks};
 use proto::id::{GatewayId, UserId};
 use redis::aio::MultiplexedConnection;
@@ -44,7 +45,7 @@ use crate::domain::registration::{Change, GatewayEpoch};
 use crate::domain::rivals::Heard;
 use crate::domain::spending::Spent;
 use crate::domain::status::Chosen;
-pub use config::{RedisConfig, RedisSetupError};
+pub use config::RedisConfig;
 use keys::Keys;
 use link::Link;
 use scripts::Scripts;
@@ -65,7 +66,8 @@ pub struct RedisStore {
 impl RedisStore {
     /// Begins to connect, and keeps connecting; returns at once.
     pub fn start(
-        config: RedisConfig,
+        mut config: RedisConfig,
+        address: Address,
         leases: LeaseConfig,
         readiness: &Readiness,
         tasks: &Tasks,
@@ -73,7 +75,9 @@ impl RedisStore {
     ) -> Self {
         let scripts = Arc::new(Scripts::new());
         let dependency = readiness.dependency(Cause::PresenceStore);
-        let link = Link::start(&config, Arc::clone(&scripts), dependency, tasks, shutdown);
+        // What is said of it names where it is.
+        config.url = address.last_good().expose().to_owned();
+        let link = Link::start(&config, address, Arc::clone(&scripts), dependency, tasks, shutdown);
         Self {
             keys: Keys::new(&config.prefix),
             place: config.place(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use platform::reload::address::{Address, AddressError};
 use platform::secret::Secret;
 use serde::{Deserialize, Serialize};
 use sqlx::Connection as _;
@@ -33,7 +34,8 @@ fn migrations() -> Migrator {
 pub struct DatabaseConfig {
     /// Where Postgres is: `postgres://user:password@host:5432/database`.
     pub url: Secret,
-    /// A file with the address, in place of `url`; it is read at the start.
+    /// A file with the address, in place of `url`. It is read again within 10 s of a change, so that new connections
+    /// have a new password without a restart; while it cannot be used, the last good address is.
     pub url_file: Option<PathBuf>,
     /// Connections for appending; a lane uses one at a time.
     pub write_connections: u32,
@@ -67,32 +69,36 @@ impl Default for DatabaseConfig {
     }
 }
 
-/// The configured address is not one.
-#[derive(Debug, thiserror::Error)]
-pub enum DatabaseSetupError {
-    /// The file cannot be read.
-    #[error("database.url_file: cannot read {}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is no address of a database.
-    #[error("database.url: {0}")]
-    Url(#[from] sqlx::Error),
+/// Whether a text is the address of a database, or what is wrong with it.
+fn check_url(url: &str) -> Result<(), String> {
+    options(url).map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    // The library takes any scheme.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        let text = "not like postgres://user:password@host:5432/database";
+        return Err(sqlx::Error::Configuration(text.into()));
+    }
+    url.parse()
 }
 
 impl DatabaseConfig {
-    /// Reads the file of the address, if there is one, takes it over and prepares the pools. Connects to nothing;
-    /// call it inside the runtime.
-    pub fn prepare(&mut self) -> Result<PostgresStore, DatabaseSetupError> {
-        if let Some(path) = &self.url_file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| DatabaseSetupError::File { path: path.clone(), source })?;
-            self.url = Secret::new(text.trim());
-        }
-        Ok(PostgresStore::new(self)?)
+    /// Where the database is, and finds what no waiting mends.
+    pub fn address(&self) -> Result<Address, AddressError> {
+        Address::open("database", self.url.expose(), self.url_file.as_deref(), check_url)
+    }
+
+    /// How each connection is opened.
+    fn connection(&self, url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+        Ok(options(url)?.application_name("tidings-chat").options([
+            ("statement_timeout", self.statement_timeout_ms.to_string()),
+            ("lock_timeout", self.lock_timeout_ms.to_string()),
+            ("idle_in_transaction_session_timeout", self.statement_timeout_ms.to_string()),
+            // Rows are found by key, most of them in memory: the default is that of a spinning disk, with which
+            // a few hundred keys are a reason to read a whole table.
+            ("random_page_cost", RANDOM_PAGE_COST.to_owned()),
+        ]))
     }
 
     /// Where the database is, without user and password: for logs.
@@ -110,21 +116,7 @@ impl DatabaseConfig {
 impl PostgresStore {
     /// Prepares the pools. Nothing is connected yet: see [`PostgresStore::check`].
     pub fn new(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
-        let url = config.url.expose();
-        // The library takes any scheme.
-        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-            let text = "not like postgres://user:password@host:5432/database";
-            return Err(sqlx::Error::Configuration(text.into()));
-        }
-        let options: PgConnectOptions = url.parse()?;
-        let options = options.application_name("tidings-chat").options([
-            ("statement_timeout", config.statement_timeout_ms.to_string()),
-            ("lock_timeout", config.lock_timeout_ms.to_string()),
-            ("idle_in_transaction_session_timeout", config.statement_timeout_ms.to_string()),
-            // Rows are found by key, most of them in memory: the default is that of a spinning disk, with which
-            // a few hundred keys are a reason to read a whole table.
-            ("random_page_cost", RANDOM_PAGE_COST.to_owned()),
-        ]);
+        let options = config.connection(config.url.expose())?;
         let pool = |connections: u32| {
             PgPoolOptions::new()
                 .max_connections(connections.max(1))
@@ -148,6 +140,17 @@ impl PostgresStore {
             writers: Connections::new(pool(config.write_connections)),
             readers: Connections::new(pool(config.read_connections)),
         })
+    }
+
+    /// Has new connections opened at another address; those that are open stay until they end.
+    pub fn connect_to(&self, config: &DatabaseConfig, url: &Secret) {
+        match config.connection(url.expose()) {
+            Ok(options) => {
+                self.writers.pool().set_connect_options(options.clone());
+                self.readers.pool().set_connect_options(options);
+            }
+            Err(error) => tracing::error!(%error, "database.url: not used"),
+        }
     }
 
     /// Why the pool has no connection: it only says that it has none. This one is of no pool, so it may be given

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use redis::RedisError;
+use platform::reload::address::{Address, AddressError};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// The section `[redis]`.
@@ -13,8 +13,8 @@ pub struct RedisConfig {
     /// Where it is: `redis://user:password@host:6379/0` or `rediss://…`.
     #[serde(serialize_with = "without_password")]
     pub url: String,
-    /// A file with the address, in place of `url`. It is read again before each connection is opened, so that a new
-    /// password is used without a restart; while it cannot be read, the address of the start is used.
+    /// A file with the address, in place of `url`. It is read again within 10 s of a change and before each connection
+    /// is opened, so that a new password is used without a restart; while it cannot be used, the last good address is.
     pub url_file: Option<PathBuf>,
     /// Begins every key.
     pub prefix: String,
@@ -61,48 +61,16 @@ impl Default for RedisConfig {
     }
 }
 
-/// The configured address is not one.
-#[derive(Debug, thiserror::Error)]
-pub enum RedisSetupError {
-    /// The file cannot be read.
-    #[error("redis.url_file: cannot read {}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is no address of a Redis.
-    #[error("redis.url: not like redis://host:6379/0: {0}")]
-    NotAnUrl(#[source] RedisError),
+/// Whether a text is the address of a Redis, or what is wrong with it.
+fn check_url(url: &str) -> Result<(), String> {
+    let opened = redis::Client::open(url);
+    opened.map(|_| ()).map_err(|error| format!("not like redis://host:6379/0: {error}"))
 }
 
 impl RedisConfig {
-    /// Reads the file of the address, if there is one, and finds what no waiting mends. Call it before
-    /// [`super::RedisStore::start`].
-    pub fn prepare(&mut self) -> Result<(), RedisSetupError> {
-        self.url = self.read_url()?;
-        Ok(())
-    }
-
-    /// The address to connect to now.
-    pub(super) fn present_url(&self) -> String {
-        self.read_url().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the address of the start is used");
-            self.url.clone()
-        })
-    }
-
-    fn read_url(&self) -> Result<String, RedisSetupError> {
-        let url = match &self.url_file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|source| RedisSetupError::File { path: path.clone(), source })?
-                .trim()
-                .to_owned(),
-            None => self.url.clone(),
-        };
-        redis::Client::open(url.as_str()).map_err(RedisSetupError::NotAnUrl)?;
-        Ok(url)
+    /// Where Redis is, and finds what no waiting mends.
+    pub fn address(&self) -> Result<Address, AddressError> {
+        Address::open("redis", &self.url, self.url_file.as_deref(), check_url)
     }
 
     /// Where Redis is, without user and password: for logs.

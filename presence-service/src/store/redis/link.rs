@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use platform::backoff::Backoff;
 use platform::readiness::Dependency;
+use platform::reload::address::Address;
 use platform::shutdown::{Shutdown, Tasks};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
@@ -25,6 +26,7 @@ impl Link {
     /// Begins to connect, and keeps connecting until stopping is forced.
     pub fn start(
         config: &RedisConfig,
+        address: Address,
         scripts: Arc<Scripts>,
         dependency: Dependency,
         tasks: &Tasks,
@@ -41,6 +43,7 @@ impl Link {
             check: Duration::from_millis(config.check_ms.max(10)),
             reconnect_max: Duration::from_millis(config.reconnect_max_ms),
             config: config.clone(),
+            address,
             scripts,
             current: sender,
             suspected: Arc::clone(&suspected),
@@ -88,6 +91,7 @@ struct Supervisor {
     check: Duration,
     reconnect_max: Duration,
     config: RedisConfig,
+    address: Address,
     scripts: Arc<Scripts>,
     current: watch::Sender<Option<MultiplexedConnection>>,
     suspected: Arc<Notify>,
@@ -115,7 +119,7 @@ impl Supervisor {
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let client = Client::open(self.config.present_url())?;
+        let client = Client::open(self.address.present().expose())?;
         let mut connection =
             client.get_multiplexed_async_connection_with_config(&self.settings).await?;
         for script in self.scripts.all() {
