@@ -111,7 +111,8 @@ impl Place<'_> {
                 .map(|it| it.as_u64().unwrap())
                 .collect();
             partitions.sort_unstable();
-            assert_eq!(partitions, Vec::from_iter(0..partitions.len() as u64), "{stats}");
+            let numbers: Vec<u64> = (0..partitions.len() as u64).collect();
+            assert_eq!(partitions, numbers, "{stats}");
             assert!(!partitions.is_empty(), "{stats}");
             assert!(stats["requests"]["per_second"].is_number(), "{stats}");
         }

@@ -124,68 +124,72 @@ impl PresenceMetrics {
         for outcome in AnnouncementOutcome::ALL {
             this.announcements.get_or_create(&AnnouncementLabel { outcome }).inc_by(0);
         }
+        this.register(metrics);
+        this
+    }
+
+    fn register(&self, metrics: &Metrics) {
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_presence");
-            r.register("connected", "Connections that gateways opened", this.connected.clone());
+            r.register("connected", "Connections that gateways opened", self.connected.clone());
             r.register(
                 "disconnected",
                 "Connections that gateways closed",
-                this.disconnected.clone(),
+                self.disconnected.clone(),
             );
             r.register(
                 "refused_connections",
                 "Connections beyond what their users may have",
-                this.refused_connections.clone(),
+                self.refused_connections.clone(),
             );
-            r.register("snapshots", "Full accounts of gateways", this.snapshots.clone());
+            r.register("snapshots", "Full accounts of gateways", self.snapshots.clone());
             r.register(
                 "heartbeat_mismatches",
                 "Heartbeats that did not fit",
-                this.mismatches.clone(),
+                self.mismatches.clone(),
             );
-            r.register("stale_epochs", "Reports of followed gateway epochs", this.stale.clone());
+            r.register("stale_epochs", "Reports of followed gateway epochs", self.stale.clone());
             r.register(
                 "left_gateways",
                 "Gateways that signed off their lease",
-                this.left_gateways.clone(),
+                self.left_gateways.clone(),
             );
             r.register(
                 "expired_gateways",
                 "Gateways whose lease ended without a sign-off",
-                this.expired_gateways.clone(),
+                self.expired_gateways.clone(),
             );
-            r.register("locate_users", "Users of each look-up", this.locate_users.clone());
-            r.register("locate_seconds", "Seconds of each look-up", this.locate_seconds.clone());
-            r.register("announcements", "Changes by outcome", this.announcements.clone());
+            r.register("locate_users", "Users of each look-up", self.locate_users.clone());
+            r.register("locate_seconds", "Seconds of each look-up", self.locate_seconds.clone());
+            r.register("announcements", "Changes by outcome", self.announcements.clone());
             r.register(
                 "large_groups_not_told",
                 "Conversations whose members are too many to be told of a change",
-                this.large_groups.clone(),
+                self.large_groups.clone(),
             );
             r.register(
                 "choices_dropped",
                 "Choices that were not read and are not read later",
-                this.choices_dropped.clone(),
+                self.choices_dropped.clone(),
             );
-            r.register("announcements_waiting", "Users to be announced", this.waiting.clone());
+            r.register("announcements_waiting", "Users to be announced", self.waiting.clone());
             r.register(
                 "push_failures",
                 "Pushes that gateways did not get",
-                this.push_failures.clone(),
+                self.push_failures.clone(),
             );
             r.register(
                 "spending_users",
                 "Users whose spending gateways told",
-                this.spending_users.clone(),
+                self.spending_users.clone(),
             );
             r.register(
                 "refused_calls",
                 "Calls refused for their number",
-                this.refused_calls.clone(),
+                self.refused_calls.clone(),
             );
-            r.register("unknown_frames", "Frames not understood", this.unknown_frames.clone());
+            r.register("unknown_frames", "Frames not understood", self.unknown_frames.clone());
         });
-        this
     }
 
     /// Counts changes.

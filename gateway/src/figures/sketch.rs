@@ -47,7 +47,7 @@ impl Sketch {
         let registers = REGISTERS as f64;
         let sum: f64 = self.0.iter().map(|rank| (-f64::from(*rank)).exp2()).sum();
         let estimate = 0.7213 / (1.0 + 1.079 / registers) * registers * registers / sum;
-        let empty = self.0.iter().filter(|rank| **rank == 0).count();
+        let empty = self.0.iter().map(|rank| usize::from(*rank == 0)).sum::<usize>();
         if estimate <= 2.5 * registers && empty > 0 {
             return (registers * (registers / empty as f64).ln()).round() as u64;
         }
