@@ -1,6 +1,8 @@
 // The device id of a tab: kept over reloads, and another one where a tab was duplicated together with its session
 // storage. Two tabs with one device id would replace each other without end.
 
+import { uuidv7 } from './ids';
+
 const KEY = 'tidings.device';
 /** A tab that is being left may hold its id for so long. */
 const PATIENCE_MS = 300;
@@ -17,12 +19,14 @@ export interface DeviceOptions {
 /** An id for this tab, which no other living tab has. */
 export async function tabDeviceId(options: DeviceOptions = {}): Promise<string> {
   const { locks = globalThis.navigator?.locks, storage = globalThis.sessionStorage } = options;
-  const known = attempt(() => storage.getItem(KEY));
-  if (known && (await isFree(known, locks, options.channel))) return known;
-  const fresh = `web-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
-  attempt(() => storage.setItem(KEY, fresh));
-  await isFree(fresh, locks, options.channel);
-  return fresh;
+  let id = attempt(() => storage.getItem(KEY));
+  // Also a new one is used only once it is held: a copy of this tab would find it free.
+  while (!id || !(await isFree(id, locks, options.channel))) {
+    const fresh = uuidv7();
+    attempt(() => storage.setItem(KEY, fresh));
+    id = fresh;
+  }
+  return id;
 }
 
 /** The tab is another device from now on: tokens of this one may have been ended. */
@@ -38,14 +42,16 @@ function isFree(
 ): Promise<boolean> {
   const name = `${KEY}/${id}`;
   if (!locks) return isUnclaimed(channel(name));
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   return new Promise((resolve) => {
     locks
-      .request(name, { signal: AbortSignal.timeout(PATIENCE_MS) }, () => {
+      .request(name, { signal }, () => {
         resolve(true);
         // Held until the tab is gone.
         return new Promise<never>(() => {});
       })
-      .catch(() => resolve(false));
+      // Where locks are forbidden, nobody else has one either.
+      .catch(() => resolve(!signal.aborted));
   });
 }
 

@@ -217,6 +217,40 @@ test('a duplicated tab gets a device id of its own, a reloaded one keeps it', as
   expect(await tabDeviceId({ storage: place(session), locks: manager })).toBe(first);
 });
 
+test('a new device id is used only once it is held', async () => {
+  vi.useRealTimers();
+  const held = new Set<string>();
+  let isBusy = true;
+  const manager = {
+    request: async (name: string, { signal }: { signal: AbortSignal }, hold: () => unknown) => {
+      // A browser at its limits answers too late.
+      if (isBusy) {
+        isBusy = false;
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      }
+      held.add(name);
+      return hold();
+    },
+  } as unknown as LockManager;
+  const session = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => session.get(key) ?? null,
+    setItem: (key: string, value: string) => void session.set(key, value),
+  };
+  const id = await tabDeviceId({ storage, locks: manager });
+  expect([...held]).toEqual([`tidings.device/${id}`]);
+  expect([...session.values()]).toEqual([id]);
+});
+
+test('where locks are forbidden a tab has a device id all the same', async () => {
+  const manager = {
+    request: () => Promise.reject(new DOMException('in a sandbox', 'SecurityError')),
+  } as unknown as LockManager;
+  expect(
+    await tabDeviceId({ storage: { getItem: () => null, setItem: () => {} }, locks: manager }),
+  ).toBeTruthy();
+});
+
 test('tabs without locks ask each other for their device ids', async () => {
   vi.useRealTimers();
   const session = new Map<string, string>();
