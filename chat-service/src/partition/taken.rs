@@ -38,8 +38,8 @@ impl Taken {
     pub(super) fn done(&self, tag: u64) {
         let before = self.acked.fetch_max(tag, Ordering::AcqRel);
         if before < tag {
-            let left = self.counts.unacknowledged.dec_by((tag - before) as i64);
-            if left == (tag - before) as i64 {
+            let were = self.counts.unacknowledged.dec_by((tag - before) as i64);
+            if were == (tag - before) as i64 {
                 self.counts.age_seconds.set(0.0);
             }
         }
