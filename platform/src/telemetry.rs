@@ -185,7 +185,15 @@ pub(crate) mod captured {
         }
     }
 
+    /// To be kept beside the subscriber of one thread. With one dispatcher alone, a place that logs asks only the thread
+    /// that comes there first whether anybody listens, and the answer is remembered for all threads (tracing-core,
+    /// `Rebuilder::JustOne`).
+    pub(crate) fn second_dispatcher() -> tracing::Dispatch {
+        tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default())
+    }
+
     pub(crate) fn log(configured: &str, code: impl FnOnce()) -> String {
+        let _second = second_dispatcher();
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()

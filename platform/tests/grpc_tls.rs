@@ -354,6 +354,9 @@ async fn both_sides_log_what_to_do_about_each_refusal() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    // With one dispatcher alone, a place that logs asks only the thread that comes there first whether anybody listens,
+    // and another test may be first (tracing-core, `Rebuilder::JustOne`).
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _guard = tracing::subscriber::set_default(subscriber);
     let (one, other) = (Authority::new("one"), Authority::new("other"));
 

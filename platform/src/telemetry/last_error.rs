@@ -75,6 +75,7 @@ mod tests {
     #[test]
     fn the_last_error_is_kept_with_its_fields_and_what_is_no_error_is_not() {
         let subscriber = tracing_subscriber::registry().with(Remember);
+        let _second = crate::telemetry::captured::second_dispatcher();
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(dependency = "database", "not available");
             tracing::info!("connected");
