@@ -14,6 +14,8 @@
 //!    that met one serves no later call.
 //! 9. `entries` reads a page that fits its room, or one entry; `conversations_of` gives each conversation once in
 //!    a walk, whatever is appended meanwhile.
+//! 10. `generation` changes when another database answers than before, so that what was loaded may be ahead of it; a
+//!    batch that was planned in another generation is a `Conflict`.
 
 pub mod acquainted;
 pub mod among;
@@ -52,6 +54,8 @@ use uuid::Uuid;
 /// Everything that one append changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppendBatch {
+    /// That of the store when what the batch was planned with was loaded.
+    pub generation: u64,
     /// New entries, each with its client id.
     pub entries: Vec<EntryRow>,
     /// New conversations and new titles.
@@ -60,6 +64,16 @@ pub struct AppendBatch {
     pub members_set: Vec<MemberRow>,
     /// Members who are gone.
     pub members_removed: Vec<(ConversationId, UserId)>,
+}
+
+impl AppendBatch {
+    /// Whether appending it would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+            && self.conversations.is_empty()
+            && self.members_set.is_empty()
+            && self.members_removed.is_empty()
+    }
 }
 
 /// Why a batch was not appended, by what the caller can do.
@@ -154,6 +168,10 @@ pub struct Room {
 /// The append side: what the partition workers need.
 #[async_trait]
 pub trait LogStore: Send + Sync + 'static {
+    /// Counts the databases that have answered one after the other: what was loaded in another generation may never
+    /// have been, and has to be forgotten.
+    fn generation(&self) -> u64;
+
     /// The present state of conversations; `None` where there is none.
     async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError>;
 

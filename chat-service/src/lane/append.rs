@@ -41,6 +41,8 @@ pub struct Appended {
 pub struct Appender {
     pub(super) parts: LaneParts,
     pub(super) cache: Cache,
+    /// Of the store, when what the cache holds was loaded.
+    pub(super) generation: u64,
     /// False after a batch found the database away: the next ones are not kept waiting for it.
     pub(super) is_store_up: bool,
     /// Of planted bugs only.
@@ -52,7 +54,15 @@ impl Appender {
     /// A lane that remembers nothing yet.
     pub fn new(parts: LaneParts) -> Self {
         let cache = Cache::new(parts.config.cached_conversations, parts.config.cached_members);
-        Self { parts, cache, is_store_up: true, late: LateCommit::default(), located_early: None }
+        let generation = parts.store.generation();
+        Self {
+            parts,
+            cache,
+            generation,
+            is_store_up: true,
+            late: LateCommit::default(),
+            located_early: None,
+        }
     }
 
     /// Most frames of a batch.
@@ -132,7 +142,7 @@ impl Appender {
     pub(super) async fn put_aside(&mut self, taken: Taken, reason: &str) -> Appended {
         let now_ms = unix_ms();
         // After a panic nobody knows what it left behind.
-        self.cache.forget(|_| true);
+        self.cache.clear();
         let Taken { delivery, partition } = taken;
         let mut appended = Appended::default();
         if let Original::Malformed { body, .. } = delivery.original {

@@ -93,6 +93,8 @@ impl Appender {
                     }
                 }
                 Err(Attempt::Away { reason, is_unknown }) => {
+                    // Whoever answers next may be a replica that had not heard of the newest entries.
+                    self.cache.clear();
                     self.parts.health.failed(&reason);
                     if is_unknown {
                         stored = Stored::Unknown;
@@ -123,6 +125,11 @@ impl Appender {
         look_up: bool,
         now_ms: u64,
     ) -> Result<Vec<Settled>, Attempt> {
+        let generation = self.parts.store.generation();
+        if generation != self.generation {
+            self.cache.clear();
+            self.generation = generation;
+        }
         let ids = operations.iter().map(|operation| operation.conversation_id);
         let mut conversations = self.conversations(ids).await?;
         let look_up = look_up && !planted::DUPLICATE_CHECK_OFF;
@@ -138,14 +145,14 @@ impl Appender {
         if !look_up {
             self.find_repeats(operations, &mut plan.outcomes, &conversations).await?;
         }
-        let (batch, outcomes) = rows(plan);
+        let (batch, outcomes) = rows(plan, generation);
         if planted::LOCATE_BEFORE_COMMIT {
             let directory = &*self.parts.directory;
             self.located_early = planted::locate_early(directory, &conversations).await;
         }
         if planted::ACK_BEFORE_COMMIT {
             self.late.begin(&self.parts.store, &batch).await;
-        } else if batch != AppendBatch::default() {
+        } else if !batch.is_empty() {
             self.parts.store.append(&batch).await.map_err(|error| match error {
                 AppendError::Conflict => Attempt::Conflict,
                 AppendError::Invalid(_) => Attempt::Poisoned(error.to_string()),
@@ -236,8 +243,9 @@ impl From<StoreError> for Attempt {
     }
 }
 
-fn rows(plan: Plan) -> (AppendBatch, Vec<Outcome>) {
+fn rows(plan: Plan, generation: u64) -> (AppendBatch, Vec<Outcome>) {
     let mut batch = AppendBatch {
+        generation,
         entries: plan.entries,
         conversations: plan.conversations.into_values().collect(),
         ..AppendBatch::default()

@@ -1,5 +1,6 @@
-//! The conversations a lane remembers. Stale ones do no harm: the store refuses what is planned
-//! with them.
+//! The conversations a lane remembers. What is older than the store does no harm: the store refuses what is planned
+//! with it. What is newer would (a database that went back), so everything is forgotten when the store was away or
+//! another database answers.
 
 use std::collections::HashMap;
 
@@ -50,6 +51,12 @@ impl Cache {
         for id in meant {
             self.take(id);
         }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.conversations.clear();
+        self.members = 0;
     }
 
     /// Forgets down to half when full, so that the sorting is paid rarely.

@@ -8,6 +8,7 @@ mod among;
 mod append;
 mod chosen;
 mod contacts;
+mod identity;
 mod names;
 mod replicas;
 mod settings;
@@ -29,6 +30,7 @@ use crate::domain::entry::{EntryRow, StoredEntry, StoredOperation, UserRow};
 use crate::domain::revocation;
 use crate::domain::walk::{ListPlace, ListWalk};
 
+use identity::Identity;
 pub use settings::DatabaseConfig;
 
 /// The store on Postgres.
@@ -38,6 +40,8 @@ pub struct PostgresStore {
     writers: Connections<Postgres>,
     /// For questions, so that a flood of them does not hold up the log.
     readers: Connections<Postgres>,
+    /// Of the writers.
+    identity: Identity,
 }
 
 /// How ids and lists are handed over.

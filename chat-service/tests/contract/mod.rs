@@ -10,13 +10,13 @@ mod chosen;
 mod contacts;
 mod dead;
 mod digests;
-mod lane;
+pub mod lane;
 mod membership;
 mod operators;
 mod paging;
 mod people;
 mod recovering;
-mod repeats;
+pub mod repeats;
 mod replicas;
 mod revoked;
 mod syncing;
@@ -124,6 +124,7 @@ pub fn group(id: ConversationId, members: &[&str]) -> AppendBatch {
     let mut created = entry(id, 1, members[0]);
     created.kind = "system".to_owned();
     AppendBatch {
+        generation: 0,
         entries: vec![created],
         conversations: vec![ConversationRow {
             id,
@@ -266,6 +267,7 @@ pub async fn members_come_go_and_change_their_roles(store: Store) {
     let id = ConversationId::generate();
     store.append(&group(id, &["ann", "bob"])).await.unwrap();
     let change = AppendBatch {
+        generation: 0,
         entries: vec![entry(id, 2, "ann")],
         conversations: vec![ConversationRow {
             id,

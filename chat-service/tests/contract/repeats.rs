@@ -25,7 +25,7 @@ fn send(at: ConversationId, client_id: ClientId, content: &str) -> Body {
     })
 }
 
-fn send_to(to: &str, client_id: ClientId, content: &str) -> Body {
+pub fn send_to(to: &str, client_id: ClientId, content: &str) -> Body {
     Body::Send(bus::Send {
         client_id: client_id.to_bytes(),
         to: to.to_owned(),

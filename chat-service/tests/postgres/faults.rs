@@ -7,9 +7,12 @@ use platform::metrics::Metrics;
 use platform::reload::Reload;
 use platform::reload::address::Addresses;
 use platform::shutdown::{Shutdown, Tasks};
+use proto::id::ClientId;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::contract::Writer;
+use crate::contract::lane::{Rig, answers};
+use crate::contract::repeats::send_to;
 use crate::{Keeper, admin_url, fresh, store_at};
 
 async fn told(admin: &mut PgConnection, sql: String) {
@@ -112,6 +115,45 @@ async fn new_connections_have_the_name_and_password_that_the_file_of_the_address
     for role in [before, after] {
         told(&mut admin, format!("DROP ROLE {role}")).await;
     }
+}
+
+/// What a restore under a running service, or a fail-over to a replica that was behind, does to the newest entries.
+async fn go_back(owner: &mut PgConnection, after_seq: u32) {
+    for table in ["entries", "client_ids"] {
+        told(owner, format!("DELETE FROM {table} WHERE seq > {after_seq}")).await;
+    }
+    told(owner, "UPDATE store_epoch SET epoch = gen_random_uuid()".to_owned()).await;
+}
+
+async fn sent(rig: &mut Rig) -> u64 {
+    let told = rig.ask("ann", send_to("bob", ClientId::generate(), r#"{"text":"hi"}"#)).await;
+    let answers = answers(&told);
+    assert_eq!(answers[0].0, "sent", "{answers:?}");
+    answers[0].1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_went_back_under_a_running_service_gets_no_hole_in_its_logs() {
+    let (store, keeper) = fresh().await;
+    let mut admin = PgConnection::connect(&admin_url()).await.unwrap();
+    let mut owner = PgConnection::connect(&keeper.url()).await.unwrap();
+    let mut rig = Rig::over(store.clone()).await;
+    for seq in 1..=4 {
+        assert_eq!(sent(&mut rig).await, seq);
+    }
+    // A fail-over ends the connections.
+    go_back(&mut owner, 2).await;
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tidings-chat' \
+               AND datname = '";
+    told(&mut admin, format!("{sql}{}'", keeper.database)).await;
+    assert_eq!(sent(&mut rig).await, 3);
+    assert_eq!(sent(&mut rig).await, 4);
+    // A restore need not; then the next beat of the replica finds out.
+    go_back(&mut owner, 1).await;
+    store.beat("chat-1", Duration::from_secs(10)).await.unwrap();
+    assert_eq!(sent(&mut rig).await, 2);
+    owner.close().await.unwrap();
+    keeper.remove().await;
 }
 
 /// Disk full, out of memory, too many connections, an error of input and output, a server that stops, an error

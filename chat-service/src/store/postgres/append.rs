@@ -88,6 +88,10 @@ WHERE (users.name, users.avatar, users.name_key)
 
 #[async_trait]
 impl LogStore for PostgresStore {
+    fn generation(&self) -> u64 {
+        self.identity.generation()
+    }
+
     async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError> {
         let wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         // The head before the members: see guarantee 5.
@@ -193,6 +197,11 @@ impl LogStore for PostgresStore {
     async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError> {
         // Without a connection nothing was sent.
         let mut line = self.writers.line().await.map_err(AppendError::NotStored)?;
+        // Opening the connection may have shown another database than the batch was planned for.
+        if batch.generation != self.identity.generation() {
+            line.done();
+            return Err(AppendError::Conflict);
+        }
         let e = &batch.entries;
         let c = &batch.conversations;
         let (s, r) = (&batch.members_set, &batch.members_removed);

@@ -31,6 +31,11 @@ impl ReplicaStore for PostgresStore {
         replica_id: &str,
         gone_after: Duration,
     ) -> Result<Vec<LiveReplica>, StoreError> {
+        let mut line = self.writers.line().await?;
+        // Connections that stay open may have been given another database: a restore under a running service.
+        let asked = self.identity.ask_again(&mut line).await;
+        // A server that cannot be asked is no reason not to beat.
+        let _ = line.ended(asked);
         sqlx::query(BEAT).bind(replica_id).execute(&self.writers).await?;
         let rows = sqlx::query(LIVE)
             .bind(replica_id)

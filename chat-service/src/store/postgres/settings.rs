@@ -11,6 +11,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::PostgresStore;
+use super::identity::Identity;
 use crate::store::connections::Connections;
 
 /// That of a sequential page is 1.
@@ -117,7 +118,7 @@ impl PostgresStore {
     /// Prepares the pools. Nothing is connected yet: see [`PostgresStore::check`].
     pub fn new(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
         let options = config.connection(config.url.expose())?;
-        let pool = |connections: u32| {
+        let pool = |connections: u32, identity: Option<Identity>| {
             PgPoolOptions::new()
                 .max_connections(connections.max(1))
                 .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
@@ -133,12 +134,23 @@ impl PostgresStore {
                         Ok(true)
                     })
                 })
+                .after_connect(move |connection, _| {
+                    let identity = identity.clone();
+                    Box::pin(async move {
+                        if let Some(identity) = identity {
+                            identity.ask_new(connection).await;
+                        }
+                        Ok(())
+                    })
+                })
                 .max_lifetime(Duration::from_mins(30))
                 .connect_lazy_with(options.clone())
         };
+        let identity = Identity::default();
         Ok(Self {
-            writers: Connections::new(pool(config.write_connections)),
-            readers: Connections::new(pool(config.read_connections)),
+            writers: Connections::new(pool(config.write_connections, Some(identity.clone()))),
+            readers: Connections::new(pool(config.read_connections, None)),
+            identity,
         })
     }
 

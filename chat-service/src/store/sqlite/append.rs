@@ -102,6 +102,11 @@ impl SqliteStore {
 
 #[async_trait]
 impl LogStore for SqliteStore {
+    fn generation(&self) -> u64 {
+        // The file is this process's own for as long as it runs.
+        0
+    }
+
     async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError> {
         let wanted = json(ids);
         // The head before the members: see guarantee 5.
