@@ -43,6 +43,8 @@ enum Command {
     Run,
     /// Brings the tables up to date and ends.
     Migrate,
+    /// Says that the database was restored from a backup, so that no device keeps messages that are not in it any more.
+    NewEpoch,
     /// Finds every mistake in the configuration that a start would find, connects to nothing, and ends.
     CheckConfig,
 }
@@ -58,6 +60,7 @@ async fn main() -> ExitCode {
     let ended = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => Box::pin(run(&source)).await,
         Command::Migrate => migrate(&source).await,
+        Command::NewEpoch => new_epoch(&source).await,
         Command::CheckConfig => check_config(&source),
     };
     match ended {
@@ -75,17 +78,28 @@ fn check_config(source: &Source) -> Result<()> {
     Ok(())
 }
 
-/// Needs the database alone: the rest of the configuration may be that of somewhere else.
 async fn migrate(source: &Source) -> Result<()> {
+    let (store, place) = database_alone(source)?;
+    store.migrate().await.with_context(|| format!("Postgres at {place}"))?;
+    println!("the tables at {place} are up to date");
+    Ok(())
+}
+
+async fn new_epoch(source: &Source) -> Result<()> {
+    let (store, place) = database_alone(source)?;
+    let epoch = store.begin_epoch().await.with_context(|| format!("Postgres at {place}"))?;
+    println!("the database at {place} has the new epoch {epoch}: each device syncs anew");
+    Ok(())
+}
+
+/// What a command needs that works on the database: the rest of the configuration may be that of somewhere else.
+fn database_alone(source: &Source) -> Result<(PostgresStore, String)> {
     let prepare = |mut config: ChatConfig, mistakes: &mut Mistakes| {
         config.database.url = mistakes.keep(config.database.address())?.last_good();
         let store = mistakes.keep(PostgresStore::new(&config.database))?;
         Some((store, config.database.place()))
     };
-    let (store, place) = platform::config::prepare(source, prepare)?;
-    store.migrate().await.with_context(|| format!("Postgres at {place}"))?;
-    println!("the tables at {place} are up to date");
-    Ok(())
+    Ok(platform::config::prepare(source, prepare)?)
 }
 
 async fn run(source: &Source) -> Result<()> {

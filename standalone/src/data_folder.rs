@@ -93,7 +93,7 @@ impl DataFolder {
 
     /// The file of messages; empty at first. SQLite gives its mode to the files beside it.
     pub fn database_file(&self) -> Result<PathBuf, DataFolderError> {
-        let path = self.path.join("tidings.db");
+        let path = database_file(&self.path);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(PRIVATE);
         options.open(&path).map_err(|source| io_error(&path, source))?;
@@ -114,6 +114,11 @@ pub fn look(path: &Path) -> Result<(), DataFolderError> {
     // What is not there will be made, in the last of these that is.
     let there = path.ancestors().find(|ancestor| ancestor.exists());
     there.map_or(Ok(()), |there| std::fs::read_dir(there).map(|_| ()).map_err(failed))
+}
+
+/// The file of messages in a folder.
+pub fn database_file(folder: &Path) -> PathBuf {
+    folder.join("tidings.db")
 }
 
 /// The file of the signing secret in a folder.

@@ -1,6 +1,7 @@
 //! `tidings`: the whole of Tidings in one process, for a laptop or a small team.
 
 mod admin;
+mod backup;
 mod capacity;
 mod config;
 mod data_folder;
@@ -12,7 +13,7 @@ mod prepared;
 mod token;
 mod welcome;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -55,6 +56,20 @@ enum Command {
         place: Place,
         #[command(flatten)]
         token: TokenArguments,
+    },
+    /// Copies the messages as they are at one moment into a new file, also while a server is running.
+    Backup {
+        #[command(flatten)]
+        place: Place,
+        /// The file of the copy; it must not exist yet.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Says that the messages were put back from a copy, so that no device keeps some that are not there any more. The
+    /// server must not be running.
+    Restored {
+        #[command(flatten)]
+        place: Place,
     },
     /// Lists, shows, replays and drops frames that were put aside because they do harm.
     Dead {
@@ -118,6 +133,8 @@ async fn main() -> ExitCode {
         Command::Serve(arguments) => serve(arguments).await,
         Command::CheckConfig(arguments) => check_config(arguments),
         Command::Token { place, token } => print_token(place, token),
+        Command::Backup { place, to } => back_up(place, &to).await,
+        Command::Restored { place } => note_restore(place).await,
         Command::Dead { place, dead } => print_dead(place, dead).await,
         Command::Capacity { place, capacity } => print_capacity(place, capacity).await,
         Command::Explain { place, explain } => print_explanation(place, explain).await,
@@ -171,6 +188,16 @@ impl ServeArguments {
 
 fn print_token(place: Place, arguments: TokenArguments) -> anyhow::Result<Ended> {
     println!("{}", token::token(arguments, &load(place)?, SystemTime::now())?);
+    Ok(Ended::AsAsked)
+}
+
+async fn back_up(place: Place, to: &Path) -> anyhow::Result<Ended> {
+    println!("{}", backup::back_up(&load(place)?.data, to).await?);
+    Ok(Ended::AsAsked)
+}
+
+async fn note_restore(place: Place) -> anyhow::Result<Ended> {
+    println!("{}", backup::restored(&load(place)?.data).await?);
     Ok(Ended::AsAsked)
 }
 

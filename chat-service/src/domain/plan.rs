@@ -8,6 +8,7 @@ mod repeats;
 mod rows;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use proto::error_code::ErrorCode;
@@ -198,7 +199,7 @@ impl Planner<'_> {
         {
             let members = [operation.actor.clone(), to.clone()];
             // Before anything is planned: a refused message begins no conversation.
-            check_named(message, 0, |user| members.contains(user))?;
+            check_named(message, RangeInclusive::new(1, 0), |user| members.contains(user))?;
             may_join(self.closed, &members)?;
             self.begin(id, ConversationKind::Direct, "", &members, None);
             return Ok(message_row(operation, message));
@@ -212,7 +213,9 @@ impl Planner<'_> {
         if !is_operator {
             conversation::member_role(snapshot, &operation.actor)?;
         }
-        check_named(message, snapshot.head, |user| snapshot.members.contains_key(user))?;
+        let member = snapshot.members.get(&operation.actor);
+        let visible = member.map_or(1, |member| member.from_seq)..=snapshot.head;
+        check_named(message, visible, |user| snapshot.members.contains_key(user))?;
         Ok(message_row(operation, message))
     }
 

@@ -3,6 +3,7 @@
 mod acquainted;
 mod among;
 mod append;
+pub mod backup;
 mod chosen;
 mod contacts;
 mod names;

@@ -270,6 +270,11 @@ pub async fn what_a_message_names_has_to_exist(store: Store) {
     for (body, code) in tried {
         assert_eq!(only(answers(&rig.ask("ann", body.clone()).await)).0, code, "{body:?}");
     }
+    let joined = only(answers(&rig.ask("ann", add(at, id(), "cleo")).await)).1;
+    let late = rig.ask("cleo", with("", &answers_reply(joined - 1))).await;
+    assert_eq!(only(answers(&late)).0, "not_found", "an entry of before the sender came");
+    let seen = rig.ask("cleo", with("", &answers_reply(joined))).await;
+    assert_eq!(only(answers(&seen)).0, "sent");
     let none = ConversationId::direct(&user("ann"), &user("cleo"));
     assert!(rig.store.load(&[none]).await.unwrap()[0].is_none(), "a refusal begins nothing");
 }

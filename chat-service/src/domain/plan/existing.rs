@@ -1,5 +1,7 @@
 //! Whether what an operation names is there.
 
+use std::ops::RangeInclusive;
+
 use proto::error_code::ErrorCode;
 use proto::id::UserId;
 
@@ -15,14 +17,14 @@ pub(super) fn may_join(closed: &Closed, users: &[UserId]) -> Result<(), Refusal>
     }
 }
 
-/// What a message names has to exist.
+/// What a message names has to exist, among the entries that its sender may see.
 pub(super) fn check_named(
     message: &Message,
-    head: u64,
+    visible: RangeInclusive<u64>,
     is_member: impl Fn(&UserId) -> bool,
 ) -> Result<(), Refusal> {
-    if message.reply_to.is_some_and(|seq| seq > head) {
-        let text = "`reply_to` names no entry of this conversation";
+    if message.reply_to.is_some_and(|seq| !visible.contains(&seq)) {
+        let text = "`reply_to` names no entry of this conversation that you may see";
         return Err(Refusal::new(ErrorCode::NotFound, text));
     }
     match message.mentions.iter().find(|user| !is_member(user)) {

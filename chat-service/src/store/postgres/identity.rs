@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use sqlx::PgConnection;
 
+use super::PostgresStore;
+
 /// The timeline is that of the write-ahead log, which changes with a promotion at once; that of the control file changes
 /// with the next checkpoint only. A plain role may call these functions.
 const SERVER: &str = "
@@ -72,6 +74,14 @@ impl Identity {
             );
         }
         *known = Some(now);
+    }
+}
+
+impl PostgresStore {
+    /// Says that the tables were put back from a backup: see guarantee 11 of the port. The new epoch.
+    pub async fn begin_epoch(&self) -> Result<String, sqlx::Error> {
+        let sql = "UPDATE store_epoch SET epoch = gen_random_uuid() RETURNING CAST(epoch AS text)";
+        sqlx::query_scalar(sql).fetch_one(&self.writers).await
     }
 }
 

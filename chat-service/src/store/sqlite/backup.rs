@@ -1,0 +1,77 @@
+//! A copy of the file while it is used, and the mark that the file was put back from one.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Executor as _};
+
+use super::SqliteStore;
+
+/// Messages are for nobody but the owner.
+const PRIVATE: u32 = 0o600;
+/// How long the writer of a running server may hold the file.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Why there is no copy.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// Nothing is there to be copied, or it is no database.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// The file of messages.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The copy cannot be made there; it must not be there yet.
+    #[error("{} cannot be made", path.display())]
+    Make {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The copy was begun and not finished.
+    #[error("{} is not whole", path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+}
+
+/// Copies a file of messages as it is at one moment, also while a server uses it. The copy is on the disk when this
+/// returns; one that could not be finished is removed.
+pub async fn copy(file: &Path, to: &Path) -> Result<(), BackupError> {
+    let read = |source| BackupError::Read { path: file.to_owned(), source };
+    let make = |source| BackupError::Make { path: to.to_owned(), source };
+    let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(BUSY);
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(read)?;
+    connection.execute("SELECT 1 FROM store_epoch").await.map_err(read)?;
+    let made =
+        OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(to).map_err(make)?;
+    let copied = sqlx::query("VACUUM INTO $1")
+        .bind(to.to_string_lossy().into_owned())
+        .execute(&mut connection)
+        .await;
+    if let Err(source) = copied {
+        // What is left of it would be taken for a backup.
+        let _ = std::fs::remove_file(to);
+        return Err(BackupError::Copy { path: to.to_owned(), source });
+    }
+    made.sync_all().map_err(make)?;
+    connection.close().await.map_err(read)
+}
+
+impl SqliteStore {
+    /// Says that the file was put back from a copy: see guarantee 11 of the port. The new epoch.
+    pub async fn begin_epoch(&self) -> Result<String, sqlx::Error> {
+        let sql = "UPDATE store_epoch SET epoch = lower(hex(randomblob(16))) RETURNING epoch";
+        sqlx::query_scalar(sql).fetch_one(&self.writer).await
+    }
+}
