@@ -7,6 +7,8 @@ pub mod backup;
 mod chosen;
 mod contacts;
 mod names;
+#[cfg(test)]
+mod plans;
 mod replicas;
 mod rows;
 

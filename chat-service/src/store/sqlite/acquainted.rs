@@ -9,7 +9,7 @@ use crate::domain::fold::prefix_range;
 use crate::store::StoreError;
 use crate::store::acquainted::{AcquaintanceStore, SEARCH, user_id, users};
 
-const ACQUAINTED: &str = "
+pub(super) const ACQUAINTED: &str = "
 SELECT u.value FROM json_each($3) AS u WHERE EXISTS (
     SELECT 1 FROM members a
     JOIN members b ON b.tenant = a.tenant AND b.conversation_id = a.conversation_id AND b.user_id = u.value

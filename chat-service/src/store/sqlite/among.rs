@@ -7,7 +7,7 @@ use super::{SqliteStore, dialect};
 use crate::store::StoreError;
 use crate::store::among::{Among, AmongStore, HEAD, member};
 
-const AMONG: &str = "
+pub(super) const AMONG: &str = "
 SELECT user_id, from_seq FROM members
 WHERE tenant = $1 AND conversation_id = $2 AND user_id IN (SELECT value FROM json_each($3))";
 

@@ -30,12 +30,12 @@ ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE
 SET role = excluded.role, from_seq = excluded.from_seq,
     delivered_seq = max(delivered_seq, excluded.delivered_seq), read_seq = max(read_seq, excluded.read_seq)";
 
-const MEMBERS_REMOVED: &str = "
+pub(super) const MEMBERS_REMOVED: &str = "
 DELETE FROM members WHERE tenant = $1 AND (conversation_id, user_id) IN
     (SELECT value ->> 0, value ->> 1 FROM json_each($2))";
 
 // MATERIALIZED: each value is parsed and each head looked up once, not once for every mention below.
-const ADVANCE_CURSORS: &str = "
+pub(super) const ADVANCE_CURSORS: &str = "
 WITH given (c, u, d, r) AS MATERIALIZED (
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($2)
 ), n (c, u, d, r, head) AS MATERIALIZED (
@@ -59,29 +59,30 @@ SET name = excluded.name, avatar = excluded.avatar, name_key = excluded.name_key
     updated_at_ms = excluded.updated_at_ms
 WHERE (users.name, users.avatar, users.name_key) IS NOT (excluded.name, excluded.avatar, excluded.name_key)";
 
-const LOAD: &str = "
+pub(super) const LOAD: &str = "
 SELECT c.id, c.kind, c.title, c.created_at_ms,
     COALESCE((SELECT max(e.seq) FROM entries e
         WHERE e.tenant = c.tenant AND e.conversation_id = c.id), 0) AS head
 FROM conversations c WHERE c.tenant = $1 AND c.id IN (SELECT value FROM json_each($2))";
 
-const LOAD_MEMBERS: &str = "
+pub(super) const LOAD_MEMBERS: &str = "
 SELECT conversation_id, user_id, role, from_seq FROM members
 WHERE tenant = $1 AND conversation_id IN (SELECT value FROM json_each($2))";
 
-const FIND_CLIENT_IDS: &str = "
+/// `CROSS JOIN` has SQLite go through the list and look each id up, in this order.
+pub(super) const FIND_CLIENT_IDS: &str = "
 SELECT k.key AS place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.sha256, o.sender_id, o.client_id,
     e.kind AS entry_kind, e.content, e.reply_to, e.mentions, e.is_important, e.extra,
     '' AS sender_name, '' AS sender_avatar
 FROM json_each($2) k
-JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.value ->> 0 AND o.client_id = k.value ->> 1
+CROSS JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.value ->> 0 AND o.client_id = k.value ->> 1
 LEFT JOIN entries e ON e.tenant = $1 AND e.conversation_id = o.conversation_id AND e.seq = o.seq";
 
-const MEMBERSHIPS: &str = "
+pub(super) const MEMBERSHIPS: &str = "
 SELECT (SELECT count(*) FROM (SELECT 1 FROM members m WHERE m.tenant = $1 AND m.user_id = u.value LIMIT $3) n)
 FROM json_each($2) u ORDER BY u.key";
 
-const DELIVERED: &str = "
+pub(super) const DELIVERED: &str = "
 SELECT conversation_id, user_id, delivered_seq FROM members
 WHERE tenant = $1 AND conversation_id IN (SELECT value FROM json_each($2))";
 

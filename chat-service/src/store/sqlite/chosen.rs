@@ -14,7 +14,7 @@ SELECT $1, value ->> 0, value ->> 1, $3 FROM json_each($2) WHERE true
 ON CONFLICT (tenant, user_id) DO UPDATE
 SET status = excluded.status, changed_at_ms = excluded.changed_at_ms";
 
-const READ: &str = "
+pub(super) const READ: &str = "
 SELECT user_id, status FROM chosen_statuses
 WHERE tenant = $1 AND user_id IN (SELECT value FROM json_each($2))";
 

@@ -9,7 +9,7 @@ use crate::store::contacts::{
     ContactStore, ContactsBound, ContactsOf, ContactsPage, page, rows_of,
 };
 
-const CONTACTS: &str = "
+pub(super) const CONTACTS: &str = "
 WITH mine AS MATERIALIZED (
     SELECT m.conversation_id AS id, (SELECT count(*) FROM (
         SELECT 1 FROM members x
