@@ -109,6 +109,7 @@ DASHBOARDS = {
             panel("Refused, by limit", "reqps", (rate("tidings_gateway_refused_total", by=("limit",)), "{{limit}}")),
             panel("Errors, by way and code", "reqps", (rate("tidings_gateway_errors_total", by=("via", "code")), "{{via}} {{code}}")),
             panel("Sockets closed, by code", "ops", (rate("tidings_gateway_closes_total", by=("code",)), "{{code}}")),
+            panel("Sent to other gateways", "ops", (rate("tidings_gateway_rebalanced_total", by=("instance",)), "{{instance}} moved"), (rate("tidings_gateway_placed_total", by=("instance",)), "{{instance}} placed"), (rate("tidings_gateway_rebalance_returned_total"), "came back"), says="Moved: a gateway has more than its share. Nearly all come back: the balancer keeps clients at one gateway."),
             panel("Dropped for slow readers, by kind", "ops", (rate("tidings_gateway_outbox_dropped_total", by=("kind",)), "{{kind}}")),
             panel("Pages pushed again", "ops", (rate("tidings_gateway_redelivered_pages_total", by=("instance",)), AT_EACH)),
             panel("Large conversations", "ops", (rate("tidings_gateway_channel_asks_total"), "asked"), (rate("tidings_gateway_channel_lost_total"), "left to sync")),

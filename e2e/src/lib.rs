@@ -5,6 +5,7 @@
 
 pub mod all_in_one;
 pub mod backends;
+pub mod balancer;
 pub mod chaos;
 pub mod client;
 pub mod cluster;

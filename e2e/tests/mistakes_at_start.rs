@@ -195,8 +195,10 @@ async fn all_mistakes_are_said_at_once() {
     let chat = ("CHAT_GRPC__URLS", "chat:1,https://chat", "`https://chat`");
     let presence = ("PRESENCE_GRPC__URLS", "[]", "presence_grpc.urls");
     let database = ("DATABASE__URL_FILE", "/nowhere.url", "database.url_file");
+    let servers = ("EDGE__SERVERS", "[\"gateway-1\"]", "edge.servers");
+    let id = ("GATEWAY_ID", "a b", "gateway_id");
     let own = [
-        [&[amqp, chat, presence, ("GATEWAY_ID", "a b", "gateway_id")][..], &tokens].concat(),
+        [&[amqp, chat, presence, id, servers][..], &tokens].concat(),
         [&[amqp, presence, database][..], &server].concat(),
         [&[amqp, chat, ("REDIS__URL", "nonsense", "redis.url")][..], &server].concat(),
         tokens.to_vec(),

@@ -82,6 +82,7 @@ pub struct Client {
     link: Link,
     /// The first is 1.
     connection: u16,
+    was_welcomed: bool,
     /// Which of the gateways it is connected to.
     gateway: u32,
     /// The store's, from `synced`.
@@ -95,6 +96,8 @@ pub struct Client {
     /// Asked to go elsewhere: after so many milliseconds, and when it was asked. Nothing new is
     /// written any more, and it goes when what is under way is answered.
     leaving: Option<(u64, u64)>,
+    /// Where it was asked to go.
+    server: Option<String>,
     /// When the connection began to open.
     dialed_us: u64,
     heard_us: u64,
@@ -133,6 +136,7 @@ impl Client {
             outbox: Outbox::default(),
             link: Link::Down,
             connection: 0,
+            was_welcomed: false,
             gateway: 0,
             epoch: None,
             is_known_ready: false,
@@ -142,6 +146,7 @@ impl Client {
             waker: None,
             hang_up: None,
             leaving: None,
+            server: None,
             dialed_us: 0,
             heard_us: 0,
             heartbeat_us: 0,
@@ -260,7 +265,7 @@ impl Client {
             Heard::Synced { epoch } => self.synced(shared, epoch, now_us),
             Heard::Welcome(welcome) => self.welcome(shared, &welcome, now_us),
             Heard::Error(error) => self.error(shared, &error, now_us),
-            Heard::Redirect(after_ms) => self.redirected(after_ms, now_us),
+            Heard::Redirect(after_ms, server) => self.redirected(after_ms, server, now_us),
             Heard::Batch(mut frames) => {
                 while let Some(frame) = frames.next()? {
                     // A batch holds no batch.

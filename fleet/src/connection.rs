@@ -10,9 +10,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 
 use crate::client::{Client, HangUp};
+use crate::options::{Options, WsUrl, add_parameter};
 use crate::shared::Shared;
 use crate::ws::codec::{Message, Reader};
-use crate::ws::handshake::{self, HandshakeError};
+use crate::ws::handshake::{self, HandshakeError, Target};
 
 /// First and longest time between two attempts to connect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -33,16 +34,18 @@ pub async fn keep_connected(
     let mut failures: u32 = 0;
     // Counts on, so that whoever is sent away twice does not come back to the first that sent it away.
     let mut elsewhere: u32 = 0;
+    let mut hop = Hop::None;
     loop {
         let attempt = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
-            attempt = connect(&client, &shared, elsewhere) => attempt,
+            attempt = connect(&client, &shared, elsewhere, &hop) => attempt,
         };
         let wait = match attempt {
             Ok((socket, early)) => {
                 let end = converse(&client, &shared, socket, &early).await;
                 let now_us = shared.micros(Instant::now());
+                hop = hop.after(&mut client.borrow_mut());
                 client.borrow_mut().lost(&shared, &end, now_us);
                 failures = u32::from(is_elsewhere_better(&end));
                 elsewhere = elsewhere.wrapping_add(failures);
@@ -51,6 +54,7 @@ pub async fn keep_connected(
             Err(error) => {
                 failures += 1;
                 elsewhere = elsewhere.wrapping_add(1);
+                hop = hop.failed();
                 shared.count_error(kind(&error));
                 asked_to_wait(&error)
             }
@@ -60,6 +64,54 @@ pub async fn keep_connected(
         if is_over_before(&shared, tokio::time::Instant::now() + wait).await {
             return;
         }
+    }
+}
+
+/// Where a `redirect` sent a client.
+#[derive(Debug, PartialEq, Eq)]
+enum Hop {
+    /// Nowhere: it says that it goes where it is sent.
+    None,
+    /// To this server, by one attempt.
+    To(String),
+    /// That did not welcome it: it wants to be served by whichever it comes to.
+    Failed,
+}
+
+impl Hop {
+    /// An attempt did not come through.
+    fn failed(self) -> Self {
+        if self == Self::None { Self::None } else { Self::Failed }
+    }
+
+    /// A connection has ended.
+    fn after(self, client: &mut Client) -> Self {
+        match client.take_server() {
+            Some(server) => Self::To(server),
+            None if client.is_welcomed() => Self::None,
+            None => self.failed(),
+        }
+    }
+
+    /// Where to connect instead of here.
+    async fn target(&self, usual: &Target, options: &Options) -> Result<Target, HandshakeError> {
+        let mut target = usual.clone();
+        match self {
+            Self::None => add_parameter(&mut target.path, "redirect=on"),
+            Self::To(server) => {
+                let url: WsUrl = server
+                    .parse()
+                    .map_err(|_| HandshakeError::NotWebSocket("the server's address"))?;
+                let mut addresses = tokio::net::lookup_host(url.authority.clone()).await?;
+                let address = addresses.next();
+                target.address =
+                    address.ok_or(HandshakeError::NotWebSocket("the server has no address"))?;
+                target.authority = url.authority;
+                target.path = options.wire.path(&url.path);
+            }
+            Self::Failed => {}
+        }
+        Ok(target)
     }
 }
 
@@ -123,11 +175,15 @@ async fn connect(
     client: &RefCell<Client>,
     shared: &Shared,
     elsewhere: u32,
+    hop: &Hop,
 ) -> Result<(OwnedReadHalf, Vec<u8>), HandshakeError> {
     let number = client.borrow().number();
     let common = &shared.common;
     let gateway = number.wrapping_add(elsewhere) as usize % common.targets.len();
-    let target = &common.targets[gateway];
+    let target = hop.target(&common.targets[gateway], &common.options).await?;
+    // In the history, one of those that the run was given.
+    let named = common.targets.iter().position(|it| it.authority == target.authority);
+    let gateway = named.unwrap_or(gateway);
     let source = common.options.sources.map(|sources| sources.address(number));
     let user = common.plan.users[number as usize].as_str();
     let token = common
@@ -137,7 +193,7 @@ async fn connect(
     // The semaphore lives as long as the run and is never closed.
     let _permit = shared.opening.acquire().await;
     let dialed_us = shared.micros(Instant::now());
-    let opening = handshake::open(target, source, &token);
+    let opening = handshake::open(&target, source, &token);
     let (stream, early) = tokio::time::timeout(HANDSHAKE, opening)
         .await
         .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;

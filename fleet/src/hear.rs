@@ -29,8 +29,8 @@ pub enum Heard<'a> {
     Error(ErrorFrame),
     /// Several frames in one.
     Batch(Elements<'a>),
-    /// The server asks to go elsewhere after so many milliseconds.
-    Redirect(u64),
+    /// The server asks to go elsewhere after so many milliseconds, to this server where it names one.
+    Redirect(u64, Option<String>),
     /// How far a member has come: read it with [`receipt`] where it matters.
     Receipt(&'a [u8]),
     /// How a user is: read it with [`presence`] where it matters.
@@ -139,7 +139,10 @@ pub fn parse(json: &[u8]) -> Result<Heard<'_>, Malformed> {
             b"welcome" => Heard::Welcome(rare(json)?),
             b"synced" => Heard::Synced { epoch: rare::<Synced>(json)?.epoch },
             b"error" => Heard::Error(rare(json)?),
-            b"redirect" => Heard::Redirect(rare::<Redirect>(json)?.after_ms),
+            b"redirect" => {
+                let Redirect { after_ms, server } = rare(json)?;
+                Heard::Redirect(after_ms, server)
+            }
             b"batch" => Heard::Batch(batch(json)?),
             b"receipt" => Heard::Receipt(json),
             b"presence" => Heard::Presence(json),
@@ -186,6 +189,8 @@ struct Pong {
 struct Redirect {
     #[serde(default)]
     after_ms: u64,
+    #[serde(default)]
+    server: Option<String>,
 }
 
 /// `receipt`.

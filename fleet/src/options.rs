@@ -21,6 +21,7 @@ use crate::message::{MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES};
 pub use beside::Beside;
 pub(crate) use values::duration as parse_duration;
 pub use values::{NamedPid, Rate, Secret, Sources, WsUrl};
+pub(crate) use wire::add as add_parameter;
 pub use wire::{Encoding, Wire};
 
 /// The command line.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::config::AdmissionConfig;
 use crate::allow::AllowConfig;
+use crate::balance::config::{EdgeConfig, RebalanceConfig};
 use crate::connection::quality::NetworkConfig;
 use crate::login::LoginConfig;
 use crate::memory::config::MemoryConfig;
@@ -42,6 +43,10 @@ pub struct GatewayConfig {
     pub login: LoginConfig,
     /// Clients on weak networks.
     pub network: NetworkConfig,
+    /// Moving open connections from gateways that have more than their share.
+    pub rebalance: RebalanceConfig,
+    /// Where clients reach each gateway by itself.
+    pub edge: EdgeConfig,
     /// The broker.
     pub amqp: RabbitConfig,
     /// Where the chat service is.
@@ -105,6 +110,8 @@ impl Default for GatewayConfig {
             allow: AllowConfig::default(),
             login: LoginConfig::default(),
             network: NetworkConfig::default(),
+            rebalance: RebalanceConfig::default(),
+            edge: EdgeConfig::default(),
             amqp: RabbitConfig::default(),
             chat_grpc: grpc("http://127.0.0.1:7001"),
             presence_grpc: grpc("http://127.0.0.1:7002"),

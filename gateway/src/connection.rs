@@ -20,8 +20,9 @@ use parking_lot::Mutex;
 use platform::shutdown::guarded;
 use platform::token::TokenError;
 use proto::bus::DeviceType;
-use proto::frame::server::{Limits, ServerFrame, Welcome};
+use proto::frame::server::{Limits, Redirect, ServerFrame, Welcome};
 use proto::id::{ConversationId, DeviceId};
+use tokio::time::Instant;
 
 use crate::accept::stream::Gate;
 use crate::frame::Frame;
@@ -55,6 +56,8 @@ pub(crate) struct Request {
     pub(crate) asked: Option<Box<Asked>>,
     /// Rates do not apply where it comes from.
     pub(crate) is_exempt: bool,
+    /// It goes where a `redirect` names a server.
+    pub(crate) may_redirect: bool,
     /// Of the TCP connection: opened when it is known who is there.
     pub(crate) gate: Arc<Gate>,
 }
@@ -84,6 +87,12 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
     identity.is_exempt = request.is_exempt;
     socket.belongs_to(&identity.user_id);
     request.gate.open();
+    let user_hash = UserHash::of(&identity.user_id);
+    if request.may_redirect
+        && let Some(server) = shared.balance.place(user_hash, Instant::now())
+    {
+        return Box::pin(send_elsewhere(shared, socket, server)).await;
+    }
     // Boxed: an idle connection keeps only what its session needs.
     if let Some(id) = request.conversation_id
         && let Err(close) = Box::pin(handshake::check_member(shared, &identity, id)).await
@@ -93,7 +102,7 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
     let connection = Arc::new(Connection {
         number: shared.registry.next_number(),
         user_id: identity.user_id.clone(),
-        user_hash: UserHash::of(&identity.user_id),
+        user_hash,
         device_id: handshake::device(&identity, request.device_id.clone()),
         device_type: request.device_type,
         connected_at_ms: unix_ms(),
@@ -102,6 +111,7 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
         is_socket: true,
         own_status: OwnStatusCell::default(),
         gone: AtomicBool::new(false),
+        is_to_move: AtomicBool::new(false),
         credential: Mutex::new(identity.credential.clone()),
         outbox: crate::outbox::Outbox::default(),
         inbox: socket.inbox(),
@@ -124,6 +134,26 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
         shared.presence_link.disconnected(connection).await;
     }
     ended
+}
+
+/// Names another gateway in the place of a welcome, and waits a while for the client to go.
+async fn send_elsewhere(shared: &Shared, socket: &mut Transport, server: String) -> Option<Close> {
+    shared.metrics.placed.inc();
+    let redirect = ServerFrame::Redirect(Redirect { after_ms: 0, server: Some(server) });
+    let mut frames = VecDeque::from([Frame::answer(&redirect.to_json())]);
+    let goes = async {
+        socket.write(&mut frames).await.ok()?;
+        // Whatever else it says is for the other one.
+        while let Some(Ok(message)) = socket.recv().await {
+            if let Message::Close(_) = message {
+                break;
+            }
+        }
+        Some(())
+    };
+    let linger = Duration::from_millis(shared.limits.drain_linger_ms);
+    let has_gone = tokio::time::timeout(linger, goes).await.is_ok();
+    (!has_gone).then_some(Close::Restarting)
 }
 
 /// Registers with presence and says welcome.
@@ -152,6 +182,7 @@ async fn register(
         return Err(Some(Close::Unauthenticated(TokenError::Revoked)));
     }
     shared.metrics.welcomed.inc();
+    shared.balance.came(connection.user_hash, Instant::now());
     let welcome = ServerFrame::Welcome(Welcome {
         connection_id: format!("{}.{:x}", shared.gateway_id, connection.number),
         user_id: connection.user_id.clone(),

@@ -8,6 +8,7 @@ mod admission;
 mod allow;
 mod api;
 mod ask;
+mod balance;
 mod broadcast;
 mod channels;
 pub mod config;
@@ -98,6 +99,7 @@ pub use admission::config::AdmissionConfig;
 pub use admission::network::Network;
 pub use allow::{AllowConfig, Whom};
 pub use api::openapi;
+pub use balance::config::{EdgeConfig, RebalanceConfig, Servers, ServersError};
 pub use connection::quality::NetworkConfig;
 pub use login::{Login, LoginConfig, LoginError, OidcToken};
 
@@ -142,6 +144,10 @@ pub struct Settings {
     pub login: Login,
     /// Clients on weak networks.
     pub network: NetworkConfig,
+    /// Moving connections from gateways that have more than their share.
+    pub rebalance: RebalanceConfig,
+    /// Where clients reach each gateway by itself.
+    pub servers: Servers,
     /// Files that this process may open; none when there is no bound.
     pub files: Option<u64>,
 }
@@ -182,6 +188,8 @@ pub fn build(
         allow,
         login,
         network,
+        rebalance,
+        servers,
         files,
     } = settings;
     warn_of_few_files(&admission, limits.connections, files);
@@ -199,6 +207,7 @@ pub fn build(
     let relief = Relief::new(limits.memory.outbox_bytes, Arc::clone(&registry), metrics.clone());
     metrics.outbox_limit.set(limits.memory.outbox_bytes as i64);
     let budgets = Budgets::new(&limits.memory, &metrics);
+    let balance = wiring::balance(&gateway_id, rebalance, servers, (&limits, &metrics));
     let (notes, noted) = Notes::new(admission.noted_tokens);
     let shared = Shared::new(Parts {
         began: tokio::time::Instant::now(),
@@ -222,6 +231,7 @@ pub fn build(
         relief: Arc::new(relief),
         posts: Shares::new(limits.in_flight),
         presence_link,
+        balance,
         heads,
         epoch: Arc::default(),
         chat: ChatClient::new(adapters.chat.clone())
@@ -304,6 +314,7 @@ impl Gateway {
         links.spawn("inquiries", Answerer::new(&shared, &ended).run(inquiries));
         links
             .spawn("presence link", wiring::reporter(&shared, gateway.clone(), &ended).run(events));
+        links.spawn("mover", wiring::mover(&shared).run());
         links.spawn("rate link", wiring::rate_link(&shared, &ended).run());
         ends.start(&shared, &links, &ended);
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));

@@ -79,6 +79,7 @@ async fn run(source: &Source) -> Result<()> {
         chat,
         presence,
         login,
+        servers,
         verifier,
         dev_signer,
         telemetry,
@@ -135,6 +136,8 @@ async fn run(source: &Source) -> Result<()> {
         allow: config.allow,
         login,
         network: config.network,
+        rebalance: config.rebalance,
+        servers,
         files: platform::files::raise_limit(),
     };
     build(settings, adapters, listener, shutdown.clone()).run().await;

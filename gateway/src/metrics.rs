@@ -143,6 +143,12 @@ pub struct GatewayMetrics {
     pub outbox_limit: Gauge,
     /// Sockets closed because too much waited for all sockets together.
     pub relieved: Counter,
+    /// Open connections asked to connect anew because this gateway had more than its share.
+    pub rebalanced: Counter,
+    /// New connections sent to another gateway.
+    pub placed: Counter,
+    /// Users of both who soon came back to this gateway.
+    pub rebalance_returned: Counter,
     /// Frames of each publish.
     pub batch_frames: Histogram,
     /// Seconds until a publish was confirmed.
@@ -211,6 +217,9 @@ impl GatewayMetrics {
             memory_limit: Family::default(),
             outbox_limit: Gauge::default(),
             relieved: Counter::default(),
+            rebalanced: Counter::default(),
+            placed: Counter::default(),
+            rebalance_returned: Counter::default(),
             batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             publish_seconds: seconds(),
             publish_failures: Counter::default(),
@@ -242,6 +251,7 @@ impl GatewayMetrics {
             let limit = this.unanswered_limit.clone();
             r.register("unanswered_limit", "Requests that may await their answer", limit);
             this.register_memory(r);
+            this.register_balance(r);
             this.register_uplink(r);
             this.register_fan_out(r);
             r.register(
@@ -314,6 +324,19 @@ impl GatewayMetrics {
             "Requests of heavy users whose spending is not told for want of a place",
             self.rates_left_out.clone(),
         );
+    }
+
+    /// What balances connections over gateways.
+    fn register_balance(&self, r: &mut Registry) {
+        let moved = self.rebalanced.clone();
+        r.register(
+            "rebalanced",
+            "Open connections asked to connect anew: more than the share",
+            moved,
+        );
+        r.register("placed", "New connections sent to another gateway", self.placed.clone());
+        let returned = self.rebalance_returned.clone();
+        r.register("rebalance_returned", "Users of both who came back here at once", returned);
     }
 
     /// What is held for clients.

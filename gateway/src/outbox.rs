@@ -46,7 +46,7 @@ pub struct Taken {
     pub failed: Vec<Failed>,
     /// After the frames.
     pub close: Option<Close>,
-    /// The gateway stops.
+    /// The gateway stops, or asks the connection to move.
     pub is_nudged: bool,
 }
 
@@ -207,7 +207,7 @@ impl Outbox {
         });
     }
 
-    /// Wakes the reader without anything to write: the gateway stops.
+    /// Wakes the reader without anything to write: the gateway stops, or asks the connection to move.
     pub fn nudge(&self) {
         self.change(|waiting| {
             waiting.is_nudged = true;

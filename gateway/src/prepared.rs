@@ -10,6 +10,7 @@ use platform::telemetry::PreparedTelemetry;
 use platform::token::{Signer, Verifier};
 use proto::id::GatewayId;
 
+use crate::balance::config::Servers;
 use crate::config::GatewayConfig;
 use crate::login::Login;
 
@@ -28,6 +29,8 @@ pub struct Prepared {
     pub presence: PreparedClient,
     /// How users of the chat page sign in.
     pub login: Login,
+    /// Where clients reach each gateway by itself.
+    pub servers: Servers,
     /// Checks tokens.
     pub verifier: Verifier,
     /// Makes development tokens; none where they are off.
@@ -50,6 +53,7 @@ impl Prepared {
         let chat = mistakes.keep_all(config.chat_grpc.prepare("chat_grpc"));
         let presence = mistakes.keep_all(config.presence_grpc.prepare("presence_grpc"));
         let login = mistakes.keep(Login::new(&config.login));
+        let servers = mistakes.keep(Servers::new(&config.edge));
         let gateway_id = mistakes.keep(config.gateway_id());
         let verifier = mistakes.keep_all(Verifier::prepare(&config.auth));
         let signer = config.auth.dev_tokens.then(|| Signer::from_config(&config.auth)).transpose();
@@ -61,6 +65,7 @@ impl Prepared {
             chat: chat?,
             presence: presence?,
             login: login?,
+            servers: servers?,
             verifier: verifier?,
             dev_signer: dev_signer?,
             telemetry: telemetry?,

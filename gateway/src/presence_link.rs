@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use platform::backoff::Backoff;
 use platform::grpc::GrpcChannel;
-use platform::readiness::Dependency;
+use platform::readiness::{Dependency, Readiness};
 use platform::shutdown::Shutdown;
 use proto::bus::GatewayRef;
 use proto::presence::presence_client::PresenceClient;
 use proto::presence::{Connected, Disconnected, HeartbeatRequest, ReportReply, ReportRequest};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
+use crate::balance::Balance;
 use crate::config::LimitsConfig;
 use crate::heads::HeadsLink;
 use crate::metrics::GatewayMetrics;
@@ -106,6 +108,17 @@ pub(crate) struct Reporter {
     pub(crate) spoken: Option<GatewayRef>,
     /// Whether another process has the same name.
     pub(crate) rival: Arc<Rival>,
+    /// Hears what all gateways carry.
+    pub(crate) balance: Arc<Balance>,
+    /// Whether further connections are let in.
+    pub(crate) readiness: Readiness,
+    /// Of the process: begun while connections are asked to go elsewhere.
+    pub(crate) leaving: Shutdown,
+}
+
+/// How often presence hears of a gateway.
+pub(crate) fn heartbeat(limits: &LimitsConfig) -> Duration {
+    Duration::from_millis(limits.presence_heartbeat_ms.max(100))
 }
 
 impl Reporter {
@@ -129,6 +142,8 @@ impl Reporter {
             digest: self.live.digest(),
             leaving: true,
             process: self.rival.process(),
+            takes: false,
+            draining: true,
         };
         while self.client.heartbeat(request.clone()).await.is_err() {
             tokio::time::sleep(backoff.next_delay()).await;
@@ -136,10 +151,13 @@ impl Reporter {
     }
 
     async fn until_end(&mut self, mut events: PresenceEvents) {
-        let period = Duration::from_millis(self.limits.presence_heartbeat_ms.max(100));
+        let period = heartbeat(&self.limits);
         let mut heartbeat = tokio::time::interval(period);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut gateway = self.gateway.clone();
+        let leaving = self.leaving.clone();
+        let mut leaves = std::pin::pin!(leaving.begun());
+        let mut is_leaving = false;
         loop {
             tokio::select! {
                 event = events.0.recv() => match event {
@@ -158,6 +176,11 @@ impl Reporter {
                     // The lease runs meanwhile, and what presence forgot is missed.
                     heartbeat.reset_after(period / AGAIN);
                 },
+                // Nobody is to be sent here any more.
+                () = &mut leaves, if !is_leaving => {
+                    is_leaving = true;
+                    heartbeat.reset_immediately();
+                }
                 () = self.shutdown.forced() => return,
             }
         }
@@ -185,6 +208,7 @@ impl Reporter {
             let is_room = connected.len() + disconnected.len() < REPORT_CONNECTIONS;
             next = if is_room { events.0.try_recv().ok() } else { None };
         }
+        self.balance.carries(self.live.len());
         let report = ReportRequest { gateway: None, connected, disconnected, snapshot: false };
         let Some(reply) = self.send(report).await else { return };
         self.learn(&reply.own);
@@ -292,6 +316,8 @@ impl Reporter {
             digest: self.live.digest(),
             leaving: false,
             process: self.rival.process(),
+            takes: self.readiness.serving().ready,
+            draining: self.leaving.is_begun(),
         };
         match tokio::time::timeout(CALL, self.client.heartbeat(request)).await {
             Ok(Ok(reply)) => {
@@ -300,6 +326,8 @@ impl Reporter {
                 self.metrics.presence_heard_ms.set(now_ms);
                 let reply = reply.into_inner();
                 self.rival.told(&gateway.id, reply.rival);
+                self.balance.carries(self.live.len());
+                self.balance.told(reply.loads, Instant::now());
                 Some(reply.resync)
             }
             refused => {

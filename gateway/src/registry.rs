@@ -1,6 +1,6 @@
 //! The connections of this process, by number. Built by its clients; lost with the process.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,6 +46,8 @@ pub struct Connection {
     pub own_status: OwnStatusCell,
     /// It has left the registry.
     pub gone: AtomicBool,
+    /// Its client is to be asked to connect anew: others have more room.
+    pub is_to_move: AtomicBool,
     /// By what its token is known; another when the connection was extended.
     pub credential: Mutex<Credential>,
     /// What waits for it.
@@ -81,6 +83,7 @@ impl Connection {
             is_socket: true,
             own_status: OwnStatusCell::default(),
             gone: AtomicBool::new(false),
+            is_to_move: AtomicBool::new(false),
             credential: Mutex::new(credential),
             outbox: Outbox::default(),
             inbox: None,
@@ -197,6 +200,22 @@ impl Registry {
         sockets
     }
 
+    /// The numbers of so many sockets that have been here longest, the oldest first.
+    pub fn oldest_sockets(&self, count: usize) -> Vec<u64> {
+        // The youngest of them on top, to be replaced by an older one.
+        let mut oldest = BinaryHeap::with_capacity(count.min(ARRIVALS));
+        for shard in &self.shards {
+            let shard = shard.lock();
+            for connection in shard.values().filter(|it| it.is_socket) {
+                oldest.push((connection.connected_at_ms, connection.number));
+                if oldest.len() > count {
+                    oldest.pop();
+                }
+            }
+        }
+        oldest.into_sorted_vec().into_iter().map(|(_, number)| number).collect()
+    }
+
     /// Wakes every socket: the gateway stops. One that comes later finds that out by itself.
     pub fn nudge(&self) {
         for connection in self.sockets() {
@@ -206,5 +225,24 @@ impl Registry {
 
     fn shard(&self, number: u64) -> &Mutex<HashMap<u64, Arc<Connection>>> {
         &self.shards[number as usize % SHARDS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sockets_that_came_first_are_named_first_and_no_more_than_asked_for() {
+        let registry = Registry::default();
+        for (number, at) in [(1, 30), (2, 10), (3, 40), (4, 20), (5, 5)] {
+            let mut connection = Connection::for_test(number, "ann");
+            let it = Arc::get_mut(&mut connection).unwrap();
+            (it.connected_at_ms, it.is_socket) = (at, number != 5);
+            registry.insert(connection);
+        }
+        assert_eq!(registry.oldest_sockets(3), [2, 4, 1]);
+        assert_eq!(registry.oldest_sockets(9), [2, 4, 1, 3]);
+        assert_eq!(registry.oldest_sockets(0), Vec::<u64>::new());
     }
 }

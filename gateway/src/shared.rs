@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::allow::AllowConfig;
+use crate::balance::Balance;
 use crate::config::LimitsConfig;
 use crate::connection::quality::NetworkConfig;
 use crate::connection::unacknowledged::Patience;
@@ -81,6 +82,7 @@ pub(crate) struct Parts {
     /// Requests of a user over REST that await their answer.
     pub(crate) posts: Arc<Shares<UserId>>,
     pub(crate) presence_link: PresenceLink,
+    pub(crate) balance: Arc<Balance>,
     pub(crate) heads: HeadsLink,
     /// Of the message store.
     pub(crate) epoch: Arc<Epoch>,

@@ -10,7 +10,11 @@ use proto::id::GatewayId;
 use tokio::sync::watch;
 
 use crate::Adapters;
+use crate::balance::Balance;
+use crate::balance::config::{RebalanceConfig, Servers};
+use crate::balance::mover::Mover;
 use crate::broadcast::Broadcasts;
+use crate::config::LimitsConfig;
 use crate::downlink::Downlink;
 use crate::heads::HeadsTeller;
 use crate::inquiry::InquiryLink;
@@ -132,6 +136,30 @@ pub(super) fn reporter(
         reported: None,
         spoken: None,
         rival,
+        balance: Arc::clone(&shared.balance),
+        readiness: shared.readiness.clone(),
+        leaving: shared.shutdown.clone(),
+    }
+}
+
+/// What all gateways carry, and what follows from it.
+pub(super) fn balance(
+    gateway_id: &GatewayId,
+    config: RebalanceConfig,
+    servers: Servers,
+    (limits, metrics): (&LimitsConfig, &GatewayMetrics),
+) -> Arc<Balance> {
+    let heartbeat = presence_link::heartbeat(limits);
+    let metrics = metrics.clone();
+    Arc::new(Balance::new(gateway_id.to_string(), (config, servers), heartbeat, metrics))
+}
+
+pub(super) fn mover(shared: &Shared) -> Mover {
+    Mover {
+        balance: Arc::clone(&shared.balance),
+        registry: Arc::clone(&shared.registry),
+        metrics: shared.metrics.clone(),
+        shutdown: shared.shutdown.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod account;
 pub mod announce;
 pub mod client;
 pub mod lease;
+pub mod load;
 pub mod pending;
 pub mod registration;
 pub mod rivals;

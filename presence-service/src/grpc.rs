@@ -10,7 +10,7 @@ use platform::trace::Tracer;
 use proto::id::{DeviceId, GatewayId, UserId};
 use proto::presence::presence_server::Presence;
 use proto::presence::{
-    ConnectionsReply, ConnectionsRequest, GatewayRef, GatewaysReply, GatewaysRequest,
+    ConnectionsReply, ConnectionsRequest, GatewayLoad, GatewayRef, GatewaysReply, GatewaysRequest,
     HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest, OwnStatus, OwnStatusReply,
     OwnStatusRequest, ReportReply, ReportRequest, SessionsReply, SessionsRequest, SpendReply,
     SpendRequest, StatusReply, StatusRequest, UserSpending, UserStatus,
@@ -23,6 +23,7 @@ use crate::choices::Choices;
 use crate::config::PresenceSettings;
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::client::Client;
+use crate::domain::load::Load;
 use crate::domain::registration::{Connected, DeviceType, Disconnected, GatewayEpoch};
 use crate::domain::rivals::Heard;
 use crate::domain::spending::Spent;
@@ -117,6 +118,18 @@ impl PresenceCalls {
                 Err(Status::unavailable("another process took this gateway id over; say it again"))
             }
         }
+    }
+
+    /// What all gateways carry; nothing where the store does not say. No heartbeat fails for that.
+    async fn loads(&self, gateway_id: &GatewayId, load: Load) -> Vec<GatewayLoad> {
+        let loads = self.store.note_load(gateway_id, load).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the loads are not known");
+            Vec::new()
+        });
+        let told = |(id, Load { connections, takes, is_draining }): (GatewayId, Load)| {
+            GatewayLoad { id: id.to_string(), connections, takes, draining: is_draining }
+        };
+        loads.into_iter().map(told).collect()
     }
 
     /// The sweep ends what the gateway still named; of one that reported all as gone there is nothing.
@@ -225,7 +238,7 @@ impl Presence for PresenceCalls {
         if rival && outcome == Err(StoreError::StaleEpoch) {
             // Not refused: it would begin a new epoch and push the other one out.
             self.metrics.stale.inc();
-            return Ok(Response::new(HeartbeatReply { resync: false, rival }));
+            return Ok(Response::new(HeartbeatReply { resync: false, rival, loads: Vec::new() }));
         }
         let resync = match outcome.map_err(|error| self.refusal(&error))? {
             HeartbeatOutcome::Agreed => false,
@@ -239,7 +252,13 @@ impl Presence for PresenceCalls {
                 true
             }
         };
-        Ok(Response::new(HeartbeatReply { resync, rival }))
+        let load = Load {
+            connections: request.connections,
+            takes: request.takes,
+            is_draining: request.draining,
+        };
+        let loads = self.loads(&gateway.id, load).await;
+        Ok(Response::new(HeartbeatReply { resync, rival, loads }))
     }
 
     async fn locate(

@@ -31,6 +31,8 @@
 //!     left; repeated, or for any other epoch, nothing happens.
 //! 17. `hear` tells both of two living processes with one gateway id that they are rivals, until one of them has been
 //!     silent for a lease. A process that starts under the id of one that has ended is never told so.
+//! 18. When `note_load` has returned, what it said of that gateway is in every later answer, whichever replica gives it,
+//!     until the gateway says something else, signs off or is silent for a lease.
 
 mod listing;
 pub mod memory;
@@ -46,6 +48,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::client::Client;
 use crate::domain::lease::Terms;
+use crate::domain::load::Load;
 use crate::domain::registration::{Allowed, Change, Connected, Disconnected, GatewayEpoch, Place};
 use crate::domain::rivals::Heard;
 use crate::domain::spending::Spent;
@@ -219,6 +222,13 @@ pub trait PresenceStore: Send + Sync + 'static {
 
     /// A process speaks under the id of a gateway: whether another living one does. Changes no lease.
     async fn hear(&self, gateway_id: &GatewayId, process: u64) -> Result<Heard, StoreError>;
+
+    /// Notes what a gateway says of its load, and answers what all living ones said last, by id. Changes no lease.
+    async fn note_load(
+        &self,
+        gateway_id: &GatewayId,
+        load: Load,
+    ) -> Result<Vec<(GatewayId, Load)>, StoreError>;
 
     /// Ends a gateway's lease because it leaves; whether this call did.
     async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError>;

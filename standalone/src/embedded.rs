@@ -207,6 +207,8 @@ impl House {
             allow: config.allow,
             login,
             network: config.network.clone(),
+            rebalance: gateway::RebalanceConfig::default(),
+            servers: gateway::Servers::default(),
             files: platform::files::raise_limit(),
         };
         let gateway = gateway::build(

@@ -14,6 +14,7 @@ import {
   welcome,
 } from './fake';
 import { digest } from './heads';
+import type { Wire } from './types';
 
 beforeEach(() => {
   FakeSocket.all = [];
@@ -91,6 +92,51 @@ test('follows a redirect after its answers, when it was asked to, and keeps its 
       .map((frame) => frame.client_id),
   ).toEqual([second]);
   expect(client.pending().map((kept) => kept.client_id)).toEqual([second]);
+});
+
+/** Notes where it connects to. */
+function dialing() {
+  const dialed: string[] = [];
+  const makeSocket = (url: string) => {
+    const { origin, pathname, searchParams } = new URL(url);
+    dialed.push(`${origin}${pathname} ${searchParams.get('redirect')}`);
+    return new FakeSocket() as unknown as Wire;
+  };
+  return { dialed, ...start({ makeSocket }) };
+}
+
+test('goes to the server of a redirect, also in the place of a welcome, and back to its own address', () => {
+  const { dialed, states } = dialing();
+  latest().onopen?.();
+  latest().hear({ type: 'redirect', after_ms: 0, server: 'wss://g2.test/ws' });
+  vi.advanceTimersByTime(0);
+  online();
+  expect(states.at(-1)).toBe('online');
+  // Whoever was there once is free to be sent elsewhere again.
+  vi.advanceTimersByTime(20_000);
+  online();
+  latest().drop();
+  vi.advanceTimersByTime(1_000);
+  expect(dialed).toEqual(['ws://test/ws on', 'wss://g2.test/ws null', 'ws://test/ws on']);
+});
+
+test('is served by whom it comes to when the server of a redirect does not welcome it', () => {
+  const { dialed, states } = dialing();
+  latest().onopen?.();
+  latest().hear({ type: 'redirect', after_ms: 0, server: 'wss://g2.test/ws' });
+  vi.advanceTimersByTime(0);
+  latest().drop();
+  vi.advanceTimersByTime(1_000);
+  expect(dialed).toEqual(['ws://test/ws on', 'wss://g2.test/ws null', 'ws://test/ws null']);
+  latest().onopen?.();
+  latest().drop();
+  vi.advanceTimersByTime(2_000);
+  expect(dialed.at(-1)).toBe('ws://test/ws null');
+  online();
+  expect(states.at(-1)).toBe('online');
+  latest().drop();
+  vi.advanceTimersByTime(2_000);
+  expect(dialed.at(-1)).toBe('ws://test/ws on');
 });
 
 test('does not wait for ever for the answers of a server that leaves', () => {

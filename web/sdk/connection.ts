@@ -2,7 +2,7 @@
 // beyond those that are about the connection itself.
 
 import { CloseError } from './errors';
-import type { ServerFrame, Welcome } from './frames';
+import type { Redirect, ServerFrame, Welcome } from './frames';
 import { claims, type Tokens } from './token';
 import type { Options, State, StateDetail, Wire } from './types';
 
@@ -55,7 +55,9 @@ export class Connection {
   /** Attempts in a row whose socket did not open. */
   #unopened = 0;
   #attempts = 0;
-  #redirect: { afterMs: number } | undefined;
+  #redirect: Redirect | undefined;
+  /** Where the next attempt goes instead; once it was made, empty until somebody welcomes. */
+  #server: string | undefined;
   #pingMs = LONGEST_PING_MS;
   #retry: Timer | undefined;
   #pulse: Timer | undefined;
@@ -178,6 +180,7 @@ export class Connection {
     const options = this.#options;
     // `user` is for load balancers alone: the token says who it is.
     const query = new URLSearchParams({ user: userId, device_type: options.deviceType ?? 'web' });
+    this.#server ?? query.set('redirect', 'on');
     if (deviceId) query.set('device', deviceId);
     if (options.acknowledge === false) query.set('acks', 'off');
     if (options.network) query.set('network', options.network);
@@ -185,6 +188,9 @@ export class Connection {
       query.set('batch', String(options.batch.frames));
       query.set('batch_ms', String(options.batch.ms ?? 0));
     }
+    const url = this.#server || options.url;
+    // A server that cannot be reached keeps nobody out, and nobody is sent on from there.
+    this.#server &&= '';
     const open = (wire: Wire) => {
       if (turn === this.#turn && this.#isWanted) this.#listen(wire, turn, token);
       else wire.close();
@@ -195,9 +201,7 @@ export class Connection {
       this.#ended(new CloseError(1006, 'no connection'));
     };
     try {
-      const socket = this.#unopened >= SOCKETS_BEFORE_A_STREAM ? undefined : this.#socket(query);
-      this.#isStream = !socket;
-      const wire = socket ?? this.#stream(query, token);
+      const wire = this.#reach(url, query, token);
       if (wire instanceof Promise) wire.then(open, failed);
       else open(wire);
     } catch (error) {
@@ -205,24 +209,21 @@ export class Connection {
     }
   }
 
-  #socket(query: URLSearchParams): Wire | undefined {
-    const { url, codec, makeSocket } = this.#options;
+  /** Where there are no sockets, or none comes through, there are streams. */
+  #reach(url: string, query: URLSearchParams, token: string): Wire | Promise<Wire> {
+    const { codec, makeSocket, makeStream, fetch } = this.#options;
     const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
+    this.#isStream = this.#unopened >= SOCKETS_BEFORE_A_STREAM || !(makeSocket ?? Socket);
+    if (this.#isStream)
+      return makeStream
+        ? makeStream(query, token)
+        : // Few need it: it is loaded when it is needed.
+          import('./events').then(({ EventWire }) => new EventWire(url, query, token, fetch));
     const address = `${url}?${query}`;
     const protocols = codec ? [codec.subprotocol] : [];
-    const wire = makeSocket
-      ? makeSocket(address, protocols)
-      : Socket && (new Socket(address, protocols) as Wire);
-    // Where there are no sockets at all, there are streams.
-    if (wire && codec) wire.binaryType = 'arraybuffer';
+    const wire = makeSocket?.(address, protocols) ?? (new Socket(address, protocols) as Wire);
+    wire.binaryType = 'arraybuffer';
     return wire;
-  }
-
-  /** Few need it: it is loaded when it is needed. */
-  #stream(query: URLSearchParams, token: string): Wire | Promise<Wire> {
-    const { url, makeStream, fetch } = this.#options;
-    if (makeStream) return makeStream(query, token);
-    return import('./events').then(({ EventWire }) => new EventWire(url, query, token, fetch));
   }
 
   #listen(wire: Wire, turn: number, token: string): void {
@@ -230,7 +231,6 @@ export class Connection {
     let isOpened = false;
     this.#wire = wire;
     this.#isWelcomed = false;
-    this.#redirect = undefined;
     this.#patience = setTimeout(() => this.restart('no welcome in time'), WELCOME_MS);
     wire.onopen = () => {
       if (turn !== this.#turn) return;
@@ -293,7 +293,7 @@ export class Connection {
         this.#beat(frame.heartbeat_ms);
         break;
       case 'redirect':
-        this.#redirected(frame.after_ms);
+        this.#redirected(frame);
         break;
     }
     this.#hooks.heard(frame);
@@ -301,6 +301,7 @@ export class Connection {
 
   #welcome(welcome: Welcome): void {
     clearTimeout(this.#patience);
+    this.#server = undefined;
     this.#isWelcomed = true;
     this.#welcomedAt = Date.now();
     this.#beat(welcome.heartbeat_ms);
@@ -349,16 +350,17 @@ export class Connection {
   }
 
   /** The server is leaving: what is under way gets its answer, then the connection is closed in order. */
-  #redirected(afterMs: number): void {
+  #redirected(frame: Redirect): void {
     if (this.#redirect) return;
-    this.#redirect = { afterMs };
+    this.#redirect = frame;
+    this.#server = frame.server;
     this.#hooks.leaving();
     if (this.#hooks.pending() === 0) this.#leave();
     else this.#patience = setTimeout(() => this.#leave(), LEAVE_MS);
   }
 
   #leave(): void {
-    const afterMs = this.#redirect?.afterMs ?? 0;
+    const afterMs = this.#redirect?.after_ms ?? 0;
     this.#drop(1000);
     this.#ended(new CloseError(1000, 'redirected'), Math.min(LONGEST_REDIRECT_MS, Math.max(0, afterMs)));
   }

@@ -157,11 +157,18 @@ export interface ErrorFrame {
   limit?: 'messages' | 'states' | 'signals' | 'signal_bytes' | 'reads' | 'broadcasts' | 'frames' | 'waiting';
 }
 
+export interface Redirect {
+  type: 'redirect';
+  after_ms: number;
+  /** To be connected to once, instead. */
+  server?: string;
+}
+
 export type ServerFrame =
   | Welcome
   | { type: 'pong'; heads?: number }
   | { type: 'synced'; epoch: string; conversations: number }
-  | { type: 'redirect'; after_ms: number }
+  | Redirect
   | { type: 'batch'; frames: ServerFrame[] }
   | NetworkOptimization
   | Entry

@@ -30,14 +30,14 @@ impl Client {
         self.connection = self.connection.saturating_add(1);
         (self.dialed_us, self.heard_us) = (dialed_us, now_us);
         self.heartbeat_us = FIRST_HEARTBEAT.as_micros() as u64;
-        (self.hang_up, self.leaving) = (None, None);
+        (self.hang_up, self.leaving, self.server) = (None, None, None);
         self.out.clear();
     }
 
     pub(super) fn welcome(&mut self, shared: &Shared, welcome: &Welcome, now_us: u64) {
         shared.counters.connected.add(1);
         self.record_open(shared, now_us);
-        if self.connection > 1 {
+        if std::mem::replace(&mut self.was_welcomed, true) {
             shared.counters.reconnects.add(1);
         } else {
             let connect_us = now_us.saturating_sub(self.dialed_us);
@@ -142,8 +142,10 @@ impl Client {
     }
 
     /// Asked to go elsewhere.
-    pub(super) fn redirected(&mut self, after_ms: u64, now_us: u64) {
-        self.leaving.get_or_insert((after_ms, now_us));
+    pub(super) fn redirected(&mut self, after_ms: u64, server: Option<String>, now_us: u64) {
+        if self.leaving.is_none() {
+            (self.leaving, self.server) = (Some((after_ms, now_us)), server);
+        }
         self.leave_when_answered(now_us);
     }
 
@@ -156,6 +158,16 @@ impl Client {
             self.flush();
             self.hang_up(HangUp::Redirected(after_ms));
         }
+    }
+
+    /// Where it was asked to go, once.
+    pub fn take_server(&mut self) -> Option<String> {
+        self.server.take()
+    }
+
+    /// Whether its connection was welcomed and is not lost.
+    pub fn is_welcomed(&self) -> bool {
+        !matches!(self.link, Link::Down | Link::Opening(_))
     }
 
     /// Wants the connection to end.

@@ -102,8 +102,12 @@ fn rare_frames_are_heard_too() {
         "limits":{"frame_bytes":1,"in_flight":32}}"#;
     let Ok(Heard::Welcome(welcome)) = parse(json) else { panic!("welcome") };
     assert_eq!((welcome.heartbeat_ms, welcome.limits.in_flight), (30_000, 32));
-    let json = server::ServerFrame::Redirect(server::Redirect { after_ms: 250 }).to_json();
-    assert!(matches!(parse(&json), Ok(Heard::Redirect(250))));
+    let json =
+        server::ServerFrame::Redirect(server::Redirect { after_ms: 250, server: None }).to_json();
+    assert!(matches!(parse(&json), Ok(Heard::Redirect(250, None))));
+    let server = Some("ws://b:1".to_owned());
+    let json = server::ServerFrame::Redirect(server::Redirect { after_ms: 0, server }).to_json();
+    assert!(matches!(parse(&json), Ok(Heard::Redirect(0, Some(server))) if server == "ws://b:1"));
     let frame = server::ServerFrame::Receipt(server::Receipt {
         conversation_id: ConversationId::generate(),
         user_id: UserId::parse("ann").unwrap(),

@@ -40,11 +40,16 @@ impl Wire {
         let batch = self.batch.map(|frames| format!("batch={frames}"));
         let batch_ms = self.batch_ms.map(|wait| format!("batch_ms={wait}"));
         for parameter in batch.into_iter().chain(batch_ms) {
-            path.push(if path.contains('?') { '&' } else { '?' });
-            path.push_str(&parameter);
+            add(&mut path, &parameter);
         }
         path
     }
+}
+
+/// A path with one more parameter in its query.
+pub(crate) fn add(path: &mut String, parameter: &str) {
+    path.push(if path.contains('?') { '&' } else { '?' });
+    path.push_str(parameter);
 }
 
 #[cfg(test)]

@@ -128,6 +128,7 @@ pub(super) fn let_in(
         ip: client.address,
         user_agent: handshake::user_agent(headers),
         is_exempt: client.is_exempt,
+        may_redirect: query.may_redirect(),
         gate: Arc::clone(&peer.gate),
     };
     Ok((request, seat))

@@ -38,6 +38,7 @@ impl Asker {
             is_socket: false,
             own_status: OwnStatusCell::default(),
             gone: AtomicBool::new(false),
+            is_to_move: AtomicBool::new(false),
             credential: Mutex::new(identity.credential.clone()),
             outbox: Outbox::default(),
             inbox: None,

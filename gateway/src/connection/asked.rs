@@ -22,6 +22,9 @@ pub(crate) struct ConnectQuery {
     batch_ms: Option<u64>,
     /// `good`, `fair`, `poor`, or `auto`: as it is measured.
     network: Option<String>,
+    /// `on`: this client goes where a `redirect` names a server. Whoever has just been sent there does not say so, and
+    /// is served where it comes to.
+    redirect: Option<String>,
 }
 
 /// What is to be different for a client.
@@ -42,6 +45,11 @@ pub(crate) enum Network {
 }
 
 impl ConnectQuery {
+    /// Whether the client may be sent to another gateway now.
+    pub(crate) fn may_redirect(&self) -> bool {
+        self.redirect.as_deref() == Some("on")
+    }
+
     /// What is asked for beyond the usual, or what is wrong with it.
     pub(crate) fn asked(&self) -> Result<Option<Box<Asked>>, &'static str> {
         let batching = match (self.batch, self.batch_ms) {

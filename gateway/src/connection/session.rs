@@ -18,6 +18,7 @@ mod writing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -189,12 +190,16 @@ impl Session {
         }
     }
 
-    /// The gateway stops, or is to stop at once.
+    /// The gateway stops, or is to stop at once, or has more than its share of connections.
     fn stop(&mut self) -> Step {
         if self.shared.shutdown.is_forced() {
             Step::End(Some(Close::Restarting))
-        } else if self.leaving.is_none() {
+        } else if self.leaving.is_some() {
+            Step::On
+        } else if self.shared.shutdown.is_begun() {
             self.leave()
+        } else if self.connection.is_to_move.load(Ordering::Relaxed) {
+            self.move_away()
         } else {
             Step::On
         }

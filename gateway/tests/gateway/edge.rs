@@ -127,6 +127,8 @@ impl Edge {
             allow: gateway::AllowConfig::default(),
             login: gateway::Login::new(&gateway::LoginConfig::default()).unwrap(),
             network: NetworkConfig::default(),
+            rebalance: gateway::RebalanceConfig::default(),
+            servers: gateway::Servers::default(),
             files: None,
         };
         change(&mut settings);

@@ -7,6 +7,7 @@ mod admission;
 mod allowed;
 mod away;
 mod backpressure;
+mod balance;
 mod batches;
 mod broadcasts;
 mod channels;

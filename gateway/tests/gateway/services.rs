@@ -16,11 +16,11 @@ use proto::chat::{
 };
 use proto::presence::presence_server::Presence;
 use proto::presence::{
-    Connected, ConnectionsReply, ConnectionsRequest, Disconnected, GatewayRef, GatewaysReply,
-    GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest, OwnStatus,
-    OwnStatusReply, OwnStatusRequest, ReportReply, ReportRequest, Session, SessionsReply,
-    SessionsRequest, SpendReply, SpendRequest, StatusReply, StatusRequest, UserSession,
-    UserSpending, UserStatus,
+    Connected, ConnectionsReply, ConnectionsRequest, Disconnected, GatewayLoad, GatewayRef,
+    GatewaysReply, GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest,
+    OwnStatus, OwnStatusReply, OwnStatusRequest, ReportReply, ReportRequest, Session,
+    SessionsReply, SessionsRequest, SpendReply, SpendRequest, StatusReply, StatusRequest,
+    UserSession, UserSpending, UserStatus,
 };
 use tonic::{Request, Response, Status};
 
@@ -38,6 +38,7 @@ pub struct FakePresence {
     full: Mutex<Option<String>>,
     /// What was spent, and what everybody has used up at other gateways.
     spending: Mutex<Spending>,
+    others: Mutex<Vec<GatewayLoad>>,
 }
 
 /// What gateways told of rates.
@@ -61,6 +62,8 @@ pub struct Account {
     pub refused: Vec<u64>,
     /// Heartbeats that were answered.
     pub heartbeats: usize,
+    /// What it said last of whether it lets connections in.
+    pub takes: bool,
     /// Connections that were not taken back yet when the gateway signed off.
     pub left_with: Option<usize>,
 }
@@ -73,7 +76,13 @@ impl FakePresence {
             own_status: Mutex::default(),
             full: Mutex::default(),
             spending: Mutex::default(),
+            others: Mutex::default(),
         }
+    }
+
+    /// What the other gateways carry from now on.
+    pub fn others_carry(&self, loads: Vec<GatewayLoad>) {
+        *self.others.lock() = loads;
     }
 
     pub fn switch(&self, mode: Mode) {
@@ -140,11 +149,17 @@ impl Presence for FakePresence {
         }
         let mut account = self.account.lock();
         account.heartbeats += 1;
-        if request.into_inner().leaving {
+        let request = request.into_inner();
+        if request.leaving {
             account.left_with =
                 Some(account.connected.len().saturating_sub(account.disconnected.len()));
         }
-        Ok(Response::new(HeartbeatReply::default()))
+        let HeartbeatRequest { gateway, connections, takes, draining, .. } = request;
+        account.takes = takes;
+        let id = gateway.map(|gateway| gateway.id).unwrap_or_default();
+        let mut loads = self.others.lock().clone();
+        loads.insert(0, GatewayLoad { id, connections, takes, draining });
+        Ok(Response::new(HeartbeatReply { loads, ..HeartbeatReply::default() }))
     }
 
     /// Everybody has the connections that were reported of them.

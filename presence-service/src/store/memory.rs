@@ -26,6 +26,7 @@ use spending::Spending;
 
 use crate::domain::account::{AccountStamp, HeartbeatOutcome, Tally};
 use crate::domain::lease::{Terms, has_ended};
+use crate::domain::load::{Load, Loads};
 use crate::domain::registration::{
     Allowed, Cause, Change, Connected, Disconnected, GatewayEpoch, Named, Place, Registration,
     UserRecord, is_reported_anew,
@@ -55,6 +56,7 @@ struct State {
     spending: Spending,
     gateways: HashMap<GatewayId, Gateway>,
     speakers: HashMap<GatewayId, Speakers>,
+    loads: Loads,
     last_stamp: u64,
 }
 
@@ -271,6 +273,16 @@ impl PresenceStore for MemoryStore {
         Ok(speakers.hear(process, now_ms, self.config.lease_ms))
     }
 
+    async fn note_load(
+        &self,
+        gateway_id: &GatewayId,
+        load: Load,
+    ) -> Result<Vec<(GatewayId, Load)>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let times = (now_ms, self.config.terms().lease_until_ms(now_ms));
+        Ok(self.state.lock().loads.note(gateway_id, load, times))
+    }
+
     async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError> {
         let now_ms = self.clock.now_ms();
         let mut state = self.state.lock();
@@ -284,6 +296,7 @@ impl PresenceStore for MemoryStore {
         account.lease_until_ms = now_ms;
         account.has_ended = true;
         account.follow(gateway.epoch);
+        state.loads.forget(&gateway.id);
         Ok(true)
     }
 

@@ -10,6 +10,7 @@
 //!   nevertheless, the user's script tells only one of them of the change.
 //! - Each gateway's connections are also in a sorted set, changed by the scripts of its account: walks page by
 //!   it (14). What a user has used up of its rates is a key of its own, changed by one script (15).
+//! - What gateways say of their load is one hash with the end of each word in it, read and pruned by one script (18).
 //! - Leases are measured by Redis's own clock: those of the replicas may disagree.
 //!
 //! Scripts are repeated by the caller's choice only; reads are repeated once.
@@ -18,6 +19,7 @@ mod config;
 mod keys;
 mod link;
 mod listing;
+mod loads;
 mod packed;
 mod scripts;
 mod spending;
@@ -41,6 +43,7 @@ use super::{
     StoreError, Swept, UserState,
 };
 use crate::domain::account::{HeartbeatOutcome, Tally};
+use crate::domain::load::Load;
 use crate::domain::registration::{Change, GatewayEpoch};
 use crate::domain::rivals::Heard;
 use crate::domain::spending::Spent;
@@ -214,12 +217,24 @@ impl PresenceStore for RedisStore {
         })
     }
 
+    async fn note_load(
+        &self,
+        gateway_id: &GatewayId,
+        load: Load,
+    ) -> Result<Vec<(GatewayId, Load)>, StoreError> {
+        self.write_load(gateway_id, load).await
+    }
+
     async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError> {
         let mut pipeline = redis::pipe();
         call(&mut pipeline, &self.scripts.sign_off, &self.keys.gateway(&gateway.id))
             .arg(format!("{:016x}", gateway.epoch))
             .arg(self.leases.gateway_memory_secs * 1_000);
         let (has_left,): (bool,) = self.write(&pipeline).await?;
+        if has_left && let Err(error) = self.forget_load(&gateway.id).await {
+            // It has left all the same, and what it said ends with the time of a lease.
+            tracing::debug!(%error, "a load is not forgotten");
+        }
         Ok(has_left)
     }
 

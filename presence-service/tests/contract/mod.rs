@@ -5,6 +5,7 @@ pub mod choices;
 pub mod leases;
 pub mod limits;
 pub mod listing;
+pub mod loads;
 pub mod reports;
 pub mod rivals;
 pub mod sessions;
@@ -175,6 +176,11 @@ macro_rules! contract {
             rivals {
                 a_process_that_starts_again_at_once_has_no_rival
                 two_living_processes_with_one_id_are_both_told_until_one_is_silent
+            }
+            loads {
+                what_a_gateway_says_of_its_load_is_known_at_every_replica
+                a_gateway_that_leaves_or_is_silent_carries_nothing_any_more
+                of_gateways_that_speak_at_once_none_is_lost
             }
             limits {
                 of_a_hundred_connections_at_once_no_more_than_allowed_are_taken

@@ -290,11 +290,15 @@ pub struct Synced {
     pub conversations: u32,
 }
 
-/// `redirect`: this server is leaving. Take the answers that are under way, then connect again.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// `redirect`: this server is leaving, or others have more room. Take the answers that are under way, then connect again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Redirect {
     /// How long to stay away before that, in milliseconds.
     pub after_ms: u64,
+    /// The server to connect to once, `wss://host/ws`; then, or when it does not welcome, the usual address is right again.
+    /// Named where the operator has configured servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// `network_optimization`: what fits the network that this connection was measured to have. Told to

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use presence_service::domain::account::{HeartbeatOutcome, Tally};
+use presence_service::domain::load::Load;
 use presence_service::domain::registration::{Change, GatewayEpoch};
 use presence_service::domain::rivals::Heard;
 use presence_service::domain::spending::Spent;
@@ -110,6 +111,14 @@ impl PresenceStore for GatedPresence {
 
     async fn hear(&self, gateway_id: &GatewayId, process: u64) -> Result<Heard, StoreError> {
         self.inner.hear(gateway_id, process).await
+    }
+
+    async fn note_load(
+        &self,
+        gateway_id: &GatewayId,
+        load: Load,
+    ) -> Result<Vec<(GatewayId, Load)>, StoreError> {
+        self.inner.note_load(gateway_id, load).await
     }
 
     async fn sign_off(&self, gateway: &GatewayEpoch) -> Result<bool, StoreError> {

@@ -206,6 +206,8 @@ fn gateway(
         allow: gateway::AllowConfig::default(),
         login: gateway::Login::new(&gateway::LoginConfig::default()).unwrap(),
         network: NetworkConfig::default(),
+        rebalance: gateway::RebalanceConfig::default(),
+        servers: gateway::Servers::default(),
         files: None,
     };
     let adapters = gateway::Adapters {

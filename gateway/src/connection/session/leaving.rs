@@ -1,6 +1,6 @@
-//! Leaving in order, when the gateway stops: each connection is asked to go elsewhere at a moment of its
-//! own, so that not all arrive there at once. Those that stay are closed after a while. Until then they
-//! are served as always.
+//! Leaving in order, when the gateway stops or has more than its share of connections: each is asked to go elsewhere at
+//! a moment of its own, so that not all arrive there at once. Those that stay are closed after a while. Until then
+//! they are served as always.
 
 use std::time::Duration;
 
@@ -45,6 +45,12 @@ impl Session {
         Step::On
     }
 
+    /// Another gateway has more room: whoever asks has chosen the moment.
+    pub(super) fn move_away(&mut self) -> Step {
+        self.leaving = Some(Leaving::AskAt(Instant::now()));
+        Step::On
+    }
+
     /// Does what is due of leaving.
     pub(super) fn leave_on(&mut self) -> Step {
         let now = Instant::now();
@@ -52,7 +58,8 @@ impl Session {
             Some(Leaving::AskAt(at)) if at <= now => {
                 // The moments are spread already; this keeps those of one moment apart.
                 let after_ms = random_below(self.shared.limits.retry_after_ms);
-                let redirect = ServerFrame::Redirect(Redirect { after_ms });
+                let server = self.shared.balance.elsewhere(now);
+                let redirect = ServerFrame::Redirect(Redirect { after_ms, server });
                 self.replies.push(redirect.to_json());
                 let linger = Duration::from_millis(self.shared.limits.drain_linger_ms);
                 self.leaving = Some(Leaving::CloseAt(now + linger));

@@ -34,6 +34,11 @@ impl Keys {
         format!("{}gateways", self.base)
     }
 
+    /// What living gateways said of their load.
+    pub fn loads(&self) -> String {
+        format!("{}loads", self.base)
+    }
+
     /// What a user has used up of its rates.
     pub fn spending(&self, user_id: &UserId) -> String {
         self.user(user_id) + ":spending"

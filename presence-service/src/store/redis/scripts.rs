@@ -1,5 +1,5 @@
 //! The Lua scripts. Each touches the keys of one user or of one gateway, which share a hash tag and so
-//! a slot.
+//! a slot, or a single key.
 
 use redis::Script;
 
@@ -14,6 +14,7 @@ pub struct Scripts {
     pub heartbeat: Script,
     pub sign_off: Script,
     pub hear: Script,
+    pub load: Script,
     pub sweep: Script,
     pub ended: Script,
     pub spend: Script,
@@ -33,13 +34,14 @@ impl Scripts {
             heartbeat: of_gateway(include_str!("heartbeat.lua")),
             sign_off: of_gateway(include_str!("sign_off.lua")),
             hear: Script::new(include_str!("hear.lua")),
+            load: Script::new(include_str!("load.lua")),
             sweep: of_gateway(include_str!("sweep.lua")),
             ended: of_gateway(include_str!("ended.lua")),
             spend: Script::new(include_str!("spend.lua")),
         }
     }
 
-    pub fn all(&self) -> [&Script; 11] {
+    pub fn all(&self) -> [&Script; 12] {
         [
             &self.connect,
             &self.disconnect,
@@ -49,6 +51,7 @@ impl Scripts {
             &self.heartbeat,
             &self.sign_off,
             &self.hear,
+            &self.load,
             &self.sweep,
             &self.ended,
             &self.spend,
