@@ -184,6 +184,8 @@ fn where_many_come_everywhere_at_once_nobody_has_too_many() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Whatever the gateways begin with: the rate is kept, nobody who moves ends below the mean, and it ends.
     #[test]
     fn no_gateway_moves_below_the_mean_and_it_ends(
