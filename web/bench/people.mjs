@@ -48,6 +48,11 @@ export class People {
     return id;
   }
 
+  /** A conversation as this user sees it. */
+  conversation(user, id) {
+    return this.#ask(`/conversations/${id}`, undefined, user, 'GET');
+  }
+
   add(user, conversation, members) {
     return this.#ask(`/conversations/${conversation}/members`, { members, client_id: randomUUID() }, user);
   }
