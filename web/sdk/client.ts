@@ -435,13 +435,13 @@ export class Client {
   #heardPage(page: SyncPage): void {
     const id = page.conversation_id;
     if (page.gone) {
-      this.#sync.progress(page);
+      this.#sync.progress(true);
       this.#forget(id);
       return;
     }
     const origin = page.reset || this.#sync.isHistory ? 'history' : 'sync';
     const { taken, isReset } = this.#sync.log(id).addPage(page);
-    this.#sync.progress(page);
+    this.#sync.progress(isReset || taken.length > 0);
     if (isReset) {
       this.#marks.forget(id);
       this.#emit('reset', id);
