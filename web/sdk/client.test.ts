@@ -378,6 +378,31 @@ test('a sync that was refused for now is asked for again, whatever the server re
   expect(syncs()).toHaveLength(3);
 });
 
+test('what the server repeats unasked does not begin a log of which the first sync has not told yet', () => {
+  const { client } = start();
+  const shown: number[] = [];
+  client.on('entry', ({ seq }) => shown.push(seq));
+  const socket = online();
+  const page = { type: 'sync_page', conversation_id, head: 9, more: false, reset: false };
+  socket.hear(entry(8));
+  socket.hear({ ...page, entries: [entry(8), entry(9)] });
+  expect(shown).toEqual([]);
+  socket.hear({ ...page, entries: [5, 6, 7, 8, 9].map(entry), skipped_before: 5 });
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  expect(shown).toEqual([5, 6, 7, 8, 9]);
+  expect(client.log(conversation_id).skippedBefore).toBe(5);
+});
+
+test('a log begins at the entry by which its reader joined, once the sync has ended', () => {
+  const { client } = start();
+  const socket = online();
+  const page = { type: 'sync_page', conversation_id, head: 23, more: false, reset: false };
+  socket.hear({ ...page, entries: [entry(22), entry(23)] });
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  expect(client.log(conversation_id).entries.map(({ seq }) => seq)).toEqual([22, 23]);
+  expect(client.log(conversation_id).cursor).toBe(23);
+});
+
 test('a gap that no sync closes is asked for again, and not all the time', () => {
   start();
   const socket = online();
