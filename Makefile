@@ -45,7 +45,7 @@ test-schema: web $(LINT_VENV)/bin/schemathesis ## half a minute of made-up REST 
 chaos: backends web ## ten minutes of faults against a cluster of its own; SEED=n replays; writes docs/reliability.md
 	$(BUILD)
 	$(TARGET)/debug/chaos $(if $(SEED),--seed $(SEED)) --report docs/reliability.md
-	$(MAKE) --no-print-directory chaos-sdk SECONDS_MOST=180
+	$(MAKE) --no-print-directory chaos-sdk SECONDS_MOST=120
 
 chaos-quick: backends web ## one fault of each kind, in some two minutes; SEED=n replays
 	$(BUILD)
@@ -55,10 +55,10 @@ chaos-all-in-one: web ## faults against the all-in-one binary on SQLite, in less
 	$(BUILD)
 	$(TARGET)/debug/chaos --all-in-one --quick $(if $(SEED),--seed $(SEED))
 
-chaos-sdk: web ## clients of the SDK against an all-in-one of their own under faults, each once; SECONDS_MOST=n for so long
+chaos-sdk: backends web ## clients of the SDK against a cluster and an all-in-one of their own under faults, each once; SECONDS_MOST=n for so long each
 	$(BUILD)
-	cd web && npm run harness -- --binaries $(abspath $(TARGET))/debug $(if $(SEED),--seed $(SEED)) \
-		$(if $(SECONDS_MOST),--seconds $(SECONDS_MOST))
+	cd web && for where in --cluster ""; do npm run harness -- $$where --binaries $(abspath $(TARGET))/debug \
+		$(if $(SEED),--seed $(SEED)) $(if $(SECONDS_MOST),--seconds $(SECONDS_MOST)); done
 
 chaos-planted: backends web ## bugs built in on purpose: the suite must find each; writes docs/planted.md
 	$(BUILD)
@@ -66,11 +66,12 @@ chaos-planted: backends web ## bugs built in on purpose: the suite must find eac
 	$(TARGET)/debug/chaos --planted all --binaries $(TARGET)/planted --report docs/planted.md
 	cd web && TIDINGS_BINARIES=$(abspath $(TARGET))/debug npm run harness:planted
 
-test-web: web $(CHROMIUM)
+test-web: backends web $(CHROMIUM)
 	$(BUILD)
 	cd web && npm test
 	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
-	cd web && npm run harness -- --binaries $(abspath $(TARGET))/debug --seed $(or $(SEED),4)
+	cd web && for where in "" --cluster; do \
+		npm run harness -- $$where --binaries $(abspath $(TARGET))/debug --seed $(or $(SEED),4); done
 
 screenshots: web $(CHROMIUM) ## pictures of the chat page for README, into docs/screenshots
 	$(BUILD)

@@ -1,5 +1,5 @@
-//! The chat page, built into the binary. Its files are compressed once, when the first of them is asked for;
-//! paths that are none of its own are 404.
+//! The chat page, built into the binary. Its files are compressed once: with Brotli by the builder, which writes
+//! `NAME.br` beside them, and with gzip when the first of them is asked for. Paths that are none of its own are 404.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -32,11 +32,13 @@ const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Tidings</titl
 <p>Its chat page was not built, because that needs Node. Run <code>make web</code>, then build and start it again.
 The socket is at <code>/ws</code>, REST at <code>/api/v1</code>.</p>";
 
-/// A file in both forms.
+/// A file in all its forms.
 struct File {
     kind: HeaderValue,
     etag: String,
     plain: Bytes,
+    /// None where the builder made none.
+    brotli: Option<Bytes>,
     /// None where it would be no smaller.
     gzip: Option<Bytes>,
     caching: &'static str,
@@ -45,19 +47,36 @@ struct File {
 static FILES: LazyLock<HashMap<String, File>> = LazyLock::new(|| {
     let embedded =
         Pages::iter().filter_map(|name| Some((name.to_string(), Pages::get(&name)?.data)));
-    let mut files: HashMap<_, _> =
-        embedded.map(|(name, data)| (name.clone(), File::new(&name, data))).collect();
+    let mut files = files(embedded);
     let not_built = || File::new(APP, Cow::Borrowed(NOT_BUILT.as_bytes()));
     files.entry(APP.to_owned()).or_insert_with(not_built);
     files
 });
 
+/// Files by name; those ending in `.br` are another form of the file beside them, and have no path of their own.
+fn files(embedded: impl Iterator<Item = (String, Cow<'static, [u8]>)>) -> HashMap<String, File> {
+    let (brotli, plain): (Vec<_>, Vec<_>) = embedded.partition(|(name, _)| name.ends_with(".br"));
+    let mut files: HashMap<_, _> =
+        plain.into_iter().map(|(name, data)| (name.clone(), File::new(&name, data))).collect();
+    for (name, data) in brotli {
+        let file = name.strip_suffix(".br").and_then(|name| files.get_mut(name));
+        if let Some(file) = file {
+            file.brotli = Some(bytes(data)).filter(|it| it.len() < file.plain.len());
+        }
+    }
+    files
+}
+
+fn bytes(data: Cow<'static, [u8]>) -> Bytes {
+    match data {
+        Cow::Borrowed(data) => Bytes::from_static(data),
+        Cow::Owned(data) => Bytes::from(data),
+    }
+}
+
 impl File {
     fn new(name: &str, data: Cow<'static, [u8]>) -> Self {
-        let plain = match data {
-            Cow::Borrowed(data) => Bytes::from_static(data),
-            Cow::Owned(data) => Bytes::from(data),
-        };
+        let plain = bytes(data);
         let kind = mime_guess::from_path(name).first_or_octet_stream();
         let is_text = kind.type_() == "text" || kind.suffix().is_some_and(|it| it == "xml");
         let charset = if kind.type_() == "text" { "; charset=utf-8" } else { "" };
@@ -65,6 +84,7 @@ impl File {
         Self {
             kind: HeaderValue::from_str(&format!("{kind}{charset}")).unwrap_or(octets),
             etag: etag(&plain),
+            brotli: None,
             gzip: compressed(&plain).filter(|gzip| is_text && gzip.len() < plain.len()),
             plain,
             // The builder puts a hash of the content into the names of assets.
@@ -116,20 +136,27 @@ pub(crate) async fn serve(
 }
 
 fn answer(file: &File, headers: &HeaderMap) -> Response {
-    let gzip = file.gzip.as_ref().filter(|_| takes_gzip(headers));
-    let etag = format!("\"{}{}\"", file.etag, if gzip.is_some() { "-gzip" } else { "" });
+    let brotli = file.brotli.as_ref().filter(|_| takes(headers, "br"));
+    let gzip = file.gzip.as_ref().filter(|_| takes(headers, "gzip"));
+    let (body, encoding) = match (brotli, gzip) {
+        (Some(brotli), _) => (brotli, Some("br")),
+        (None, Some(gzip)) => (gzip, Some("gzip")),
+        (None, None) => (&file.plain, None),
+    };
+    let mark = encoding.map_or(String::new(), |encoding| format!("-{encoding}"));
+    let etag = format!("\"{}{mark}\"", file.etag);
     let known = headers.get(header::IF_NONE_MATCH);
     let is_known = known.is_some_and(|known| known.as_bytes() == etag.as_bytes());
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        axum::body::Body::from(gzip.unwrap_or(&file.plain).clone()).into_response()
+        axum::body::Body::from(body.clone()).into_response()
     };
     let put = response.headers_mut();
     if !is_known {
         put.insert(header::CONTENT_TYPE, file.kind.clone());
-        if gzip.is_some() {
-            put.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(encoding) = encoding {
+            put.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
     }
     if let Ok(etag) = HeaderValue::from_str(&etag) {
@@ -142,15 +169,15 @@ fn answer(file: &File, headers: &HeaderMap) -> Response {
     response
 }
 
-/// Whether the client takes gzip: named without a quality of zero.
-fn takes_gzip(headers: &HeaderMap) -> bool {
+/// Whether the client takes this encoding: named without a quality of zero.
+fn takes(headers: &HeaderMap, encoding: &str) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter();
     let mut offers =
         values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     offers.any(|offer| {
         let (name, quality) = offer.split_once(';').unwrap_or((offer, "q=1"));
         let quality = quality.trim().trim_start_matches("q=").parse().unwrap_or(1.0);
-        name.trim().eq_ignore_ascii_case("gzip") && quality > 0.0
+        name.trim().eq_ignore_ascii_case(encoding) && quality > 0.0
     })
 }
 
@@ -159,13 +186,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_for_those_who_take_it() {
-        let takes = |value: &str| {
-            takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())]))
+    fn an_encoding_is_for_those_who_take_it() {
+        let gzip = |value: &str| takes(&accepting(value), "gzip");
+        assert!(gzip("gzip") && gzip("br, GZIP;q=0.5") && gzip("deflate, gzip ;q=1.0"));
+        assert!(!gzip("br") && !gzip("gzip;q=0") && !gzip("") && !gzip("gzip;q=0.0"));
+        assert!(!takes(&HeaderMap::new(), "gzip"));
+        assert!(takes(&accepting("gzip, br"), "br") && !takes(&accepting("gzip"), "br"));
+    }
+
+    #[test]
+    fn the_brotli_of_the_builder_is_served_to_those_who_take_it_and_has_no_path_of_its_own() {
+        let text = Cow::Owned(b"word ".repeat(100));
+        let small: Cow<'static, [u8]> = Cow::Borrowed(b"made by the builder");
+        let embedded =
+            [("assets/a.js".to_owned(), text), ("assets/a.js.br".to_owned(), small.clone())];
+        let files = files(embedded.into_iter());
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["assets/a.js"]);
+        let served = |accept: &str| {
+            let response = answer(&files["assets/a.js"], &accepting(accept));
+            let header = |name| response.headers().get(name).and_then(|it| it.to_str().ok());
+            (
+                header(header::CONTENT_ENCODING).unwrap_or("").to_owned(),
+                header(header::ETAG).unwrap().to_owned(),
+            )
         };
-        assert!(takes("gzip") && takes("br, GZIP;q=0.5") && takes("deflate, gzip ;q=1.0"));
-        assert!(!takes("br") && !takes("gzip;q=0") && !takes("") && !takes("gzip;q=0.0"));
-        assert!(!takes_gzip(&HeaderMap::new()));
+        let forms = [served("gzip, br"), served("gzip"), served("")];
+        assert_eq!(forms.each_ref().map(|(encoding, _)| encoding.as_str()), ["br", "gzip", ""]);
+        let tags: std::collections::HashSet<_> = forms.iter().map(|(_, etag)| etag).collect();
+        assert_eq!(tags.len(), 3, "each form has a tag of its own");
+    }
+
+    fn accepting(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())])
     }
 
     #[test]

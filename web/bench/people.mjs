@@ -48,6 +48,26 @@ export class People {
     return id;
   }
 
+  /** A conversation as this user sees it. */
+  conversation(user, id) {
+    return this.#ask(`/conversations/${id}`, undefined, user, 'GET');
+  }
+
+  /** The direct conversation of two; its id. */
+  async direct(user, other) {
+    const { id } = await this.#ask(
+      '/conversations',
+      { kind: 'direct', members: [other], client_id: randomUUID() },
+      user,
+    );
+    return id;
+  }
+
+  /** The newest messages of a conversation. */
+  messages(user, conversation) {
+    return this.#ask(`/conversations/${conversation}/messages`, undefined, user, 'GET');
+  }
+
   add(user, conversation, members) {
     return this.#ask(`/conversations/${conversation}/members`, { members, client_id: randomUUID() }, user);
   }

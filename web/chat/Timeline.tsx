@@ -48,6 +48,8 @@ export function Timeline({ session, conversation }: { session: Session; conversa
   /** Up to where it was read when it was opened; above what follows stands a line. */
   const newAfter = useSignal(conversation.unread > 0 ? conversation.my_read_seq : undefined);
   const isLoading = useRef(false);
+  /** Something unread was above what is loaded: until its reader comes to it, or says so, nothing below is read. */
+  const hasSkipped = useSignal(false);
   /** The entry that is shown first after it was asked for. */
   const target = useRef<number | undefined>(newAfter.value === undefined ? undefined : newAfter.value + 1);
 
@@ -129,6 +131,14 @@ export function Timeline({ session, conversation }: { session: Session; conversa
       </Fragment>
     ));
   }, looks);
+  // Something unread is not loaded, and nobody has seen it: what is below it is not marked as read either.
+  const isUnreadAbove = conversation.unread > 0 && first > conversation.my_read_seq + 1;
+  const saw = useRef((_from: number, _to: number) => {});
+  saw.current = (from, to) => {
+    if (!isReady || isUnreadAbove || (hasSkipped.peek() && from > conversation.my_read_seq + 1)) return;
+    hasSkipped.value = false;
+    session.markRead(id, to);
+  };
   const isTail = range.current?.to === undefined;
   const draw = (next: Range | undefined) => {
     if (!next || next === range.current) return;
@@ -140,7 +150,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
     const element = list.current;
     if (!element) return;
     place.current = new Place(element);
-    seen.current = new Seen(element, (seq) => session.markRead(id, seq));
+    seen.current = new Seen(element, (from, to) => saw.current(from, to));
     const resized = new ResizeObserver(() => place.current?.keep());
     resized.observe(element);
     return () => {
@@ -170,6 +180,17 @@ export function Timeline({ session, conversation }: { session: Session; conversa
     if (element.scrollHeight <= element.clientHeight) scrolled();
   }, [...looks, waiting.length, refused.length]);
 
+  // What was in view before it could be marked.
+  useEffect(() => {
+    if (isReady && isUnreadAbove) hasSkipped.value = true;
+    else if (conversation.unread === 0) hasSkipped.value = false;
+    seen.current?.look();
+  }, [isReady, isUnreadAbove, conversation.my_read_seq, conversation.unread === 0]);
+  // In a log that took the place of a longer one the line stands below everything, or where the server says.
+  useEffect(() => {
+    if (newAfter.value !== undefined && last > 0 && newAfter.value >= last)
+      newAfter.value = conversation.unread > 0 ? conversation.my_read_seq : undefined;
+  }, [last < (newAfter.value ?? 0), conversation.my_read_seq]);
   // Messages that come while nobody looks are new when somebody does.
   const unread = useRef(conversation.unread);
   useEffect(() => {
@@ -177,11 +198,11 @@ export function Timeline({ session, conversation }: { session: Session; conversa
     unread.current = conversation.unread;
     if (isFirst && !(isWatching() && isAtEnd.peek())) newAfter.value = conversation.my_read_seq;
   }, [conversation.unread, conversation.my_read_seq, newAfter, isAtEnd]);
-  // Whoever writes has read what is above.
+  // Whoever writes has read what is above, as far as it is there.
   const written = useRef(waiting.length);
   useEffect(() => {
     if (waiting.length > written.current) {
-      newAfter.value = undefined;
+      if (!isUnreadAbove) newAfter.value = undefined;
       toEnd();
     }
     written.current = waiting.length;
@@ -213,6 +234,7 @@ export function Timeline({ session, conversation }: { session: Session; conversa
   };
   const toEnd = () => {
     isAtEnd.value = true;
+    if (!isUnreadAbove) hasSkipped.value = false;
     if (entries.length > 0) draw(tail(first, last));
     place.current?.toEnd();
   };
@@ -229,6 +251,11 @@ export function Timeline({ session, conversation }: { session: Session; conversa
     const [start, end] = [now[0]?.seq ?? 0, now.at(-1)?.seq ?? 0];
     target.current = Math.max(start, seq);
     draw(around(target.current, start, end));
+  };
+
+  const markAllRead = () => {
+    newAfter.value = undefined;
+    session.markRead(id, Math.max(last, conversation.head));
   };
 
   const isNewAbove = newAfter.value !== undefined && (range.current?.from ?? 0) > newAfter.value + 1;
@@ -263,6 +290,11 @@ export function Timeline({ session, conversation }: { session: Session; conversa
           <button type="button" data-testid="to-new" onClick={() => void toNew()}>
             <span aria-hidden="true">↑</span>{' '}
             {missing > 0 ? `${missing.toLocaleString()} more new above` : 'To the first new message'}
+          </button>
+        )}
+        {(isUnreadAbove || hasSkipped.value) && conversation.unread > 0 && shown.length > 0 && (
+          <button type="button" data-testid="mark-read" onClick={markAllRead}>
+            <span aria-hidden="true">✓</span> Mark all as read
           </button>
         )}
         {!(isAtEnd.value && isTail) && shown.length > 0 && (

@@ -38,6 +38,8 @@ export class Conversations {
   private readonly strangers = new Set<string>();
   /** Whose count could not be said after something was read. */
   private readonly uncertain = new Set<string>();
+  /** Whose log was replaced: what was read of the one before means nothing. */
+  private readonly restarted = new Set<string>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isLoading = false;
   private isStale = false;
@@ -160,7 +162,7 @@ export class Conversations {
   /** The server's word, to which is added what happened since it was said. */
   put(answer: Conversation): void {
     const { userId, people } = this.owner;
-    const known = this.peek(answer.id);
+    const known = this.restarted.delete(answer.id) ? undefined : this.peek(answer.id);
     for (const member of answer.members) {
       people.called(member.user_id, member.name);
       if (member.presence) people.is(member.user_id, member.presence.status);
@@ -203,6 +205,13 @@ export class Conversations {
     const first = entries[0]?.seq ?? 0;
     const fresh = entries.slice(Math.max(0, known.head + 1 - first));
     if (!counted || fresh.some((entry) => entry.kind === 'system')) this.want(id);
+  }
+
+  /** The log was replaced by another one: the server is asked how far it goes and was read. */
+  restart(id: string): void {
+    this.restarted.add(id);
+    this.uncertain.delete(id);
+    this.want(id);
   }
 
   /** This user has read up to here. False when that was known. */

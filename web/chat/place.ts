@@ -29,7 +29,7 @@ export class Place {
       // Scrolled since, and not told yet: from there. At the very end it may be the browser that moved it.
       const isAtBottom = list.scrollTop + list.clientHeight >= list.scrollHeight - 1;
       const by = isAtBottom ? 0 : list.scrollTop - this.scrollTop;
-      const row = this.row(anchor.seq);
+      const row = this.row(anchor.seq) ?? this.nearest(Number(anchor.seq));
       if (row) {
         anchor.top -= by;
         list.scrollTop = row.offsetTop - anchor.top;
@@ -51,6 +51,12 @@ export class Place {
 
   row(seq: string | number): HTMLElement | null {
     return this.list.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
+  }
+
+  /** Of rows by ascending number: the last one before, or the first one behind. */
+  private nearest(seq: number): HTMLElement | undefined {
+    const rows = [...this.list.querySelectorAll<HTMLElement>('[data-seq]')];
+    return rows.findLast((row) => Number(row.dataset.seq) < seq) ?? rows[0];
   }
 
   private firstInView(): HTMLElement | undefined {

@@ -8,7 +8,7 @@ export function isWatching(): boolean {
   return document.visibilityState === 'visible' && document.hasFocus();
 }
 
-/** Tells the highest sequence number that was seen, as often as there is a higher one. */
+/** Tells the lowest and the highest sequence number that are in view, at each change. */
 export class Seen {
   private readonly inView = new Set<number>();
   private readonly observer: IntersectionObserver;
@@ -16,7 +16,7 @@ export class Seen {
 
   constructor(
     list: HTMLElement,
-    private readonly tell: (seq: number) => void,
+    private readonly tell: (from: number, to: number) => void,
   ) {
     this.observer = new IntersectionObserver((changes) => this.changed(changes), {
       root: list,
@@ -48,8 +48,9 @@ export class Seen {
     document.removeEventListener('visibilitychange', this.look);
   }
 
-  private readonly look = () => {
-    if (this.inView.size > 0 && isWatching()) this.tell(Math.max(...this.inView));
+  /** Tells what is in view now. */
+  readonly look = () => {
+    if (this.inView.size > 0 && isWatching()) this.tell(Math.min(...this.inView), Math.max(...this.inView));
   };
 
   private changed(changes: IntersectionObserverEntry[]): void {

@@ -16,6 +16,8 @@ import { Typing } from './typing';
 /** Entries of a page of history, and of one on the way to the first unread message. */
 const HISTORY = 50;
 const LONG_HISTORY = 200;
+/** Pages of that length that are read to find the place of a reader again. */
+const PLACE_PAGES = 50;
 /** What operators said that is shown; more pushes out the oldest. */
 const MOST_ANNOUNCEMENTS = 5;
 const ENDED = 'This session was ended. Please sign in again.';
@@ -47,6 +49,8 @@ export class Session {
   private readonly logs = new Map<string, Signal<number>>();
   /** What somebody reads of the open conversation, who is not at its end: what was held then, from an entry on. */
   private reading: { id: string; from: number; entries: readonly Entry[] } | undefined;
+  /** A log was replaced under its reader: what was held is shown until the place is there again. */
+  private held: { id: string; entries: readonly Entry[] } | undefined;
   /** Who removed this user, until the conversation is taken away. */
   private readonly removers = new Map<string, string>();
 
@@ -91,6 +95,7 @@ export class Session {
       if (entry) this.removers.set(id, entry.sender.id);
       this.conversations.remove(id);
     });
+    this.client.on('reset', (id) => void this.replaced(id));
     this.client.on('status', (status) => {
       this.myStatus.value = status;
     });
@@ -109,7 +114,7 @@ export class Session {
   /** What is held of a log, by ascending seq without gaps. Views that ask are drawn again when it changes. */
   entries(id: string): readonly Entry[] {
     this.log(id).value;
-    return this.client.log(id).entries;
+    return this.held?.id === id ? this.held.entries : this.client.log(id).entries;
   }
 
   /** Another number after each change of what is held of a log. */
@@ -121,6 +126,7 @@ export class Session {
   reads(id: string, from: number | undefined): void {
     // What was let go a moment ago is not told yet.
     this.keepRead(id);
+    if (this.held && (from === undefined || this.held.id !== id)) this.letGo(this.held.id);
     this.reading = from === undefined ? undefined : { id, from, entries: this.client.log(id).entries };
   }
 
@@ -292,6 +298,24 @@ export class Session {
     const log = this.client.log(id);
     log.addOlder(lost(reading.entries, log.entries, reading.from));
     reading.entries = log.entries;
+  }
+
+  /** The server has begun a log anew, as after a restore. Whoever reads it reads on at the same entry, or at the one
+   * nearest to it. */
+  private async replaced(id: string): Promise<void> {
+    this.conversations.restart(id);
+    const { reading } = this;
+    if (reading?.id !== id) return;
+    const held = { id, entries: this.held?.id === id ? this.held.entries : reading.entries };
+    this.held = held;
+    await this.olderUntil(id, reading.from, PLACE_PAGES).catch(() => {});
+    if (this.held === held) this.letGo(id);
+  }
+
+  private letGo(id: string): void {
+    this.held = undefined;
+    if (this.reading?.id === id) this.reading.entries = this.client.log(id).entries;
+    this.log(id).value++;
   }
 
   private hear(frame: ServerFrame): void {

@@ -44,8 +44,10 @@ test('whoever reads the end goes on with it, and whoever reads above it stays', 
   }
 });
 
-test('a log that was replaced begins at its end', () => {
-  expect(follow({ from: 10, to: 90 }, 500, 600, false)).toEqual(tail(500, 600));
+test('of a log that was replaced what is nearest to the place of its reader is shown', () => {
+  expect(follow({ from: 10, to: 90 }, 500, 900, false)).toEqual(around(500, 500, 900));
+  expect(follow({ from: 10, to: 90 }, 500, 900, true)).toEqual(tail(500, 900));
+  expect(follow({ from: 700, to: 790 }, 500, 600, false)).toEqual(tail(500, 600));
 });
 
 test('of a log that has lost its beginning the rest of what was shown stays', () => {

@@ -41,7 +41,8 @@ export function down(range: Range, last: number): Range | undefined {
 /** The same place after the log went on or was replaced. Whoever reads the end sees the end; for others rows are
  * added only as long as there are not too many. */
 export function follow(range: Range, first: number, last: number, isAtEnd: boolean): Range {
-  if (range.from > last || (range.to ?? last) < first) return tail(first, last);
+  if (range.from > last) return tail(first, last);
+  if ((range.to ?? last) < first) return isAtEnd ? tail(first, last) : around(first, first, last);
   if (range.from < first) return isAtEnd ? tail(first, last) : bounded({ from: first, to: range.to }, last);
   const size = (range.to ?? last) - range.from + 1;
   if (range.to !== undefined || size <= MOST) return range;

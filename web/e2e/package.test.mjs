@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { nodeOf } from './nodes.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const BINARY = process.env.TIDINGS_BIN ?? here('../../target/debug/tidings');
@@ -29,12 +30,16 @@ const data = join(folder, 'data');
 before(async () => {
   project = install();
   page = await serveProject();
-  const args = ['serve', '--listen', '127.0.0.1:0', '--management-listen', '127.0.0.1:0', '--data', data];
+  await serve('127.0.0.1:0');
+});
+
+async function serve(listen) {
+  const args = ['serve', '--listen', listen, '--management-listen', '127.0.0.1:0', '--data', data];
   const origins = JSON.stringify([`http://127.0.0.1:${page.address().port}`]);
   const env = { ...process.env, TIDINGS__ALLOWED_ORIGINS: origins };
   server = spawn(BINARY, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   address = await lineOf(server, LISTENING);
-});
+}
 
 after(async () => {
   page?.close();
@@ -130,13 +135,14 @@ async function textsOf(user, conversation, isThere) {
   }
 }
 
-async function startBot(node = process.execPath) {
+async function startBot(name, node) {
+  const own = { TIDINGS_URL: `ws://${address}/ws`, TIDINGS_TOKEN: tokenOf(name), BOT_FOLDER: name };
   const bot = spawn(node, ['bot.mjs'], {
     cwd: project,
-    env: { ...process.env, TIDINGS_URL: `ws://${address}/ws`, TIDINGS_TOKEN: tokenOf('bot') },
+    env: { ...process.env, ...own },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  await lineOf(bot, /^(bot) listens/);
+  await lineOf(bot, /^(\S+) listens/);
   return bot;
 }
 
@@ -181,24 +187,81 @@ test('it compiles in a project without the types of browsers', () => {
   assert.equal(compile({ ...target, skipLibCheck: true }), '');
 });
 
-test('the bot answers, also what it was told while it was away, and nothing twice', async () => {
-  let bot = await startBot();
-  const { id } = await rest('ann', 'POST', '/conversations', { kind: 'direct', members: ['bot'] });
-  const say = (text) => rest('ann', 'POST', `/conversations/${id}/messages`, { content: { text } });
-  await say('one');
-  const first = ['one', 'you said: one'];
-  assert.deepEqual(await textsOf('ann', id, (texts) => texts.length >= 2), first);
-  await end(bot, 'SIGKILL');
-  await say('two');
-  bot = await startBot();
-  const expected = [...first, 'two', 'you said: two'];
-  assert.deepEqual(await textsOf('ann', id, (texts) => texts.length >= 4), expected);
-  // A further answer is behind everything that it had to answer before.
-  await say('three');
-  const all = await textsOf('ann', id, (texts) => texts.includes('you said: three'));
-  assert.deepEqual(all, [...expected, 'three', 'you said: three']);
-  await end(bot);
-});
+for (const major of [20, 24]) {
+  test(`in Node ${major} the bot answers, also what it was told while it was away, and nothing twice`, async (t) => {
+    const node = nodeOf(major);
+    if (!node) return t.skip(`Node ${major} cannot be had here`);
+    const [who, name] = [`ann-${major}`, `bot-${major}`];
+    let bot = await startBot(name, node);
+    const { id } = await rest(who, 'POST', '/conversations', { kind: 'direct', members: [name] });
+    const say = (text) => rest(who, 'POST', `/conversations/${id}/messages`, { content: { text } });
+    await say('one');
+    const first = ['one', 'you said: one'];
+    assert.deepEqual(await textsOf(who, id, (texts) => texts.length >= 2), first);
+    await end(bot, 'SIGKILL');
+    await say('two');
+    bot = await startBot(name, node);
+    const expected = [...first, 'two', 'you said: two'];
+    assert.deepEqual(await textsOf(who, id, (texts) => texts.length >= 4), expected);
+    // A further answer is behind everything that it had to answer before.
+    await say('three');
+    const all = await textsOf(who, id, (texts) => texts.includes('you said: three'));
+    assert.deepEqual(all, [...expected, 'three', 'you said: three']);
+    await end(bot);
+  });
+}
+
+/** Connects by a socket of `ws`, by the one that is built in, or by event streams; says each state and what is stored. */
+const PROGRAM = `
+import { Client } from '@tidings/client';
+const [url, token, way] = process.argv.slice(2);
+const WebSocket = way === 'ws' ? (await import('ws')).default : undefined;
+if (way !== 'ws' && (way === 'builtin') !== (globalThis.WebSocket !== undefined)) throw new Error(way);
+const client = new Client({ url, token, WebSocket });
+client.on('state', (state, { error }) => console.log('is', state, error?.code ?? ''));
+client.connect();
+for (const text of ['one', 'two']) {
+  await client.send({ to: 'somebody', content: { text } }).stored;
+  console.log('stored', text);
+  await new Promise((resolve) => process.stdin.once('data', resolve));
+}
+client.disconnect();
+process.stdin.destroy();
+`;
+
+for (const [major, way] of [
+  [20, 'ws'],
+  [20, 'streams'],
+  [24, 'ws'],
+  [24, 'builtin'],
+]) {
+  test(`in Node ${major} a client with ${way} comes back after refused attempts, and leaves nothing behind`, async (t) => {
+    const node = nodeOf(major);
+    if (!node) return t.skip(`Node ${major} cannot be had here`);
+    writeFileSync(join(project, 'program.mjs'), PROGRAM);
+    const args = ['program.mjs', `ws://${address}/ws`, tokenOf(`dev-${major}-${way}`), way];
+    const program = spawn(node, args, { cwd: project, stdio: ['pipe', 'pipe', 'inherit'] });
+    const ended = new Promise((resolve) => program.once('exit', resolve));
+    const lines = createInterface({ input: program.stdout })[Symbol.asyncIterator]();
+    const next = async (pattern) => {
+      for (;;) {
+        const { value, done } = await lines.next();
+        assert.ok(!done, `it ended before ${pattern}`);
+        if (pattern.test(value)) return;
+      }
+    };
+    await next(/^stored one/);
+    const before = address;
+    await end(server);
+    // The first one is the end of the connection.
+    for (let attempt = 0; attempt < 3; attempt++) await next(/^is offline/);
+    await serve(before);
+    program.stdin.write('go on\n');
+    await next(/^stored two/);
+    program.stdin.write('end\n');
+    assert.equal(await ended, 0);
+  });
+}
 
 test('the widget shows what is written on both sides', async () => {
   const browser = await chromium.launch({

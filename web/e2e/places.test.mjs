@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { People, together } from '../bench/people.mjs';
-import { hasTexts, Stage, texts, until, write } from './stage.mjs';
+import { hasTexts, isInView, middleOf, placeOf, Stage, texts, until, write } from './stage.mjs';
 
 const stage = new Stage();
 let people;
@@ -336,27 +336,3 @@ function gate() {
   });
   return { open, opened };
 }
-
-async function isInView(locator) {
-  if ((await locator.count()) === 0) return false;
-  return locator.first().evaluate((element) => {
-    const list = element.closest('.messages').getBoundingClientRect();
-    const { top, bottom } = element.getBoundingClientRect();
-    return bottom > list.top && top < list.bottom;
-  });
-}
-
-const middleOf = (list) =>
-  list.evaluate((element) => {
-    const { top, height } = element.getBoundingClientRect();
-    const at = [...element.querySelectorAll('[data-seq]')].find(
-      (message) => message.getBoundingClientRect().bottom > top + height / 2,
-    );
-    return { seq: at.dataset.seq, top: Math.round(at.getBoundingClientRect().top) };
-  });
-
-const placeOf = (list, seq) =>
-  list.evaluate((element, wanted) => {
-    const at = element.querySelector(`[data-seq="${wanted}"]`);
-    return { seq: wanted, top: Math.round(at.getBoundingClientRect().top) };
-  }, seq);

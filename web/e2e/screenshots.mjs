@@ -56,8 +56,9 @@ try {
     ['ann', 'Then we are four. I bring the tea.'],
     ['bob', 'Perfect. Ten o’clock at the lighthouse?'],
   ]);
+  const says = (text) => async () => (await pages.ann.getByTestId('typing').textContent()) === text;
   await pages.bob.getByTestId('composer').pressSequentially('And if it ra');
-  await pages.ann.getByTestId('typing').filter({ hasText: 'Bob Ray' }).waitFor();
+  await until('only Bob writes', says('Bob Ray is writing…'));
   await picture(pages.ann, 'conversation');
   await pages.ann.emulateMedia({ colorScheme: 'dark' });
   await picture(pages.ann, 'conversation-dark');
@@ -85,6 +86,7 @@ try {
 
   await stage.stop('SIGKILL');
   await pages.ann.getByTestId('banner').filter({ hasText: 'Offline' }).waitFor();
+  await until('nobody writes', says(''));
   await write(pages.ann, 'If it rains, we meet in the café.');
   await picture(pages.ann, 'offline');
   await stage.serve(stage.address);

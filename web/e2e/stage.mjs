@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -82,6 +82,17 @@ export class Stage {
     await ended;
   }
 
+  /** A backup of the data of a stopped server. */
+  keepData() {
+    cpSync(join(this.#folder, 'data'), join(this.#folder, 'backup'), { recursive: true });
+  }
+
+  /** Puts the backup in the place of the data of a stopped server. */
+  restoreData() {
+    rmSync(join(this.#folder, 'data'), { recursive: true });
+    cpSync(join(this.#folder, 'backup'), join(this.#folder, 'data'), { recursive: true });
+  }
+
   /** Bytes that come over the network for the page of somebody who is not signed in, heads included. */
   async sizeOfFirstLoad() {
     const context = await this.#browser.newContext();
@@ -150,6 +161,33 @@ export const hasTexts = (page, expected) => async () => {
   const seen = await texts(page);
   return JSON.stringify(seen) === JSON.stringify(expected) || seen;
 };
+
+/** Whether something of a message is in view. */
+export async function isInView(locator) {
+  if ((await locator.count()) === 0) return false;
+  return locator.first().evaluate((element) => {
+    const list = element.closest('.messages').getBoundingClientRect();
+    const { top, bottom } = element.getBoundingClientRect();
+    return bottom > list.top && top < list.bottom;
+  });
+}
+
+/** The message in the middle of the view, and where it is. */
+export const middleOf = (list) =>
+  list.evaluate((element) => {
+    const { top, height } = element.getBoundingClientRect();
+    const at = [...element.querySelectorAll('[data-seq]')].find(
+      (message) => message.getBoundingClientRect().bottom > top + height / 2,
+    );
+    return { seq: at.dataset.seq, top: Math.round(at.getBoundingClientRect().top) };
+  });
+
+/** Where a message is now. */
+export const placeOf = (list, seq) =>
+  list.evaluate((element, wanted) => {
+    const at = element.querySelector(`[data-seq="${wanted}"]`);
+    return { seq: wanted, top: Math.round(at.getBoundingClientRect().top) };
+  }, seq);
 
 /** Bob has ann's "hello bob" before him: she sees that he has read it, that he writes, and his answer. */
 export async function readsAndAnswers(bob, ann) {

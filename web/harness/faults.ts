@@ -6,15 +6,15 @@ import type { Journal } from './history';
 import type { Person, Tab, Tabs } from './people';
 import type { FaultProxy, Fault as Toxic } from './proxy';
 import type { Random } from './random';
-import type { Server } from './server';
+import type { ServerFault } from './servers';
 
 export interface Scene {
   journal: Journal;
   people: Person[];
   tabs: Tabs;
   proxy: FaultProxy;
-  /** Where the servers are ours to restart. */
-  server: Server | undefined;
+  /** What is done to the servers, where they are ours. */
+  ofServers: ServerFault[];
   random: Random;
 }
 
@@ -22,6 +22,8 @@ interface Fault {
   name: string;
   /** Only for people with several tabs, which share one storage. */
   isForTabs?: boolean;
+  /** Only for people whose tabs have Web Locks. */
+  isForLocks?: boolean;
   target: (person: Person) => string;
   /** Does it from its start to its end, and answers what shows it. */
   perform: (scene: Scene, person: Person) => Promise<string>;
@@ -58,14 +60,6 @@ function once(name: string, toxic: Toxic, ms: number): Fault {
       const after = await proxy.set({ fault: 'seen' }, linkOf(person));
       return `${after.broken - before.broken} connections broken, ${after.accepted - before.accepted} new ones`;
     },
-  };
-}
-
-function restart(name: string, signal: 'SIGKILL' | 'SIGTERM'): Fault {
-  return {
-    name,
-    target: () => 'server',
-    perform: async ({ server }) => (server ? server.restart(signal) : ''),
   };
 }
 
@@ -139,9 +133,11 @@ function told(name: string, order: 'burst' | 'large', ms: number): Fault {
   };
 }
 
-/** A process that stands still looks like a tab in the background: alive, and not heard of. */
+/** A process that stands still looks like a tab in the background: alive, and not heard of. Without Web Locks it counts
+ * as dead after a while, and another tab sends what it had written, perhaps after what it writes next (sdk/README.md). */
 const frozenTab: Fault = {
   name: 'frozen tab',
+  isForLocks: true,
   target: (person) => `client ${person.name}`,
   async perform({ tabs, random }, person) {
     const tab = random.pick(tabs.living.filter((one) => one.person === person));
@@ -167,7 +163,6 @@ const SHORT: Fault[] = [
   told('burst', 'burst', 1_500),
   told('too large', 'large', 1_500),
 ];
-const OF_THE_SERVER: Fault[] = [restart('kill', 'SIGKILL'), restart('stop', 'SIGTERM')];
 const LONG: Fault[] = [
   ...SHORT,
   writtenOffline,
@@ -185,33 +180,56 @@ export class Faults {
 
   constructor(private readonly scene: Scene) {}
 
-  /** Every fault once, or again and again until `isOver`. Those of the server go on beside those of people. */
+  /** Every fault once, or again and again until `isOver`. Those of the servers go on beside those of people. */
   async hurt(isShort: boolean, isOver: () => boolean): Promise<void> {
-    const servers = this.scene.server ? OF_THE_SERVER : [];
+    const servers = this.scene.ofServers;
+    const ofPeople = (fault: Fault) => this.toSomebody(fault);
+    const ofServers = (fault: ServerFault) => this.perform(fault);
     if (isShort) {
-      await Promise.all([this.inTurn(SHORT, REST_MS), this.inTurn(servers, 4_000)]);
+      await Promise.all([this.inTurn(SHORT, ofPeople, REST_MS), this.inTurn(servers, ofServers, 4_000)]);
       return;
     }
-    const rounds = async (faults: Fault[], restMs: number) => {
-      while (faults.length > 0 && !isOver()) await this.inTurn(faults, restMs, isOver);
+    const rounds = async <One>(faults: One[], act: (fault: One) => Promise<void>, restMs: number) => {
+      while (faults.length > 0 && !isOver()) await this.inTurn(faults, act, restMs, isOver);
     };
-    await Promise.all([rounds(LONG, REST_MS), rounds(SHORT, REST_MS * 3), rounds(servers, 12_000)]);
+    await Promise.all([
+      rounds(LONG, ofPeople, REST_MS),
+      rounds(SHORT, ofPeople, REST_MS * 3),
+      rounds(servers, ofServers, 12_000),
+    ]);
   }
 
-  private async inTurn(faults: Fault[], restMs: number, isOver = () => false): Promise<void> {
-    const { journal, people, random } = this.scene;
-    for (const fault of random.shuffled(faults)) {
+  private async inTurn<One>(
+    faults: One[],
+    act: (fault: One) => Promise<void>,
+    restMs: number,
+    isOver = () => false,
+  ): Promise<void> {
+    for (const fault of this.scene.random.shuffled(faults)) {
       await sleep(restMs);
       if (isOver()) return;
-      const meant = fault.isForTabs ? people.filter((person) => person.tabs > 1) : people;
-      const free = meant.filter((person) => !this.busy.has(person));
-      const person = random.pick(free.length > 0 ? free : meant);
-      this.busy.add(person);
-      const target = fault.target(person);
-      journal.write({ e: 'nemesis', fault: fault.name, target, act: 'start' });
-      const evidence = await fault.perform(this.scene, person);
-      journal.write({ e: 'nemesis', fault: fault.name, target, act: 'stop', evidence });
-      this.busy.delete(person);
+      await act(fault);
     }
+  }
+
+  private async toSomebody(fault: Fault): Promise<void> {
+    const { people, random } = this.scene;
+    const meant = people.filter(
+      ({ tabs, hasLocks }) => (tabs > 1 || !fault.isForTabs) && (hasLocks || !fault.isForLocks),
+    );
+    const free = meant.filter((person) => !this.busy.has(person));
+    const person = random.pick(free.length > 0 ? free : meant);
+    this.busy.add(person);
+    const { name } = fault;
+    const perform = () => fault.perform(this.scene, person);
+    await this.perform({ name, target: fault.target(person), perform });
+    this.busy.delete(person);
+  }
+
+  private async perform({ name, target, perform }: ServerFault): Promise<void> {
+    const { journal } = this.scene;
+    journal.write({ e: 'nemesis', fault: name, target, act: 'start' });
+    const evidence = await perform();
+    journal.write({ e: 'nemesis', fault: name, target, act: 'stop', evidence });
   }
 }

@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Cluster } from './cluster';
 import { drained, type Watched, waitingOf, writeHistory } from './ending';
 import { Faults, linkOf } from './faults';
 import { Journal } from './history';
@@ -15,7 +16,8 @@ import { type Person, Tabs, token } from './people';
 import { FaultProxy } from './proxy';
 import { Random } from './random';
 import { Ask } from './rest';
-import { OWN_ADDRESS, Server } from './server';
+import { Server } from './server';
+import { OWN_ADDRESS, type Servers } from './servers';
 
 const PEOPLE = 5;
 /** Of the first ones, so many have two tabs. */
@@ -28,16 +30,13 @@ const END_MS = 5_000;
 const MIN_ACKNOWLEDGED = 150;
 
 async function run(options: RunOptions): Promise<number> {
-  const { seed, urls } = options;
+  const { seed } = options;
   const random = new Random(seed);
   const folder = mkdtempSync(join(tmpdir(), 'tidings-sdk-'));
   const nonce = newNonce();
   const name = `sdk.${nonce.toString(16)}`;
-  const server =
-    urls.length > 0
-      ? undefined
-      : await Server.start(join(options.binaries, 'tidings'), folder, options.secret);
-  const upstreams = server ? [server.address] : urls.map((url) => new URL(url).host);
+  const servers = await serversOf(options, folder);
+  const upstreams = servers.addresses;
   const upstreamOf = (number: number) => upstreams[number % upstreams.length] as string;
   const links = new Map<string, string>();
   for (let number = 0; number < PEOPLE; number++) links.set(linkOf({ number }), upstreamOf(number));
@@ -52,7 +51,7 @@ async function run(options: RunOptions): Promise<number> {
     hasLocks: options.seconds === undefined || number >= WITHOUT_LOCKS,
     tabs: number < WITH_TWO_TABS ? 2 : 1,
   }));
-  const ask = new Ask(upstreams[0] as string, OWN_ADDRESS);
+  const ask = new Ask(servers.asked, OWN_ADDRESS);
   const watched = await meet(people, ask);
   const program = join(dirname(fileURLToPath(import.meta.url)), programOf(options));
   const tabs = new Tabs({ folder, program, nonce, people, everyMs: EVERY_MS, seed });
@@ -64,7 +63,8 @@ async function run(options: RunOptions): Promise<number> {
   console.error(`sdk harness: seed ${seed}, ${tabs.all.length} clients, in ${folder}`);
 
   const isOver = ending(options);
-  await new Faults({ journal, people, tabs, proxy, server, random }).hurt(
+  const { faults: ofServers } = servers;
+  await new Faults({ journal, people, tabs, proxy, ofServers, random }).hurt(
     options.seconds === undefined,
     isOver,
   );
@@ -75,7 +75,7 @@ async function run(options: RunOptions): Promise<number> {
   const doubts = [...undone, ...(await tabs.endAll(END_MS))];
   const logs = await Promise.all(watched.map(({ id, reader }) => ask.log(reader.token, id)));
   await proxy.stop();
-  await server?.stop();
+  await servers.stop();
   journal.close();
   const history = options.history ?? join(folder, 'history.jsonl');
   const forNow = writeHistory(history, {
@@ -95,6 +95,16 @@ async function run(options: RunOptions): Promise<number> {
   if (code === 0) rmSync(folder, { recursive: true, force: true });
   else console.log(`sdk harness: seed ${seed}; what was written is kept in ${folder}`);
   return code;
+}
+
+/** What runs already, or a cluster or an all-in-one of its own. */
+async function serversOf(options: RunOptions, folder: string): Promise<Servers> {
+  const { binaries, secret, urls, isCluster, seconds } = options;
+  if (isCluster) return Cluster.start(binaries, folder, secret, seconds === undefined);
+  const [first] = urls.map((url) => new URL(url).host);
+  if (!first) return Server.start(join(binaries, 'tidings'), folder, secret);
+  const addresses = urls.map((url) => new URL(url).host);
+  return { addresses, asked: first, faults: [], stop: async () => undefined };
 }
 
 /** Makes the conversations: one of all, some of few, and a direct one. */

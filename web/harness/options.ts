@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util';
 export const HELP = `Runs clients of the SDK in processes of their own while networks, tabs and the server fail, and
 lets \`fleet check\` judge what they wrote, were answered and were shown.
 
-  --binaries FOLDER  with fleet, and with tidings unless --url is given
+  --binaries FOLDER  with fleet, and with tidings or the services unless --url is given
+  --cluster          a cluster of its own on the real backends instead of an all-in-one; needs \`cluster\` and the services
   --url ws://…       a server that runs, several times for several gateways; else an all-in-one of its own
   --secret TEXT      what signs its tokens
   --history FILE     where the history goes
@@ -16,6 +17,7 @@ lets \`fleet check\` judge what they wrote, were answered and were shown.
 export interface RunOptions {
   binaries: string;
   urls: string[];
+  isCluster: boolean;
   secret: string;
   history?: string;
   /** Nothing: each fault once. */
@@ -29,6 +31,7 @@ export function readOptions(args: string[]): RunOptions {
     args,
     options: {
       binaries: { type: 'string', default: new URL('../../../target/debug', import.meta.url).pathname },
+      cluster: { type: 'boolean', default: false },
       url: { type: 'string', multiple: true, default: [] },
       secret: { type: 'string', default: 'a secret of 32 bytes or more for the harness' },
       history: { type: 'string' },
@@ -45,6 +48,7 @@ export function readOptions(args: string[]): RunOptions {
   return {
     binaries: values.binaries,
     urls: values.url,
+    isCluster: values.cluster,
     secret: values.secret,
     history: values.history,
     seconds: values.seconds === undefined ? undefined : Number(values.seconds),

@@ -404,6 +404,51 @@ test('a sync is asked for again after silence, and after half of its pages', () 
   expect(syncs().at(-1)?.cursors).toEqual({ [conversation_id]: 1 });
 });
 
+test('a sync that was refused for now is asked for again, whatever the server repeats unasked meanwhile', () => {
+  start();
+  const socket = online();
+  const syncs = () => socket.said.filter((frame) => frame.type === 'sync');
+  socket.hear({ ...entry(1), type: 'entry' });
+  const ref = String(syncs()[0]?.ref);
+  socket.hear({ type: 'error', ref, code: 'rate_limited', message: 'wait', retry_after_ms: 1_000 });
+  const repeated = { type: 'sync_page', conversation_id, head: 3, more: false, reset: false };
+  for (let time = 0; time < 4; time++) {
+    socket.hear({ ...repeated, entries: [entry(3)] });
+    vi.advanceTimersByTime(400);
+  }
+  expect(syncs()).toHaveLength(2);
+  // Nor are they the answer to the one that is under way.
+  const repeats = setInterval(() => socket.hear({ ...repeated, entries: [entry(3)] }), 5_000);
+  vi.advanceTimersByTime(15_100);
+  clearInterval(repeats);
+  expect(syncs()).toHaveLength(3);
+});
+
+test('what the server repeats unasked does not begin a log of which the first sync has not told yet', () => {
+  const { client } = start();
+  const shown: number[] = [];
+  client.on('entry', ({ seq }) => shown.push(seq));
+  const socket = online();
+  const page = { type: 'sync_page', conversation_id, head: 9, more: false, reset: false };
+  socket.hear(entry(8));
+  socket.hear({ ...page, entries: [entry(8), entry(9)] });
+  expect(shown).toEqual([]);
+  socket.hear({ ...page, entries: [5, 6, 7, 8, 9].map(entry), skipped_before: 5 });
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  expect(shown).toEqual([5, 6, 7, 8, 9]);
+  expect(client.log(conversation_id).skippedBefore).toBe(5);
+});
+
+test('a log begins at the entry by which its reader joined, once the sync has ended', () => {
+  const { client } = start();
+  const socket = online();
+  const page = { type: 'sync_page', conversation_id, head: 23, more: false, reset: false };
+  socket.hear({ ...page, entries: [entry(22), entry(23)] });
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  expect(client.log(conversation_id).entries.map(({ seq }) => seq)).toEqual([22, 23]);
+  expect(client.log(conversation_id).cursor).toBe(23);
+});
+
 test('a gap that no sync closes is asked for again, and not all the time', () => {
   start();
   const socket = online();

@@ -107,7 +107,7 @@ export class Client {
       stored: (kept, sent) => this.#stored(kept, sent),
       refused: (kept, error) => this.#refuse(kept, error),
       renew: () => this.#connection.renew(),
-      restart: () => this.#connection.restart('an operation got no answer'),
+      restart: () => this.#connection.restart('no answer'),
       ping: () => this.#connection.say({ type: 'ping' }),
       random,
     });
@@ -208,7 +208,7 @@ export class Client {
     // Waits already, perhaps since an earlier run of this program.
     if (kept) return handle;
     if (this.#outbox.size >= MOST_WAITING) {
-      const message = `${MOST_WAITING} operations wait already`;
+      const message = 'too many operations wait';
       this.#reject(client_id, { type: 'error', code: 'outbox_full', message, stored: 'no' });
       return handle;
     }
@@ -238,8 +238,7 @@ export class Client {
     const kept = this.#outbox.get(clientId);
     if (!kept || (!kept.refused && !this.#queues.discard(kept))) return false;
     this.#outbox.remove(clientId);
-    const message = 'the operation was discarded';
-    this.#reject(clientId, { type: 'error', code: 'discarded', message, stored: 'no' });
+    this.#reject(clientId, { type: 'error', code: 'discarded', message: 'discarded', stored: 'no' });
     return true;
   }
 
@@ -407,6 +406,8 @@ export class Client {
         this.#heardPage(frame);
         break;
       case 'synced':
+        for (const [id, log] of this.logs)
+          this.#took(id, log.begin(), this.#sync.isHistory ? 'history' : 'sync');
         this.#sync.synced(frame.epoch);
         this.#cursors?.epoch(frame.epoch);
         break;
@@ -435,13 +436,13 @@ export class Client {
   #heardPage(page: SyncPage): void {
     const id = page.conversation_id;
     if (page.gone) {
-      this.#sync.progress(page);
+      this.#sync.progress(true);
       this.#forget(id);
       return;
     }
     const origin = page.reset || this.#sync.isHistory ? 'history' : 'sync';
     const { taken, isReset } = this.#sync.log(id).addPage(page);
-    this.#sync.progress(page);
+    this.#sync.progress(isReset || taken.length > 0);
     if (isReset) {
       this.#marks.forget(id);
       this.#emit('reset', id);

@@ -164,7 +164,7 @@ export class Connection {
   #identify(turn: number, token: string | undefined, deviceId: string | undefined): void {
     if (turn !== this.#turn || !this.#isWanted) return;
     if (token === undefined) {
-      this.#stop('signed-out', new CloseError(4001, 'sign in again'));
+      this.#stop('signed-out', new CloseError(4001, 'no token'));
       return;
     }
     const userId = claims(token).sub ?? '';
@@ -231,7 +231,7 @@ export class Connection {
     let isOpened = false;
     this.#wire = wire;
     this.#isWelcomed = false;
-    this.#patience = setTimeout(() => this.restart('no welcome in time'), WELCOME_MS);
+    this.#patience = setTimeout(() => this.restart('no welcome'), WELCOME_MS);
     wire.onopen = () => {
       if (turn !== this.#turn) return;
       isOpened = true;
@@ -268,7 +268,7 @@ export class Connection {
       frame = isText ? JSON.parse(data) : this.#codec?.decode(data as ArrayBuffer);
     } catch (error) {
       this.#hooks.failed(error);
-      this.restart('an unreadable frame');
+      this.restart('unreadable');
       return;
     }
     try {

@@ -12,6 +12,9 @@ export class Log {
   /** Live entries that arrived before what lies between. */
   readonly #held = new Map<number, Entry>();
 
+  /** Before the first page that came as long as nothing was known. */
+  #start = Infinity;
+
   /** At most `limit` entries are held; the oldest go first. `cursor`: up to there this device had everything. */
   #limit: number;
 
@@ -32,7 +35,7 @@ export class Log {
 
   /**
    * Takes a page of a sync. One that says so takes the place of what is held: then `isReset` is true, if anything
-   * was. Any other that does not join it is what the server repeats unasked: it waits as live entries do.
+   * was. Any other that does not join it may be what the server repeats unasked: it waits as live entries do.
    */
   addPage(page: Pick<SyncPage, 'entries' | 'reset' | 'skipped_before'>): {
     taken: Entry[];
@@ -44,8 +47,8 @@ export class Log {
       this.cursor = 0;
     }
     const first = page.entries[0]?.seq ?? this.cursor + 1;
-    const isTail = this.cursor === 0 || page.skipped_before !== undefined;
-    const isNew = page.reset || (isTail && first > this.cursor + 1);
+    if (this.cursor === 0 && first > 1) this.#start = Math.min(this.#start, first - 1);
+    const isNew = page.reset || (page.skipped_before !== undefined && first > this.cursor + 1);
     if (isNew) {
       this.entries = [];
       this.cursor = first - 1;
@@ -56,6 +59,12 @@ export class Log {
       this.cursor = Math.max(this.cursor, first - 1);
     }
     return { taken: this.#append(page.entries), isReset: isNew && held > 0 };
+  }
+
+  /** A sync has ended: a log of which nothing was known begins with the first page that has come. */
+  begin(): Entry[] {
+    if (this.cursor === 0 && this.#start < Infinity) this.cursor = this.#start;
+    return this.#append([...this.#held.values()]);
   }
 
   /** Puts an older page before what is held, which makes room for it. */

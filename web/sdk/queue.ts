@@ -337,6 +337,6 @@ export class Queues {
 }
 
 function tooLarge(kept: Kept): ErrorFrame {
-  const message = 'this is larger than the server takes: send less';
+  const message = 'larger than the server takes';
   return { type: 'error', client_id: kept.operation.client_id, code: 'too_large', message, stored: 'no' };
 }

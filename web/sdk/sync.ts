@@ -1,7 +1,6 @@
 // Asks for all that is missing, until it has come: again after an error, after silence, on each connection and
 // where the server's heads are not ours.
 
-import type { SyncPage } from './frames';
 import { digest } from './heads';
 import { Log } from './log';
 
@@ -25,7 +24,10 @@ export class Sync {
   /** Nothing is known yet: what comes is history. */
   #isFirst = true;
   #isOnline = false;
+  /** From when one is asked for until all has come, pauses included. */
   #isRunning = false;
+  /** It is under way: an answer is to come. */
+  #isAsked = false;
   #isWanted = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
@@ -72,7 +74,7 @@ export class Sync {
 
   end(): void {
     this.#isOnline = false;
-    this.#isRunning = false;
+    this.#isRunning = this.#isAsked = false;
     clearTimeout(this.#timer);
   }
 
@@ -82,7 +84,7 @@ export class Sync {
       this.#isWanted = true;
       return;
     }
-    this.#isRunning = true;
+    this.#isRunning = this.#isAsked = true;
     this.#isWanted = false;
     this.#toldHeads = undefined;
     const most = Math.min(MOST_CURSORS, Math.floor(this.#hooks.frameBytes() / CURSOR_BYTES) - 4);
@@ -99,16 +101,15 @@ export class Sync {
     this.ask();
   }
 
-  /** A page has come, and been taken. */
-  progress(page: SyncPage): void {
-    if (page.gone) this.forget(page.conversation_id);
-    if (this.#isRunning) this.#watch();
+  /** A page has come. What the server repeats unasked brings nothing that joins, and is no answer. */
+  progress(isNews: boolean): void {
+    if (this.#isAsked && isNews) this.#watch();
   }
 
   synced(epoch: string): void {
     this.epoch = epoch;
     this.#isFirst = false;
-    this.#isRunning = false;
+    this.#isRunning = this.#isAsked = false;
     clearTimeout(this.#timer);
     for (const id of this.#gaps) if (!this.logs.get(id)?.hasGap) this.#gaps.delete(id);
     const isBehind = this.#isWanted && this.#toldHeads !== undefined && this.#toldHeads !== this.heads();
@@ -164,6 +165,7 @@ export class Sync {
   }
 
   #again(ms: number): void {
+    this.#isAsked = false;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#isRunning = false;
