@@ -15,6 +15,8 @@ from .manifests import changed
 GATEWAY, CHAT, PRESENCE = "tidings-gateway", "tidings-chat", "tidings-presence"
 ALL = (GATEWAY, CHAT, PRESENCE)
 MOST_RECONNECTS = 1.2
+# With so many a small machine is busy with all who come at once, and may refuse a send (`unavailable`, not stored).
+MANY_PAIRS = 1000
 BROKER_AWAY_SECONDS = 15
 # Longer than any pod takes that will become ready.
 STALL_SECONDS = 20
@@ -63,6 +65,10 @@ async def rolling(cluster, judge, pairs=100, rate=50):
     heard = await load.end()
     judge.nothing_lost(heard)
     judge.all_connects_taken(heard)
+    if pairs < MANY_PAIRS:
+        judge.no_errors(heard)
+    else:
+        judge.figure("errors told, and sent again", heard.other_errors or 0)
     judge.clean_exits(cluster)
     each = heard.reconnects_each
     judge.that(each <= MOST_RECONNECTS, f"{each:.2f} reconnects a socket, more than {MOST_RECONNECTS}")
@@ -169,16 +175,16 @@ async def equal_ids(cluster, judge):
     with contextlib.suppress(Timeout):
         await cluster.until("both say it", RIVALS_SECONDS, lambda: len(logged()) == 2)
     said = len(logged())
-    judge.that(said == 2, f"{said} of 2 gateways logged an error within {RIVALS_SECONDS} s")
-    judge.figure("both logged it after", f"{time.monotonic() - began:.1f} s")
+    if judge.that(said == 2, f"{said} of 2 gateways logged an error within {RIVALS_SECONDS} s"):
+        judge.figure("both logged it after", f"{time.monotonic() - began:.1f} s")
     probe = gateways.deployment.template.readiness
     with contextlib.suppress(Timeout):
         await cluster.until(
             "both leave", probe.period * (probe.failures + 1), lambda: not any(pod.is_ready for pod in gateways.pods)
         )
     ready = [pod.name for pod in gateways.pods if pod.is_ready]
-    judge.that(not ready, f"{len(ready)} of 2 gateways are ready")
-    judge.figure("both left readiness after", f"{time.monotonic() - began:.1f} s")
+    if judge.that(not ready, f"{len(ready)} of 2 gateways are ready"):
+        judge.figure("both left readiness after", f"{time.monotonic() - began:.1f} s")
 
 
 async def scaling(cluster, judge):
@@ -210,6 +216,7 @@ async def scaling(cluster, judge):
         heard = await load.end()
         judge.nothing_lost(heard)
         judge.all_connects_taken(heard)
+        judge.no_errors(heard)
         judge.figure("reconnects a socket", f"{heard.reconnects_each:.2f}")
     judge.clean_exits(cluster)
 
@@ -304,7 +311,8 @@ async def wrong_key(cluster, judge):
             planted.WRONG_KEY_SAID in ended.message.lower(),
             f"the termination message does not name the key: {ended.message!r}",
         )
-        judge.figure("termination message", ended.message.strip().replace("\n", " / "))
+    for ended in fresh[:1] and fresh[0].exits[:1]:
+        judge.figure("termination message", ended.message.strip().splitlines()[0][:100] + "…")
     judge.that(old == [pod.name for pod in gateways.staying() if pod.is_ready], "the old gateways do not serve")
     fewest = cluster.services.fewest(GATEWAY, moment)
     judge.that(fewest == len(old), f"the Service of the gateways had {fewest} endpoints")
@@ -349,6 +357,8 @@ class Result:
     problems: list
     figures: dict
     seconds: float
+    # The machine was too busy for the harness itself.
+    is_disturbed: bool
 
 
 async def run(setting, name, label=None, change=None):
@@ -365,4 +375,5 @@ async def run(setting, name, label=None, change=None):
         raise
     except Exception as error:  # noqa: BLE001: whatever it was, the scenario has not shown what it is for
         judge.problems.append(f"{type(error).__name__}: {error}")
-    return Result(label, SCENARIOS[name].__doc__.strip(), judge.problems, judge.figures, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    return Result(label, SCENARIOS[name].__doc__.strip(), judge.problems, judge.figures, seconds, judge.was_late)

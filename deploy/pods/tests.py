@@ -3,6 +3,7 @@
     python -m unittest pods.tests    (in deploy/)
 """
 
+import dataclasses
 import json
 import pathlib
 import tempfile
@@ -150,7 +151,9 @@ class Rollouts(unittest.TestCase):
         self.assertEqual(additions(self.deployment, 4, new=2, old=0), 2)
 
     def test_percentages_are_rounded_as_kubernetes_does(self):
-        self.assertEqual(manifests.share("25%", 3, lambda value: -(-value // 1)), 1)
+        deployment = dataclasses.replace(self.deployment, surge="25%", unavailable="25%")
+        self.assertEqual((deployment.most(2), deployment.least(2)), (3, 2))
+        self.assertEqual((deployment.most(7), deployment.least(7)), (9, 6))
 
 
 class Answers(unittest.TestCase):
