@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-slow test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted bench bench-against bench-large bench-web release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
+.PHONY: help run test test-slow test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted pods bench bench-against bench-large bench-web release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -13,6 +13,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # binaries alone, and nothing shall be compiled twice.
 BUILD = $(CARGO) build --workspace --bins --tests
 LINT_VENV := target/lint-venv
+PODS_VENV := target/pods-venv
 # How the tests reach the broker's own command: here, as its owner, or in its container.
 export RABBITMQCTL ?= $(shell if command -v rabbitmqctl >/dev/null || ! docker info >/dev/null 2>&1; then \
 	[ "$$(id -u)" -eq 0 ] || printf 'sudo '; echo rabbitmqctl; \
@@ -28,9 +29,10 @@ run: ## the all-in-one binary on embedded backends; chat page on http://localhos
 
 test: test-rust test-web test-schema ## the whole suite, RabbitMQ, Redis and Postgres included
 
-test-slow: ## what takes too long for each change: the long chaos run, and each planted bug; before an issue is closed
+test-slow: ## what takes too long for each change: the long chaos run, each planted bug, the pods; before an issue is closed
 	$(MAKE) --no-print-directory chaos
 	$(MAKE) --no-print-directory chaos-planted
+	$(MAKE) --no-print-directory pods
 
 test-rust: backends nginx web
 	$(CARGO) test --workspace
@@ -65,6 +67,27 @@ chaos-planted: backends web ## bugs built in on purpose: the suite must find eac
 	CARGO="$(CARGO)" bash deploy/planted.sh $(TARGET)
 	$(TARGET)/debug/chaos --planted all --binaries $(TARGET)/planted --report docs/planted.md
 	cd web && TIDINGS_BINARIES=$(abspath $(TARGET))/debug npm run harness:planted
+
+pods: backends web $(PODS_VENV)/bin/python ## what the manifests say, as processes in network namespaces; wants root; SCENARIOS="rolling" only these; writes docs/pods.md
+	$(BUILD)
+	@$(PODS_TOOLS)
+	@sudo=; [ "$$(id -u)" -eq 0 ] || ! sudo -n true 2>/dev/null || sudo="sudo -E"; \
+	cd deploy && $$sudo env PYTHONDONTWRITEBYTECODE=1 PATH="$$PATH" RABBITMQCTL="$$RABBITMQCTL" \
+		$(abspath $(PODS_VENV))/bin/python -m pods --binaries $(abspath $(TARGET))/debug \
+		$(if $(MANIFESTS),--manifests $(abspath $(MANIFESTS))) \
+		$(if $(SCENARIOS),$(SCENARIOS),--planted --report $(abspath $(or $(REPORT),docs/pods.md)))
+
+# Where apt is at hand; elsewhere the harness says what is missing and tries nothing.
+define PODS_TOOLS
+for pair in bwrap:bubblewrap nft:nftables ip:iproute2 psql:postgresql-client; do \
+	command -v "$${pair%%:*}" >/dev/null || ! command -v apt-get >/dev/null || { \
+	sudo=; [ "$$(id -u)" -eq 0 ] || sudo=sudo; \
+	$$sudo apt-get update -q; $$sudo apt-get install -yq --no-install-recommends "$${pair##*:}"; } || true; done
+endef
+
+$(PODS_VENV)/bin/python:
+	python3 -m venv $(PODS_VENV)
+	$(PODS_VENV)/bin/pip install -q PyYAML==6.0.4
 
 test-web: backends web $(CHROMIUM)
 	$(BUILD)

@@ -40,6 +40,8 @@ done
 "$bin/python" deploy/kubernetes/rules.py "${rendered[@]}" deploy/kubernetes/tidings.yaml \
     deploy/kubernetes/examples/{fleet,migrate}.yaml
 "$bin/python" deploy/kubernetes/planted.py deploy/kubernetes/tidings.yaml
+# The harness of `make pods`, as far as it needs neither root nor binaries.
+PYTHONPATH=deploy "$bin/python" -m unittest -q pods.tests
 
 "$bin/python" deploy/monitoring/dashboards.py --check
 if promtool=$(bash deploy/tools.sh promtool); then
