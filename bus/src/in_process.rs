@@ -136,6 +136,19 @@ impl Bus for InProcessBus {
         }))
     }
 
+    async fn depths(&self, lane: Lane, partitions: &[Partition]) -> Result<Vec<u64>, ConsumeError> {
+        if self.is_closed() {
+            return Err(ConsumeError::Unavailable(CLOSED.to_owned()));
+        }
+        let depth = |partition: &Partition| {
+            if *partition >= self.config.partitions {
+                return Err(ConsumeError::no_partition(*partition, self.config.partitions));
+            }
+            Ok(self.partition(lane, *partition).inner.lock().waiting.len() as u64)
+        };
+        partitions.iter().map(depth).collect()
+    }
+
     async fn consume_pushes(
         &self,
         gateway_id: &GatewayId,

@@ -23,6 +23,8 @@
 //!     was delivered.
 //! 12. A broadcast is put into every bulk queue there is, or is `Unroutable` when there is none. A full
 //!     bulk queue drops its oldest: it holds up no publisher, and never what is in other queues.
+//! 13. `depths` says how many batches wait in partitions: those that no consumer has taken, or that were given back. It
+//!     takes nothing and makes nothing, and an error of it harms no other call.
 
 pub mod error;
 pub mod in_process;
@@ -97,6 +99,9 @@ pub trait Bus: Send + Sync + 'static {
         partition: Partition,
         prefetch: u16,
     ) -> Result<Box<dyn FrameConsumer>, ConsumeError>;
+
+    /// How many batches wait in each of these partitions, in their order.
+    async fn depths(&self, lane: Lane, partitions: &[Partition]) -> Result<Vec<u64>, ConsumeError>;
 
     /// Makes the queue of a gateway under a new epoch; dropping the consumer removes the queue.
     async fn consume_pushes(

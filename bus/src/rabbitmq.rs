@@ -13,6 +13,7 @@
 //! 9. A publish is a task of its own, so its confirm is awaited even when its caller is gone.
 //! 10. What is acknowledged on a channel only grows, so nothing is acknowledged twice.
 //! 12. A fanout exchange, and bulk queues bounded with `drop-head`.
+//! 13. Passive declarations on a channel of their own: a queue that is not there costs that channel alone.
 //!
 //! A channel carries one publish at a time also because the library hands a returned message to
 //! whichever confirm completes next: with one outstanding there is no other.
@@ -24,9 +25,11 @@ mod config;
 mod connection;
 mod consumer;
 mod declare;
+mod depths;
 mod publisher;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use prost::Message;
@@ -160,6 +163,16 @@ impl Bus for RabbitBus {
         }
         let parts = self.consumer(prefetch)?;
         Ok(Box::new(consumer::partition(parts, lane, partition).await?))
+    }
+
+    async fn depths(&self, lane: Lane, partitions: &[Partition]) -> Result<Vec<u64>, ConsumeError> {
+        if let Some(beyond) = partitions.iter().find(|it| **it >= self.config.partitions) {
+            return Err(ConsumeError::no_partition(*beyond, self.config.partitions));
+        }
+        // The prefetch is of no matter: nothing is consumed.
+        let Parts { link, config, topology, .. } = self.consumer(0)?;
+        let queues = partitions.iter().map(|it| topology.frame_queue(lane, *it)).collect();
+        depths::of(&link, queues, Duration::from_millis(config.connect_timeout_ms)).await
     }
 
     async fn consume_pushes(

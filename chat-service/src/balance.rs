@@ -59,6 +59,8 @@ struct Seat {
 struct Held {
     since: Instant,
     yield_asked: CancellationToken,
+    /// What waits in its queue, as the bus said last; to be shown only.
+    depth: Option<u64>,
 }
 
 impl Balance {
@@ -133,6 +135,27 @@ impl Balance {
         replicas
     }
 
+    /// The partitions that this replica works on, and since when.
+    pub fn held(&self) -> Vec<(Partition, Instant)> {
+        let seats = (0..).zip(self.seats.iter());
+        seats.filter_map(|(it, seat)| Some((it, seat.lock().held.as_ref()?.since))).collect()
+    }
+
+    /// What waits in a partition that it has worked on since then; none when nobody knows. Of one that it lost
+    /// meanwhile, or that came anew, nothing is kept.
+    pub fn note_depth(&self, partition: Partition, since: Instant, depth: Option<u64>) {
+        let mut seat = self.seats[usize::from(partition)].lock();
+        if let Some(held) = seat.held.as_mut().filter(|held| held.since == since) {
+            held.depth = depth;
+        }
+    }
+
+    /// What waits in the partitions that it works on, of those where that is known.
+    pub fn depths(&self) -> Vec<(Partition, u64)> {
+        let seats = (0..).zip(self.seats.iter());
+        seats.filter_map(|(it, seat)| Some((it, seat.lock().held.as_ref()?.depth?))).collect()
+    }
+
     /// A replica that cannot stand in line somewhere must not be yielded to: it is silent instead.
     fn is_everywhere_in_line(&self) -> bool {
         self.seats.iter().all(|seat| seat.lock().is_in_line)
@@ -189,7 +212,7 @@ impl Place {
     /// It got the first batch: it is the one who works on the partition, until the hold is dropped.
     pub fn hold(&self) -> Hold<'_> {
         let yield_asked = CancellationToken::new();
-        let held = Held { since: Instant::now(), yield_asked: yield_asked.clone() };
+        let held = Held { since: Instant::now(), yield_asked: yield_asked.clone(), depth: None };
         self.seat().lock().held = Some(held);
         Hold { place: self, yield_asked }
     }
@@ -304,6 +327,28 @@ mod tests {
         drop(first);
         assert!(!balance.holds_others());
         assert!(place.hold().yield_asked().now_or_never().is_none());
+    }
+
+    #[test]
+    fn only_who_works_on_a_partition_tells_what_waits_in_it() {
+        let balance = Balance::new(2);
+        let places = [balance.place(0), balance.place(1)];
+        let first = places[1].hold();
+        let held = balance.held();
+        let [(1, since)] = held[..] else { panic!("{held:?}") };
+        assert_eq!(balance.depths(), [], "nobody has asked");
+        balance.note_depth(1, since, Some(7));
+        balance.note_depth(0, since, Some(9));
+        assert_eq!(balance.depths(), [(1, 7)]);
+        balance.note_depth(1, since, None);
+        assert_eq!(balance.depths(), []);
+        balance.note_depth(1, since, Some(7));
+        drop(first);
+        assert_eq!(balance.depths(), [], "it is lost");
+        let again = places[1].hold();
+        balance.note_depth(1, since, Some(7));
+        assert_eq!(balance.depths(), [], "the answer is about another time");
+        drop(again);
     }
 
     #[test]

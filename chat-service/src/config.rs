@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use bus::rabbitmq::RabbitConfig;
 use platform::grpc::{GrpcClientConfig, GrpcServerTlsConfig};
+use platform::monitor::MonitorConfig;
 use platform::telemetry::TelemetryConfig;
 
 use crate::store::postgres::DatabaseConfig;
@@ -37,6 +38,8 @@ pub struct ChatConfig {
     pub revocations: RevocationConfig,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
+    /// What the process says of itself where no Prometheus asks.
+    pub monitor: MonitorConfig,
 }
 
 impl Default for ChatConfig {
@@ -56,6 +59,7 @@ impl Default for ChatConfig {
             queries: QueryConfig::default(),
             revocations: RevocationConfig::default(),
             telemetry: TelemetryConfig::default(),
+            monitor: MonitorConfig::default(),
         }
     }
 }
@@ -127,6 +131,8 @@ pub struct LaneConfig {
     /// How long a replica may be silent before its partitions are shared among the others, in
     /// milliseconds; a few beats.
     pub replica_gone_ms: u64,
+    /// How often the bus is asked how much waits in the partitions that a replica works on, in milliseconds; 0: never.
+    pub depth_ms: u64,
     /// How long a replica that yielded a partition stays out of its line, in milliseconds.
     pub yield_ms: u64,
 }
@@ -160,6 +166,7 @@ impl Default for LaneConfig {
             known_members_only: false,
             replica_beat_ms: 2_000,
             replica_gone_ms: 5_000,
+            depth_ms: 10_000,
             yield_ms: 2_000,
         }
     }

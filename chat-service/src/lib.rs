@@ -15,6 +15,7 @@ pub mod planted;
 pub mod prepared;
 pub mod store;
 pub mod store_health;
+mod watches;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,7 @@ use crate::lane::owed::{self, Owed};
 use crate::lane::quotas::Quotas;
 use crate::lane::suspects::Suspects;
 use crate::metrics::ChatMetrics;
+use crate::partition::depth::Depths;
 use crate::store::ChatStore;
 use crate::store_health::StoreHealth;
 
@@ -75,6 +77,7 @@ pub struct ChatService {
     broker: Dependency,
     errors: GrpcErrors,
     readiness: Readiness,
+    metrics: Metrics,
 }
 
 /// Largest message over gRPC: a page of the longest texts.
@@ -101,6 +104,7 @@ pub fn build(
         revocations,
         broker: adapters.readiness.dependency(Cause::Bus),
         readiness: adapters.readiness.clone(),
+        metrics: adapters.metrics,
         parts: LaneParts {
             aside: Arc::new(Aside::new(
                 Arc::clone(&adapters.store),
@@ -132,7 +136,11 @@ impl ChatService {
         planted::warn();
         let tasks = Tasks::new();
         let balance = partition::start(&self.parts, &tasks, &shutdown);
-        let overview = OverviewServer::new(OverviewDesk::new(balance, self.readiness));
+        let depths = Box::new(Depths(balance.clone()));
+        self.metrics.register(|registry| registry.register_collector(depths));
+        watches::watch(&self.metrics, &self.parts, &balance);
+        let bus = Arc::clone(&self.parts.bus);
+        let overview = OverviewServer::new(OverviewDesk::new(bus, balance, self.readiness));
         tasks.spawn("owed", owed::run(self.parts.clone(), shutdown.clone()));
         tasks.spawn(
             "broker watch",

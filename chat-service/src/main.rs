@@ -18,6 +18,7 @@ use platform::backoff::Backoff;
 use platform::config::{Mistakes, Source, VALID};
 use platform::grpc::{Certificates, Incoming};
 use platform::metrics::Metrics;
+use platform::monitor::Observed;
 use platform::readiness::{Cause, Readiness};
 use platform::reload::Reload;
 use platform::reload::address::Addresses;
@@ -103,7 +104,7 @@ fn database_alone(source: &Source) -> Result<(PostgresStore, String)> {
 }
 
 async fn run(source: &Source) -> Result<()> {
-    let Prepared { mut config, amqp, database, grpc_tls, presence, telemetry } =
+    let Prepared { mut config, amqp, database, grpc_tls, presence, telemetry, monitor } =
         platform::config::prepare(source, Prepared::of)?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
@@ -132,6 +133,15 @@ async fn run(source: &Source) -> Result<()> {
         instance: grpc_address.to_string(),
     };
     let admin = admin::start(management, admin)?;
+    monitor.start(Observed {
+        metrics: &metrics,
+        readiness: &readiness,
+        service: "chat-service",
+        instance: grpc_address.to_string(),
+        addresses: &addresses,
+        tasks: &tasks,
+        shutdown: &shutdown,
+    });
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
     println!("listening grpc={grpc_address} management={}", admin.address());
 

@@ -311,6 +311,20 @@ impl ChatMetrics {
         }
     }
 
+    /// How many operations ended so.
+    pub fn operations(&self, outcome: OutcomeKind) -> u64 {
+        self.of_outcomes[outcome as usize].get()
+    }
+
+    /// Age of the oldest frame that is worked on, in any of the partitions; 0 when none is.
+    pub fn oldest_seconds(&self, partitions: Partition) -> f64 {
+        let ages = (0..partitions).map(|it| {
+            let label = PartitionLabel { partition: u32::from(it) };
+            self.partition_age_seconds.get(&label).map_or(0.0, |age| age.get())
+        });
+        ages.fold(0.0, f64::max)
+    }
+
     /// Counts an operation.
     pub fn operation(&self, outcome: OutcomeKind) {
         self.of_outcomes[outcome as usize].inc();

@@ -1,6 +1,7 @@
 //! Consumers of the partitions: each feeds the lane that its number falls to, and yields its
 //! partition when the balance asks for it.
 
+pub mod depth;
 mod taken;
 
 use std::sync::Arc;
@@ -54,6 +55,11 @@ pub fn start(parts: &LaneParts, tasks: &Tasks, shutdown: &Shutdown) -> Balance {
     let (store, config) = (Arc::clone(&parts.store), Arc::clone(&parts.config));
     let running = balance.clone();
     tasks.spawn("balance", running.run(store, config, parts.metrics.clone(), shutdown.clone()));
+    if parts.config.depth_ms > 0 {
+        let every = Duration::from_millis(parts.config.depth_ms);
+        let asking = depth::run(Arc::clone(&parts.bus), balance.clone(), every, shutdown.clone());
+        tasks.spawn("depths", asking);
+    }
     balance
 }
 

@@ -5,6 +5,7 @@ use bus::rabbitmq;
 use platform::config::Mistakes;
 use platform::grpc::{PreparedClient, PreparedServerTls};
 use platform::listen;
+use platform::monitor::PreparedMonitor;
 use platform::reload::address::Address;
 use platform::telemetry::PreparedTelemetry;
 
@@ -25,6 +26,8 @@ pub struct Prepared {
     pub presence: PreparedClient,
     /// Logs and traces.
     pub telemetry: PreparedTelemetry,
+    /// What the process says of itself.
+    pub monitor: PreparedMonitor,
 }
 
 impl Prepared {
@@ -42,12 +45,14 @@ impl Prepared {
         let grpc_tls = mistakes.keep_all(config.grpc_tls.prepare());
         let presence = mistakes.keep_all(config.presence_grpc.prepare("presence_grpc"));
         let telemetry = mistakes.keep_all(config.telemetry.prepare());
+        let monitor = mistakes.keep_all(config.monitor.prepare());
         Some(Self {
             amqp: amqp?,
             database: database?,
             grpc_tls: grpc_tls?,
             presence: presence?,
             telemetry: telemetry?,
+            monitor: monitor?,
             config,
         })
     }

@@ -23,6 +23,8 @@ SOURCES = [
     ("platform/src/grpc/errors.rs", "tidings_chat_"),
     ("platform/src/grpc/errors.rs", "tidings_presence_"),
     ("platform/src/grpc/tls/reading.rs", "tidings_grpc_tls_"),
+    ("platform/src/monitor/shown.rs", "tidings_monitor_"),
+    ("chat-service/src/partition/depth.rs", ""),
     ("platform/src/metrics.rs", ""),
     ("platform/src/metrics/process.rs", ""),
     ("platform/src/readiness/measured.rs", ""),

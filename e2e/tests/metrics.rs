@@ -115,7 +115,9 @@ async fn is_read_without_complaint(process: &Process, begin_at_0: &[&str]) {
     }
 }
 
-const OF_GATEWAYS: [&str; 6] = [
+const OF_GATEWAYS: [&str; 8] = [
+    r#"tidings_monitor_posts_total{outcome="given_up"}"#,
+    r#"tidings_monitor_alerts{alert="TidingsConnectionsNearLimit"}"#,
     r#"tidings_gateway_refused_total{limit="gateway_files"}"#,
     r#"tidings_gateway_errors_total{code="internal",via="ws"}"#,
     r#"tidings_gateway_closes_total{code="4009"}"#,
@@ -123,7 +125,8 @@ const OF_GATEWAYS: [&str; 6] = [
     r#"tidings_gateway_network_profiles_total{quality="poor"}"#,
     r#"tidings_gateway_rest_requests_total{status="5xx"}"#,
 ];
-const OF_CHAT: [&str; 6] = [
+const OF_CHAT: [&str; 7] = [
+    r#"tidings_monitor_alerts{alert="TidingsQueueDeep"}"#,
     r#"tidings_chat_errors_total{code="unavailable"}"#,
     r#"tidings_chat_push_batches_total{outcome="given_up"}"#,
     r#"tidings_chat_operations_total{outcome="poisoned"}"#,
@@ -131,7 +134,8 @@ const OF_CHAT: [&str; 6] = [
     r#"tidings_chat_entries_total{kind="system"}"#,
     r#"tidings_chat_grpc_errors_total{method="sync",code="unavailable"}"#,
 ];
-const OF_PRESENCE: [&str; 2] = [
+const OF_PRESENCE: [&str; 3] = [
+    r#"tidings_monitor_alerts{alert="TidingsPresenceLate"}"#,
     r#"tidings_presence_announcements_total{outcome="dropped"}"#,
     r#"tidings_presence_grpc_errors_total{method="locate",code="unavailable"}"#,
 ];
@@ -152,7 +156,8 @@ async fn speak(here: &str, there: &str, ann: &str, bob: &str) {
 
 #[tokio::test]
 async fn every_service_is_read_by_promtool_and_measures_the_way_of_a_message() {
-    let cluster = Cluster::start("metrics").await;
+    let often = [("TIDINGS_CHAT__LANES__DEPTH_MS", "100")];
+    let cluster = Cluster::start_with("metrics", &often).await;
     is_read_without_complaint(&cluster.gateways[0], &OF_GATEWAYS).await;
     is_read_without_complaint(&cluster.chats[0], &OF_CHAT).await;
     is_read_without_complaint(&cluster.presence, &OF_PRESENCE).await;
@@ -173,6 +178,17 @@ async fn every_service_is_read_by_promtool_and_measures_the_way_of_a_message() {
         texts += by_label(chat, "tidings_chat_entries_total").await["text"];
     }
     assert!(waited >= 1.0 && (1.0..2.0).contains(&texts), "{waited} {texts}");
+    eventually("one chat service tells what waits", Duration::from_secs(10), async || {
+        let (mut told, mut partitions) = (0, std::collections::BTreeSet::new());
+        for chat in &cluster.chats {
+            let depths = by_label(chat, "tidings_chat_partition_depth").await;
+            told += depths.len();
+            partitions.extend(depths.into_keys());
+        }
+        // A partition that just moved may be in both answers, which are read one after the other.
+        if told > 0 && told == partitions.len() { Ok(()) } else { Err((told, partitions)) }
+    })
+    .await;
     cluster.stop().await;
 }
 

@@ -114,6 +114,10 @@ impl Place<'_> {
             let numbers: Vec<u64> = (0..partitions.len() as u64).collect();
             assert_eq!(partitions, numbers, "{stats}");
             assert!(!partitions.is_empty(), "{stats}");
+            let queues = stats["queues"].as_array().unwrap();
+            let named: Vec<_> = queues.iter().map(|it| it["partition"].as_u64().unwrap()).collect();
+            assert_eq!(named, numbers, "{stats}");
+            assert!(queues.iter().all(|it| it["waiting_batches"].is_u64()), "{stats}");
             assert!(stats["requests"]["per_second"].is_number(), "{stats}");
         }
     }

@@ -2,6 +2,7 @@
 
 use bus::rabbitmq::RabbitConfig;
 use platform::grpc::GrpcClientConfig;
+use platform::monitor::MonitorConfig;
 use platform::telemetry::TelemetryConfig;
 use platform::token::AuthConfig;
 use proto::id::{GatewayId, IdError};
@@ -55,6 +56,8 @@ pub struct GatewayConfig {
     pub presence_grpc: GrpcClientConfig,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
+    /// What the process says of itself where no Prometheus asks.
+    pub monitor: MonitorConfig,
 }
 
 impl GatewayConfig {
@@ -116,6 +119,7 @@ impl Default for GatewayConfig {
             chat_grpc: grpc("http://127.0.0.1:7001"),
             presence_grpc: grpc("http://127.0.0.1:7002"),
             telemetry: TelemetryConfig::default(),
+            monitor: MonitorConfig::default(),
         }
     }
 }

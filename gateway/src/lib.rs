@@ -23,6 +23,7 @@ mod epoch;
 mod events;
 mod figures;
 mod frame;
+mod fullness;
 mod heads;
 mod inquiry;
 mod journal;

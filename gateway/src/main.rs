@@ -16,6 +16,7 @@ use platform::admin::{self, Admin};
 use platform::config::{Source, VALID};
 use platform::grpc::Certificates;
 use platform::metrics::Metrics;
+use platform::monitor::Observed;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
 use platform::reload::address::Addresses;
@@ -83,6 +84,7 @@ async fn run(source: &Source) -> Result<()> {
         verifier,
         dev_signer,
         telemetry,
+        monitor,
     } = platform::config::prepare(source, Prepared::of)?;
     let (verifier, dev_signer) = (Arc::new(verifier), dev_signer.map(Arc::new));
     let listener = tokio::net::TcpListener::bind(&config.listen)
@@ -97,7 +99,8 @@ async fn run(source: &Source) -> Result<()> {
     let links = Shutdown::new();
     let reload = Reload::new();
     config.amqp.url = amqp.last_good().expose().to_owned();
-    Addresses::new(&metrics, &reload, &tasks, &links).keep(&amqp, |_| {});
+    let addresses = Addresses::new(&metrics, &reload, &tasks, &links);
+    addresses.keep(&amqp, |_| {});
     let certificates = Certificates::new(&metrics, &reload, &tasks, &links);
     let chat = chat.channel(&certificates, &tasks, &links);
     let presence = presence.channel(&certificates, &tasks, &links);
@@ -108,6 +111,15 @@ async fn run(source: &Source) -> Result<()> {
         instance: gateway_id.to_string(),
     };
     let admin = admin::start(management, admin)?;
+    monitor.start(Observed {
+        metrics: &metrics,
+        readiness: &readiness,
+        service: "gateway",
+        instance: gateway_id.to_string(),
+        addresses: &addresses,
+        tasks: &tasks,
+        shutdown: &shutdown,
+    });
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
     token::rotate(Arc::clone(&verifier), dev_signer.clone(), &metrics, &reload, &tasks, &shutdown);
     println!("listening http={} management={}", listener.local_addr()?, admin.address());

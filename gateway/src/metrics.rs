@@ -2,6 +2,7 @@
 //! the start: a rate over one that appears with its first count misses that count.
 
 mod closed;
+mod watched;
 
 use std::time::Duration;
 
@@ -241,6 +242,7 @@ impl GatewayMetrics {
             stood_still: Counter::default(),
         };
         this.begin_at_0();
+        this.watch(metrics);
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_gateway");
             this.register_traffic(r);

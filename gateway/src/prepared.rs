@@ -5,6 +5,7 @@ use bus::rabbitmq;
 use platform::config::Mistakes;
 use platform::grpc::PreparedClient;
 use platform::listen;
+use platform::monitor::PreparedMonitor;
 use platform::reload::address::Address;
 use platform::telemetry::PreparedTelemetry;
 use platform::token::{Signer, Verifier};
@@ -37,6 +38,8 @@ pub struct Prepared {
     pub dev_signer: Option<Signer>,
     /// Logs and traces.
     pub telemetry: PreparedTelemetry,
+    /// What the process says of itself.
+    pub monitor: PreparedMonitor,
 }
 
 impl Prepared {
@@ -59,6 +62,7 @@ impl Prepared {
         let signer = config.auth.dev_tokens.then(|| Signer::from_config(&config.auth)).transpose();
         let dev_signer = mistakes.keep(signer);
         let telemetry = mistakes.keep_all(config.telemetry.prepare());
+        let monitor = mistakes.keep_all(config.monitor.prepare());
         Some(Self {
             gateway_id: gateway_id?,
             amqp: amqp?,
@@ -69,6 +73,7 @@ impl Prepared {
             verifier: verifier?,
             dev_signer: dev_signer?,
             telemetry: telemetry?,
+            monitor: monitor?,
             config,
         })
     }

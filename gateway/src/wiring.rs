@@ -16,6 +16,7 @@ use crate::balance::mover::Mover;
 use crate::broadcast::Broadcasts;
 use crate::config::LimitsConfig;
 use crate::downlink::Downlink;
+use crate::fullness::Fullness;
 use crate::heads::HeadsTeller;
 use crate::inquiry::InquiryLink;
 use crate::metrics::GatewayMetrics;
@@ -30,7 +31,7 @@ use crate::shared::Shared;
 use crate::uplink::UplinkParts;
 
 /// Notices that this process stood still. Load balancers send no further clients meanwhile, nor while there are
-/// `most` connections.
+/// `most` connections, or were and not enough of them have gone.
 pub(super) fn pulse(
     readiness: &Readiness,
     metrics: &GatewayMetrics,
@@ -39,8 +40,8 @@ pub(super) fn pulse(
 ) -> Arc<Pulse> {
     readiness.count_connections(metrics.connections.clone());
     metrics.connections_limit.set(i64::try_from(most).unwrap_or(i64::MAX));
-    let open = metrics.connections.clone();
-    let is_full = move || usize::try_from(open.get()).is_ok_and(|open| open >= most);
+    let (open, fullness) = (metrics.connections.clone(), Fullness::of(most));
+    let is_full = move || fullness.with(usize::try_from(open.get()).unwrap_or_default());
     readiness.serves_unless(Cause::Full, is_full);
     let pulse = Arc::new(Pulse::new(Duration::from_millis(frozen_ms), metrics.clone()));
     let watched = Arc::clone(&pulse);

@@ -11,6 +11,7 @@ pub mod files;
 pub mod grpc;
 pub mod listen;
 pub mod metrics;
+pub mod monitor;
 pub mod rate_limit;
 pub mod readiness;
 pub mod reload;

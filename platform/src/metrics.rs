@@ -3,7 +3,7 @@
 //! Names are `tidings_<part>_<noun>_<unit>`; `_total` is added to counters by the encoder.
 
 mod plain;
-mod process;
+pub(crate) mod process;
 
 use std::sync::Arc;
 
@@ -11,15 +11,20 @@ use parking_lot::Mutex;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::monitor::{Watch, Watches};
+
 /// The type that `/metrics` must say for [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The type that it must say for [`Metrics::encode_plain`].
 pub const PLAIN_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// A handle to the process's registry.
+/// A handle to the process's registry, and to what its monitor watches.
 #[derive(Debug, Clone)]
-pub struct Metrics(Arc<Mutex<Registry>>);
+pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
+    watches: Watches,
+}
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -27,7 +32,7 @@ impl Default for Metrics {
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("tidings_build", "The running build", build);
         registry.register_collector(Box::new(process::Process::new()));
-        Self(Arc::new(Mutex::new(registry)))
+        Self { registry: Arc::new(Mutex::new(registry)), watches: Watches::default() }
     }
 }
 
@@ -39,13 +44,22 @@ impl Metrics {
 
     /// Lets a part register its metrics.
     pub fn register(&self, register: impl FnOnce(&mut Registry)) {
-        register(&mut self.0.lock());
+        register(&mut self.registry.lock());
+    }
+
+    /// Has the monitor of this process watch a figure; it does nothing where there is none.
+    pub fn watch(&self, watch: Watch) {
+        self.watches.add(watch);
+    }
+
+    pub(crate) fn watches(&self) -> Watches {
+        self.watches.clone()
     }
 
     /// Everything as OpenMetrics text.
     pub fn encode(&self) -> String {
         let mut text = String::new();
-        if prometheus_client::encoding::text::encode(&mut text, &self.0.lock()).is_err() {
+        if prometheus_client::encoding::text::encode(&mut text, &self.registry.lock()).is_err() {
             // Writing into a `String` cannot fail; a part's own collector can.
             tracing::error!("the metrics cannot be written");
         }

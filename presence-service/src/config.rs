@@ -2,6 +2,7 @@
 
 use bus::rabbitmq::RabbitConfig;
 use platform::grpc::{GrpcClientConfig, GrpcServerTlsConfig};
+use platform::monitor::MonitorConfig;
 use platform::telemetry::TelemetryConfig;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,8 @@ pub struct PresenceConfig {
     pub presence: PresenceSettings,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
+    /// What the process says of itself where no Prometheus asks.
+    pub monitor: MonitorConfig,
 }
 
 impl Default for PresenceConfig {
@@ -53,6 +56,7 @@ impl Default for PresenceConfig {
             },
             presence: PresenceSettings::default(),
             telemetry: TelemetryConfig::default(),
+            monitor: MonitorConfig::default(),
         }
     }
 }

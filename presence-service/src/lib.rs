@@ -75,7 +75,9 @@ const JOIN: Duration = Duration::from_secs(10);
 pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService {
     let Adapters { bus, store, chat, metrics, readiness, tracer } = adapters;
     let errors = GrpcErrors::new(&metrics, "tidings_presence", proto::presence::METHODS);
-    let metrics = PresenceMetrics::new(&metrics);
+    let registry = metrics;
+    let metrics = PresenceMetrics::new(&registry);
+    metrics.watch(&registry, settings.announcements);
     let announcements = Announcements::new(&settings, metrics.clone());
     let reports = Tasks::new();
     let choices = Choices::new(

@@ -13,6 +13,7 @@ use platform::admin::{self, Admin};
 use platform::config::{Source, VALID};
 use platform::grpc::{Certificates, Incoming};
 use platform::metrics::Metrics;
+use platform::monitor::Observed;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
 use platform::reload::address::Addresses;
@@ -72,7 +73,7 @@ fn check_config(source: &Source) -> Result<()> {
 }
 
 async fn run(source: &Source) -> Result<()> {
-    let Prepared { mut config, amqp, redis, grpc_tls, chat, telemetry } =
+    let Prepared { mut config, amqp, redis, grpc_tls, chat, telemetry, monitor } =
         platform::config::prepare(source, Prepared::of)?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
@@ -102,6 +103,15 @@ async fn run(source: &Source) -> Result<()> {
         instance: grpc_address.to_string(),
     };
     let admin = admin::start(management, admin)?;
+    monitor.start(Observed {
+        metrics: &metrics,
+        readiness: &readiness,
+        service: "presence-service",
+        instance: grpc_address.to_string(),
+        addresses: &addresses,
+        tasks: &tasks,
+        shutdown: &shutdown,
+    });
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
     println!("listening grpc={grpc_address} management={}", admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), redis = place, "depends on");

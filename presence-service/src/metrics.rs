@@ -1,6 +1,7 @@
 //! What the presence service counts, under `tidings_presence_`.
 
 use platform::metrics::Metrics;
+use platform::monitor::{Alert, Reading, Rule, Watch};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -190,6 +191,19 @@ impl PresenceMetrics {
             );
             r.register("unknown_frames", "Frames not understood", self.unknown_frames.clone());
         });
+    }
+
+    /// Gives the monitor of the process its figures. A fifth of the announcements that may wait is much.
+    pub fn watch(&self, registry: &Metrics, most_waiting: usize) {
+        let connected = self.connected.clone();
+        registry.watch(Watch::new("connected", move || Reading::Total(connected.get() as f64)));
+        let waiting = self.waiting.clone();
+        let read = move || Reading::Level(waiting.get() as f64);
+        registry.watch(Watch::new("announcements_waiting", read).alert(Alert {
+            name: "TidingsPresenceLate",
+            rule: Rule::Users(u32::try_from(most_waiting / 5).unwrap_or(u32::MAX)),
+            says: "many users wait until others are told that they came or went: look at chat services, Redis and the broker",
+        }));
     }
 
     /// Counts changes.

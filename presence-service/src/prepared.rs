@@ -5,6 +5,7 @@ use bus::rabbitmq;
 use platform::config::Mistakes;
 use platform::grpc::{PreparedClient, PreparedServerTls};
 use platform::listen;
+use platform::monitor::PreparedMonitor;
 use platform::reload::address::Address;
 use platform::telemetry::PreparedTelemetry;
 
@@ -25,6 +26,8 @@ pub struct Prepared {
     pub chat: PreparedClient,
     /// Logs and traces.
     pub telemetry: PreparedTelemetry,
+    /// What the process says of itself.
+    pub monitor: PreparedMonitor,
 }
 
 impl Prepared {
@@ -42,12 +45,14 @@ impl Prepared {
         let grpc_tls = mistakes.keep_all(config.grpc_tls.prepare());
         let chat = mistakes.keep_all(config.chat_grpc.prepare("chat_grpc"));
         let telemetry = mistakes.keep_all(config.telemetry.prepare());
+        let monitor = mistakes.keep_all(config.monitor.prepare());
         Some(Self {
             amqp: amqp?,
             redis: redis?,
             grpc_tls: grpc_tls?,
             chat: chat?,
             telemetry: telemetry?,
+            monitor: monitor?,
             config,
         })
     }

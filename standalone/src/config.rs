@@ -7,6 +7,7 @@ use bus::in_process::InProcessConfig;
 use chat_service::config::{LaneConfig, QueryConfig, RevocationConfig};
 use gateway::config::LimitsConfig;
 use gateway::{AdmissionConfig, AllowConfig, LoginConfig, Network, NetworkConfig};
+use platform::monitor::MonitorConfig;
 use platform::telemetry::TelemetryConfig;
 use platform::token::AuthConfig;
 use presence_service::config::PresenceSettings;
@@ -58,6 +59,8 @@ pub struct TidingsConfig {
     pub presence: PresenceSettings,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
+    /// What the process says of itself where no Prometheus asks.
+    pub monitor: MonitorConfig,
 }
 
 impl Default for TidingsConfig {
@@ -89,6 +92,7 @@ impl Default for TidingsConfig {
                 log_filter: "warn".to_owned(),
                 ..TelemetryConfig::default()
             },
+            monitor: MonitorConfig::default(),
         }
     }
 }

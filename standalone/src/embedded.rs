@@ -15,8 +15,10 @@ use gateway::{Gateway, Login};
 use platform::admin::{self, Admin};
 use platform::grpc::{Incoming, in_memory};
 use platform::metrics::Metrics;
+use platform::monitor::Observed;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
+use platform::reload::address::Addresses;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::telemetry::Telemetry;
 use platform::token::{self, Signer, Verifier};
@@ -50,7 +52,7 @@ pub async fn serve(
     prepared: Prepared,
     dev_tokens: Option<bool>,
 ) -> Result<Ended> {
-    let Prepared { mut config, verifier, signer, login, telemetry } = prepared;
+    let Prepared { mut config, verifier, signer, login, telemetry, monitor } = prepared;
     let listener = TcpListener::bind(&config.listen)
         .await
         .with_context(|| format!("cannot listen on {} (--listen)", config.listen))?;
@@ -97,6 +99,15 @@ pub async fn serve(
             instance: address.to_string(),
         },
     )?;
+    monitor.start(Observed {
+        metrics: &ground.metrics,
+        readiness: &ground.readiness,
+        service: "tidings",
+        instance: address.to_string(),
+        addresses: &Addresses::new(&ground.metrics, &reload, &tasks, &shutdown),
+        tasks: &tasks,
+        shutdown: &shutdown,
+    });
     let house =
         House::build(&config, &data, &ground, Tokens { verifier, signer, login }, listener)?;
     let welcome = Welcome {

@@ -5,6 +5,7 @@ use anyhow::Result;
 use gateway::Login;
 use platform::config::{Mistakes, Source};
 use platform::listen;
+use platform::monitor::PreparedMonitor;
 use platform::telemetry::PreparedTelemetry;
 use platform::token::{AuthConfig, Signer, Verifier};
 
@@ -24,6 +25,8 @@ pub struct Prepared {
     pub login: Login,
     /// Logs and traces.
     pub telemetry: PreparedTelemetry,
+    /// What the process says of itself.
+    pub monitor: PreparedMonitor,
 }
 
 /// For a start: the data folder is held from here on.
@@ -84,11 +87,13 @@ impl Prepared {
         };
         let login = mistakes.keep(Login::new(&config.login));
         let telemetry = mistakes.keep_all(config.telemetry.prepare());
+        let monitor = mistakes.keep_all(config.monitor.prepare());
         Some(Self {
             verifier: verifier?,
             signer: signer?,
             login: login?,
             telemetry: telemetry?,
+            monitor: monitor?,
             config,
         })
     }

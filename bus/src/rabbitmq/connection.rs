@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::config::RabbitConfig;
 use super::declare::{Declare, DeclareError};
+use super::depths::Asking;
 use super::publisher::Publishers;
 use crate::BusState;
 use crate::topology::Topology;
@@ -24,6 +25,8 @@ use crate::topology::Topology;
 pub(super) struct Link {
     pub(super) publishers: Publishers,
     pub(super) consuming: Connection,
+    /// For questions about queues.
+    pub(super) asking: Asking,
     publishing: Connection,
     /// A publish ended without a known outcome.
     broken: Arc<Notify>,
@@ -143,7 +146,7 @@ impl Supervisor {
         let broken = Arc::new(Notify::new());
         let (told, tasks) = (Arc::clone(&broken), self.tasks.clone());
         let publishers = Publishers::open(&publishing, &self.config, told, tasks).await?;
-        Ok(Arc::new(Link { publishers, consuming, publishing, broken }))
+        Ok(Arc::new(Link { publishers, consuming, asking: Asking::default(), publishing, broken }))
     }
 
     async fn open(&self, purpose: &'static str) -> Result<Connection, ConnectError> {

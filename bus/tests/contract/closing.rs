@@ -22,6 +22,8 @@ pub async fn a_closed_bus_says_so_to_every_call(kind: Kind) {
     assert!(matches!(pushed, Err(PublishError::Unavailable(_))), "{pushed:?}");
     let joined = bus.consume_frames(Lane::Chat, 0, 1).await;
     assert!(matches!(joined, Err(ConsumeError::Unavailable(_))));
+    let asked = bus.depths(Lane::Chat, &[0]).await;
+    assert!(matches!(asked, Err(ConsumeError::Unavailable(_))), "{asked:?}");
     let made = bus.consume_pushes(&GatewayId::parse("g2").unwrap(), 1).await;
     assert!(matches!(made, Err(ConsumeError::Unavailable(_))));
     // Again is no harm.

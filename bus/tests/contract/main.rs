@@ -10,6 +10,7 @@ mod broadcasting;
 mod broker;
 mod cancelling;
 mod closing;
+mod depths;
 mod ordering;
 mod prefetching;
 mod proxy;
@@ -85,6 +86,10 @@ contract! {
         a_dropped_next_takes_no_push,
         a_dropped_publish_harms_no_other,
         a_dropped_join_does_not_hold_the_partition;
+    depths:
+        what_waits_is_counted_by_partition_and_what_is_taken_is_not,
+        asking_takes_nothing_and_disturbs_no_consumer,
+        a_question_about_no_partition_fails_alone;
     closing:
         a_closed_bus_says_so_to_every_call,
         consumers_end_when_the_bus_is_closed;

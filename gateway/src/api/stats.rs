@@ -49,6 +49,8 @@ pub(super) struct Stats {
     gateways: Vec<GatewayStats>,
     /// Every chat service, by id; empty when none answers.
     chat_services: Vec<ChatStats>,
+    /// The queue of every partition; empty when no chat service answers, or the bus does not.
+    queues: Vec<QueueStats>,
     /// What the services need.
     parts: PartStats,
 }
@@ -91,6 +93,14 @@ pub(super) struct ChatStats {
     heartbeat_ms_ago: u64,
     /// Its share of the partitions; for seconds after one came or went, another may still work on them.
     partitions: Vec<u32>,
+}
+
+/// What waits in the queue of a partition.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct QueueStats {
+    partition: u32,
+    /// Batches of frames that no chat service has taken.
+    waiting_batches: u64,
 }
 
 /// What is there.
@@ -215,6 +225,7 @@ fn summed(
             database: overview.as_ref().map(|it| it.database),
             presence: is_presence_up,
         },
+        queues: overview.as_ref().map(of_queues).unwrap_or_default(),
         chat_services: overview.map(of_chats).unwrap_or_default(),
     }
 }
@@ -229,6 +240,11 @@ fn of_gateway(gateway: &GatewayRef, figures: Option<&Figures>) -> GatewayStats {
         connections_limit: figures.map(|it| it.connections_limit),
         heartbeat_ms_ago: figures.and_then(|it| it.heartbeat_ms_ago),
     }
+}
+
+fn of_queues(overview: &OverviewReply) -> Vec<QueueStats> {
+    let depths = overview.depths.iter();
+    depths.map(|it| QueueStats { partition: it.partition, waiting_batches: it.batches }).collect()
 }
 
 fn of_chats(overview: OverviewReply) -> Vec<ChatStats> {

@@ -96,6 +96,10 @@ impl Bus for SwitchedBus {
         self.inner.consume_frames(lane, partition, prefetch).await
     }
 
+    async fn depths(&self, lane: Lane, partitions: &[Partition]) -> Result<Vec<u64>, ConsumeError> {
+        self.inner.depths(lane, partitions).await
+    }
+
     async fn consume_pushes(
         &self,
         gateway_id: &GatewayId,

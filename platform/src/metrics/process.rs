@@ -47,9 +47,9 @@ impl Collector for Process {
             )?)?;
         }
         if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-            if let Some(kib) = field(&status, "VmRSS:") {
+            if let Some(bytes) = resident_of(&status) {
                 let help = "Resident memory.";
-                gauge(&mut to, "process_resident_memory_bytes", help, kib * 1024.0)?;
+                gauge(&mut to, "process_resident_memory_bytes", help, bytes)?;
             }
             if let Some(threads) = field(&status, "Threads:") {
                 gauge(&mut to, "process_threads", "Threads.", threads)?;
@@ -69,11 +69,20 @@ fn gauge(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> 
 }
 
 /// User and system time: fields 14 and 15. The command in field 2 may hold spaces; it ends at `)`.
-fn cpu_seconds() -> Option<f64> {
+pub(crate) fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
     Some((user + system) / TICKS)
+}
+
+/// Resident memory.
+pub(crate) fn resident_bytes() -> Option<f64> {
+    resident_of(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident_of(status: &str) -> Option<f64> {
+    field(status, "VmRSS:").map(|kib| kib * 1024.0)
 }
 
 fn field(status: &str, name: &str) -> Option<f64> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bus::rabbitmq::{QueueType, RabbitBus};
 use bus::{Bus, BusState, ConsumeError, Lane, PublishError};
 use futures_util::future::join_all;
+use lapin::options::QueueDeleteOptions;
 
 use super::{classic, durable, of_each_queue_type, plain, starting, texts};
 use crate::rig::{Kind, LONG, PARTITIONS, Rig, down, frames, take_numbers, up};
@@ -45,6 +46,23 @@ async fn queues_outlive_their_processes(kind: Kind) {
     let process = rig.process().await;
     let mut consumer = process.join(0, 3).await;
     assert_eq!(take_numbers(&mut consumer, 3).await, [0, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_is_gone_costs_the_question_about_it_and_nothing_else() {
+    let rig = classic();
+    let process = rig.process().await;
+    let mut consumer = process.join(0, 8).await;
+    assert_eq!(process.bus.depths(Lane::Chat, &[0, 1]).await.unwrap(), [0, 0]);
+    let (_connection, channel) = plain(&rig).await;
+    let gone = rig.names().frame_queue(Lane::Chat, 1);
+    channel.queue_delete(gone.into(), QueueDeleteOptions::default()).await.unwrap();
+    let asked = process.bus.depths(Lane::Chat, &[0, 1]).await;
+    assert!(matches!(asked, Err(ConsumeError::Unavailable(_))), "{asked:?}");
+    // On the connection of the question.
+    process.publish(1).await.unwrap();
+    assert_eq!(take_numbers(&mut consumer, 1).await, [1]);
+    assert_eq!(process.bus.depths(Lane::Chat, &[0]).await.unwrap(), [0], "on another channel");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
