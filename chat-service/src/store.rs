@@ -15,9 +15,9 @@
 //! 9. `entries` reads a page that fits its room, or one entry; `conversations_of` gives each conversation once in
 //!    a walk, whatever is appended meanwhile.
 //! 10. `generation` changes when another database answers than before, so that what was loaded may be ahead of it; a
-//!    batch that was planned in another generation is a `Conflict`.
+//!     batch that was planned in another generation is a `Conflict`.
 //! 11. `begin_epoch` of an adapter gives the database another epoch: after a restore, so that no device goes on from a
-//!    place in a log that has other entries now.
+//!     place in a log that has other entries now.
 
 pub mod acquainted;
 pub mod among;

@@ -15,6 +15,7 @@ use e2e::process::Process;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -33,19 +34,26 @@ struct Receiver {
     mode: Arc<Mutex<Mode>>,
     /// Path and body of each post.
     posted: Arc<Mutex<Vec<(String, Value)>>>,
+    tasks: JoinSet<()>,
 }
 
 impl Receiver {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let this =
-            Self { address, mode: Arc::new(Mutex::new(Mode::Takes)), posted: Arc::default() };
+        let mut this = Self {
+            address,
+            mode: Arc::new(Mutex::new(Mode::Takes)),
+            posted: Arc::default(),
+            tasks: JoinSet::new(),
+        };
         let (mode, posted) = (Arc::clone(&this.mode), Arc::clone(&this.posted));
-        tokio::spawn(async move {
+        // Ends with the receiver, and the answers that it owns with it.
+        this.tasks.spawn(async move {
+            let mut answers = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 let (mode, posted) = (Arc::clone(&mode), Arc::clone(&posted));
-                tokio::spawn(async move { answer(socket, &mode, &posted).await });
+                answers.spawn(async move { answer(socket, &mode, &posted).await });
             }
         });
         this
@@ -210,7 +218,7 @@ async fn a_receiver_that_breaks_hangs_leads_elsewhere_or_is_away_costs_its_posts
         assert!(posted.iter().all(|(path, _)| path == "/hunter2"), "{mode:?}: {posted:?}");
     }
     let failures = by_label(&server, "tidings_monitor_post_failures_total").await;
-    assert_eq!(failures[""], 14.0);
+    assert_eq!(failures[""].round() as u64, 14);
     let log = server.log_tail();
     assert!(log.contains("could not be posted") && !log.contains("hunter2"), "{log}");
     // What is under way does not hold up the end.
@@ -234,7 +242,7 @@ async fn every_binary_of_a_cluster_has_a_monitor() {
     assert!(cluster.presence.terminate(Duration::from_secs(30)).await.success());
     let told = async |service: &str, state: &str| {
         let what = format!("{service} {state}");
-        eventually(&what, Duration::from_secs(60), async || {
+        eventually(&what, Duration::from_mins(1), async || {
             let posted = receiver.posted();
             let is_told = posted.iter().any(|(_, it)| {
                 it["service"] == service

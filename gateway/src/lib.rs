@@ -235,15 +235,11 @@ pub fn build(
         balance,
         heads,
         epoch: Arc::default(),
-        chat: ChatClient::new(adapters.chat.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        chat: chat_client(&adapters.chat),
         overview: OverviewClient::new(adapters.chat.clone()),
         dead_letters: DeadLettersClient::new(adapters.chat.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES),
-        presence: PresenceClient::new(adapters.presence.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES),
+        presence: presence_client(&adapters.presence),
         pulse,
         metrics,
         tracer: adapters.tracer.clone(),
@@ -263,6 +259,18 @@ pub fn build(
     let queue = adapters.readiness.dependency(Cause::AnswerQueue);
     let ends = EndedSessions { noted, heard: adapters.readiness.latch("ended sessions") };
     Gateway { shared, adapters, gateway_id, listener, frames, events, asks, ends, broker, queue }
+}
+
+fn chat_client(channel: &GrpcChannel) -> ChatClient<GrpcChannel> {
+    ChatClient::new(channel.clone())
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+fn presence_client(channel: &GrpcChannel) -> PresenceClient<GrpcChannel> {
+    PresenceClient::new(channel.clone())
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 fn warn_of_few_files(admission: &AdmissionConfig, connections: usize, files: Option<u64>) {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use bus::Bus;
 use bus::rabbitmq::RabbitBus;
 use clap::{Parser, Subcommand};
-use gateway::config::ENV_PREFIX;
+use gateway::config::{ENV_PREFIX, GatewayConfig};
 use gateway::prepared::Prepared;
 use gateway::{Adapters, Settings, build};
 use platform::admin::{self, Admin};
@@ -87,11 +87,7 @@ async fn run(source: &Source) -> Result<()> {
         monitor,
     } = platform::config::prepare(source, Prepared::of)?;
     let (verifier, dev_signer) = (Arc::new(verifier), dev_signer.map(Arc::new));
-    let listener = tokio::net::TcpListener::bind(&config.listen)
-        .await
-        .with_context(|| format!("listen: {}", config.listen))?;
-    let management = std::net::TcpListener::bind(&config.management_listen)
-        .with_context(|| format!("management_listen: {}", config.management_listen))?;
+    let (listener, management) = bind(&config).await?;
     let telemetry = telemetry.start("gateway");
     let (metrics, readiness, tasks, shutdown) =
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
@@ -104,12 +100,9 @@ async fn run(source: &Source) -> Result<()> {
     let certificates = Certificates::new(&metrics, &reload, &tasks, &links);
     let chat = chat.channel(&certificates, &tasks, &links);
     let presence = presence.channel(&certificates, &tasks, &links);
-    let admin = Admin {
-        readiness: readiness.clone(),
-        metrics: metrics.clone(),
-        service: "gateway",
-        instance: gateway_id.to_string(),
-    };
+    let instance = gateway_id.to_string();
+    let (asked, counted) = (readiness.clone(), metrics.clone());
+    let admin = Admin { readiness: asked, metrics: counted, service: "gateway", instance };
     let admin = admin::start(management, admin)?;
     monitor.start(Observed {
         metrics: &metrics,
@@ -156,9 +149,23 @@ async fn run(source: &Source) -> Result<()> {
     bus.close().await;
     links.force();
     shutdown.force();
+    join(&tasks).await;
+    telemetry.flush().await;
+    Ok(())
+}
+
+/// For clients, and for those who operate it.
+async fn bind(config: &GatewayConfig) -> Result<(tokio::net::TcpListener, std::net::TcpListener)> {
+    let clients = tokio::net::TcpListener::bind(&config.listen)
+        .await
+        .with_context(|| format!("listen: {}", config.listen))?;
+    let management = std::net::TcpListener::bind(&config.management_listen)
+        .with_context(|| format!("management_listen: {}", config.management_listen))?;
+    Ok((clients, management))
+}
+
+async fn join(tasks: &Tasks) {
     if let Err(late) = tasks.join(Duration::from_secs(5)).await {
         tracing::warn!(?late, "tasks did not end");
     }
-    telemetry.flush().await;
-    Ok(())
 }

@@ -53,13 +53,17 @@ static FILES: LazyLock<HashMap<String, File>> = LazyLock::new(|| {
     files
 });
 
+/// What the builder adds to the name of a file for its compressed form.
+const BROTLI: &str = ".br";
+
 /// Files by name; those ending in `.br` are another form of the file beside them, and have no path of their own.
 fn files(embedded: impl Iterator<Item = (String, Cow<'static, [u8]>)>) -> HashMap<String, File> {
-    let (brotli, plain): (Vec<_>, Vec<_>) = embedded.partition(|(name, _)| name.ends_with(".br"));
+    let is_brotli = |name: &str| name.strip_suffix(BROTLI).is_some();
+    let (brotli, plain): (Vec<_>, Vec<_>) = embedded.partition(|(name, _)| is_brotli(name));
     let mut files: HashMap<_, _> =
         plain.into_iter().map(|(name, data)| (name.clone(), File::new(&name, data))).collect();
     for (name, data) in brotli {
-        let file = name.strip_suffix(".br").and_then(|name| files.get_mut(name));
+        let file = name.strip_suffix(BROTLI).and_then(|name| files.get_mut(name));
         if let Some(file) = file {
             file.brotli = Some(bytes(data)).filter(|it| it.len() < file.plain.len());
         }

@@ -89,12 +89,18 @@ pub struct Claims {
     pub iss: Option<String>,
 }
 
+/// Longest token in bytes that is looked at.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
 /// Why a token is refused. The text is the close reason: short, and nothing of the token in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// There is none.
     #[error("no token")]
     Missing,
+    /// It is longer than any that is read.
+    #[error("the token is larger than {MAX_TOKEN_BYTES} bytes")]
+    TooLarge,
     /// It is not a signed token, or a claim has the wrong type.
     #[error("the token is malformed")]
     Malformed,

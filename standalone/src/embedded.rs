@@ -53,12 +53,7 @@ pub async fn serve(
     dev_tokens: Option<bool>,
 ) -> Result<Ended> {
     let Prepared { mut config, verifier, signer, login, telemetry, monitor } = prepared;
-    let listener = TcpListener::bind(&config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {} (--listen)", config.listen))?;
-    let management = std::net::TcpListener::bind(&config.management_listen).with_context(|| {
-        format!("cannot listen on {} (--management-listen)", config.management_listen)
-    })?;
+    let (listener, management) = bind(&config).await?;
     let address = listener.local_addr()?;
     data.listens_at(address)?;
     let (signs, gives) = (signer.is_some(), config.gives_dev_tokens(dev_tokens, address));
@@ -135,6 +130,17 @@ pub async fn serve(
         data.close();
     }
     Ok(ended)
+}
+
+/// For clients, and for those who operate it.
+async fn bind(config: &TidingsConfig) -> Result<(TcpListener, std::net::TcpListener)> {
+    let clients = TcpListener::bind(&config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} (--listen)", config.listen))?;
+    let management = std::net::TcpListener::bind(&config.management_listen).with_context(|| {
+        format!("cannot listen on {} (--management-listen)", config.management_listen)
+    })?;
+    Ok((clients, management))
 }
 
 /// What the services stand on.

@@ -3,7 +3,7 @@
 
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use proto::error_code::ErrorCode;
@@ -14,6 +14,8 @@ use crate::shared::Shared;
 
 /// What is kept of a text that a library refuses with.
 const TEXT_BYTES: usize = 1 << 10;
+/// A body of a refused request that the HTTP library reads to its end nevertheless, so that the connection can go on.
+const READ_ANYWAY_BYTES: u64 = 8 << 10;
 /// For a refusal that has no text of its own.
 const NO_TEXT: &str = "the request is refused";
 
@@ -33,15 +35,31 @@ pub(super) async fn complete(
     } else {
         Door::Page
     };
+    let ends_connection = may_stay_unread(&request);
     let response = next.run(request).await;
     if response.status().as_u16() < 400 {
         return with_headers(response, door);
     }
-    let response = as_json(response).await;
+    let mut response = as_json(response).await;
+    if ends_connection {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(code) = response.extensions().get::<ErrorCode>() {
         shared.metrics.error(*code, door);
     }
     with_headers(response, door)
+}
+
+/// Whether a request has a body that a refusal may leave unread. The connection ends then, and has to say so: a client
+/// would write its next request into it.
+fn may_stay_unread(request: &Request) -> bool {
+    let headers = request.headers();
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
+    request.version() == Version::HTTP_11
+        && (is_chunked || length.is_some_and(|it| it > READ_ANYWAY_BYTES))
 }
 
 /// No cache keeps what is said to one user, and no refusal.

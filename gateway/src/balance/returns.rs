@@ -112,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    const PAUSE: Duration = Duration::from_secs(600);
+    const PAUSE: Duration = Duration::from_mins(10);
 
     fn user(number: u32) -> UserHash {
         UserHash::of(&UserId::parse(&format!("u{number}")).unwrap())

@@ -133,6 +133,20 @@ async fn every_refusal_has_a_body_of_json_whoever_refuses() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_leaves_a_body_unread_says_that_the_connection_ends() {
+    let edge = Edge::start().await;
+    let http = Client::new();
+    for (bytes, connection) in [(100, None), (100_000, Some("close"))] {
+        let post = http.post(format!("http://{}/api/v1/messages", edge.address));
+        let answer = post.body("x".repeat(bytes)).send().await.unwrap();
+        assert_eq!(answer.status(), 401, "no token: the head alone is enough");
+        let said = answer.headers().get("connection").map(|value| value.to_str().unwrap());
+        assert_eq!(said, connection, "{bytes} bytes");
+    }
+    edge.stop().await;
+}
+
+#[tokio::test]
 async fn pages_of_listed_origins_may_ask_and_read_and_no_others() {
     let listed = vec!["https://app.example".to_owned()];
     let edge = Edge::set_up(|settings| settings.allowed_origins = listed).await;

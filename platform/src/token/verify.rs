@@ -10,10 +10,7 @@ use serde_json::Value;
 
 use super::keys::Key;
 use super::ring::{Reread, Ring};
-use super::{AuthConfig, Claims, TokenError, TokenSetupError};
-
-/// Longest token in bytes that is looked at.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
+use super::{AuthConfig, Claims, MAX_TOKEN_BYTES, TokenError, TokenSetupError};
 
 /// Verifies tokens with the configured keys.
 pub struct Verifier {
@@ -64,7 +61,7 @@ impl Verifier {
             return Err(TokenError::Missing);
         }
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::Malformed);
+            return Err(TokenError::TooLarge);
         }
         let header = decode_header(token).map_err(|error| match error.kind() {
             // An algorithm that is not even known, `none` among them.

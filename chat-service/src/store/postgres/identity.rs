@@ -103,10 +103,8 @@ impl Database {
 async fn database_of(connection: &mut PgConnection) -> Result<Database, sqlx::Error> {
     let (server, has_epoch): (String, bool) =
         sqlx::query_as(SERVER).fetch_one(&mut *connection).await?;
-    let epoch = match has_epoch {
-        true => Some(sqlx::query_scalar(EPOCH).fetch_one(connection).await?),
-        false => None,
-    };
+    let epoch =
+        if has_epoch { Some(sqlx::query_scalar(EPOCH).fetch_one(connection).await?) } else { None };
     Ok(Database { server, epoch })
 }
 
