@@ -21,7 +21,7 @@ build() { # TREE OUT
     local tree=$1 out=$2 binary chosen=()
     for binary in "${binaries[@]}"; do chosen+=(--bin "$binary"); done
     # BASE may be older than the profile.
-    local settings=(--profile $profile --config "profile.$profile.inherits='release'" --config "profile.$profile.lto=false"
+    local settings=(--profile "$profile" --config "profile.$profile.inherits='release'" --config "profile.$profile.lto=false"
         --config "profile.$profile.codegen-units=16" --config "profile.$profile.debug=false")
     # Cargo takes a crate of the other tree for the same one when its files are older than what was built.
     (cd "$tree" && ${CARGO:-cargo} clean --quiet --workspace "${settings[@]}" &&
