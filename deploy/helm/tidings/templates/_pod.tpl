@@ -72,6 +72,9 @@ SSL_CERT_FILE: /etc/tidings/secrets/{{ . }}
 {{ $.prefix }}TELEMETRY__OTLP_ENDPOINT: {{ . | quote }}
 {{ $.prefix }}TELEMETRY__SAMPLE_RATIO: {{ $.root.Values.telemetry.sampleRatio | quote }}
 {{- end }}
+{{- with .root.Values.monitor.urlKey }}
+{{ $.prefix }}MONITOR__URL_FILE: /etc/tidings/secrets/{{ . }}
+{{- end }}
 {{- end -}}
 
 {{- define "tidings.amqpEnv" -}}
@@ -114,7 +117,7 @@ SSL_CERT_FILE: /etc/tidings/secrets/{{ . }}
     secretName: {{ .root.Values.secrets.existingSecret }}
     defaultMode: 0440
     items:
-      {{- range compact (append .keys .root.Values.secrets.caKey) }}
+      {{- range compact (concat .keys (list .root.Values.secrets.caKey .root.Values.monitor.urlKey)) }}
       - { key: {{ . }}, path: {{ . }} }
       {{- end }}
 {{- if .root.Values.grpcTls.enabled }}
