@@ -93,6 +93,14 @@ test('two tabs that write at the same time lose and double nothing, also over a 
   const context = await profile();
   const tabs = [await open(context, 'cal', 'one'), await open(context, 'cal', 'two')];
   for (let i = 0; i < 10; i++) for (const [at, tab] of tabs.entries()) await send(tab, 'dee', `${at} ${i}`);
+  // A browser writes to IndexedDB in its own time: until then a reload forgets what was not sent yet, like any page.
+  await until('each is kept or answered', () =>
+    tabs[0].evaluate(async () => {
+      const waiting = client.pending();
+      const keys = await kept.keys('tidings/cal/operation/');
+      return waiting.every(({ client_id }) => keys.includes(`tidings/cal/operation/${client_id}`));
+    }),
+  );
   await tabs[0].reload();
   const again = await open(context, 'cal', 'three');
   const of = (texts, at) => texts.filter((text) => text.startsWith(`${at} `));
