@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// The tactic of parameters with values that they cannot have.
+pub const ODD_VALUES: &str = "values that cannot be";
+
 /// Kinds of answers kept for a tactic; what comes beyond is counted as `other`.
 const KINDS: usize = 64;
 
@@ -27,8 +30,12 @@ impl Tally {
         let is_internal = |answer: &str| {
             matches!(answer, "http 500" | "http 502" | "close 1011" | "error internal")
         };
-        let answers = self.0.values().flatten();
-        answers.filter(|(answer, _)| is_internal(answer)).map(|(_, count)| count).sum()
+        // A value that no parameter can have is its sender's mistake and no outage: the server has all that it needs.
+        let is_outage = |tactic: &str, answer: &str| tactic == ODD_VALUES && answer == "http 503";
+        let answers = self.0.iter().flat_map(|(tactic, answers)| {
+            answers.iter().filter(|(answer, _)| is_internal(answer) || is_outage(tactic, answer))
+        });
+        answers.map(|(_, count)| count).sum()
     }
 }
 
@@ -54,6 +61,10 @@ mod tests {
             tally.count("sends", answer);
         }
         assert_eq!(tally.internal_errors(), 3);
+        tally.count("sends", "http 503");
+        assert_eq!(tally.internal_errors(), 3, "too much at once may be refused so");
+        tally.count(ODD_VALUES, "http 503");
+        assert_eq!(tally.internal_errors(), 4);
         assert!(tally.to_string().starts_with("sends: close 1009 ×1, close 1011 ×1"), "{tally}");
     }
 

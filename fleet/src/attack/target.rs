@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::tally::Tally;
+use super::tally::{ODD_VALUES, Tally};
 use super::{requests, sockets};
 use crate::crowd::error::BenchError;
 use crate::options::{Secret, WsUrl};
@@ -100,7 +100,7 @@ const TACTICS: [&str; 15] = [
     "malformed frames",
     "connecting again and again",
     "bodies without a token",
-    "values that cannot be",
+    ODD_VALUES,
     "groups with a victim",
     "many conversations",
     "large pages",
