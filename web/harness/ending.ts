@@ -7,6 +7,7 @@ import type { Entry } from '../sdk/index';
 import { type Line, type Note, now, type Seen, type Timed, textHash } from './history';
 import type { Person, Tab, Tabs } from './people';
 import type { Ask } from './rest';
+import type { TabState } from './tab_messages';
 
 const LOOK_MS = 250;
 
@@ -16,33 +17,53 @@ export interface Watched {
   reader: Person;
 }
 
-/** Waits until every living tab is online, has nothing unanswered, and holds the whole of each log; no longer than so
- * many milliseconds while nothing is answered. */
-export async function drained(tabs: Tabs, ask: Ask, watched: Watched[], ms: number): Promise<string[]> {
+/** Waits until every living tab is online, has nothing unanswered, and holds the whole of each log, and nothing is left
+ * of dead ones; no longer than so many milliseconds in which nothing is answered and nothing comes. */
+export async function drained(
+  tabs: Tabs,
+  people: Person[],
+  ask: Ask,
+  watched: Watched[],
+  ms: number,
+): Promise<string[]> {
   let deadline = Date.now() + ms;
   let fewest = Number.POSITIVE_INFINITY;
+  let most = 0;
   for (;;) {
     await sleep(LOOK_MS);
-    const left = await undone(tabs, ask, watched);
-    const waiting = waitingOf(tabs);
-    if (waiting < fewest) deadline = Date.now() + ms;
+    const left = await undone(tabs, people, ask, watched);
+    const waiting = waitingOf(tabs, people);
+    const held = tabs.living.reduce((sum, { state }) => sum + heldOf(state), 0);
+    if (waiting < fewest || held > most) deadline = Date.now() + ms;
     fewest = Math.min(fewest, waiting);
+    most = Math.max(most, held);
     if (left.length === 0 || Date.now() > deadline) return left;
   }
 }
 
 /** How many operations are not answered yet. */
-export function waitingOf(tabs: Tabs): number {
-  return tabs.living.reduce((sum, { state }) => sum + (state?.pending ?? 0), 0);
+export function waitingOf(tabs: Tabs, people: Person[]): number {
+  const waiting = tabs.living.reduce((sum, { state }) => sum + (state?.pending ?? 0), 0);
+  return people.reduce((sum, person) => sum + tabs.kept(person), waiting);
 }
 
-async function undone(tabs: Tabs, ask: Ask, watched: Watched[]): Promise<string[]> {
+/** How far a tab has come in all conversations together. */
+function heldOf(state: TabState | undefined): number {
+  return Object.values(state?.cursors ?? {}).reduce((sum, cursor) => sum + cursor, 0);
+}
+
+async function undone(tabs: Tabs, people: Person[], ask: Ask, watched: Watched[]): Promise<string[]> {
   const left: string[] = [];
   for (const { dev, state } of tabs.living) {
     if (state?.state !== 'online') left.push(`client ${dev} is ${state?.state}`);
+    if (!state?.isQuiet) left.push(`client ${dev} may still write`);
     if (state?.pending || state?.unsettled) {
       left.push(`client ${dev}: ${state.pending} operations wait, ${state.unsettled} promises`);
     }
+  }
+  for (const person of people) {
+    const kept = tabs.kept(person);
+    if (kept > 0) left.push(`storage of ${person.name} holds ${kept} operations`);
   }
   // The server is not asked in vain: rates are low.
   if (left.length > 0) return left;

@@ -25,8 +25,9 @@ const WITH_TWO_TABS = 3;
 /** Without Web Locks it takes some time until a tab counts as dead: only a long run has time for it. */
 const WITHOUT_LOCKS = 1;
 const EVERY_MS = 400;
-const DRAIN_MS = 45_000;
-const END_MS = 5_000;
+/** Longer than it takes until a tab counts as dead and another has what it left. */
+const DRAIN_MS = 60_000;
+const END_MS = 30_000;
 const MIN_ACKNOWLEDGED = 150;
 
 async function run(options: RunOptions): Promise<number> {
@@ -70,8 +71,8 @@ async function run(options: RunOptions): Promise<number> {
   );
   for (const tab of tabs.living) tabs.tell(tab, 'quiet');
   await proxy.set({ fault: 'pass' });
-  const undone = await drained(tabs, ask, watched, DRAIN_MS);
-  const isBusy = waitingOf(tabs) > 0;
+  const undone = await drained(tabs, people, ask, watched, DRAIN_MS);
+  const isBusy = waitingOf(tabs, people) > 0;
   const doubts = [...undone, ...(await tabs.endAll(END_MS))];
   const logs = await Promise.all(watched.map(({ id, reader }) => ask.log(reader.token, id)));
   await proxy.stop();

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import { end } from './children';
+import { FileStore } from './file_store';
 import { LockTable } from './locks';
 import type { FromTab, Room, TabOptions, TabState, ToTab } from './tab_messages';
 
@@ -59,6 +60,21 @@ export class Tabs {
     return this.all.filter((tab) => !tab.isKilled);
   }
 
+  /** How many operations storage holds that are neither answered nor refused for good, also of tabs that are dead. */
+  kept(person: Person): number {
+    const store = new FileStore(this.storageOf(person));
+    const records = store.keys('').filter((key) => key.includes('/operation/'));
+    // Gone since it was listed: answered.
+    return records.filter((key) => {
+      const text = store.getItem(key);
+      return text !== null && !JSON.parse(text).refused;
+    }).length;
+  }
+
+  private storageOf(person: Person): string {
+    return join(this.options.folder, `storage-${person.number}`);
+  }
+
   open(person: Person): Tab {
     const { folder, program, nonce, people, everyMs, seed } = this.options;
     const dev = this.all.length;
@@ -72,7 +88,7 @@ export class Tabs {
       url: person.url,
       gateway: person.gateway,
       rooms: person.rooms,
-      storage: join(folder, `storage-${person.number}`),
+      storage: this.storageOf(person),
       hasLocks: person.hasLocks,
       history,
       everyMs,

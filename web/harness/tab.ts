@@ -128,6 +128,11 @@ export class Tab {
   private listen(): void {
     this.client.on('frame', (frame) => this.heardFrame(frame));
     this.client.on('entry', (entry, origin) => this.show(entry, origin === 'live' ? 'live' : 'sync'));
+    // What another tab has left behind is refused here, and nobody else hears of it.
+    this.client.on('refused', ({ client_id }, { code }) => {
+      const author = this.author(client_id);
+      if (author && author.dev !== this.options.dev) this.journal.write({ e: 'fail', ...author, code });
+    });
   }
 
   private heardFrame(frame: ServerFrame): void {
@@ -181,7 +186,8 @@ export class Tab {
     const cursors: Record<number, number> = {};
     for (const [id, conv] of this.numbers) cursors[conv] = client.log(id).cursor;
     const { state } = client;
-    this.say({ state, pending: client.pending().length, unsettled, written: n, cursors });
+    const pending = client.pending().length;
+    this.say({ state, isQuiet: this.isQuiet, pending, unsettled, written: n, cursors });
   }
 
   private end(): void {

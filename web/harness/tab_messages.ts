@@ -34,6 +34,8 @@ export interface TabOptions {
 /** How a tab is; sent from time to time. */
 export interface TabState {
   state: string;
+  /** It was told to write nothing more. */
+  isQuiet: boolean;
   pending: number;
   /** Promises of `send` that nobody has kept or broken. */
   unsettled: number;
