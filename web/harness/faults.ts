@@ -22,8 +22,6 @@ interface Fault {
   name: string;
   /** Only for people with several tabs, which share one storage. */
   isForTabs?: boolean;
-  /** Only for people whose tabs have Web Locks. */
-  isForLocks?: boolean;
   target: (person: Person) => string;
   /** Does it from its start to its end, and answers what shows it. */
   perform: (scene: Scene, person: Person) => Promise<string>;
@@ -134,10 +132,9 @@ function told(name: string, order: 'burst' | 'large', ms: number): Fault {
 }
 
 /** A process that stands still looks like a tab in the background: alive, and not heard of. Without Web Locks it counts
- * as dead after a while, and another tab sends what it had written, perhaps after what it writes next (sdk/README.md). */
+ * as dead after a while, and another tab sends what it had written. */
 const frozenTab: Fault = {
   name: 'frozen tab',
-  isForLocks: true,
   target: (person) => `client ${person.name}`,
   async perform({ tabs, random }, person) {
     const tab = random.pick(tabs.living.filter((one) => one.person === person));
@@ -214,9 +211,7 @@ export class Faults {
 
   private async toSomebody(fault: Fault): Promise<void> {
     const { people, random } = this.scene;
-    const meant = people.filter(
-      ({ tabs, hasLocks }) => (tabs > 1 || !fault.isForTabs) && (hasLocks || !fault.isForLocks),
-    );
+    const meant = fault.isForTabs ? people.filter((person) => person.tabs > 1) : people;
     const free = meant.filter((person) => !this.busy.has(person));
     const person = random.pick(free.length > 0 ? free : meant);
     this.busy.add(person);

@@ -102,8 +102,6 @@ export class Client {
     this.#queues = new Queues({
       keyOf: ({ operation }) => operation.conversation_id ?? directId(this.#user, operation.to ?? ''),
       transmit: (kept) => this.#transmit(kept),
-      owns: (kept) => this.#outbox.owns(kept.operation.client_id),
-      left: (kept) => this.#outbox.leave(kept.operation.client_id),
       stored: (kept, sent) => this.#stored(kept, sent),
       refused: (kept, error) => this.#refuse(kept, error),
       renew: () => this.#connection.renew(),
@@ -318,7 +316,7 @@ export class Client {
     if (!storage || this.#lease) return;
     const store = asStore(storage);
     const prefix = `tidings/${this.#user}`;
-    this.#lease = lease(`${prefix}/client/`, store, locks);
+    this.#lease = lease(`${prefix}/client/`, store, locks, () => this.#outbox.own());
     this.#lease.begin();
     this.#outbox.keepIn(store, `${prefix}/operation/`, this.#lease);
   }

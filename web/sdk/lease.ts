@@ -13,9 +13,16 @@ export interface Lease {
   inherit(name: string, take: () => Promise<void>): Promise<void>;
 }
 
-export function lease(prefix: string, store: Store, locks: LockManager | null | undefined): Lease {
+/** `lives` is called where it is known from now on that this client is alive, at first and after others could have
+ * taken it for dead. */
+export function lease(
+  prefix: string,
+  store: Store,
+  locks: LockManager | null | undefined,
+  lives: () => void,
+): Lease {
   const name = crypto.getRandomValues(new Uint32Array(3)).join('-');
-  return locks ? new LockLease(name, prefix, locks) : new WrittenLease(name, prefix, store);
+  return locks ? new LockLease(name, prefix, locks, lives) : new WrittenLease(name, prefix, store, lives);
 }
 
 class LockLease implements Lease {
@@ -23,14 +30,17 @@ class LockLease implements Lease {
 
   readonly #prefix: string;
   readonly #locks: LockManager;
+  readonly #lives: () => void;
 
   constructor(
     readonly name: string,
     prefix: string,
     locks: LockManager,
+    lives: () => void,
   ) {
     this.#prefix = prefix;
     this.#locks = locks;
+    this.#lives = lives;
   }
 
   begin(): void {
@@ -38,7 +48,11 @@ class LockLease implements Lease {
     const held = new Promise<void>((resolve) => {
       this.#release = resolve;
     });
-    this.#locks.request(this.#prefix + this.name, () => held).catch(() => undefined);
+    const hold = () => {
+      this.#lives();
+      return held;
+    };
+    this.#locks.request(this.#prefix + this.name, hold).catch(() => undefined);
   }
 
   end(): void {
@@ -54,8 +68,7 @@ class LockLease implements Lease {
 }
 
 const WRITE_EVERY_MS = 4_000;
-/** Timers of tabs in the background come late. A client that is wrongly taken for dead loses nothing: it looks
- * whose an operation is before it sends it. */
+/** Timers of tabs in the background come late: a client may be wrongly taken for dead. */
 const DEAD_AFTER_MS = 20_000;
 /** Two that want the same heritage see each other within this. */
 const CLAIM_MS = 100;
@@ -63,17 +76,21 @@ const CLAIM_ENDS_MS = 5_000;
 
 class WrittenLease implements Lease {
   #timer: ReturnType<typeof setInterval> | undefined;
+  #writtenAt = 0;
 
   readonly #prefix: string;
   readonly #store: Store;
+  readonly #lives: () => void;
 
   constructor(
     readonly name: string,
     prefix: string,
     store: Store,
+    lives: () => void,
   ) {
     this.#prefix = prefix;
     this.#store = store;
+    this.#lives = lives;
   }
 
   begin(): void {
@@ -86,6 +103,7 @@ class WrittenLease implements Lease {
   end(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#writtenAt = 0;
     void attempt(() => this.#store.removeItem(this.#prefix + this.name));
   }
 
@@ -108,7 +126,11 @@ class WrittenLease implements Lease {
   }
 
   #write(): void {
-    void attempt(() => this.#store.setItem(this.#prefix + this.name, String(Date.now())));
+    const now = Date.now();
+    void attempt(() => this.#store.setItem(this.#prefix + this.name, String(now)));
+    const wasSilent = now - this.#writtenAt >= DEAD_AFTER_MS;
+    this.#writtenAt = now;
+    if (wasSilent) this.#lives();
   }
 }
 

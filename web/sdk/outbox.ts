@@ -1,6 +1,7 @@
 // What was written and is not answered, and what was refused for good: one record each in storage, which several
-// clients may share. Each record belongs to one client; what a dead one has left is taken over. Must not decide
-// when something is sent.
+// clients may share. Each record belongs to one client; what a dead one has left is taken over. One that only seemed
+// to be dead sends it all the same: the same client ids make that harmless, and what it writes next stays behind.
+// Must not decide when something is sent.
 
 import type { ErrorFrame } from './frames';
 import type { Lease } from './lease';
@@ -24,8 +25,6 @@ const ORDERS_PER_MS = 1_000;
 
 export class Outbox {
   readonly #kept = new Map<string, Kept>();
-  /** Those that storage has taken, or is about to. */
-  readonly #saved = new Set<string>();
   #lastOrder = 0;
   #place: { store: Store; prefix: string; lease: Lease } | undefined;
 
@@ -40,7 +39,13 @@ export class Outbox {
   /** From now on this is where everything is kept, also what was written before. */
   keepIn(store: Store, prefix: string, lease: Lease): void {
     this.#place = { store, prefix, lease };
-    for (const kept of this.#kept.values()) if (!this.#saved.has(kept.operation.client_id)) this.#save(kept);
+    this.own();
+  }
+
+  /** Whoever has taken something over, because this client seemed to be dead: all of it is this client's again, so
+   * that what is written later is never left to somebody else alone. */
+  own(): void {
+    for (const kept of this.#kept.values()) this.#save(kept);
   }
 
   get size(): number {
@@ -91,29 +96,6 @@ export class Outbox {
 
   remove(clientId: string): void {
     this.#forget(clientId);
-    this.#changed();
-  }
-
-  /**
-   * False: another client has taken it over, because this one seemed to be dead. A record that is not there any
-   * more says nothing: sending again under the same client id is harmless.
-   */
-  owns(clientId: string): boolean {
-    if (!this.#place || !this.#saved.has(clientId)) return true;
-    try {
-      const text = this.#place.store.getItem(this.#place.prefix + clientId);
-      // Storage that answers later is used with locks, which are not lost while their holder lives.
-      if (typeof text !== 'string') return true;
-      return parse(text)?.owner === this.#place.lease.name;
-    } catch {
-      return true;
-    }
-  }
-
-  /** Leaves it to the client that has taken it over. */
-  leave(clientId: string): void {
-    this.#kept.delete(clientId);
-    this.#saved.delete(clientId);
     this.#changed();
   }
 
@@ -173,33 +155,22 @@ export class Outbox {
   #save(kept: Kept): void {
     const place = this.#place;
     if (!place) return;
-    const clientId = kept.operation.client_id;
-    this.#saved.add(clientId);
     const text = JSON.stringify({ ...kept, owner: place.lease.name } satisfies Stored);
-    this.#attempt(
-      () => place.store.setItem(place.prefix + clientId, text),
-      () => this.#saved.delete(clientId),
-    );
+    this.#attempt(() => place.store.setItem(place.prefix + kept.operation.client_id, text));
   }
 
   #forget(clientId: string): void {
     const place = this.#place;
     this.#kept.delete(clientId);
-    if (place && this.#saved.delete(clientId)) {
-      this.#attempt(() => place.store.removeItem(place.prefix + clientId));
-    }
+    if (place) this.#attempt(() => place.store.removeItem(place.prefix + clientId));
   }
 
   /** Full or forbidden storage takes nothing from what is in memory. */
-  #attempt(act: () => void | Promise<void>, undo?: () => void): void {
-    const failed = (error: unknown) => {
-      undo?.();
-      this.#failed(error);
-    };
+  #attempt(act: () => void | Promise<void>): void {
     try {
-      act()?.catch(failed);
+      act()?.catch(this.#failed);
     } catch (error) {
-      failed(error);
+      this.#failed(error);
     }
   }
 }

@@ -11,10 +11,6 @@ export interface Hooks {
   keyOf: (kept: Kept) => string;
   /** Sends it. False: it is larger than the server takes. */
   transmit: (kept: Kept) => boolean;
-  /** False: another client sends it. */
-  owns: (kept: Kept) => boolean;
-  /** Another client sends it: it is forgotten here. */
-  left: (kept: Kept) => void;
   stored: (kept: Kept, sent: Sent) => void;
   refused: (kept: Kept, error: ErrorFrame) => void;
   /** The token was refused. */
@@ -227,11 +223,6 @@ export class Queues {
   }
 
   #sendFirst(key: string, kept: Kept): void {
-    if (!this.#hooks.owns(kept)) {
-      this.#settle(kept);
-      this.#hooks.left(kept);
-      return;
-    }
     const deadline = setTimeout(() => this.#silent(kept), ANSWER_MS);
     this.#underWay.set(kept.operation.client_id, { kept, key, deadline });
     if (this.#hooks.transmit(kept)) return;

@@ -160,19 +160,48 @@ test('a dead tab leaves its operations without locks, too, and its refused ones'
   expect(client.refused().map(({ operation }) => operation.content.text)).toEqual(['1']);
 });
 
-test('a tab that seemed dead leaves what another has taken over', async () => {
+test.each(['stood still', 'was put away'])(
+  'a tab that %s stores what it writes next behind the rest',
+  async (how) => {
+    const storage = memoryStorage();
+    const slept = await offlineTab({ storage }, '1', '2');
+    const first = latest();
+    // Nobody's timers run meanwhile.
+    if (how === 'stood still') vi.setSystemTime(Date.now() + 25_000);
+    else slept.client.disconnect();
+    start({ storage });
+    const other = online();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(words(other)).toEqual(['1']);
+    slept.client.send(text('3'));
+    if (how === 'was put away') void slept.client.connect();
+    const socket = how === 'stood still' ? first : latest();
+    socket.onopen?.();
+    socket.hear({ type: 'welcome', connection_id: 'x', user_id: 'ann', heartbeat_ms: 30_000 });
+    // What another still has to send is sent before.
+    await answerAll(socket);
+    expect(words(socket)).toEqual(['1', '2', '3']);
+    expect(words(other)).toEqual(['1']);
+    expect(slept.client.pending()).toEqual([]);
+  },
+);
+
+test('a tab that seemed dead and dies leaves everything to one other', async () => {
   const storage = memoryStorage();
   const slept = await offlineTab({ storage }, '1', '2');
-  const first = latest();
-  for (const key of await storage.keys('tidings/ann/client/')) await storage.removeItem(key);
+  vi.setSystemTime(Date.now() + 25_000);
+  start({ storage });
+  const other = online();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(words(other)).toEqual(['1']);
+  // It is awake again, and the other one sends nothing more.
+  await vi.advanceTimersByTimeAsync(4_000);
+  slept.client.send(text('3'));
+  slept.client.disconnect();
   start({ storage });
   const socket = online();
-  await vi.advanceTimersByTimeAsync(1_000);
-  expect(words(socket)).toEqual(['1']);
-  first.onopen?.();
-  first.hear({ type: 'welcome', connection_id: 'x', user_id: 'ann', heartbeat_ms: 30_000 });
-  expect(words(first)).toEqual([]);
-  expect(slept.client.pending()).toEqual([]);
+  await answerAll(socket);
+  expect(words(socket)).toEqual(['1', '2', '3']);
 });
 
 test('a record that nobody can read harms no other', async () => {
