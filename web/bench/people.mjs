@@ -76,6 +76,12 @@ export class People {
     return this.#ask(`/conversations/${conversation}/members/${member}`, undefined, user, 'DELETE');
   }
 
+  /** Ends every session of this user: no token is good any more that was made before. */
+  async endSessions(user) {
+    await this.#ask('/sessions', undefined, user, 'DELETE');
+    this.#tokens.delete(user);
+  }
+
   write(user, conversation, text) {
     const body = { content: { text }, client_id: randomUUID() };
     return this.#ask(`/conversations/${conversation}/messages`, body, user);

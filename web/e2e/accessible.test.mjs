@@ -198,6 +198,42 @@ test('people of all scripts sign in, each as one of their own, and write in thei
   for (const page of [anna, lei, noa, again]) await page.context().close();
 });
 
+test('a screen reader hears what others write, and everything it meets has a name', async () => {
+  const ira = await stage.open('ira');
+  const joe = await stage.open('joe');
+  await begin(ira, ['joe']);
+  await joe.getByTestId('conversation').click();
+  const log = joe.getByRole('log', { name: 'Messages' });
+  await log.waitFor();
+  await until(
+    'quiet until the beginning is there',
+    async () => (await log.getAttribute('aria-busy')) === 'false',
+  );
+  await write(ira, 'good news');
+  await log.getByText('good news', { exact: true }).waitFor();
+  assert.equal(await log.locator('.message b').textContent(), 'ira: ');
+  await joe.getByRole('textbox', { name: 'Message' }).fill('fine');
+  await joe.getByRole('textbox', { name: 'Message' }).press('Enter');
+  // All of a long conversation is one stop of the Tab key.
+  for (let i = 0; i < 12; i++) await write(ira, `more ${i}`);
+  await log.getByText('more 11', { exact: true }).waitFor();
+  assert.equal(await log.locator('[tabindex="0"], button:not([tabindex="-1"])').count(), 1);
+  const unnamed = await joe.evaluate(() =>
+    [...document.querySelectorAll('button, input, textarea, select, [role=button], [role=img]')]
+      .filter((element) => element.checkVisibility())
+      .filter(
+        (element) =>
+          !element.textContent.trim() &&
+          !element.getAttribute('aria-label') &&
+          !element.labels?.length &&
+          !element.getAttribute('aria-labelledby'),
+      )
+      .map((element) => element.outerHTML),
+  );
+  assert.deepEqual(unnamed, []);
+  for (const page of [ira, joe]) await page.context().close();
+});
+
 test('keys of an input method neither send nor close', async () => {
   const page = await stage.open('mei');
   await begin(page, ['ned']);

@@ -43,6 +43,13 @@ test('a text that is refused stays with its reason, until it is sent again', asy
   await write(ann, 'good morning');
   const refused = ann.getByTestId('refused');
   await refused.filter({ hasText: 'not before noon' }).waitFor();
+  // It is nobody else's, and in the way of no other conversation.
+  await begin(ann, ['cat']);
+  await until('the other one', async () => (await ann.locator('.thread h2').textContent()) === 'cat');
+  assert.equal(await refused.count(), 0);
+  assert.equal(await ann.getByText('not before noon').count(), 0);
+  await ann.getByTestId('conversation').filter({ hasText: 'bob' }).click();
+  await refused.filter({ hasText: 'good morning' }).waitFor();
   await ann.reload();
   await refused.filter({ hasText: 'good morning' }).waitFor();
   isRefused = false;

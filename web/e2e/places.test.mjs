@@ -78,6 +78,16 @@ test('what is not sent yet is kept for each conversation', async () => {
   await row(dee, 'North').click();
   await until('North', isHeaded(dee, 'North'));
   assert.equal(await composer.inputValue(), 'half a thought');
+  await composer.press('Escape');
+  await composer.waitFor({ state: 'detached' });
+  await row(dee, 'North').click();
+  assert.equal(await composer.inputValue(), 'half a thought', 'also after Escape');
+  // Her session ends while she writes.
+  await people.endSessions('dee');
+  await dee.getByTestId('name').fill('dee');
+  await dee.getByRole('button', { name: 'Sign in' }).click();
+  await row(dee, 'North').click();
+  assert.equal(await composer.inputValue(), 'half a thought', 'also when she has signed in again');
   await composer.press('Enter');
   await until('sent', hasTexts(dee, ['half a thought']));
   await dee.reload();
