@@ -9,7 +9,7 @@ const out = here('dist');
 
 /** Each bug: the module that has it, and who asks for that module. */
 const BUGS = {
-  'retry-out-of-order': { module: 'queue', importer: '/sdk/client.ts' },
+  'retry-out-of-order': { module: 'queue', importer: '/sdk/writing.ts' },
   'storage-overwritten': { module: 'file_store', importer: '/harness/tab.ts' },
   'sync-not-asked-again': { module: 'sync', importer: '/sdk/client.ts' },
 };
@@ -17,12 +17,17 @@ const BUGS = {
 /** Who asks for the module gets the broken one, which has the real one from elsewhere. */
 function planted(bug) {
   const { module, importer } = BUGS[bug];
+  let isPlanted = false;
   return {
     name: 'planted',
     enforce: 'pre',
     resolveId(source, from) {
       const isMeant = [`./${module}`, `./${module}.js`].includes(source) && from?.endsWith(importer);
+      isPlanted ||= isMeant;
       return isMeant ? here(`planted/${bug}.ts`) : undefined;
+    },
+    buildEnd() {
+      if (!isPlanted) throw new Error(`nobody asks for ${module} in ${importer}`);
     },
   };
 }

@@ -251,6 +251,23 @@ test('after disconnecting nothing is opened until it is told to connect', () => 
   expect(states.at(-1)).toBe('online');
 });
 
+test('several listeners hear the same, each until it is ended, also one that was added twice', () => {
+  const { client } = start();
+  const heard: string[] = [];
+  const twice = () => heard.push('twice');
+  const ends = [
+    client.on('state', () => heard.push('once')),
+    client.on('state', twice),
+    client.on('state', twice),
+  ];
+  online();
+  expect(heard.splice(0)).toEqual(['once', 'twice', 'twice']);
+  ends[1]?.();
+  ends[0]?.();
+  client.disconnect();
+  expect(heard).toEqual(['twice']);
+});
+
 test('a listener that throws harms no other, and is told of', () => {
   const { client, errors } = start();
   const heard: number[] = [];

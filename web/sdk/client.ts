@@ -4,14 +4,8 @@ import { Connection } from './connection';
 import type { Cursors } from './cursors';
 import { type Deferred, deferred } from './deferred';
 import { Emitter, type Unsubscribe } from './emitter';
-import {
-  type CloseError,
-  FrameError,
-  ListenerError,
-  RefusedError,
-  StorageError,
-  TidingsError,
-} from './errors';
+import { TidingsError } from './errors';
+import { type CloseError, FrameError, ListenerError, StorageError } from './failures';
 import type {
   Entry,
   ErrorFrame,
@@ -25,12 +19,10 @@ import type {
   SyncPage,
   Welcome,
 } from './frames';
-import { directId, uuidv7 } from './ids';
+import { uuidv7 } from './ids';
 import { type Lease, lease } from './lease';
 import type { Log } from './log';
 import { Marks } from './marks';
-import { type Kept, Outbox } from './outbox';
-import { Queues } from './queue';
 import { Rest } from './rest';
 import { OwnStatus } from './status';
 import { asStore } from './storage';
@@ -39,29 +31,24 @@ import { claims, Tokens } from './token';
 import type { Events, Handle, Operation, Options, Origin, Refused, State, StateDetail } from './types';
 import { OwnTyping } from './typing';
 import { watch } from './watch';
+import { Writing } from './writing';
 
 /** How often it is looked whether another tab has died and left something. */
 const INHERIT_MS = 5_000;
-/** The most operations that may wait: beyond it, `send` refuses. */
-const MOST_WAITING = 10_000;
 /** Frames that are events as they are. */
 const TOLD = new Set(['receipt', 'presence', 'typing', 'signal', 'notice']);
 const FRAME_BYTES = 1 << 20;
-/** UTF-8 takes at most three bytes for a UTF-16 unit. */
-const BYTES_PER_UNIT = 3;
 
 export class Client {
   readonly rest: Rest;
   readonly #emitter = new Emitter<Events>();
   readonly #tokens: Tokens;
   readonly #connection: Connection;
-  readonly #outbox: Outbox;
-  readonly #queues: Queues;
+  readonly #writing: Writing;
   readonly #sync: Sync;
   readonly #marks: Marks;
   readonly #ownTyping: OwnTyping;
   readonly #ownStatus: OwnStatus;
-  readonly #promised = new Map<string, Deferred<Sent>>();
   #user = '';
   #limits: Partial<Limits> | undefined;
   #lease: Lease | undefined;
@@ -90,26 +77,22 @@ export class Client {
       identified: (userId) => this.#identified(userId),
       welcomed: (welcome) => this.#welcomed(welcome),
       heard: (frame) => this.#hear(frame),
-      leaving: () => this.#queues.rest(),
+      leaving: () => this.#writing.queues.rest(),
       lost: (error) => this.#lost(error),
-      pending: () => this.#queues.pending,
-      failed: (error) => this.#fail(asError('connection', error)),
+      pending: () => this.#writing.queues.pending,
+      failed: (error) => this.#fail(asError(error)),
     });
-    this.#outbox = new Outbox(
-      () => this.#emit('outbox'),
-      (error) => this.#storageFailed(error),
-    );
-    this.#queues = new Queues({
-      keyOf: ({ operation }) => operation.conversation_id ?? directId(this.#user, operation.to ?? ''),
-      transmit: (kept) => this.#transmit(kept),
-      stored: (kept, sent) => this.#stored(kept, sent),
-      refused: (kept, error) => this.#refuse(kept, error),
-      renew: () => this.#connection.renew(),
-      restart: () => this.#connection.restart('no answer'),
-      ping: () => this.#connection.say({ type: 'ping' }),
+    const frameBytes = () => this.#limits?.frame_bytes ?? FRAME_BYTES;
+    this.#writing = new Writing({
+      connection: this.#connection,
+      frameBytes,
+      changed: () => this.#emit('outbox'),
+      refused: (operation, error) => this.#emit('refused', operation, error),
+      stored: (operation, sent) => this.#stored(operation, sent),
+      failed: (error) => this.#storageFailed(error),
       random,
     });
-    this.#sync = new Sync({ say, random, frameBytes: () => this.#frameBytes }, options.logEntries);
+    this.#sync = new Sync({ say, random, frameBytes }, options.logEntries);
     this.#marks = new Marks(say);
     this.#ownTyping = new OwnTyping(say);
     this.#ownStatus = new OwnStatus(say, (status) => this.#emit('status', status));
@@ -178,7 +161,7 @@ export class Client {
     this.#marks.flush();
     this.#ownTyping.end();
     this.#quiet();
-    this.#queues.end();
+    this.#writing.queues.end();
     this.#connection.end();
     this.#lease?.end();
   }
@@ -199,45 +182,29 @@ export class Client {
    * Is kept until the server has answered, over reconnects and restarts, and stored once and in the order of
    * writing. A `client_id` of your own, a UUID made of what is answered, makes a restarted program answer once.
    */
-  send({ client_id = uuidv7(), ...message }: Message & { client_id?: string }): Handle {
-    const kept = this.#outbox.get(client_id);
-    if (kept?.refused) return this.#again(kept);
-    const handle = this.#handle(client_id);
-    // Waits already, perhaps since an earlier run of this program.
-    if (kept) return handle;
-    if (this.#outbox.size >= MOST_WAITING) {
-      const message = 'too many operations wait';
-      this.#reject(client_id, { type: 'error', code: 'outbox_full', message, stored: 'no' });
-      return handle;
-    }
+  send(message: Message & { client_id?: string }): Handle {
     this.#ownTyping.sent(message.conversation_id ?? '');
-    this.#enqueue(this.#outbox.add({ ...message, client_id, written_at: Date.now() }));
-    return handle;
+    return this.#writing.send(message);
   }
 
   /** Not answered yet, in the order of writing. */
   pending(): readonly Operation[] {
-    return this.#outbox.waiting().map((kept) => kept.operation);
+    return this.#writing.outbox.waiting().map((kept) => kept.operation);
   }
 
   /** Refused for good, in the order of writing. Kept until they are sent again or discarded. */
   refused(): readonly Refused[] {
-    return this.#outbox.refusals();
+    return this.#writing.outbox.refusals();
   }
 
   /** Tries again what was refused, at its old place before everything that is not sent yet. */
   resend(clientId: string): Handle | undefined {
-    const kept = this.#outbox.get(clientId);
-    return kept?.refused && this.#again(kept);
+    return this.#writing.resend(clientId);
   }
 
   /** Forgets an operation. False when it is under way, and may be stored. */
   discard(clientId: string): boolean {
-    const kept = this.#outbox.get(clientId);
-    if (!kept || (!kept.refused && !this.#queues.discard(kept))) return false;
-    this.#outbox.remove(clientId);
-    this.#reject(clientId, { type: 'error', code: 'discarded', message: 'discarded', stored: 'no' });
-    return true;
+    return this.#writing.discard(clientId);
   }
 
   /** Everything up to this entry was in view. */
@@ -264,22 +231,6 @@ export class Client {
     const { isReady } = this.#connection;
     if (isReady) this.#connection.say({ type: 'signal', ref: `signal-${uuidv7()}`, ...signal });
     return isReady;
-  }
-
-  #again(kept: Kept): Handle {
-    // Something else is stored under the old id.
-    const isTaken = kept.refused?.code === 'conflict';
-    const again = this.#outbox.restore(kept, isTaken ? uuidv7() : kept.operation.client_id);
-    const handle = this.#handle(again.operation.client_id);
-    this.#enqueue(again);
-    return handle;
-  }
-
-  /** With the promise that is kept when it is stored. */
-  #handle(clientId: string): Handle {
-    const promised = this.#promised.get(clientId) ?? deferred<Sent>();
-    this.#promised.set(clientId, promised);
-    return { clientId, stored: promised.promise };
   }
 
   #emit<Name extends keyof Events>(name: Name, ...what: Parameters<Events[Name]>): unknown[] {
@@ -316,9 +267,10 @@ export class Client {
     if (!storage || this.#lease) return;
     const store = asStore(storage);
     const prefix = `tidings/${this.#user}`;
-    this.#lease = lease(`${prefix}/client/`, store, locks, () => this.#outbox.own());
+    const { outbox } = this.#writing;
+    this.#lease = lease(`${prefix}/client/`, store, locks, () => outbox.own());
     this.#lease.begin();
-    this.#outbox.keepIn(store, `${prefix}/operation/`, this.#lease);
+    outbox.keepIn(store, `${prefix}/operation/`, this.#lease);
   }
 
   /** Before the first connection: what an earlier run has left is known. */
@@ -327,9 +279,9 @@ export class Client {
     this.#isIdentified = true;
     this.#user = userId;
     this.#openStorage();
-    for (const kept of this.#outbox.waiting()) this.#queues.add(kept);
+    this.#writing.begin(userId);
     const { storage, cursors, deviceId } = this.#options;
-    if (storage) void this.#inherit();
+    if (storage) void this.#writing.inherit();
     if (!cursors) return;
     this.#restoring = Promise.resolve(deviceId).then(async (device = 'device') => {
       // Few need it: it is loaded when it is needed.
@@ -345,26 +297,22 @@ export class Client {
     return this.#restoring;
   }
 
-  async #inherit(): Promise<void> {
-    for (const kept of await this.#outbox.inherit()) this.#queues.add(kept);
-  }
-
   #welcomed(welcome: Welcome): void {
     this.#limits = welcome.limits;
     this.#sync.begin();
-    this.#queues.begin(welcome.limits?.in_flight);
+    this.#writing.queues.begin(welcome.limits?.in_flight);
     this.#marks.begin();
     this.#ownStatus.welcomed(welcome.status);
     this.#ownTyping.begin();
     if (!this.#options.storage) return;
-    void this.#inherit();
+    void this.#writing.inherit();
     clearInterval(this.#inheriting);
-    this.#inheriting = setInterval(() => void this.#inherit(), INHERIT_MS);
+    this.#inheriting = setInterval(() => void this.#writing.inherit(), INHERIT_MS);
   }
 
   #lost(error: CloseError): void {
     this.#quiet();
-    this.#queues.lost(error.closeCode === 1009);
+    this.#writing.queues.lost(error.closeCode === 1009);
   }
 
   /** There is no connection: no timer asks for anything. */
@@ -374,27 +322,10 @@ export class Client {
     this.#marks.end();
   }
 
-  #enqueue(kept: Kept): void {
-    if (this.#isIdentified) this.#queues.add(kept);
-  }
-
-  get #frameBytes(): number {
-    return this.#limits?.frame_bytes ?? FRAME_BYTES;
-  }
-
-  #transmit({ operation: { written_at: _, ...message } }: Kept): boolean {
-    const frame = { type: 'send', ref: message.client_id, ...message };
-    const text = JSON.stringify(frame);
-    const isSmall = text.length * BYTES_PER_UNIT <= this.#frameBytes;
-    if (!isSmall && new TextEncoder().encode(text).length > this.#frameBytes) return false;
-    this.#connection.say(frame);
-    return true;
-  }
-
   #hear(frame: ServerFrame): void {
     switch (frame.type) {
       case 'pong':
-        this.#queues.drained();
+        this.#writing.queues.drained();
         if (frame.heads !== undefined) this.#sync.told(frame.heads);
         break;
       case 'entry':
@@ -410,7 +341,8 @@ export class Client {
         this.#cursors?.epoch(frame.epoch);
         break;
       case 'sent':
-        this.#heardSent(frame);
+        this.#writing.heard(frame);
+        this.#connection.settled();
         break;
       case 'error':
         this.#heardError(frame);
@@ -455,7 +387,7 @@ export class Client {
     const last = entries.at(-1);
     if (!last) return;
     for (const entry of entries) {
-      this.#settleBy(entry);
+      this.#writing.settle(entry);
       const answers = this.#emit('entry', entry, origin);
       for (const answer of answers) {
         if (answer instanceof Promise) answer.catch((error) => this.#fail(new ListenerError('entry', error)));
@@ -466,17 +398,6 @@ export class Client {
     if (endsMembership(last, this.#user)) this.#forget(id, last);
   }
 
-  /** What came back in the log is stored, whoever has sent it. */
-  #settleBy({ sender, client_id, conversation_id, id, seq, timestamp }: Entry): void {
-    if (!client_id || sender.id !== this.#user) return;
-    const kept = this.#outbox.get(client_id);
-    if (kept) {
-      this.#outbox.remove(client_id);
-      this.#queues.settled(kept);
-    }
-    this.#resolve({ type: 'sent', client_id, conversation_id, id, seq, timestamp });
-  }
-
   #forget(id: string, entry?: Entry): void {
     this.#sync.forget(id);
     this.#marks.forget(id);
@@ -484,15 +405,7 @@ export class Client {
     this.#emit('gone', id, entry);
   }
 
-  #heardSent(sent: Sent): void {
-    const kept = this.#outbox.get(sent.client_id);
-    if (kept) this.#queues.answered(kept, sent);
-    this.#connection.settled();
-  }
-
-  #stored({ operation }: Kept, sent: Sent): void {
-    this.#outbox.remove(operation.client_id);
-    this.#resolve(sent);
+  #stored(operation: Operation, sent: Sent): void {
     // The sender's own socket hears `sent` instead of the entry. An operator need not be a member: no log begins so.
     const isHeld = operation.kind !== 'system' || this.logs.has(sent.conversation_id);
     if (sent.id !== undefined && isHeld) this.#heardEntry(this.#ownEntry(operation, sent));
@@ -511,29 +424,12 @@ export class Client {
   }
 
   #heardError(error: ErrorFrame): void {
-    const kept = this.#outbox.get(error.client_id ?? error.ref ?? '');
-    if (kept) this.#queues.failed(kept, error);
-    else if (this.#sync.failed(error.ref, error.code, error.retry_after_ms)) return;
-    else if (error.client_id || error.ref || !this.#queues.failedUnnamed(error))
-      this.#fail(new FrameError(error));
+    if (!this.#writing.failed(error)) {
+      if (this.#sync.failed(error.ref, error.code, error.retry_after_ms)) return;
+      if (error.client_id || error.ref || !this.#writing.queues.failedUnnamed(error))
+        this.#fail(new FrameError(error));
+    }
     this.#connection.settled();
-  }
-
-  #refuse(kept: Kept, error: ErrorFrame): void {
-    this.#outbox.refuse(kept, error);
-    this.#emit('refused', kept.operation, this.#reject(kept.operation.client_id, error));
-  }
-
-  #resolve(sent: Sent): void {
-    this.#promised.get(sent.client_id)?.resolve(sent);
-    this.#promised.delete(sent.client_id);
-  }
-
-  #reject(clientId: string, frame: ErrorFrame): RefusedError {
-    const error = new RefusedError(clientId, frame);
-    this.#promised.get(clientId)?.reject(error);
-    this.#promised.delete(clientId);
-    return error;
   }
 
   async #renewFor(refused: string): Promise<string | undefined> {
@@ -553,7 +449,7 @@ function endsMembership({ kind, content }: Entry, userId: string): boolean {
   return kind === 'system' && isEnd && content.member === userId;
 }
 
-function asError(code: string, error: unknown): TidingsError {
+function asError(error: unknown): TidingsError {
   if (error instanceof TidingsError) return error;
-  return new TidingsError(code, error instanceof Error ? error.message : String(error), { cause: error });
+  return new TidingsError('connection', String((error as Error)?.message ?? error), { cause: error });
 }

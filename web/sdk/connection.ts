@@ -1,7 +1,7 @@
 // One connection after the other: opens, signs in, keeps alive, comes back. Must not know what the frames mean
 // beyond those that are about the connection itself.
 
-import { CloseError } from './errors';
+import { CloseError } from './failures';
 import type { Redirect, ServerFrame, Welcome } from './frames';
 import { claims, type Tokens } from './token';
 import type { Options, State, StateDetail, Wire } from './types';

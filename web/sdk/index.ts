@@ -3,6 +3,7 @@
 export { Client } from './client';
 export { tabDeviceId } from './device';
 export * from './errors';
+export * from './failures';
 export type * from './frames';
 export { uuidv7 } from './ids';
 export type { Log } from './log';

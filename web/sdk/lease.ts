@@ -22,49 +22,34 @@ export function lease(
   lives: () => void,
 ): Lease {
   const name = crypto.getRandomValues(new Uint32Array(3)).join('-');
-  return locks ? new LockLease(name, prefix, locks, lives) : new WrittenLease(name, prefix, store, lives);
+  return locks ? locked(name, prefix, locks, lives) : written(name, prefix, store, lives);
 }
 
-class LockLease implements Lease {
-  #release: (() => void) | undefined;
-
-  readonly #prefix: string;
-  readonly #locks: LockManager;
-  readonly #lives: () => void;
-
-  constructor(
-    readonly name: string,
-    prefix: string,
-    locks: LockManager,
-    lives: () => void,
-  ) {
-    this.#prefix = prefix;
-    this.#locks = locks;
-    this.#lives = lives;
-  }
-
-  begin(): void {
-    if (this.#release) return;
-    const held = new Promise<void>((resolve) => {
-      this.#release = resolve;
-    });
-    const hold = () => {
-      this.#lives();
-      return held;
-    };
-    this.#locks.request(this.#prefix + this.name, hold).catch(() => undefined);
-  }
-
-  end(): void {
-    this.#release?.();
-    this.#release = undefined;
-  }
-
-  async inherit(name: string, take: () => Promise<void>): Promise<void> {
-    await this.#locks.request(this.#prefix + name, { ifAvailable: true }, async (lock) => {
-      if (lock) await take();
-    });
-  }
+function locked(name: string, prefix: string, locks: LockManager, lives: () => void): Lease {
+  let release: (() => void) | undefined;
+  return {
+    name,
+    begin() {
+      if (release) return;
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const hold = () => {
+        lives();
+        return held;
+      };
+      locks.request(prefix + name, hold).catch(() => undefined);
+    },
+    end() {
+      release?.();
+      release = undefined;
+    },
+    async inherit(from, take) {
+      await locks.request(prefix + from, { ifAvailable: true }, async (lock) => {
+        if (lock) await take();
+      });
+    },
+  };
 }
 
 const WRITE_EVERY_MS = 4_000;
@@ -74,64 +59,49 @@ const DEAD_AFTER_MS = 20_000;
 const CLAIM_MS = 100;
 const CLAIM_ENDS_MS = 5_000;
 
-class WrittenLease implements Lease {
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #writtenAt = 0;
-
-  readonly #prefix: string;
-  readonly #store: Store;
-  readonly #lives: () => void;
-
-  constructor(
-    readonly name: string,
-    prefix: string,
-    store: Store,
-    lives: () => void,
-  ) {
-    this.#prefix = prefix;
-    this.#store = store;
-    this.#lives = lives;
-  }
-
-  begin(): void {
-    if (this.#timer) return;
-    this.#write();
-    this.#timer = setInterval(() => this.#write(), WRITE_EVERY_MS);
-    (this.#timer as { unref?: () => void }).unref?.();
-  }
-
-  end(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    this.#writtenAt = 0;
-    void attempt(() => this.#store.removeItem(this.#prefix + this.name));
-  }
-
-  async inherit(name: string, take: () => Promise<void>): Promise<void> {
-    const alive = this.#prefix + name;
-    if (Date.now() - Number(await this.#store.getItem(alive)) < DEAD_AFTER_MS) return;
-    const claim = `${alive}/claim`;
-    const [, claimedAt] = ((await this.#store.getItem(claim)) ?? '').split(' ');
-    if (Date.now() - Number(claimedAt) < CLAIM_ENDS_MS) return;
-    const mine = `${this.name} ${Date.now()}`;
-    await this.#store.setItem(claim, mine);
-    await new Promise((resolve) => setTimeout(resolve, CLAIM_MS));
-    if ((await this.#store.getItem(claim)) !== mine) return;
-    try {
-      await take();
-    } finally {
-      await this.#store.removeItem(alive);
-      await this.#store.removeItem(claim);
-    }
-  }
-
-  #write(): void {
+function written(name: string, prefix: string, store: Store, lives: () => void): Lease {
+  const own = prefix + name;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let writtenAt = 0;
+  const write = () => {
     const now = Date.now();
-    void attempt(() => this.#store.setItem(this.#prefix + this.name, String(now)));
-    const wasSilent = now - this.#writtenAt >= DEAD_AFTER_MS;
-    this.#writtenAt = now;
-    if (wasSilent) this.#lives();
-  }
+    void attempt(() => store.setItem(own, String(now)));
+    const wasSilent = now - writtenAt >= DEAD_AFTER_MS;
+    writtenAt = now;
+    if (wasSilent) lives();
+  };
+  return {
+    name,
+    begin() {
+      if (timer) return;
+      write();
+      timer = setInterval(write, WRITE_EVERY_MS);
+      (timer as { unref?: () => void }).unref?.();
+    },
+    end() {
+      clearInterval(timer);
+      timer = undefined;
+      writtenAt = 0;
+      void attempt(() => store.removeItem(own));
+    },
+    async inherit(from, take) {
+      const alive = prefix + from;
+      if (Date.now() - Number(await store.getItem(alive)) < DEAD_AFTER_MS) return;
+      const claim = `${alive}/claim`;
+      const [, claimedAt] = ((await store.getItem(claim)) ?? '').split(' ');
+      if (Date.now() - Number(claimedAt) < CLAIM_ENDS_MS) return;
+      const mine = `${name} ${Date.now()}`;
+      await store.setItem(claim, mine);
+      await new Promise((resolve) => setTimeout(resolve, CLAIM_MS));
+      if ((await store.getItem(claim)) !== mine) return;
+      try {
+        await take();
+      } finally {
+        await store.removeItem(alive);
+        await store.removeItem(claim);
+      }
+    },
+  };
 }
 
 /** Storage may be full or forbidden, at once or later: then there is nothing to share. */

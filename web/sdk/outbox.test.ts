@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { directId } from './direct';
 import {
   conversation_id,
   entry,
@@ -11,7 +12,6 @@ import {
   text,
   welcome,
 } from './fake';
-import { directId } from './ids';
 import { memoryStorage } from './storage';
 
 const words = (socket: FakeSocket) => socket.sends().map((frame) => (frame.content as { text: string }).text);

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { directId, sha256 } from './direct';
 import { entry } from './fake';
 import { digest } from './heads';
-import { directId, sha256, uuidv7 } from './ids';
+import { uuidv7 } from './ids';
 import { Log } from './log';
 import { claims } from './token';
 

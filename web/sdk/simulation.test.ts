@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { directId } from './ids';
+import { directId } from './direct';
 import { type Faults, randomOf, Server, Tab } from './simulation';
 import { memoryStorage } from './storage';
 

@@ -1,8 +1,8 @@
 // A server and tabs that fail at random, from one seed: what is stored at the end is judged by a test.
 
 import { Client } from './client';
+import { directId } from './direct';
 import { tokenOf } from './fake';
-import { directId } from './ids';
 import type { Store, Wire } from './types';
 
 /** The same numbers for the same seed (mulberry32). */

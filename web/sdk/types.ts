@@ -1,6 +1,7 @@
 // What an app gives to a client and gets from it.
 
-import type { CloseError, RefusedError, TidingsError } from './errors';
+import type { TidingsError } from './errors';
+import type { CloseError, RefusedError } from './failures';
 import type {
   DeviceType,
   Entry,
