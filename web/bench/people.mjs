@@ -23,7 +23,7 @@ export class People {
         headers,
         ...(body && { body: JSON.stringify(body) }),
       });
-      const json = await answer.json();
+      const json = answer.status === 204 ? undefined : await answer.json();
       if (answer.ok) return json;
       if (answer.status !== 429 && answer.status !== 503) throw new Error(`${path}: ${JSON.stringify(json)}`);
       await new Promise((resolve) => setTimeout(resolve, json.retry_after_ms ?? 200));

@@ -24,6 +24,8 @@ export function quote(text: string): void {
 export function Composer({ session, conversation }: { session: Session; conversation: Conversation }) {
   const text = useSignal(session.drafts.get(conversation.id));
   const field = useRef<HTMLTextAreaElement>(null);
+  /** It was to be sent before there was a client. */
+  const isAsked = useSignal(false);
   const told = useRef(0);
   const pause = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const count = text.value.length < COUNTED_FROM ? 0 : characters(text.value.trim());
@@ -49,7 +51,11 @@ export function Composer({ session, conversation }: { session: Session; conversa
   };
   const send = (event: Event) => {
     event.preventDefault();
-    const trimmed = text.value.trim();
+    if (session.hasClient.peek()) submit();
+    else isAsked.value = true;
+  };
+  const submit = () => {
+    const trimmed = text.peek().trim();
     if (!trimmed || excess > 0) return;
     session.send(conversation, trimmed);
     put('');
@@ -57,6 +63,11 @@ export function Composer({ session, conversation }: { session: Session; conversa
     stop();
     field.current?.focus();
   };
+  useSignalEffect(() => {
+    if (!session.hasClient.value || !isAsked.value) return;
+    isAsked.value = false;
+    submit();
+  });
 
   useSignalEffect(() => {
     if (!quoted.value) return;

@@ -10,6 +10,9 @@ import type { Session } from './session';
 import { Timeline } from './Timeline';
 import { writing } from './typing';
 
+// The panels have it from here: so all that a conversation is made of is one file of the build.
+export { Text } from './Message';
+
 export function OpenThread({ session, conversation }: { session: Session; conversation: Conversation }) {
   const showsMembers = useSignal(false);
   const peer = session.peer(conversation);

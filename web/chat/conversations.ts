@@ -79,6 +79,15 @@ export class Conversations {
     return members.filter((member) => member.user_id !== this.owner.userId);
   }
 
+  /** The newest ones, for whoever looks while there is no connection yet. */
+  async begin(): Promise<void> {
+    const page = await this.page(undefined).catch(() => undefined);
+    if (!page || this.hasEnded || this.isLoaded.peek()) return;
+    batch(() => {
+      for (const conversation of page.conversations) this.put(conversation);
+    });
+  }
+
   /** Reads the whole list, page by page; what it does not name any more is gone. */
   async load(): Promise<void> {
     if (this.isLoading) {

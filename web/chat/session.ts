@@ -1,9 +1,10 @@
 // Everything that is shown of the conversations of whoever is signed in.
 
 import { batch, type Signal, signal } from '@preact/signals';
-import { Client } from '../sdk/client';
+import type { Client } from '../sdk/client';
 import type { Entry, Notice, Status as OwnStatus, ServerFrame } from '../sdk/frames';
-import type { Conversation, Rest } from '../sdk/rest';
+import { type Conversation, Rest } from '../sdk/rest';
+import { Tokens } from '../sdk/token';
 import type { Operation, Refused, State } from '../sdk/types';
 import { Conversations } from './conversations';
 import { Drafts } from './drafts';
@@ -21,6 +22,8 @@ const PLACE_PAGES = 50;
 /** What operators said that is shown; more pushes out the oldest. */
 const MOST_ANNOUNCEMENTS = 5;
 const ENDED = 'This session was ended. Please sign in again.';
+/** Code that did not come is asked for again so much later. */
+const AGAIN_MS = 3_000;
 
 export class Session {
   readonly rest: Rest;
@@ -44,7 +47,16 @@ export class Session {
   /** What happened to the user and cannot be seen in a conversation any more. */
   readonly notices = signal<readonly { id: string; text: string }[]>([]);
   readonly myStatus = signal<OwnStatus>('online');
-  private readonly client: Client;
+  /** What is written can be kept from now on. */
+  readonly hasClient = signal(false);
+  /** Comes after the list and the open conversation can be read, which REST gives meanwhile. */
+  private client: Client | undefined;
+  /** What is to be done when it is there. */
+  private readonly planned: ((client: Client) => void)[] = [];
+  private hasEnded = false;
+  /** The newest of the open conversation, until the client holds it. */
+  private early: { id: string; entries: readonly Entry[] } | undefined;
+  private readonly tokens: Tokens;
   private readonly frames = new Frames<ServerFrame>((together) => this.take(together));
   private readonly logs = new Map<string, Signal<number>>();
   /** What somebody reads of the open conversation, who is not at its end: what was held then, from an entry on. */
@@ -63,24 +75,51 @@ export class Session {
   ) {
     this.drafts = new Drafts(localStorage, userId);
     this.people.called(userId, name);
-    const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
     this.token = tokens.token;
     const getToken = async () => {
       const token = await tokens.getToken();
       if (token) this.token = token;
       return token;
     };
-    const { token } = tokens;
-    this.client = new Client({ url, token, getToken, deviceId, deviceType: 'web', storage: localStorage });
-    this.rest = this.client.rest;
+    this.tokens = new Tokens({ token: tokens.token, getToken });
+    this.rest = new Rest({ token: () => this.tokens.take(), renew: (refused) => this.renew(refused) });
     this.conversations = new Conversations({
       userId,
       rest: this.rest,
       people: this.people,
-      entriesOf: (id) => this.client.log(id).entries,
+      entriesOf: (id) => this.known(id),
       lost: (conversation) => this.lost(conversation),
     });
-    this.client.on('state', (state, { retryMs, error }) => {
+    void this.conversations.begin();
+    void this.connect(getToken, onEnd);
+  }
+
+  /** Loads what holds the connection, and connects. */
+  private async connect(
+    getToken: () => Promise<string | undefined>,
+    onEnd: (reason: string) => void,
+  ): Promise<void> {
+    const load = () => import('../sdk/client').catch(() => undefined);
+    let code = await load();
+    while (!code && !this.hasEnded) {
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      code = await load();
+    }
+    if (!code || this.hasEnded) return;
+    const { deviceId, token } = this;
+    const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
+    const storage = localStorage;
+    const client = new code.Client({ url, token, getToken, deviceId, deviceType: 'web', storage });
+    this.client = client;
+    this.listen(client, onEnd);
+    this.readOutbox();
+    for (const act of this.planned) act(client);
+    this.hasClient.value = true;
+    void client.connect().catch(() => {});
+  }
+
+  private listen(client: Client, onEnd: (reason: string) => void): void {
+    client.on('state', (state, { retryMs, error }) => {
       this.connection.value = { state, retryMs };
       if (state === 'online' || state === 'too-many-devices') this.refresh();
       // It stays so while the next attempt is made.
@@ -90,31 +129,50 @@ export class Session {
       if (isRevoked || state === 'signed-out')
         onEnd(isRevoked ? ENDED : 'Your session has ended. Please sign in again.');
     });
-    this.client.on('frame', (frame) => this.frames.add(frame));
-    this.client.on('gone', (id, entry) => {
+    client.on('frame', (frame) => this.frames.add(frame));
+    client.on('gone', (id, entry) => {
       if (entry) this.removers.set(id, entry.sender.id);
       this.conversations.remove(id);
     });
-    this.client.on('reset', (id) => void this.replaced(id));
-    this.client.on('status', (status) => {
+    client.on('reset', (id) => void this.replaced(id));
+    client.on('status', (status) => {
       this.myStatus.value = status;
     });
-    this.client.on('outbox', () => {
+    client.on('outbox', () => {
       this.readOutbox();
     });
-    this.client.on('refused', () => this.readOutbox());
-    this.client.on('notice', (notice) => {
+    client.on('refused', () => this.readOutbox());
+    client.on('notice', (notice) => {
       const others = this.announcements.value.filter(({ id }) => id !== notice.id);
       this.announcements.value = [...others, notice].slice(-MOST_ANNOUNCEMENTS);
     });
-    this.readOutbox();
-    void this.client.connect().catch(() => {});
+  }
+
+  /** Now, or as soon as there is a client. */
+  private plan(act: (client: Client) => void): void {
+    if (this.client) act(this.client);
+    else this.planned.push(act);
+  }
+
+  /** A request was refused: another token, for the connection, too. */
+  private async renew(refused: string): Promise<string | undefined> {
+    const { tokens } = this;
+    // Another request has got one meanwhile.
+    if (tokens.value !== refused) return tokens.value;
+    tokens.refuse(refused);
+    const token = await tokens.renew();
+    if (token) this.client?.setToken(token);
+    return token;
+  }
+
+  private known(id: string): readonly Entry[] {
+    return this.early?.id === id ? this.early.entries : (this.client?.log(id).entries ?? []);
   }
 
   /** What is held of a log, by ascending seq without gaps. Views that ask are drawn again when it changes. */
   entries(id: string): readonly Entry[] {
     this.log(id).value;
-    return this.held?.id === id ? this.held.entries : this.client.log(id).entries;
+    return this.held?.id === id ? this.held.entries : this.known(id);
   }
 
   /** Another number after each change of what is held of a log. */
@@ -127,46 +185,46 @@ export class Session {
     // What was let go a moment ago is not told yet.
     this.keepRead(id);
     if (this.held && (from === undefined || this.held.id !== id)) this.letGo(this.held.id);
-    this.reading = from === undefined ? undefined : { id, from, entries: this.client.log(id).entries };
+    this.reading = from === undefined ? undefined : { id, from, entries: this.known(id) };
   }
 
   send(conversation: Conversation, text: string): void {
     this.problem.value = '';
-    this.client.send({ conversation_id: conversation.id, content: { text } });
+    this.client?.send({ conversation_id: conversation.id, content: { text } });
   }
 
   /** Sends a refused text once more. */
   resend(clientId: string): void {
-    void this.client.resend(clientId);
+    this.client?.resend(clientId);
   }
 
   /** Forgets a refused text. */
   discard(clientId: string): void {
-    void this.client.discard(clientId);
+    this.client?.discard(clientId);
   }
 
   setTyping(id: string, on: boolean): void {
-    this.client.typing(id, on);
+    this.client?.typing(id, on);
   }
 
   setStatus(status: OwnStatus): void {
     this.myStatus.value = status;
-    this.client.setStatus(status);
+    this.plan((client) => client.setStatus(status));
   }
 
   /** The user has seen the messages up to here. */
   markRead(id: string, seq: number): void {
-    if (this.conversations.readUpTo(id, seq)) this.client.read(id, seq);
+    if (this.conversations.readUpTo(id, seq)) this.plan((client) => client.read(id, seq));
   }
 
   /** Reads history before what is held. False when there is none. */
   async older(id: string, limit = HISTORY): Promise<boolean> {
-    const held = this.client.log(id).entries[0]?.seq;
+    const held = this.known(id)[0]?.seq;
     const first = held ?? (this.conversations.peek(id)?.head ?? 0) + 1;
     if (first <= 1) return false;
     const page = await this.rest.messages(id, { before_seq: first, limit });
     batch(() => {
-      this.client.log(id).addOlder(page.entries);
+      this.addOlder(id, page.entries);
       for (const { sender } of page.entries) this.people.called(sender.id, sender.name);
       this.log(id).value++;
     });
@@ -176,7 +234,7 @@ export class Session {
   /** Reads history until an entry is held, in at most so many pages. */
   async olderUntil(id: string, seq: number, pages = 5): Promise<void> {
     for (let page = 0; page < pages; page++) {
-      const first = this.client.log(id).entries[0]?.seq;
+      const first = this.known(id)[0]?.seq;
       if (first !== undefined && first <= seq) return;
       if (!(await this.older(id, LONG_HISTORY))) return;
     }
@@ -241,25 +299,27 @@ export class Session {
 
   /** Tries again now. */
   reconnect(): void {
-    void this.client.connect();
+    void this.client?.connect();
   }
 
   /** Another tab has renewed it. */
   useToken(token: string): void {
     this.token = token;
-    this.client.setToken(token);
+    this.tokens.set(token);
+    this.client?.setToken(token);
   }
 
   end(): void {
-    this.client.disconnect();
+    this.hasEnded = true;
+    this.client?.disconnect();
     this.frames.end();
     this.typing.end();
     this.conversations.end();
   }
 
   private readOutbox(): void {
-    this.pending.value = [...this.client.pending()];
-    this.refused.value = [...this.client.refused()];
+    this.pending.value = [...(this.client?.pending() ?? [])];
+    this.refused.value = [...(this.client?.refused() ?? [])];
   }
 
   /** Marks, presence and counts may have changed while nothing was told. */
@@ -286,16 +346,35 @@ export class Session {
       this.hear(frame);
     }
     for (const id of arrived) {
+      this.joinEarly(id);
       this.keepRead(id);
       this.log(id).value++;
-      if (this.client.logs.has(id)) this.conversations.arrived(id);
+      if (this.client?.logs.has(id)) this.conversations.arrived(id);
     }
+  }
+
+  private addOlder(id: string, entries: readonly Entry[]): void {
+    this.joinEarly(id);
+    const log = this.client?.log(id);
+    // The client holds nothing of it yet: the first page of a sync may come at any time.
+    if (!log || log.entries.length === 0)
+      this.early = { id, entries: this.early?.id === id ? [...entries, ...this.early.entries] : entries };
+    else log.addOlder([...entries]);
+  }
+
+  /** What was read over REST goes before what the client holds, as far as that goes on from it. */
+  private joinEarly(id: string): void {
+    const { early } = this;
+    const log = this.client?.log(id);
+    if (early?.id !== id || !log || log.entries.length === 0) return;
+    log.addOlder([...early.entries]);
+    this.early = undefined;
   }
 
   private keepRead(id: string): void {
     const { reading } = this;
-    if (reading?.id !== id) return;
-    const log = this.client.log(id);
+    const log = this.client?.log(id);
+    if (reading?.id !== id || !log) return;
     log.addOlder(lost(reading.entries, log.entries, reading.from));
     reading.entries = log.entries;
   }
@@ -314,7 +393,7 @@ export class Session {
 
   private letGo(id: string): void {
     this.held = undefined;
-    if (this.reading?.id === id) this.reading.entries = this.client.log(id).entries;
+    if (this.reading?.id === id) this.reading.entries = this.known(id);
     this.log(id).value++;
   }
 

@@ -193,7 +193,7 @@ test('what is read stays where it is when the page lets go of the oldest message
   const val = await stage.open('val', { viewport: { width: 900, height: 600 } });
   // The client of this page holds 100 entries of a conversation instead of 2,000.
   let isSmall = false;
-  await val.route('**/assets/Chat-*.js', async (route) => {
+  await val.route('**/assets/client-*.js', async (route) => {
     const answer = await route.fetch();
     const code = await answer.text();
     const small = code.replace(/constructor\((\w+)=2e3,/, 'constructor($1=100,');
