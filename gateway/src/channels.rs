@@ -24,7 +24,7 @@ use proto::id::ConversationId;
 
 use crate::ask::{Answer, ask};
 use crate::config::LimitsConfig;
-use crate::frame::Frame;
+use crate::frame::{About, Frame};
 use crate::heads::HeadsLink;
 use crate::memory::Budget;
 use crate::metrics::GatewayMetrics;
@@ -91,7 +91,12 @@ impl Channels {
             return self.lose(id);
         }
         let arrivals = self.registry.arrivals();
-        let frame = Frame::pushed(&push, self.limits.frame_bytes);
+        // Its operation came again, or a service that repeats what it had begun: whoever has the later ones written
+        // already is not to have this one after them.
+        let is_late = push.seq < channel.newest;
+        channel.newest = channel.newest.max(push.seq);
+        let about = About { is_late, ..About::pushed(&push) };
+        let frame = Frame::within(self.limits.frame_bytes, &push.frame, about);
         // Not twice, and not with all that came in the same batch.
         push.frame = Bytes::new();
         channel.waiting.push_back(Waiting {

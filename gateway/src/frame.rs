@@ -99,6 +99,9 @@ pub struct About {
     pub answers: Bytes,
     /// The entries that it is, whose delivery is followed.
     pub entries: Option<Entries>,
+    /// Entries that come after later ones of their conversation: only the session knows whether its client is to have
+    /// them.
+    pub is_late: bool,
     /// For its span; empty when not sampled.
     pub traceparent: String,
     /// Of an entry: when its operation came to a gateway, in Unix milliseconds; 0 when it is not known.
@@ -109,7 +112,20 @@ impl About {
     /// A frame that settles and is followed by nothing.
     pub fn class(class: PushClass) -> Self {
         let (answers, traceparent) = (Bytes::new(), String::new());
-        Self { class, answers, entries: None, traceparent, sent_ms: 0 }
+        Self { class, answers, entries: None, is_late: false, traceparent, sent_ms: 0 }
+    }
+
+    /// What came over the bus.
+    pub fn pushed(push: &Push) -> Self {
+        let entry = ConversationId::from_bytes(&push.conversation_id).ok();
+        Self {
+            // A copy: it must not keep the batch that it came in.
+            answers: Bytes::copy_from_slice(&push.answers),
+            entries: entry.map(|id| Entries::one(id, push.seq)),
+            traceparent: push.traceparent.clone(),
+            sent_ms: push.sent_ms,
+            ..Self::class(push.class())
+        }
     }
 }
 
@@ -205,16 +221,7 @@ impl Frame {
 
     /// Of what came over the bus.
     pub fn pushed(push: &Push, largest: usize) -> Self {
-        let entry = ConversationId::from_bytes(&push.conversation_id).ok();
-        let about = About {
-            class: push.class(),
-            // A copy: it must not keep the batch that it came in.
-            answers: Bytes::copy_from_slice(&push.answers),
-            entries: entry.map(|id| Entries::one(id, push.seq)),
-            traceparent: push.traceparent.clone(),
-            sent_ms: push.sent_ms,
-        };
-        Self::within(largest, &push.frame, about)
+        Self::within(largest, &push.frame, About::pushed(push))
     }
 
     /// What is to be known of it.

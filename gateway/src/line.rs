@@ -156,9 +156,11 @@ impl Line {
     }
 
     fn is_lent_for(&self, frames: &VecDeque<Frame>) -> bool {
-        // An answer settles a request and a span is told of its end: both are the session's to do.
+        // An answer settles a request, a span is told of its end, and what is late may be left out: all of that is
+        // the session's to do.
         let is_plain = |frame: &Frame| {
-            frame.about().answers.is_empty() && frame.about().traceparent.is_empty()
+            let about = frame.about();
+            about.answers.is_empty() && about.traceparent.is_empty() && !about.is_late
         };
         let is_lent = match self.lent {
             Lent::No => false,

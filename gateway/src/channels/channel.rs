@@ -57,6 +57,8 @@ pub(super) struct Channel {
     seen: u64,
     /// In the order of the log. The first is being asked about or handed out.
     pub(super) waiting: VecDeque<Waiting>,
+    /// The highest seq that has come.
+    pub(super) newest: u64,
     /// How many of them are under way.
     under_way: usize,
     /// The same as one, for members who want all of it.
@@ -284,6 +286,7 @@ impl Run {
             let about = waiting.push.channel.as_ref();
             about.is_some_and(|about| about.device_type() == DeviceType::Unspecified)
                 && waiting.push.class() == PushClass::Entry
+                && !waiting.frame.about().is_late
                 && waiting.push.traceparent.is_empty()
         };
         let bytes: usize = group.clone().map(|waiting| waiting.frame.len()).sum();

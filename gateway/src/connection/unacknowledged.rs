@@ -2,6 +2,9 @@
 //! and the highest delivered, no frames. What stays unacknowledged is pushed again from the store, a few
 //! times; then the connection is given up, and the device syncs when it comes back.
 //!
+//! An entry that is pushed after a later one of its conversation is left out: the device has it, or sees by the
+//! later one that it is missing. What is acknowledged needs no such memory: the device has all of it.
+//!
 //! Knows no socket and no clock: time is handed in.
 
 use std::time::{Duration, Instant};
@@ -79,6 +82,26 @@ impl Unacknowledged {
             let waiting = Waiting { id, delivered, pushed: last, since: now, tries: 0, sent_ms };
             self.0.push(waiting);
         }
+    }
+
+    /// Entries are about to be written. False: a later one of their conversation was, so they are to be left out. Until
+    /// the device acknowledges that one they are part of what is pushed again.
+    pub(crate) fn takes(
+        &mut self,
+        entries: Entries,
+        sent_ms: u64,
+        now: Instant,
+        patience: &Patience,
+    ) -> bool {
+        let Entries { conversation_id: id, first, last } = entries;
+        if let Some(waiting) = self.0.iter_mut().find(|waiting| waiting.id == id)
+            && last < waiting.pushed
+        {
+            waiting.delivered = waiting.delivered.min(first.saturating_sub(1));
+            return false;
+        }
+        self.pushed_since(entries, sent_ms, now, patience);
+        true
     }
 
     /// The device has everything up to here. The answer is when the first of that which it had not said so of came to
@@ -210,6 +233,23 @@ mod tests {
         assert!(waiting.next_due(&patience()).is_some());
         waiting.delivered(id(1), 9, after);
         assert_eq!(waiting.next_due(&patience()), None);
+    }
+
+    #[test]
+    fn an_entry_that_comes_after_a_later_one_is_left_out_until_that_is_acknowledged() {
+        let (mut waiting, start) = (Unacknowledged::default(), Instant::now());
+        let mut takes = |entries| waiting.takes(entries, 0, start, &patience());
+        assert!(takes(Entries::one(id(1), 6)), "with a gap before it, which the device sees");
+        assert!(!takes(Entries::one(id(1), 4)));
+        assert!(takes(Entries::one(id(2), 4)), "of another conversation");
+        assert!(takes(Entries::one(id(1), 6)), "a repeat reorders nothing");
+        assert!(takes(Entries::one(id(1), 7)));
+        let after = start + Duration::from_secs(3);
+        let due = [waiting.take_due(after, &patience()), waiting.take_due(after, &patience())];
+        let again = |number, seq| Some(Due::Again(id(number), seq));
+        assert_eq!(due, [again(1, 3), again(2, 3)], "what was left out comes again, too");
+        waiting.delivered(id(1), 7, after);
+        assert!(waiting.takes(Entries::one(id(1), 4), 0, after, &patience()), "it has it anyway");
     }
 
     #[test]

@@ -171,15 +171,17 @@ fn what_the_session_has_to_do_itself_waits_for_it() {
     let entry = || About { entries: entries(), ..About::class(PushClass::Entry) };
     let typing = || About::class(PushClass::Ephemeral);
     let answer = || About { answers: vec![1].into(), ..entry() };
+    let late = || About { is_late: true, ..entry() };
     let traced = || About { traceparent: "00-1".into(), ..entry() };
     let cases = [
-        (Lent::No, [false; 4]),
-        (Lent::ButEntries, [false, true, false, false]),
-        (Lent::Told, [true, true, false, false]),
-        (Lent::Untold, [true, true, false, false]),
+        (Lent::No, [false; 5]),
+        (Lent::ButEntries, [false, true, false, false, false]),
+        (Lent::Told, [true, true, false, false, false]),
+        (Lent::Untold, [true, true, false, false, false]),
     ];
     for (lent, expected) in cases {
-        let written = [entry(), typing(), answer(), traced()].map(|about| is_written(lent, about));
+        let abouts = [entry(), typing(), answer(), traced(), late()];
+        let written = abouts.map(|about| is_written(lent, about));
         assert_eq!(written, expected, "{lent:?}");
     }
 }

@@ -271,6 +271,24 @@ async fn entries_written_while_a_session_sleeps_are_followed_like_all_others() {
 }
 
 #[tokio::test]
+async fn an_entry_that_comes_again_after_later_ones_is_left_out_where_they_were_written() {
+    let edge = Edge::start().await;
+    edge.chat.has_members(6, &[("ann", 1), ("bob", 1)]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    edge.push_all(vec![plain(6)]).await;
+    hears(&mut ann, [6]).await;
+    // Written while the session sleeps.
+    edge.push_all(vec![plain(7)]).await;
+    hears(&mut ann, [7]).await;
+    let mut bob = Device::connect(&edge, "bob").await;
+    edge.push_all(vec![plain(4), plain(8)]).await;
+    hears(&mut ann, [8]).await;
+    // Who was not given the later ones hears it.
+    hears(&mut bob, [4, 8]).await;
+    edge.stop().await;
+}
+
+#[tokio::test]
 async fn a_member_without_room_gets_every_entry_whole_once_it_reads() {
     let edge = Edge::with(|limits| {
         (limits.outbox_bytes, limits.frame_bytes) = (64 << 20, 2 << 20);

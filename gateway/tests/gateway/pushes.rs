@@ -102,3 +102,42 @@ async fn entries_that_are_not_acknowledged_come_again_from_the_store_and_then_th
     hearing.is_served().await;
     edge.stop().await;
 }
+
+#[tokio::test]
+async fn an_entry_that_is_pushed_after_a_later_one_is_left_out_and_comes_from_the_store_if_need_be()
+{
+    let edge = Edge::with(|limits| {
+        (limits.redelivery_ms, limits.delivery_timeout_ms) = (vec![200], 60_000);
+    })
+    .await;
+    let id = uuid::Uuid::now_v7();
+    let mut deaf = Device::connect(&edge, "ann").await;
+    let mut hearing = Device::connect(&edge, "bob").await;
+    let connections = vec![deaf.number, hearing.number];
+    let push = |seq| Push {
+        connections: connections.clone(),
+        frame: json!({ "type": "entry", "seq": seq }).to_string().into(),
+        class: PushClass::Entry as i32,
+        conversation_id: id.as_bytes().to_vec().into(),
+        seq,
+        ..Push::default()
+    };
+    // As one batch and apart.
+    edge.push_all(vec![push(6), push(4)]).await;
+    for device in [&mut deaf, &mut hearing] {
+        assert_eq!(device.expect("entry").await["seq"], 6);
+    }
+    edge.push_all(vec![push(5), push(7)]).await;
+    for device in [&mut deaf, &mut hearing] {
+        assert_eq!(device.expect("entry").await["seq"], 7);
+    }
+    // Who has all of them is told nothing wrong by one of them that comes again.
+    hearing.say(&json!({ "type": "delivered", "conversation_id": id, "seq": 7 })).await;
+    hearing.is_served().await;
+    edge.push_all(vec![push(4)]).await;
+    assert_eq!(hearing.expect("entry").await["seq"], 4);
+    // Who acknowledges nothing is given what was left out, too.
+    until("what is not acknowledged is asked for", || !edge.chat.syncs().is_empty()).await;
+    assert_eq!(edge.chat.syncs()[0].cursors[0].seq, 3);
+    edge.stop().await;
+}

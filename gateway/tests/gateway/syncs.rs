@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use proto::bus::PushClass;
+use proto::bus::{Push, PushClass};
 use proto::chat::SyncPage;
 use serde_json::json;
 
@@ -45,6 +45,31 @@ async fn while_a_sync_runs_the_client_is_answered_and_entries_wait_behind_the_pa
     ann.expect("synced").await;
     assert_eq!(ann.expect("entry").await["seq"], 3);
     ann.is_served().await;
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_a_sync_begins_anew_is_heard_from_its_first_entry_on() {
+    let edge = Edge::start().await;
+    let mut ann = Device::connect(&edge, "ann").await;
+    let push = |seq: u64| Push {
+        connections: vec![ann.number],
+        frame: json!({ "type": "entry", "seq": seq }).to_string().into(),
+        class: PushClass::Entry as i32,
+        conversation_id: page(1).conversation_id,
+        seq,
+        ..Push::default()
+    };
+    let (before, after) = (push(60), push(3));
+    edge.push_all(vec![before]).await;
+    assert_eq!(ann.expect("entry").await["seq"], 60);
+    // The database is one from a backup.
+    edge.chat.has(vec![SyncPage { reset: true, more: false, ..page(2) }], 7);
+    ann.say(&json!({ "type": "sync" })).await;
+    ann.expect("sync_page").await;
+    ann.expect("synced").await;
+    edge.push_all(vec![after]).await;
+    assert_eq!(ann.expect("entry").await["seq"], 3);
     edge.stop().await;
 }
 

@@ -53,8 +53,13 @@ impl Session {
         let now = std::time::Instant::now();
         let mut spans = Vec::new();
         let (mut stretches, mut oldest_ms) = (Stretches::default(), 0);
-        for frame in &frames {
+        frames.retain(|frame| {
             let about = frame.about();
+            if let (Some(entries), Some(unacknowledged)) = (about.entries, &mut self.unacknowledged)
+                && !unacknowledged.takes(entries, about.sent_ms, now, &self.shared.patience)
+            {
+                return false;
+            }
             if !about.answers.is_empty()
                 && let Some(request) = self.in_flight.settle(&about.answers)
             {
@@ -64,17 +69,14 @@ impl Session {
                 self.count_refusal(frame);
             }
             if let Some(entries) = about.entries {
-                if let Some(unacknowledged) = &mut self.unacknowledged {
-                    let patience = &self.shared.patience;
-                    unacknowledged.pushed_since(entries, about.sent_ms, now, patience);
-                }
                 oldest_ms = earlier(oldest_ms, about.sent_ms);
                 stretches.add(entries);
             }
             if !about.traceparent.is_empty() {
                 spans.push(self.shared.tracer.child("gateway.write", &about.traceparent));
             }
-        }
+            true
+        });
         frames.extend(self.replies.drain(..).map(|json| Frame::answer(&json)));
         match self.deliver(socket, &mut frames).await {
             // A reader that is as fast as its conversations would leave nobody else a turn.
@@ -155,6 +157,14 @@ impl Session {
     /// Writes a step of the answer to a sync: one frame, or several where one would be too large.
     pub(super) async fn deliver_page(&mut self, socket: &mut Transport, event: SyncEvent) -> Step {
         let largest = self.shared.limits.frame_bytes;
+        if let (Some(Event::Page(page)), Some(unacknowledged)) =
+            (&event.event, &mut self.unacknowledged)
+            && page.reset
+            && let Ok(id) = ConversationId::from_bytes(&page.conversation_id)
+        {
+            // The log begins anew: its entries may have lower seqs than those that were written.
+            unacknowledged.forget(id);
+        }
         for json in sync::frames(event, largest) {
             let page = Frame::within(largest, &json, About::class(PushClass::Answer));
             let mut frames = VecDeque::from([page]);
