@@ -27,6 +27,7 @@ mod consumer;
 mod declare;
 mod depths;
 mod publisher;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,10 +46,19 @@ use crate::{
     BroadcastConsumer, Bus, BusState, ConsumeError, FrameConsumer, Lane, PublishError, PushConsumer,
 };
 
-pub use config::{QueueType, RabbitConfig, check_url};
+pub use config::{QueueType, RabbitConfig, check_tls_url, check_url};
 use connection::{Link, Phase, Supervisor};
 use consumer::Parts;
 use publisher::Message as Outgoing;
+
+/// What a connection is opened with.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The address, with its password.
+    pub url: String,
+    /// The authorities that the broker's certificate must be by, as PEM; none: those of the system.
+    pub authorities: Option<String>,
+}
 
 /// The bus over RabbitMQ.
 #[derive(Debug)]
@@ -64,21 +74,21 @@ pub struct RabbitBus {
 impl RabbitBus {
     /// Begins to connect, and keeps connecting; returns at once.
     pub fn start(config: RabbitConfig) -> Self {
-        let url = config.url.clone();
-        Self::start_at(config, move || url.clone())
+        let place = Place { url: config.url.clone(), authorities: None };
+        Self::start_at(config, move || place.clone())
     }
 
-    /// The same with an address that may change: it is asked for before each connection is opened.
+    /// The same with a place that may change: it is asked for before each connection is opened.
     pub fn start_at(
         config: RabbitConfig,
-        address: impl Fn() -> String + Send + Sync + 'static,
+        place: impl Fn() -> Place + Send + Sync + 'static,
     ) -> Self {
         let config = Arc::new(config);
         let topology = Topology::new(&config.prefix);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (supervisor, phase, state) = Supervisor::new(
             Arc::clone(&config),
-            Box::new(address),
+            Box::new(place),
             topology.clone(),
             stop.clone(),
             tasks.clone(),

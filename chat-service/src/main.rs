@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bus::Bus;
-use bus::rabbitmq::RabbitBus;
+use bus::rabbitmq::{Place, RabbitBus};
 use chat_service::config::{ChatConfig, ENV_PREFIX};
 use chat_service::prepared::Prepared;
 use chat_service::store::postgres::{PostgresStore, statistics};
@@ -22,6 +22,7 @@ use platform::monitor::Observed;
 use platform::readiness::{Cause, Readiness};
 use platform::reload::Reload;
 use platform::reload::address::Addresses;
+use platform::reload::backend::{Backend, Reached};
 use platform::shutdown::{Shutdown, Tasks};
 
 /// Conversations, their logs, and the delivery of what was appended.
@@ -120,7 +121,7 @@ async fn run(source: &Source) -> Result<()> {
     let store = PostgresStore::new(&config.database).context("database.url")?;
     let reload = Reload::new();
     let addresses = Addresses::new(&metrics, &reload, &tasks, &shutdown);
-    addresses.keep(&amqp, |_| {});
+    addresses.keep_backend(&amqp);
     let (followed, settings) = (store.clone(), config.database.clone());
     addresses.keep(&database, move |url| followed.connect_to(&settings, url));
     let certificates = Certificates::new(&metrics, &reload, &tasks, &shutdown);
@@ -153,9 +154,7 @@ async fn run(source: &Source) -> Result<()> {
         );
         let period = Duration::from_millis(config.database.statistics_ms.max(100));
         tasks.spawn("statistics", statistics::keep(store.clone(), period, shutdown.clone()));
-        let bus = Arc::new(RabbitBus::start_at(config.amqp.clone(), move || {
-            amqp.present().expose().to_owned()
-        }));
+        let bus = Arc::new(RabbitBus::start_at(config.amqp.clone(), broker_at(amqp)));
         let adapters = Adapters {
             bus: bus.clone(),
             store: Arc::new(store.clone()),
@@ -217,4 +216,12 @@ async fn prepare(
     }
     database.up();
     true
+}
+
+/// Where the broker is whenever a connection to it is opened.
+fn broker_at(backend: Backend) -> impl Fn() -> Place + Send + Sync {
+    move || {
+        let Reached { url, authorities } = backend.present();
+        Place { url: url.expose().to_owned(), authorities }
+    }
 }

@@ -1,12 +1,12 @@
 //! What the binary `chat-service` makes of its configuration before it takes a port or connects to anything: the
 //! whole of `check-config`, and the beginning of every start.
 
-use bus::rabbitmq;
 use platform::config::Mistakes;
 use platform::grpc::{PreparedClient, PreparedServerTls};
 use platform::listen;
 use platform::monitor::PreparedMonitor;
 use platform::reload::address::Address;
+use platform::reload::backend::Backend;
 use platform::telemetry::PreparedTelemetry;
 
 use crate::config::ChatConfig;
@@ -17,7 +17,7 @@ pub struct Prepared {
     /// The rest of it.
     pub config: ChatConfig,
     /// Where the broker is.
-    pub amqp: Address,
+    pub amqp: Backend,
     /// Where the database is.
     pub database: Address,
     /// Whom gRPC takes.
@@ -35,11 +35,12 @@ impl Prepared {
     pub fn of(config: ChatConfig, mistakes: &mut Mistakes) -> Option<Self> {
         mistakes.keep(listen::check("grpc_listen", &config.grpc_listen));
         mistakes.keep(listen::check("management_listen", &config.management_listen));
-        let amqp = mistakes.keep(Address::open(
+        let amqp = mistakes.keep_all(Backend::open(
             "amqp",
             &config.amqp.url,
             config.amqp.url_file.as_deref(),
-            rabbitmq::check_url,
+            config.amqp.ca_file.as_deref(),
+            config.amqp.url_check(),
         ));
         let database = mistakes.keep(config.database.address());
         let grpc_tls = mistakes.keep_all(config.grpc_tls.prepare());

@@ -19,4 +19,5 @@ pub mod nginx;
 pub mod own_redis;
 pub mod partitions;
 pub mod process;
+pub mod tls_proxy;
 pub mod token;

@@ -194,13 +194,16 @@ async fn all_mistakes_are_said_at_once() {
     ];
     let chat = ("CHAT_GRPC__URLS", "chat:1,https://chat", "`https://chat`");
     let presence = ("PRESENCE_GRPC__URLS", "[]", "presence_grpc.urls");
+    let redis = ("REDIS__URL", "nonsense", "redis.url");
     let database = ("DATABASE__URL_FILE", "/nowhere.url", "database.url_file");
+    let broker_ca = ("AMQP__CA_FILE", "/nowhere.crt", "amqp.ca_file: cannot read /nowhere.crt");
+    let redis_ca = ("REDIS__CA_FILE", "/nowhere.crt", "redis.ca_file: cannot read /nowhere.crt");
     let servers = ("EDGE__SERVERS", "[\"gateway-1\"]", "edge.servers");
     let id = ("GATEWAY_ID", "a b", "gateway_id");
     let own = [
-        [&[amqp, chat, presence, id, servers][..], &tokens].concat(),
-        [&[amqp, presence, database][..], &server].concat(),
-        [&[amqp, chat, ("REDIS__URL", "nonsense", "redis.url")][..], &server].concat(),
+        [&[amqp, broker_ca, chat, presence, id, servers][..], &tokens].concat(),
+        [&[amqp, broker_ca, presence, database][..], &server].concat(),
+        [&[amqp, broker_ca, chat, redis_ca, redis][..], &server].concat(),
         tokens.to_vec(),
     ];
     for (binary, own) in Binary::all(folder.path()).into_iter().zip(own) {
@@ -216,6 +219,20 @@ async fn all_mistakes_are_said_at_once() {
         assert_eq!(String::from_utf8(started.stderr).unwrap(), said, "{}", binary.name);
     }
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "something was made");
+}
+
+#[tokio::test]
+async fn authorities_for_an_address_without_tls_are_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.crt");
+    let certificate = e2e::tls_proxy::Certificate::new("an authority");
+    std::fs::write(&ca, certificate.authority).unwrap();
+    let ca = ca.to_str().unwrap();
+    for binary in Binary::services() {
+        binary.refuses("AMQP__CA_FILE", ca, &["amqp.url: does not begin with amqps://"]).await;
+    }
+    let [_, _, presence] = Binary::services();
+    presence.refuses("REDIS__CA_FILE", ca, &["redis.url: does not begin with rediss://"]).await;
 }
 
 #[tokio::test]

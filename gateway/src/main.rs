@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bus::Bus;
-use bus::rabbitmq::RabbitBus;
+use bus::rabbitmq::{Place, RabbitBus};
 use clap::{Parser, Subcommand};
 use gateway::config::{ENV_PREFIX, GatewayConfig};
 use gateway::prepared::Prepared;
@@ -20,6 +20,7 @@ use platform::monitor::Observed;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
 use platform::reload::address::Addresses;
+use platform::reload::backend::{Backend, Reached};
 use platform::shutdown::{Shutdown, Tasks};
 use platform::token;
 
@@ -96,7 +97,7 @@ async fn run(source: &Source) -> Result<()> {
     let reload = Reload::new();
     config.amqp.url = amqp.last_good().expose().to_owned();
     let addresses = Addresses::new(&metrics, &reload, &tasks, &links);
-    addresses.keep(&amqp, |_| {});
+    addresses.keep_backend(&amqp);
     let certificates = Certificates::new(&metrics, &reload, &tasks, &links);
     let chat = chat.channel(&certificates, &tasks, &links);
     let presence = presence.channel(&certificates, &tasks, &links);
@@ -118,8 +119,7 @@ async fn run(source: &Source) -> Result<()> {
     println!("listening http={} management={}", listener.local_addr()?, admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), "depends on");
 
-    let bus =
-        Arc::new(RabbitBus::start_at(config.amqp, move || amqp.present().expose().to_owned()));
+    let bus = Arc::new(RabbitBus::start_at(config.amqp, broker_at(amqp)));
     let adapters = Adapters {
         bus: bus.clone(),
         chat,
@@ -167,5 +167,13 @@ async fn bind(config: &GatewayConfig) -> Result<(tokio::net::TcpListener, std::n
 async fn join(tasks: &Tasks) {
     if let Err(late) = tasks.join(Duration::from_secs(5)).await {
         tracing::warn!(?late, "tasks did not end");
+    }
+}
+
+/// Where the broker is whenever a connection to it is opened.
+fn broker_at(backend: Backend) -> impl Fn() -> Place + Send + Sync {
+    move || {
+        let Reached { url, authorities } = backend.present();
+        Place { url: url.expose().to_owned(), authorities }
     }
 }

@@ -1,12 +1,11 @@
 //! What the binary `gateway` makes of its configuration before it takes a port or connects to anything: the whole
 //! of `check-config`, and the beginning of every start.
 
-use bus::rabbitmq;
 use platform::config::Mistakes;
 use platform::grpc::PreparedClient;
 use platform::listen;
 use platform::monitor::PreparedMonitor;
-use platform::reload::address::Address;
+use platform::reload::backend::Backend;
 use platform::telemetry::PreparedTelemetry;
 use platform::token::{Signer, Verifier};
 use proto::id::GatewayId;
@@ -23,7 +22,7 @@ pub struct Prepared {
     /// Names the gateway.
     pub gateway_id: GatewayId,
     /// Where the broker is.
-    pub amqp: Address,
+    pub amqp: Backend,
     /// Where the chat service is.
     pub chat: PreparedClient,
     /// Where the presence service is.
@@ -47,11 +46,12 @@ impl Prepared {
     pub fn of(config: GatewayConfig, mistakes: &mut Mistakes) -> Option<Self> {
         mistakes.keep(listen::check("listen", &config.listen));
         mistakes.keep(listen::check("management_listen", &config.management_listen));
-        let amqp = mistakes.keep(Address::open(
+        let amqp = mistakes.keep_all(Backend::open(
             "amqp",
             &config.amqp.url,
             config.amqp.url_file.as_deref(),
-            rabbitmq::check_url,
+            config.amqp.ca_file.as_deref(),
+            config.amqp.url_check(),
         ));
         let chat = mistakes.keep_all(config.chat_grpc.prepare("chat_grpc"));
         let presence = mistakes.keep_all(config.presence_grpc.prepare("presence_grpc"));

@@ -3,6 +3,7 @@
 //! Must not know what is in the files: each part reads its own and keeps what it had when that fails.
 
 pub mod address;
+pub mod backend;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bus::Bus;
-use bus::rabbitmq::RabbitBus;
+use bus::rabbitmq::{Place, RabbitBus};
 use clap::{Parser, Subcommand};
 use platform::admin::{self, Admin};
 use platform::config::{Source, VALID};
@@ -17,6 +17,7 @@ use platform::monitor::Observed;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
 use platform::reload::address::Addresses;
+use platform::reload::backend::{Backend, Reached};
 use platform::shutdown::{Shutdown, Tasks};
 use presence_service::config::ENV_PREFIX;
 use presence_service::prepared::Prepared;
@@ -86,8 +87,8 @@ async fn run(source: &Source) -> Result<()> {
         (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     let reload = Reload::new();
     let addresses = Addresses::new(&metrics, &reload, &tasks, &shutdown);
-    addresses.keep(&amqp, |_| {});
-    addresses.keep(&redis, |_| {});
+    addresses.keep_backend(&amqp);
+    addresses.keep_backend(&redis);
     config.amqp.url = amqp.last_good().expose().to_owned();
     config.redis.url = redis.last_good().expose().to_owned();
     let place = config.redis.place();
@@ -116,7 +117,7 @@ async fn run(source: &Source) -> Result<()> {
     println!("listening grpc={grpc_address} management={}", admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), redis = place, "depends on");
 
-    let bus = Arc::new(RabbitBus::start(config.amqp));
+    let bus = Arc::new(RabbitBus::start_at(config.amqp, broker_at(amqp)));
     let adapters = Adapters {
         bus: bus.clone(),
         store: Arc::new(store),
@@ -133,4 +134,12 @@ async fn run(source: &Source) -> Result<()> {
     }
     telemetry.flush().await;
     Ok(())
+}
+
+/// Where the broker is whenever a connection to it is opened.
+fn broker_at(backend: Backend) -> impl Fn() -> Place + Send + Sync {
+    move || {
+        let Reached { url, authorities } = backend.present();
+        Place { url: url.expose().to_owned(), authorities }
+    }
 }

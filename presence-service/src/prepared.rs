@@ -1,12 +1,11 @@
 //! What the binary `presence-service` makes of its configuration before it takes a port or connects to anything: the
 //! whole of `check-config`, and the beginning of every start.
 
-use bus::rabbitmq;
 use platform::config::Mistakes;
 use platform::grpc::{PreparedClient, PreparedServerTls};
 use platform::listen;
 use platform::monitor::PreparedMonitor;
-use platform::reload::address::Address;
+use platform::reload::backend::Backend;
 use platform::telemetry::PreparedTelemetry;
 
 use crate::config::PresenceConfig;
@@ -17,9 +16,9 @@ pub struct Prepared {
     /// The rest of it.
     pub config: PresenceConfig,
     /// Where the broker is.
-    pub amqp: Address,
+    pub amqp: Backend,
     /// Where Redis is.
-    pub redis: Address,
+    pub redis: Backend,
     /// Whom gRPC takes.
     pub grpc_tls: PreparedServerTls,
     /// Where the chat service is.
@@ -35,13 +34,14 @@ impl Prepared {
     pub fn of(config: PresenceConfig, mistakes: &mut Mistakes) -> Option<Self> {
         mistakes.keep(listen::check("grpc_listen", &config.grpc_listen));
         mistakes.keep(listen::check("management_listen", &config.management_listen));
-        let amqp = mistakes.keep(Address::open(
+        let amqp = mistakes.keep_all(Backend::open(
             "amqp",
             &config.amqp.url,
             config.amqp.url_file.as_deref(),
-            rabbitmq::check_url,
+            config.amqp.ca_file.as_deref(),
+            config.amqp.url_check(),
         ));
-        let redis = mistakes.keep(config.redis.address());
+        let redis = mistakes.keep_all(config.redis.backend());
         let grpc_tls = mistakes.keep_all(config.grpc_tls.prepare());
         let chat = mistakes.keep_all(config.chat_grpc.prepare("chat_grpc"));
         let telemetry = mistakes.keep_all(config.telemetry.prepare());

@@ -234,7 +234,7 @@ async fn a_flushed_redis_is_filled_again_without_telling_anybody_anything() {
     let leases = LeaseConfig { lease_ms: LEASE.as_millis() as u64, ..LeaseConfig::default() };
     let store = RedisStore::start(
         config.clone(),
-        config.address().unwrap(),
+        config.backend().unwrap(),
         leases,
         &readiness,
         &tasks,

@@ -46,7 +46,7 @@ async fn fresh() -> (contract::Replicas, Keeper) {
         let readiness = Readiness::new();
         let store = RedisStore::start(
             config.clone(),
-            config.address().unwrap(),
+            config.backend().unwrap(),
             contract::leases(),
             &readiness,
             &tasks,
@@ -82,7 +82,7 @@ async fn without_redis_every_call_fails_at_once_and_the_reason_names_the_place_n
     let (readiness, tasks, shutdown) = (Readiness::new(), Tasks::new(), Shutdown::new());
     let store = RedisStore::start(
         config.clone(),
-        config.address().unwrap(),
+        config.backend().unwrap(),
         contract::leases(),
         &readiness,
         &tasks,
@@ -118,7 +118,7 @@ async fn a_lost_redis_is_found_again_and_reads_do_not_notice_a_broken_connection
     let (readiness, tasks, shutdown) = (Readiness::new(), Tasks::new(), Shutdown::new());
     let store = RedisStore::start(
         config.clone(),
-        config.address().unwrap(),
+        config.backend().unwrap(),
         contract::leases(),
         &readiness,
         &tasks,

@@ -16,6 +16,10 @@ pub struct RabbitConfig {
     /// A file with the address, in place of `url`. It is read again within 10 s of a change and before each connection
     /// is opened, so that a new password is used without a restart; while it cannot be used, the last good address is.
     pub url_file: Option<PathBuf>,
+    /// The authorities that the broker's certificate must be by, as PEM, in place of those of the system. Read again
+    /// before each connection is opened; while it cannot be used, the last good ones are. The address must begin with
+    /// `amqps://`.
+    pub ca_file: Option<PathBuf>,
     /// Begins the names of all exchanges and queues.
     pub prefix: String,
     /// Partitions of each lane; the same in every process of an install.
@@ -57,6 +61,7 @@ impl Default for RabbitConfig {
         Self {
             url: "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned(),
             url_file: None,
+            ca_file: None,
             prefix: "tidings".to_owned(),
             partitions: 16,
             queue_type: QueueType::Classic,
@@ -78,7 +83,22 @@ pub fn check_url(url: &str) -> Result<(), String> {
     parsed.map(|_| ()).map_err(|_| "not like amqp://user:password@host:5672/vhost".to_owned())
 }
 
+/// The same where the broker's certificate is checked by authorities of its own.
+pub fn check_tls_url(url: &str) -> Result<(), String> {
+    check_url(url)?;
+    if url.starts_with("amqps://") {
+        return Ok(());
+    }
+    Err("does not begin with amqps://, so nothing would ask for the authorities of amqp.ca_file"
+        .to_owned())
+}
+
 impl RabbitConfig {
+    /// What an address has to be like.
+    pub fn url_check(&self) -> fn(&str) -> Result<(), String> {
+        if self.ca_file.is_some() { check_tls_url } else { check_url }
+    }
+
     /// Where the broker is, without user and password: for logs.
     pub fn place(&self) -> String {
         place(&self.url)
@@ -117,6 +137,17 @@ mod tests {
         for url in ["amqp://guest:guest@127.0.0.1:5672/%2f", "amqps://broker/chat"] {
             assert!(check_url(url).is_ok(), "{url}");
         }
+    }
+
+    #[test]
+    fn authorities_want_an_address_with_tls() {
+        let config = RabbitConfig { ca_file: Some("/ca.crt".into()), ..RabbitConfig::default() };
+        let check = config.url_check();
+        assert!(check("amqps://broker/chat").is_ok());
+        let refused = check("amqp://guest:hunter2@broker/chat").unwrap_err();
+        assert!(refused.contains("amqp.ca_file") && !refused.contains("hunter2"), "{refused}");
+        assert!(check("amqps://u:p@h:port/x").is_err());
+        assert!(RabbitConfig::default().url_check()("amqp://broker/chat").is_ok());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::config::RabbitConfig;
 use super::declare::{Declare, DeclareError};
 use super::depths::Asking;
 use super::publisher::Publishers;
+use super::{Place, tls};
 use crate::BusState;
 use crate::topology::Topology;
 
@@ -45,7 +46,7 @@ pub(super) enum Phase {
 /// Keeps a [`Link`] alive until the bus is closed.
 pub(super) struct Supervisor {
     config: Arc<RabbitConfig>,
-    address: Box<dyn Fn() -> String + Send + Sync>,
+    place: Box<dyn Fn() -> Place + Send + Sync>,
     topology: Topology,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -73,7 +74,7 @@ enum End {
 impl Supervisor {
     pub(super) fn new(
         config: Arc<RabbitConfig>,
-        address: Box<dyn Fn() -> String + Send + Sync>,
+        place: Box<dyn Fn() -> Place + Send + Sync>,
         topology: Topology,
         stop: CancellationToken,
         tasks: TaskTracker,
@@ -81,7 +82,7 @@ impl Supervisor {
         let (phase, phases) = watch::channel(Phase::Without);
         let (state, states) =
             watch::channel(BusState::Down(format!("connecting to {}", config.place())));
-        (Self { config, address, topology, stop, tasks, phase, state }, phases, states)
+        (Self { config, place, topology, stop, tasks, phase, state }, phases, states)
     }
 
     pub(super) async fn run(self) {
@@ -152,7 +153,7 @@ impl Supervisor {
     async fn open(&self, purpose: &'static str) -> Result<Connection, ConnectError> {
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("{} {purpose}", self.config.prefix).into());
-        let url = (self.address)();
+        let Place { url, authorities } = (self.place)();
         let joint = if url.contains('?') { '&' } else { '?' };
         let url = format!(
             "{url}{joint}heartbeat={}&connection_timeout={}",
@@ -160,7 +161,13 @@ impl Supervisor {
         );
         // The library's own limit is for TCP only; what accepts may still say nothing.
         let timeout = Duration::from_millis(self.config.connect_timeout_ms);
-        match tokio::time::timeout(timeout, Connection::connect(&url, properties)).await {
+        let connecting = async {
+            match authorities {
+                Some(pem) => tls::connect(&url, &pem, properties).await,
+                None => Connection::connect(&url, properties).await,
+            }
+        };
+        match tokio::time::timeout(timeout, connecting).await {
             Ok(connected) => Ok(connected?),
             Err(_elapsed) => Err(ConnectError::Timeout(timeout, purpose)),
         }

@@ -1,6 +1,7 @@
 //! The address of a backend, with its password: from the configuration, or from a file that may be replaced while the
 //! process runs. The file is read again before a connection is opened and at intervals. What cannot be used is said
-//! once, and the last good address stays. Must not know any protocol: whoever uses the address says what one is.
+//! once, and the last good address stays. The authorities of a backend are followed in the same way. Must not know any
+//! protocol: whoever uses the address says what one is.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ use crate::metrics::Metrics;
 use crate::secret::Secret;
 use crate::shutdown::{Shutdown, Tasks};
 
-/// Largest file that is read.
-const MOST_BYTES: u64 = 64 << 10;
+/// Largest file that is read: an address, or the authorities of a whole system.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// Whether a text is an address, or what is wrong with it; without quoting it, since it may hold a password.
 pub type Check = fn(&str) -> Result<(), String>;
@@ -29,7 +30,8 @@ pub struct Address(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    section: &'static str,
+    /// What the file holds, and the key that names it.
+    content: Content,
     file: Option<PathBuf>,
     check: Check,
     last: Mutex<Last>,
@@ -44,6 +46,30 @@ struct Last {
     wrong: Option<String>,
 }
 
+/// What a followed file holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Content {
+    /// For people.
+    pub(super) what: &'static str,
+    pub(super) section: &'static str,
+    pub(super) key: &'static str,
+}
+
+impl Content {
+    const fn address(section: &'static str) -> Self {
+        Self { what: "address", section, key: "url_file" }
+    }
+
+    /// For metrics.
+    fn label(self) -> Section {
+        let Self { section, key, .. } = self;
+        let is_address = key == "url_file";
+        Section {
+            section: if is_address { section.to_owned() } else { format!("{section}.{key}") },
+        }
+    }
+}
+
 /// The address of the start cannot be used: waiting for a backend there would never end.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
@@ -56,20 +82,24 @@ pub enum AddressError {
         what: String,
     },
     /// What stands in the file is none.
-    #[error("{section}.url_file: {}: {what}", path.display())]
+    #[error("{section}.{key}: {}: {what}", path.display())]
     InFile {
         /// The section of the configuration.
         section: &'static str,
+        /// The key that names the file.
+        key: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong.
         what: String,
     },
     /// The file cannot be read.
-    #[error("{section}.url_file: cannot read {}: {source}", path.display())]
+    #[error("{section}.{key}: cannot read {}: {source}", path.display())]
     Unreadable {
         /// The section of the configuration.
         section: &'static str,
+        /// The key that names the file.
+        key: &'static str,
         /// The file.
         path: PathBuf,
         /// Why.
@@ -85,15 +115,27 @@ impl Address {
         file: Option<&Path>,
         check: Check,
     ) -> Result<Self, AddressError> {
-        let good = match file {
-            Some(path) => read(section, path, check)?,
-            None => {
-                check(url).map_err(|what| AddressError::Inline { section, what })?;
-                Secret::new(url)
-            }
+        let content = Content::address(section);
+        let Some(path) = file else {
+            check(url).map_err(|what| AddressError::Inline { section, what })?;
+            return Ok(Self::of(content, None, check, Secret::new(url)));
         };
+        Self::in_file(content, path, check)
+    }
+
+    /// Something else that stands in a file.
+    pub(super) fn in_file(
+        content: Content,
+        path: &Path,
+        check: Check,
+    ) -> Result<Self, AddressError> {
+        let good = read(content, path, check)?;
+        Ok(Self::of(content, Some(path.to_owned()), check, good))
+    }
+
+    fn of(content: Content, file: Option<PathBuf>, check: Check, good: Secret) -> Self {
         let last = Mutex::new(Last { good, changes: 0, wrong: None });
-        Ok(Self(Arc::new(Inner { section, file: file.map(Path::to_owned), check, last })))
+        Self(Arc::new(Inner { content, file, check, last }))
     }
 
     /// The last good one. Reads nothing.
@@ -103,9 +145,10 @@ impl Address {
 
     /// Reads the file again, if there is one: the address to connect to now. Blocks for as long as a small file takes.
     pub fn present(&self) -> Secret {
-        let Inner { section, file, check, last } = &*self.0;
+        let Inner { content, file, check, last } = &*self.0;
         let Some(path) = file else { return self.last_good() };
-        let read = read(section, path, *check);
+        let read = read(*content, path, *check);
+        let Content { what, section, .. } = *content;
         let mut last = last.lock();
         match read {
             Ok(address) => {
@@ -113,14 +156,14 @@ impl Address {
                 if address != last.good {
                     last.good = address;
                     last.changes += 1;
-                    tracing::info!(section, "another address is used for new connections");
+                    tracing::info!(section, "another {what} is used for new connections");
                 }
             }
             Err(error) => {
                 let wrong = Some(error.to_string());
                 // Once, and not at each reading.
                 if last.wrong != wrong {
-                    tracing::warn!(%error, "an address cannot be used; the last good one stays");
+                    tracing::warn!(%error, "a file with an {what} cannot be used; the last good one stays");
                     last.wrong = wrong;
                 }
             }
@@ -129,19 +172,30 @@ impl Address {
     }
 }
 
-fn read(section: &'static str, path: &Path, check: Check) -> Result<Secret, AddressError> {
+fn read(content: Content, path: &Path, check: Check) -> Result<Secret, AddressError> {
+    let Content { section, key, .. } = content;
+    let unusable =
+        |what: String| AddressError::InFile { section, key, path: path.to_owned(), what };
     let mut text = String::new();
     std::fs::File::open(path)
-        .and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text))
-        .map_err(|source| AddressError::Unreadable { section, path: path.to_owned(), source })?;
+        .and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text))
+        .map_err(|source| AddressError::Unreadable {
+            section,
+            key,
+            path: path.to_owned(),
+            source,
+        })?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(unusable("larger than 1 MiB".to_owned()));
+    }
     let text = text.trim();
-    check(text).map_err(|what| AddressError::InFile { section, path: path.to_owned(), what })?;
+    check(text).map_err(unusable)?;
     Ok(Secret::new(text))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Section {
-    section: &'static str,
+    section: String,
 }
 
 /// Keeps the addresses of this process as their files are.
@@ -168,12 +222,12 @@ impl Addresses {
             let registry = registry.sub_registry_with_prefix("tidings_address");
             registry.register(
                 "changes",
-                "Addresses of backends that were found changed in their file and taken over",
+                "Addresses and authorities of backends that were found changed in their file and taken over",
                 this.changes.clone(),
             );
             registry.register(
                 "unusable_files",
-                "1 while the file of an address cannot be used, so that the last good one stays in use",
+                "1 while the file of an address or of authorities cannot be used, so that the last good one stays in use",
                 this.unusable.clone(),
             );
         });
@@ -186,7 +240,7 @@ impl Addresses {
         if address.0.file.is_none() {
             return;
         }
-        let label = Section { section: address.0.section };
+        let label = address.0.content.label();
         let changes = self.changes.get_or_create_owned(&label);
         let unusable = self.unusable.get_or_create_owned(&label);
         let (address, stop) = (address.clone(), self.shutdown.clone());

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use platform::readiness::{Cause, Readiness};
-use platform::reload::address::Address;
+use platform::reload::backend::Backend;
 use platform::shutdown::{Shutdown, Tasks};
 use proto::id::{GatewayId, UserId};
 use redis::aio::MultiplexedConnection;
@@ -70,7 +70,7 @@ impl RedisStore {
     /// Begins to connect, and keeps connecting; returns at once.
     pub fn start(
         mut config: RedisConfig,
-        address: Address,
+        backend: Backend,
         leases: LeaseConfig,
         readiness: &Readiness,
         tasks: &Tasks,
@@ -79,8 +79,8 @@ impl RedisStore {
         let scripts = Arc::new(Scripts::new());
         let dependency = readiness.dependency(Cause::PresenceStore);
         // What is said of it names where it is.
-        config.url = address.last_good().expose().to_owned();
-        let link = Link::start(&config, address, Arc::clone(&scripts), dependency, tasks, shutdown);
+        config.url = backend.last_good().expose().to_owned();
+        let link = Link::start(&config, backend, Arc::clone(&scripts), dependency, tasks, shutdown);
         Self {
             keys: Keys::new(&config.prefix),
             place: config.place(),

@@ -63,9 +63,6 @@ readinessProbe:
 {{- end -}}
 
 {{- define "tidings.telemetryEnv" -}}
-{{- with .root.Values.secrets.caKey }}
-SSL_CERT_FILE: /etc/tidings/secrets/{{ . }}
-{{- end }}
 {{ .prefix }}TELEMETRY__LOG_FORMAT: {{ .root.Values.telemetry.logFormat | quote }}
 {{ .prefix }}TELEMETRY__LOG_FILTER: {{ .root.Values.telemetry.logFilter | quote }}
 {{- with .root.Values.telemetry.otlpEndpoint }}
@@ -79,6 +76,9 @@ SSL_CERT_FILE: /etc/tidings/secrets/{{ . }}
 
 {{- define "tidings.amqpEnv" -}}
 {{ .prefix }}AMQP__URL_FILE: /etc/tidings/secrets/amqp-url
+{{- if and .root.Values.secrets.caKey (has "amqp" .root.Values.secrets.caFor) }}
+{{ .prefix }}AMQP__CA_FILE: /etc/tidings/secrets/{{ .root.Values.secrets.caKey }}
+{{- end }}
 {{ .prefix }}AMQP__PREFIX: {{ .root.Values.amqp.prefix | quote }}
 {{ .prefix }}AMQP__PARTITIONS: {{ .root.Values.amqp.partitions | quote }}
 {{ .prefix }}AMQP__QUEUE_TYPE: {{ .root.Values.amqp.queueType | quote }}

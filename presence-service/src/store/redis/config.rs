@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use platform::reload::address::{Address, AddressError};
+use platform::reload::address::AddressError;
+use platform::reload::backend::Backend;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// The section `[redis]`.
@@ -16,6 +17,10 @@ pub struct RedisConfig {
     /// A file with the address, in place of `url`. It is read again within 10 s of a change and before each connection
     /// is opened, so that a new password is used without a restart; while it cannot be used, the last good address is.
     pub url_file: Option<PathBuf>,
+    /// The authorities that the certificate of Redis must be by, as PEM, in place of those of the system. Read again
+    /// before each connection is opened; while it cannot be used, the last good ones are. The address must begin with
+    /// `rediss://`.
+    pub ca_file: Option<PathBuf>,
     /// Begins every key.
     pub prefix: String,
     /// How long a connection may take, in milliseconds.
@@ -46,6 +51,7 @@ impl Default for RedisConfig {
         Self {
             url: "redis://127.0.0.1:6379/0".to_owned(),
             url_file: None,
+            ca_file: None,
             prefix: "tidings".to_owned(),
             connect_timeout_ms: 2_000,
             response_timeout_ms: 1_000,
@@ -67,10 +73,22 @@ fn check_url(url: &str) -> Result<(), String> {
     opened.map(|_| ()).map_err(|error| format!("not like redis://host:6379/0: {error}"))
 }
 
+/// The same where the certificate of Redis is checked by authorities of its own.
+fn check_tls_url(url: &str) -> Result<(), String> {
+    check_url(url)?;
+    if url.starts_with("rediss://") {
+        return Ok(());
+    }
+    Err("does not begin with rediss://, so nothing would ask for the authorities of redis.ca_file"
+        .to_owned())
+}
+
 impl RedisConfig {
-    /// Where Redis is, and finds what no waiting mends.
-    pub fn address(&self) -> Result<Address, AddressError> {
-        Address::open("redis", &self.url, self.url_file.as_deref(), check_url)
+    /// How Redis is reached, and finds what no waiting mends.
+    pub fn backend(&self) -> Result<Backend, Vec<AddressError>> {
+        let check = if self.ca_file.is_some() { check_tls_url } else { check_url };
+        let (url_file, ca_file) = (self.url_file.as_deref(), self.ca_file.as_deref());
+        Backend::open("redis", &self.url, url_file, ca_file, check)
     }
 
     /// Where Redis is, without user and password: for logs.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use platform::backoff::Backoff;
 use platform::readiness::Dependency;
-use platform::reload::address::Address;
+use platform::reload::backend::{Backend, Reached};
 use platform::shutdown::{Shutdown, Tasks};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, TlsCertificates};
 use tokio::sync::{Notify, watch};
 
 use super::config::RedisConfig;
@@ -26,7 +26,7 @@ impl Link {
     /// Begins to connect, and keeps connecting until stopping is forced.
     pub fn start(
         config: &RedisConfig,
-        address: Address,
+        backend: Backend,
         scripts: Arc<Scripts>,
         dependency: Dependency,
         tasks: &Tasks,
@@ -43,7 +43,7 @@ impl Link {
             check: Duration::from_millis(config.check_ms.max(10)),
             reconnect_max: Duration::from_millis(config.reconnect_max_ms),
             config: config.clone(),
-            address,
+            backend,
             scripts,
             current: sender,
             suspected: Arc::clone(&suspected),
@@ -91,7 +91,7 @@ struct Supervisor {
     check: Duration,
     reconnect_max: Duration,
     config: RedisConfig,
-    address: Address,
+    backend: Backend,
     scripts: Arc<Scripts>,
     current: watch::Sender<Option<MultiplexedConnection>>,
     suspected: Arc<Notify>,
@@ -119,7 +119,15 @@ impl Supervisor {
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let client = Client::open(self.address.present().expose())?;
+        let Reached { url, authorities } = self.backend.present();
+        let client = match authorities {
+            None => Client::open(url.expose())?,
+            Some(pem) => {
+                let authorities =
+                    TlsCertificates { client_tls: None, root_cert: Some(pem.into_bytes()) };
+                Client::build_with_tls(url.expose(), authorities)?
+            }
+        };
         let mut connection =
             client.get_multiplexed_async_connection_with_config(&self.settings).await?;
         for script in self.scripts.all() {
