@@ -5,6 +5,8 @@ use std::time::Duration;
 use e2e::client::{Client, Heard};
 use e2e::cluster::{Cluster, ready};
 use e2e::eventually::eventually;
+use e2e::metrics::value;
+use e2e::process::Process;
 use e2e::token::token;
 
 /// What a user may have, unless configured otherwise.
@@ -100,5 +102,57 @@ async fn a_user_who_takes_turns_at_two_gateways_is_granted_one_rate() {
     // Another user at the same gateways has a rate of its own.
     let mut cleo = Client::connect(cluster.gateway_address(1), &token("cleo")).await;
     assert!(may_send(&mut cleo, "hello").await);
+    cluster.stop().await;
+}
+
+/// Whether load balancers send clients there, and why not.
+async fn serves(gateway: &Process) -> Result<(), String> {
+    let url = format!("http://{}/health/serve", gateway.address("management"));
+    let answer = reqwest::get(&url).await.expect("the management port answers");
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    Err(answer.text().await.expect("an answer has a body"))
+}
+
+async fn until_open(gateway: &Process, connections: usize) {
+    eventually("so many are open", Duration::from_secs(20), async || {
+        let open = value(gateway, "tidings_gateway_connections").await;
+        if open == Some(connections as f64) { Ok(()) } else { Err(open) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_gateway_is_left_out_by_balancers_until_a_twentieth_of_its_places_is_free() {
+    const PLACES: usize = 40;
+    let settings = [("TIDINGS_GATEWAY__LIMITS__CONNECTIONS", "40")];
+    let cluster = Cluster::start_with("full", &settings).await;
+    let gateway = &cluster.gateways[0];
+    let address = cluster.gateway_address(0);
+    let mut inside = Vec::new();
+    for number in 1..PLACES {
+        inside.push(Client::connect(address, &token(&format!("user-{number}"))).await);
+    }
+    until_open(gateway, PLACES - 1).await;
+    assert_eq!(serves(gateway).await, Ok(()), "there is a place");
+    inside.push(Client::connect(address, &token("the-last")).await);
+    let full = async || match serves(gateway).await {
+        Err(causes) if causes.contains("full") => Ok(()),
+        other => Err(other),
+    };
+    eventually("it is full", Duration::from_secs(20), full).await;
+    // One who leaves makes a place, and does not bring the balancer back.
+    inside.pop().expect("somebody is inside").close().await;
+    until_open(gateway, PLACES - 1).await;
+    full().await.expect("too few places are free");
+    inside.pop().expect("somebody is inside").close().await;
+    eventually("it serves", Duration::from_secs(20), || serves(gateway)).await;
+    // And it stays until the last place is taken again.
+    inside.push(Client::connect(address, &token("the-next")).await);
+    until_open(gateway, PLACES - 1).await;
+    assert_eq!(serves(gateway).await, Ok(()));
+    assert_eq!(serves(&cluster.gateways[1]).await, Ok(()), "the other has room");
+    drop(inside);
     cluster.stop().await;
 }
