@@ -55,6 +55,7 @@ else
     skip "rules, their tests and queries"
 fi
 "$bin/python" deploy/monitoring/names.py
+"$bin/python" deploy/names_in_docs.py
 if amtool=$(bash deploy/tools.sh amtool); then
     "$amtool" check-config deploy/monitoring/alertmanager.yml > "$work/amtool" || { cat "$work/amtool"; exit 1; }
 else

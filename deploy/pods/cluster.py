@@ -12,6 +12,7 @@ from pathlib import Path
 from . import policies, probes
 from .controller import Controller
 from .dns import Dns
+from .judge import Machine, runnable
 from .manifests import parse
 from .network import DNS, NODE, STORES, STORES_NAMESPACE, Network
 from .policies import Peer
@@ -22,6 +23,9 @@ NAMESPACE = "tidings"
 STEP_SECONDS = 0.05
 # When balancers and DNS learn of a change.
 LATE_SECONDS = 3.0
+# A first rollout takes no longer than this where nothing else runs.
+USUAL_SECONDS = 15.0
+MOST_PATIENCE = 4.0
 
 
 class Timeout(Exception):
@@ -46,6 +50,10 @@ class Cluster:
         self.is_dirty = False
         # The longest, in seconds, that the harness itself was late: a machine that is too busy.
         self.stood_still = 0.0
+        # Runnable tasks for each core, once a second.
+        self.runnable = []
+        # By how much longer than usual it waits for what comes about: by how long the first rollout took.
+        self.patience = 1.0
 
     async def __aenter__(self):
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -103,10 +111,13 @@ class Cluster:
     # What happens by itself.
 
     async def control(self):
-        loop, due = asyncio.get_running_loop(), None
+        loop, due, look = asyncio.get_running_loop(), None, 0
         while True:
             if due is not None:
                 self.stood_still = max(self.stood_still, loop.time() - due)
+            if loop.time() >= look:
+                self.runnable.append(runnable())
+                look = loop.time() + 1
             due = loop.time() + STEP_SECONDS
             for controller in self.controllers.values():
                 controller.step()
@@ -200,6 +211,7 @@ class Cluster:
 
     async def until(self, what, seconds, condition):
         """Waits for a condition, which may be a coroutine function; says what it waited for when it does not come."""
+        seconds *= self.patience
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             self.raise_what_failed()
@@ -212,13 +224,31 @@ class Cluster:
                 raise Timeout(f"not within {seconds:g} s: {what}; {self.overview()}")
             await asyncio.sleep(0.1)
 
-    async def serves(self, seconds=60):
+    async def serves(self, seconds=180):
         """The first rollout of everything."""
+        began = asyncio.get_running_loop().time()
         await self.until(
             "all Deployments are available", seconds,
             lambda: all(controller.is_done() for controller in self.controllers.values()),
         )
+        took = asyncio.get_running_loop().time() - began
+        self.patience = min(MOST_PATIENCE, max(1.0, took / USUAL_SECONDS))
         self.services.late = LATE_SECONDS
+
+    async def is_whole(self):
+        """Nothing that any pod needs is away."""
+        async def has_all(pod):
+            port = pod.template.ports["management"]
+            try:
+                status, _ = await probes.get(self.network.node, pod.address, port, "/health/ready", 5, source=NODE)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError):
+                return False
+            return status == 200
+
+        return all(await asyncio.gather(*map(has_all, self.living())))
+
+    def machine(self):
+        return Machine(self.stood_still, sum(self.runnable) / max(1, len(self.runnable)))
 
     async def rolled_out(self, seconds, *names):
         await self.until(

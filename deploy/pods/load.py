@@ -71,7 +71,7 @@ class Load:
         """Sends no more, waits for what is under way, and reads the verdict."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
-        code = await asyncio.wait_for(self.process.wait(), 150)
+        code = await asyncio.wait_for(self.process.wait(), 150 * self.cluster.patience)
         text = self.log.read_text(errors="replace")
         if not self.report.exists():
             raise RuntimeError(f"the fleet wrote no report (exit code {code}):\n{text[-2000:]}")

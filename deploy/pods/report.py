@@ -5,6 +5,8 @@ import pathlib
 import platform
 import subprocess
 
+from .judge import Verdict
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 UNTRIED = """\
@@ -19,13 +21,12 @@ UNTRIED = """\
 
 
 def text(results, planted, manifest, seconds):
-    """The report; `planted` is {name: (scenario, problem that was found or None)}."""
+    """The report; `planted` is {name: (scenario, problem that was found or None, verdict)}."""
     if manifest.is_relative_to(REPOSITORY):
         manifest = manifest.relative_to(REPOSITORY)
         link = f"[{manifest}](../{manifest})"
     else:
         link = f"`{manifest.name}`"
-    good = all(not result.problems for result in results) and all(found for _, found in planted.values())
     lines = [
         "# Pods as the manifests say",
         "",
@@ -36,7 +37,7 @@ def text(results, planted, manifest, seconds):
         "",
         "| | |",
         "|---|---|",
-        f"| verdict | **{'everything held' if good else 'NOT everything held'}** |",
+        f"| verdict | **{WORDS[whole(results, planted)]}** |",
         f"| commit | {commit()} |",
         f"| machine | {platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()} |",
         f"| run | {seconds:.0f} s |",
@@ -44,7 +45,7 @@ def text(results, planted, manifest, seconds):
         "| scenario | verdict | time |",
         "|---|---|---|",
     ]
-    lines += [f"| {r.name} | {'held' if not r.problems else 'FAILED'} | {r.seconds:.0f} s |" for r in results]
+    lines += [f"| {r.name} | {r.verdict.value} | {r.seconds:.0f} s |" for r in results]
     for result in results:
         lines += ["", f"## {result.name}", "", f"{result.about}", ""]
         lines += [f"- **{escape(problem)}**" for problem in result.problems]
@@ -59,10 +60,27 @@ def text(results, planted, manifest, seconds):
             "| mistake | scenario | found as |", "|---|---|---|",
         ]
         lines += [
-            f"| {name} | {scenario} | {escape(shorten(found)) if found else '**not found**'} |"
-            for name, (scenario, found) in planted.items()
+            f"| {name} | {scenario} | {found_as(found, verdict)} |"
+            for name, (scenario, found, verdict) in planted.items()
         ]
     return "\n".join([*lines, "", UNTRIED])
+
+
+WORDS = {
+    Verdict.HELD: "everything held",
+    Verdict.FAILED: "NOT everything held",
+    Verdict.NOT_JUDGED: "nothing failed, and NOT everything could be judged: the machine was too slow",
+}
+
+
+def whole(results, planted):
+    """The worst there is."""
+    all_of_them = {result.verdict for result in results} | {verdict for _, _, verdict in planted.values()}
+    return next((it for it in (Verdict.FAILED, Verdict.NOT_JUDGED) if it in all_of_them), Verdict.HELD)
+
+
+def found_as(problem, verdict):
+    return escape(shorten(problem)) if problem else f"**not found** ({verdict.value})"
 
 
 def shorten(problem):

@@ -10,7 +10,7 @@ import tempfile
 import types
 import unittest
 
-from . import load, manifests, planted, policies
+from . import judge, load, manifests, planted, policies, report
 from .controller import Controller, additions
 from .dns import Dns
 from .scenarios import SCENARIOS
@@ -154,6 +154,42 @@ class Rollouts(unittest.TestCase):
         deployment = dataclasses.replace(self.deployment, surge="25%", unavailable="25%")
         self.assertEqual((deployment.most(2), deployment.least(2)), (3, 2))
         self.assertEqual((deployment.most(7), deployment.least(7)), (9, 6))
+
+
+class Verdicts(unittest.TestCase):
+    quiet, busy = judge.Machine(0.1, 1.5), judge.Machine(0.1, 7.0)
+
+    def verdicts(self, find):
+        found = judge.Judge()
+        find(found)
+        return found.verdict(self.quiet), found.verdict(self.busy)
+
+    def test_what_a_slow_machine_does_is_not_judged_there_and_fails_elsewhere(self):
+        self.assertEqual(
+            self.verdicts(lambda found: found.in_time(False, "late")),
+            (judge.Verdict.FAILED, judge.Verdict.NOT_JUDGED),
+        )
+
+    def test_what_no_machine_does_fails_on_each(self):
+        def find(found):
+            found.in_time(False, "late")
+            found.that(False, "lost")
+
+        self.assertEqual(self.verdicts(find), (judge.Verdict.FAILED, judge.Verdict.FAILED))
+        self.assertEqual(self.verdicts(lambda found: found.that(True, "")), (judge.Verdict.HELD, judge.Verdict.HELD))
+
+    def test_a_harness_that_was_late_for_seconds_ran_on_a_slow_machine(self):
+        self.assertTrue(judge.Machine(2.5, 0.5).is_too_slow)
+        self.assertGreaterEqual(judge.runnable(), 0)
+
+    def test_a_whole_run_is_as_good_as_its_worst_scenario(self):
+        def result(verdict):
+            return types.SimpleNamespace(verdict=verdict)
+
+        held, failed, not_judged = judge.Verdict.HELD, judge.Verdict.FAILED, judge.Verdict.NOT_JUDGED
+        self.assertEqual(report.whole([result(held)], {"no-policies": ("strangers", "x", held)}), held)
+        self.assertEqual(report.whole([result(held), result(not_judged)], {}), not_judged)
+        self.assertEqual(report.whole([result(not_judged)], {"x": ("y", None, failed)}), failed)
 
 
 class Answers(unittest.TestCase):
