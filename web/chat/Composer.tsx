@@ -1,10 +1,10 @@
 // The field to write in.
 
-import { signal, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Conversation } from '../sdk/rest';
 import { isComposing, isPlain } from './keys';
 import type { Session } from './session';
+import { signal, useSignal, useSignalEffect } from './signals';
 import { characters } from './text';
 
 /** Others are told of writing at most so often, and of its end after a pause. */

@@ -1,9 +1,9 @@
 // The conversations, most recently active first, and the way to begin one.
 
-import { useSignal } from '@preact/signals';
 import type { Status } from '../sdk/frames';
 import { signOut } from './account';
 import { focusSoon } from './focus';
+import { useSignal } from './signals';
 import './list.css';
 import { NewConversation } from './panels';
 import { Rows } from './Rows';

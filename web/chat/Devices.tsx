@@ -1,10 +1,10 @@
 // All places for one's own devices are taken: one of them is ended here, and this one comes in.
 
-import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Session as Device } from '../sdk/rest';
 import { clock } from './formats';
 import type { Session } from './session';
+import { useSignal } from './signals';
 
 export function Devices({ session }: { session: Session }) {
   const devices = useSignal<readonly Device[] | undefined>(undefined);

@@ -1,6 +1,5 @@
 // A field for a user's name or id, with those who are found while it is typed.
 
-import type { Signal } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useRef } from 'preact/hooks';
 import type { User } from '../sdk/rest';
@@ -8,6 +7,7 @@ import { isComposing, isPlain, rove } from './keys';
 import { isUserId } from './names';
 import { Picture } from './Picture';
 import type { Session } from './session';
+import type { Signal } from './signals';
 
 /** After a pause of typing. */
 const SEARCH_MS = 150;

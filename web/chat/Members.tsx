@@ -1,6 +1,5 @@
 // The members of a group: who they are, and what one may change.
 
-import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Conversation, Member, User } from '../sdk/rest';
 import { Dot } from './Dot';
@@ -8,6 +7,7 @@ import { Found, find, type Search } from './Found';
 import { isPlain, rove } from './keys';
 import { Picture } from './Picture';
 import type { Session } from './session';
+import { useSignal } from './signals';
 
 interface MembersProps {
   session: Session;

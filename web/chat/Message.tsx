@@ -1,6 +1,5 @@
 // One message of a conversation, or one that is on its way.
 
-import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useCallback, useRef } from 'preact/hooks';
 import type { Entry } from '../sdk/frames';
@@ -16,6 +15,7 @@ import { Picture } from './Picture';
 import { Menu } from './panels';
 import { addressOf } from './route';
 import type { Session } from './session';
+import { useSignal } from './signals';
 import { describe, pieces } from './text';
 
 /** A finger that rests so long opens the menu. */

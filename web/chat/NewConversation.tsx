@@ -1,11 +1,11 @@
 // Begins a direct conversation with one user, or a group with several.
 
-import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { User } from '../sdk/rest';
 import { Found, find, type Search } from './Found';
 import { isComposing, isPlain } from './keys';
 import type { Session } from './session';
+import { useSignal } from './signals';
 
 export function NewConversation({ session, onDone }: { session: Session; onDone: () => void }) {
   const chosen = useSignal<User[]>([]);

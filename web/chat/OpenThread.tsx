@@ -1,12 +1,12 @@
 // One conversation: its messages, who is writing, and the field to write in.
 
-import { useSignal } from '@preact/signals';
 import type { Conversation } from '../sdk/rest';
 import { Composer } from './Composer';
 import { Dot } from './Dot';
 import { focusSoon } from './focus';
 import { Members } from './panels';
 import type { Session } from './session';
+import { useSignal } from './signals';
 import { Timeline } from './Timeline';
 import { writing } from './typing';
 

@@ -1,6 +1,6 @@
 // A user's picture, or the initials of the name on a colour of the user's own.
 
-import { useSignal } from '@preact/signals';
+import { useSignal } from './signals';
 
 /** Backgrounds of initials; style.css has so many, dark enough for white letters. */
 const COLOURS = 8;

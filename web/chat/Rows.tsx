@@ -1,7 +1,6 @@
 // The rows of the list of conversations. Only those near what is in view are in the document; one of them is a stop
 // of the Tab key, and arrows lead to the others.
 
-import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Entry } from '../sdk/frames';
 import type { Conversation } from '../sdk/rest';
@@ -9,6 +8,7 @@ import { Dot } from './Dot';
 import { clock } from './formats';
 import { Picture } from './Picture';
 import type { Session } from './session';
+import { useSignal } from './signals';
 import { describe } from './text';
 import { writing } from './typing';
 import { visible } from './window';

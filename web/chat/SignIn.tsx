@@ -1,10 +1,10 @@
 // Signing in, by whichever ways the server offers: the operator's own, a name where development tokens are on, or else
 // a token.
 
-import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { type Meta, Rest } from '../sdk/rest';
 import { signInProblem } from './account';
+import { useSignal } from './signals';
 import { signInByName, signInByOidc, signInByRedirect, signInByToken } from './signing';
 
 const ASK_AGAIN_MS = 3_000;

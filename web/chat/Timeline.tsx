@@ -1,6 +1,5 @@
 // The messages of a conversation: a part of them is drawn, what is in view stays in place, what was seen is read.
 
-import { useSignal } from '@preact/signals';
 import { Fragment } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { Conversation } from '../sdk/rest';
@@ -12,6 +11,7 @@ import { Refused } from './panels';
 import { Place } from './place';
 import { isWatching, Seen } from './seen';
 import type { Session } from './session';
+import { useSignal } from './signals';
 import './thread.css';
 import { rows } from './timeline';
 import { around, down, follow, type Range, tail, up } from './window';

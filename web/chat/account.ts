@@ -1,11 +1,11 @@
 // Who is signed in in this browser: the account that all tabs share, kept over reloads, and the session of this tab.
 
-import { signal } from '@preact/signals';
 import { leaveDeviceId, tabDeviceId } from '../sdk/device';
 import { RestError } from '../sdk/errors';
 import { Rest } from '../sdk/rest';
 import { claims } from '../sdk/token';
 import type { Session } from './session';
+import { signal } from './signals';
 
 export const session = signal<Session | undefined>(undefined);
 export const signInProblem = signal('');

@@ -1,7 +1,7 @@
 // What is unread, on the tab itself: in its title and on its icon.
 
-import { effect } from '@preact/signals';
 import type { Session } from './session';
+import { effect } from './signals';
 
 const NAME = 'Tidings';
 /** What makes the icon of the page, which is an image in its address, one with a dot. */

@@ -1,10 +1,10 @@
 // The conversations of whoever is signed in: each a signal of its own, so that a change of one draws one row.
 
-import { batch, computed, type Signal, signal } from '@preact/signals';
 import { RestError } from '../sdk/errors';
 import type { Entry } from '../sdk/frames';
 import type { Conversation, Member, Rest } from '../sdk/rest';
 import type { People } from './people';
+import { batch, computed, type Signal, signal } from './signals';
 import { type Counted, grown, read } from './unread';
 
 /** Conversations that are asked for one by one; of more the whole list is. */

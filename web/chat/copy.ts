@@ -1,6 +1,6 @@
 // The clipboard, and saying what was done to those who do not see it.
 
-import { signal } from '@preact/signals';
+import { signal } from './signals';
 
 /** Said once by screen readers, and shown for a moment. */
 export const said = signal('');

@@ -1,8 +1,8 @@
 // Where the focus goes when what had it goes away: to where the user looks then.
 
-import { effect } from '@preact/signals';
 import { OpenThread } from './panels';
 import type { Session } from './session';
+import { effect } from './signals';
 
 /** After the page was drawn anew. */
 export function focusSoon(...selectors: string[]): void {

@@ -1,7 +1,7 @@
 // Frames are taken in together: those of one picture that the browser draws, and in a burst those of a tenth of a
 // second, so that many messages cost few renderings.
 
-import { batch } from '@preact/signals';
+import { batch } from './signals';
 
 /** The first frame after so long a pause is shown with the next picture; others wait until it is over. */
 const BURST_MS = 100;

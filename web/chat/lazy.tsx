@@ -1,7 +1,7 @@
 // Parts of the page that are not needed at first, so that what is needed is there sooner.
 
-import { signal } from '@preact/signals';
 import { type ComponentChild, type ComponentType, h } from 'preact';
+import { signal } from './signals';
 
 export type Lazy<Props> = ComponentType<Props> & { load: () => Promise<void> };
 

@@ -4,7 +4,6 @@ import { render } from 'preact';
 import { arriving, session } from './account';
 import { lazy } from './lazy';
 import './style.css';
-import './panels.css';
 import './messages.css';
 import './adaptation.css';
 

@@ -1,7 +1,7 @@
 // What is known of people: their names and how they are.
 
-import { type Signal, signal } from '@preact/signals';
 import type { Presence } from '../sdk/frames';
+import { type Signal, signal } from './signals';
 
 export type Status = Presence['status'];
 

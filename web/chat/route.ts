@@ -1,7 +1,7 @@
 // An address for each conversation: Back, reload and links lead where they say. It stands behind `#`, so that it is
 // the same wherever the page is served from, and no proxy writes down who talks where.
 
-import { effect, type Signal } from '@preact/signals';
+import { effect, type Signal } from './signals';
 
 const CONVERSATION = /^#\/c\/([0-9A-Za-z-]{1,64})$/;
 

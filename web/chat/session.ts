@@ -1,6 +1,5 @@
 // Everything that is shown of the conversations of whoever is signed in.
 
-import { batch, type Signal, signal } from '@preact/signals';
 import type { Client } from '../sdk/client';
 import type { Entry, Notice, Status as OwnStatus, ServerFrame } from '../sdk/frames';
 import { type Conversation, Rest } from '../sdk/rest';
@@ -12,6 +11,7 @@ import { Frames } from './frames';
 import { lost } from './kept';
 import { type Marked, markOf } from './marks';
 import { People, type Status } from './people';
+import { batch, type Signal, signal } from './signals';
 import { Typing } from './typing';
 
 /** Entries of a page of history, and of one on the way to the first unread message. */

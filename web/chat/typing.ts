@@ -1,6 +1,6 @@
 // Who is writing where. Each writer is forgotten by themselves when they do not say it again in time.
 
-import { type Signal, signal } from '@preact/signals';
+import { type Signal, signal } from './signals';
 
 /** A writer says it again after some seconds, and that may come a little late. */
 const MARGIN_MS = 1_500;
