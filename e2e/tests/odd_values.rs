@@ -146,6 +146,55 @@ impl Asked {
     }
 }
 
+/// Numbers of pages and what each is answered with, wherever the description has a page.
+const NUMBERS: [(&str, &str, u16); 16] = [
+    ("limit", "1", 200),
+    ("limit", "1000000", 200),
+    ("limit", "2147483647", 200),
+    ("limit", "2147483648", 200),
+    ("limit", "99999999999999999999999999", 200),
+    ("limit", "0", 400),
+    ("limit", "-1", 400),
+    ("limit", "1.5", 400),
+    ("limit", "", 400),
+    ("before_seq", "9223372036854775807", 200),
+    ("before_seq", "9223372036854775808", 400),
+    ("before_seq", "-1", 400),
+    ("after_seq", "0", 200),
+    ("after_seq", "9223372036854775807", 200),
+    ("after_seq", "9223372036854775808", 400),
+    ("after_seq", "18446744073709551616", 400),
+];
+
+impl Asked {
+    /// Each number of a page is taken or refused as its schema says.
+    async fn pages(&self, openapi: &Value, conversation: &str) {
+        let mut walked = Vec::new();
+        for (path, item) in openapi["paths"].as_object().expect("paths") {
+            let parameters = item["get"]["parameters"].as_array().cloned().unwrap_or_default();
+            for (name, number, status) in NUMBERS {
+                let parameter = parameters.iter().find(|it| it["name"] == name);
+                let Some(schema) = parameter.map(|it| &it["schema"]) else { continue };
+                let is_in = number.parse::<u128>().is_ok_and(|number| {
+                    let bound = |key: &str| schema[key].as_u64().map(u128::from);
+                    number >= bound("minimum").unwrap_or(0)
+                        && number <= bound("maximum").unwrap_or(u128::MAX)
+                });
+                assert_eq!(is_in, status == 200, "{path} {name}={number}: {schema}");
+                assert!(name != "limit" || schema.get("format").is_none(), "{path}: {schema}");
+                let place = path.replace("{id}", conversation);
+                let more = if path.ends_with("/users") { "prefix=a&" } else { "" };
+                let url = format!("{}{place}?{more}{name}={number}", self.base);
+                let answer = self.http.get(url).bearer_auth(&self.token).send().await;
+                assert_eq!(answer.expect("an answer").status(), status, "{path} {name}={number}");
+                walked.push((path, name));
+            }
+        }
+        walked.dedup();
+        assert_eq!(walked.len(), 7, "{walked:?}");
+    }
+}
+
 async fn nothing_odd_is_an_outage(address: &str, token: String) {
     let base = format!("http://{address}");
     let http = Client::new();
@@ -157,6 +206,7 @@ async fn nothing_odd_is_an_outage(address: &str, token: String) {
     let made: Value = made.send().await.expect("an answer").json().await.expect("JSON");
     let conversation = made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
     let mut asked = Asked { http, base, token, count: 0, wrong: Vec::new() };
+    asked.pages(&openapi, &conversation).await;
     asked.all(&openapi, &conversation).await;
     assert!(
         asked.wrong.is_empty(),

@@ -129,7 +129,7 @@ impl Place<'_> {
         let path = format!("conversations/{id}/messages");
         let said = json!({ "kind": "system", "content": { "text": "maintenance at noon" } });
         for (token, body, code) in [
-            (&self.eve, &said, "invalid"),
+            (&self.eve, &said, "forbidden"),
             (&self.eve, &json!({ "content": { "text": "hi" } }), "not_member"),
             (&self.operator, &json!({ "content": { "text": "hi" } }), "not_member"),
             (
@@ -145,6 +145,19 @@ impl Place<'_> {
                 "{body}"
             );
         }
+        // Who is a member may not, either, and over a socket as over REST.
+        let own = ask(here, Method::POST, &path, &self.ann, Some(&said)).await;
+        assert_eq!((own.0, &own.1["code"]), (403, &json!("forbidden")));
+        let to = json!({ "to": "bob", "kind": "system", "content": { "text": "maintenance" } });
+        let own = ask(here, Method::POST, "messages", &self.ann, Some(&to)).await;
+        assert_eq!((own.0, &own.1["code"]), (403, &json!("forbidden")));
+        ann.say(
+            &json!({ "type": "send", "ref": "s", "client_id": Uuid::now_v7(), "kind": "system",
+            "conversation_id": id, "content": { "text": "maintenance" } }),
+        )
+        .await;
+        let own = ann.expect("error").await;
+        assert_eq!((&own["ref"], &own["code"]), (&json!("s"), &json!("forbidden")));
         let (status, stored) = ask(here, Method::POST, &path, &self.operator, Some(&said)).await;
         assert_eq!((status, &stored["seq"]), (201, &json!(2)), "{stored}");
         // Over a socket, too.

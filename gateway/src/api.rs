@@ -16,6 +16,7 @@ mod known;
 mod members;
 mod messages;
 mod own_status;
+mod paging;
 mod refusals;
 mod sessions;
 mod shapes;

@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod client;
 pub mod msgpack;
+mod reference;
 pub mod server;
 
 use std::borrow::Cow;
@@ -48,13 +49,13 @@ pub fn decode_client(text: &str) -> Result<ClientFrame, FrameError> {
         return Err(FrameError {
             code: ErrorCode::BadFrame,
             message: format!("nested deeper than {MAX_DEPTH} levels"),
-            reference: None,
+            reference: reference::reference_in(text),
         });
     }
     let head: Head<'_> = serde_json::from_str(text).map_err(|error| FrameError {
         code: ErrorCode::BadFrame,
         message: format!("a frame is a JSON object with a text `type`: {}", shape(&error)),
-        reference: None,
+        reference: reference::reference_in(text),
     })?;
     if head.r#ref.as_ref().is_some_and(|reference| reference.len() > MAX_REF_BYTES) {
         return Err(FrameError {

@@ -201,6 +201,21 @@ proptest! {
     }
 
     #[test]
+    fn a_frame_nested_too_deeply_keeps_its_reference(mut frame in frame(), reference in ".{0,16}", first in any::<bool>()) {
+        let deep = format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        frame.as_object_mut().unwrap().remove("ref");
+        let (frame, reference) = (frame.to_string(), json!(reference));
+        let inside = &frame[1..frame.len() - 1];
+        let text = if first {
+            format!(r#"{{"ref":{reference},{inside},"a":{deep}}}"#)
+        } else {
+            format!(r#"{{{inside},"a":{deep},"ref": {reference}}}"#)
+        };
+        let error = decode_client(&text).unwrap_err();
+        prop_assert_eq!((error.code, json!(error.reference)), (ErrorCode::BadFrame, reference));
+    }
+
+    #[test]
     fn depth_is_counted_to_the_limit_and_not_beyond(depth in 1_usize..MAX_DEPTH * 2, client_id in uuid()) {
         let content = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let frame =

@@ -161,7 +161,7 @@ proptest! {
     #[test]
     fn depth_is_counted_to_the_limit_and_not_beyond(depth in 1_usize..MAX_DEPTH * 2) {
         let content: Value = serde_json::from_str(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap();
-        let frame = json!({"type": "send", "to": "bob", "client_id": uuid::Uuid::nil(), "content": content});
+        let frame = json!({"type": "send", "ref": "r", "to": "bob", "client_id": uuid::Uuid::nil(), "content": content});
         let text = proto::frame::decode_client(&frame.to_string()).map(|_| ());
         prop_assert_eq!(decode_client(&pack(&frame), MOST).map(|_| ()), text);
     }

@@ -45,7 +45,8 @@ pub fn check(kind: &str, content: String, is_operator: bool, said: &mut Said) ->
     }
     let refusal = match (kind, &text) {
         (SYSTEM, _) if !is_operator => {
-            Err(invalid("only tokens with the role admin may send kind `system`"))
+            let text = "only tokens with the role admin may send kind `system`";
+            Err(Refusal::new(ErrorCode::Forbidden, text))
         }
         (SYSTEM, Ok(text)) if text.has_event => Err(invalid(
             "`event` is written by the server alone; a system message of an operator is {\"text\": \"…\"}",
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn operators_alone_send_system_messages_and_nobody_an_event() {
-        assert_eq!(code("system", r#"{"text":"maintenance"}"#, false), Some(ErrorCode::Invalid));
+        assert_eq!(code("system", r#"{"text":"maintenance"}"#, false), Some(ErrorCode::Forbidden));
         assert_eq!(code("system", r#"{"text":"maintenance"}"#, true), None);
         for forged in [
             r#"{"event":"members_added","members":"bob"}"#,

@@ -36,10 +36,10 @@ pub async fn operators_speak_where_they_are_no_member_and_nobody_else_does(store
     assert_eq!(answers(&again), [("sent".to_owned(), 2)], "a repeat has the first answer");
 
     for (who, kind, content, code) in [
-        ("dan!", "system", text, "invalid"),
+        ("dan!", "system", text, "forbidden"),
         ("dan!", "text", text, "not_member"),
         ("cleo", "text", text, "not_member"),
-        ("cleo", "system", text, "invalid"),
+        ("cleo", "system", text, "forbidden"),
         ("dan", "text", text, "not_member"),
         ("dan", "system", r#"{"event":"members_added","members":["dan"]}"#, "invalid"),
         ("dan", "system", r#"{"text":"x","event":"member_removed"}"#, "invalid"),

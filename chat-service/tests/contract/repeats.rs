@@ -185,7 +185,7 @@ pub async fn what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored
     assert_eq!(only(answers(&again)), sent(1));
     message.client_id = id().to_bytes();
     let refused = rig.batch(vec![("dan!", Body::Send(message))], false).await;
-    assert_eq!(only(answers(&refused)).0, "invalid");
+    assert_eq!(only(answers(&refused)).0, "forbidden");
     assert_eq!(rig.store.load(&[at]).await.unwrap()[0].as_ref().unwrap().head, 1);
 }
 

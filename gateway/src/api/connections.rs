@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ErrorBody, Query};
+use super::paging::PageLimit;
 use super::sessions::{Session, shown};
 use crate::shared::{Identity, Shared};
 
@@ -24,7 +25,8 @@ pub(super) struct Place {
     #[serde(default)]
     after: String,
     /// At most so many; 100 when absent, 500 at most.
-    limit: Option<u32>,
+    #[param(inline)]
+    limit: Option<PageLimit>,
 }
 
 /// A connection and whose it is.
@@ -60,7 +62,7 @@ pub(super) async fn list(
     let after = after.ok_or_else(|| ApiError::invalid("`after` is the `next` of a page"))?;
     let request = ConnectionsRequest {
         after,
-        limit: place.limit.unwrap_or(PAGE),
+        limit: PageLimit::or(place.limit, PAGE),
         // Names and numbers: as JSON it takes no more than twice as much.
         bytes: u32::try_from(shared.limits.frame_bytes / 2).unwrap_or(u32::MAX),
     };

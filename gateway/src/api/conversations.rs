@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
+use super::paging::PageLimit;
 use super::shapes::{Conversation, Conversations, Stored};
 use super::{members, users, words};
 use crate::shared::{Identity, Shared};
@@ -24,7 +25,8 @@ use crate::shared::{Identity, Shared};
 #[into_params(parameter_in = Query)]
 pub(super) struct ListPage {
     /// At most so many; 50 when absent, 100 at most.
-    limit: Option<u32>,
+    #[param(inline)]
+    limit: Option<PageLimit>,
     /// `next` of the page before.
     #[serde(default)]
     after: String,
@@ -51,7 +53,7 @@ pub(super) async fn list(
 ) -> Result<Json<Conversations>, ApiError> {
     let request = ListConversationsRequest {
         user_id: identity.user_id.to_string(),
-        limit: page.limit.unwrap_or(50),
+        limit: PageLimit::or(page.limit, 50),
         after: page.after,
     };
     let reply = ask(&shared.chat, request, |mut chat, request| async move {

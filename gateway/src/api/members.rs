@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
+use super::paging::PageLimit;
 use super::shapes::{Member, Members, Stored};
 use super::words;
 use crate::shared::{Identity, Shared};
@@ -21,7 +22,8 @@ use crate::shared::{Identity, Shared};
 #[into_params(parameter_in = Query)]
 pub(super) struct MemberPage {
     /// At most so many; 100 when absent, 1,000 at most.
-    limit: Option<u32>,
+    #[param(inline)]
+    limit: Option<PageLimit>,
     /// `next` of the page before.
     #[serde(default)]
     after: String,
@@ -39,7 +41,7 @@ pub(super) async fn list(
     let request = ListMembersRequest {
         user_id: identity.user_id.to_string(),
         conversation_id: command::conversation_id(&id)?.to_bytes(),
-        limit: page.limit.unwrap_or(100),
+        limit: PageLimit::or(page.limit, 100),
         after: page.after,
     };
     let reply =

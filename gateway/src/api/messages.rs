@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::command::{self, Key};
 use super::error::{ApiError, ErrorBody, Path, Query};
 use super::json_body::Body;
+use super::paging::{PageLimit, Seq};
 use super::shapes::{Entries, Stored, raw};
 use super::words;
 use crate::connection::handshake;
@@ -24,11 +25,14 @@ use crate::shared::{Identity, Shared};
 #[into_params(parameter_in = Query)]
 pub(super) struct LogPage {
     /// The newest entries before this seq; 0 and 1 are before all.
-    before_seq: Option<u64>,
+    #[param(inline)]
+    before_seq: Option<Seq>,
     /// The oldest entries after this seq, 0 for the first ones; neither means the newest page.
-    after_seq: Option<u64>,
+    #[param(inline)]
+    after_seq: Option<Seq>,
     /// At most so many; 50 when absent, 200 at most. A page also ends before it is larger than a frame.
-    limit: Option<u32>,
+    #[param(inline)]
+    limit: Option<PageLimit>,
 }
 
 /// A page of the log, by ascending seq.
@@ -47,9 +51,9 @@ pub(super) async fn page(
     let request = ReadEntriesRequest {
         user_id: identity.user_id.to_string(),
         conversation_id: id.to_bytes(),
-        before_seq: page.before_seq,
-        after_seq: page.after_seq,
-        limit: page.limit.unwrap_or(50),
+        before_seq: page.before_seq.map(|Seq(seq)| seq),
+        after_seq: page.after_seq.map(|Seq(seq)| seq),
+        limit: PageLimit::or(page.limit, 50),
         page_bytes: u32::try_from(shared.limits.frame_bytes).unwrap_or(u32::MAX),
     };
     let reply =

@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::MayHaveDevToken;
 use super::error::{ApiError, ErrorBody, Query};
 use super::json_body::Body;
+use super::paging::PageLimit;
 use super::shapes::{PresenceStatus, User, Users};
 use super::words;
 use crate::allow::Whom;
@@ -86,8 +87,9 @@ pub(super) struct WhichUsers {
     ids: Option<String>,
     /// The beginning of an id or a name.
     prefix: Option<String>,
-    /// At most so many found by prefix; 20 when absent.
-    limit: Option<u32>,
+    /// At most so many found by prefix; 20 when absent, 100 at most.
+    #[param(inline)]
+    limit: Option<PageLimit>,
 }
 
 /// Users by ids, or by the beginning of id or name.
@@ -109,7 +111,7 @@ pub(super) async fn find(
                 .await?
             }
             (None, Some(prefix)) => {
-                let limit = which.limit.unwrap_or(20);
+                let limit = PageLimit::or(which.limit, 20);
                 let acquainted_with = searches_among(&shared, &identity)?;
                 let request = SearchUsersRequest { prefix, limit, acquainted_with };
                 ask(&shared.chat, request, |mut chat, request| async move {

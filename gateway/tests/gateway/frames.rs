@@ -18,7 +18,9 @@ async fn each_bad_frame_gets_its_code_and_the_connection_stays() {
     let bad = [
         (Message::text("hello"), "bad_frame"),
         (Message::text("[]"), "bad_frame"),
-        (Message::text(deep), "bad_frame"),
+        (Message::text(deep.clone()), "bad_frame"),
+        (Message::text(format!(r#"{{"type":"send","ref":"r","content":{deep}}}"#)), "bad_frame"),
+        (Message::text(r#"{"ref":"r"}"#), "bad_frame"),
         (Message::binary(vec![0xff, 0x00]), "bad_frame"),
         (Message::text(r#"{"type":"launch","ref":"r"}"#), "unknown_type"),
         (Message::text(r#"{"type":"send","ref":"r","client_id":7}"#), "bad_frame"),

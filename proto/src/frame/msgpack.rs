@@ -5,6 +5,7 @@
 //! that a service made: one decoder, one encoder, one set of limits and errors for both forms.
 
 mod from_json;
+mod reference;
 mod to_json;
 mod weight;
 
@@ -25,7 +26,7 @@ pub fn decode_client(bytes: &[u8], most: usize) -> Result<ClientFrame, FrameErro
             _ => ErrorCode::BadFrame,
         },
         message: error.to_string(),
-        reference: None,
+        reference: reference::reference_in(bytes),
     })?;
     super::decode_client(&json)
 }

@@ -1,6 +1,6 @@
 //! A copy of the file while it is used, and the mark that the file was put back from one.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -45,8 +45,8 @@ pub enum BackupError {
     },
 }
 
-/// Copies a file of messages as it is at one moment, also while a server uses it. The copy is on the disk when this
-/// returns; one that could not be finished is removed.
+/// Copies a file of messages as it is at one moment, also while a server uses it. The copy and its name are on the disk
+/// when this returns; one that could not be finished is removed.
 pub async fn copy(file: &Path, to: &Path) -> Result<(), BackupError> {
     let read = |source| BackupError::Read { path: file.to_owned(), source };
     let make = |source| BackupError::Make { path: to.to_owned(), source };
@@ -65,7 +65,17 @@ pub async fn copy(file: &Path, to: &Path) -> Result<(), BackupError> {
         return Err(BackupError::Copy { path: to.to_owned(), source });
     }
     made.sync_all().map_err(make)?;
+    // Without it a power cut could take the name from its folder again.
+    File::open(folder_of(to)).and_then(|folder| folder.sync_all()).map_err(make)?;
     connection.close().await.map_err(read)
+}
+
+/// Where a file lies; a name alone lies where the process is.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
 }
 
 impl SqliteStore {
@@ -73,5 +83,20 @@ impl SqliteStore {
     pub async fn begin_epoch(&self) -> Result<String, sqlx::Error> {
         let sql = "UPDATE store_epoch SET epoch = lower(hex(randomblob(16))) RETURNING epoch";
         sqlx::query_scalar(sql).fetch_one(&self.writer).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_alone_lies_where_the_process_is() {
+        for (file, folder) in
+            [("copy.db", "."), ("./copy.db", "."), ("/copy.db", "/"), ("a/b", "a")]
+        {
+            assert_eq!(folder_of(Path::new(file)), Path::new(folder), "{file}");
+            assert!(file.starts_with("a/") || File::open(folder_of(Path::new(file))).is_ok());
+        }
     }
 }
