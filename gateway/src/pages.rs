@@ -42,6 +42,9 @@ struct File {
     /// None where it would be no smaller.
     gzip: Option<Bytes>,
     caching: &'static str,
+    /// A script or a style of a page: what a browser may do with it is said with the page, and each head costs
+    /// whoever comes for the first time.
+    is_part: bool,
 }
 
 static FILES: LazyLock<HashMap<String, File>> = LazyLock::new(|| {
@@ -85,7 +88,9 @@ impl File {
         let is_text = kind.type_() == "text" || kind.suffix().is_some_and(|it| it == "xml");
         let charset = if kind.type_() == "text" { "; charset=utf-8" } else { "" };
         let octets = HeaderValue::from_static("application/octet-stream");
+        let is_part = matches!(kind.subtype().as_str(), "javascript" | "css");
         Self {
+            is_part,
             kind: HeaderValue::from_str(&format!("{kind}{charset}")).unwrap_or(octets),
             etag: etag(&plain),
             brotli: None,
@@ -134,8 +139,10 @@ pub(crate) async fn serve(
         return response;
     }
     let mut response = answer(file, &headers);
-    let policy = shared.login.content_policy.clone();
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    if !file.is_part {
+        let policy = shared.login.content_policy.clone();
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     response
 }
 
@@ -168,8 +175,10 @@ fn answer(file: &File, headers: &HeaderMap) -> Response {
     }
     put.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     put.insert(header::CACHE_CONTROL, HeaderValue::from_static(file.caching));
-    put.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    put.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if !file.is_part {
+        put.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        put.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
     response
 }
 
@@ -222,6 +231,19 @@ mod tests {
 
     fn accepting(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn whatever_is_no_part_of_a_page_says_what_a_page_says() {
+        let is_part = |name: &str| File::new(name, Cow::Borrowed(b"x")).is_part;
+        assert!(is_part("assets/a.js") && is_part("assets/a.css"));
+        for name in ["index.html", "a.svg", "a.xml", "a.png", "a.js.map", "a"] {
+            assert!(!is_part(name), "{name}");
+            let head = answer(&File::new(name, Cow::Borrowed(b"x")), &HeaderMap::new());
+            assert_eq!(head.headers()[header::X_FRAME_OPTIONS], "DENY", "{name}");
+        }
+        let head = answer(&File::new("assets/a.js", Cow::Borrowed(b"x")), &HeaderMap::new());
+        assert!(!head.headers().contains_key(header::REFERRER_POLICY));
     }
 
     #[test]

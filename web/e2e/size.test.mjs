@@ -95,14 +95,14 @@ test('whoever is signed in reads the list and a conversation before the client h
     return { bytes, gzipped, files: JSON.stringify([...network]) };
   };
   const list = await reload('hello bea');
-  assert.ok(list.bytes <= 24_200 && list.gzipped <= 26_500, `${list.bytes}, ${list.gzipped}: ${list.files}`);
+  assert.ok(list.bytes <= 23_300 && list.gzipped <= 25_700, `${list.bytes}, ${list.gzipped}: ${list.files}`);
   release();
   await bea.getByTestId('banner').waitFor({ state: 'detached' });
   await bea.getByTestId('conversation').click();
   await until('it is open', hasTexts(bea, ['hello bea']));
   const open = await reload('hello bea');
   await until('the conversation', hasTexts(bea, ['hello bea']));
-  assert.ok(open.bytes <= 29_700 && open.gzipped <= 32_500, `${open.bytes}, ${open.gzipped}: ${open.files}`);
+  assert.ok(open.bytes <= 28_600 && open.gzipped <= 31_500, `${open.bytes}, ${open.gzipped}: ${open.files}`);
 
   // What is done meanwhile counts as soon as it can.
   await until('read', async () => (await bea.getByTestId('unread').count()) === 0);
