@@ -24,14 +24,19 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 RETRY_UNTIL_SECONDS = 600
 
 
+def path(text):
+    """Before this process goes to another folder."""
+    return pathlib.Path(text).resolve()
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="pods", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     everything = ", ".join(scenarios.SCENARIOS)
     parser.add_argument("scenario", nargs="*", help=f"of {everything}; all of them when none is named")
-    parser.add_argument("--manifests", default=REPOSITORY / "deploy/kubernetes/tidings.yaml", type=pathlib.Path)
-    parser.add_argument("--binaries", default=REPOSITORY / "target/debug", type=pathlib.Path)
-    parser.add_argument("--logs", default=REPOSITORY / "target/pods-logs", type=pathlib.Path)
-    parser.add_argument("--report", type=pathlib.Path, help="writes what was found there")
+    parser.add_argument("--manifests", default=REPOSITORY / "deploy/kubernetes/tidings.yaml", type=path)
+    parser.add_argument("--binaries", default=REPOSITORY / "target/debug", type=path)
+    parser.add_argument("--logs", default=REPOSITORY / "target/pods-logs", type=path)
+    parser.add_argument("--report", type=path, help="writes what was found there")
     parser.add_argument("--planted", action="store_true", help="also each mistake, which its scenario must find")
     parser.add_argument("--only", metavar="MISTAKE", choices=planted.PLANTED, help="only this planted mistake")
     options = parser.parse_args()
@@ -43,7 +48,7 @@ def arguments():
 async def run(options):
     netns.sweep(PREFIX)
     await stores.sweep()
-    setting = scenarios.Setting(load(options.manifests), options.binaries.resolve(), options.logs.resolve())
+    setting = scenarios.Setting(load(options.manifests), options.binaries, options.logs)
     began, results, found = time.monotonic(), [], {}
     if not options.only:
         for name in options.scenario or scenarios.SCENARIOS:
@@ -58,7 +63,7 @@ async def run(options):
         if options.only == name or (options.planted and not options.only):
             await plant(setting, name, found)
     if options.report:
-        written = report.text(results, found, options.manifests.resolve(), time.monotonic() - began)
+        written = report.text(results, found, options.manifests, time.monotonic() - began)
         options.report.write_text(written, encoding="utf-8")
     verdict = report.whole(results, found)
     print(f"pods: {report.WORDS[verdict]}, in {time.monotonic() - began:.0f} s")

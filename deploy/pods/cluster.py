@@ -191,6 +191,13 @@ class Cluster:
     def exits(self):
         return [ended for pod in self.everyone() for ended in pod.exits]
 
+    def crashed(self):
+        """What ended by itself, and was not killed."""
+        return sorted({
+            f"{ended.pod} ended with {ended.code}: {' '.join(ended.message.split())[:200]}"
+            for ended in self.exits() if ended.after_deletion is None and 0 < ended.code < 128
+        })
+
     async def metric(self, pod, name):
         """The sum over the labels of a metric of one pod, asked as the kubelet would; None without an answer."""
         port = pod.template.ports["management"]

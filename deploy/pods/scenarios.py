@@ -369,6 +369,11 @@ async def run(setting, name, label=None, change=None):
         async with setting.cluster(label, [part for part in (given(name, change), change) if part]) as cluster:
             try:
                 await SCENARIOS[name](cluster, judge)
+            except (Timeout, TimeoutError) as error:
+                # What waits for a process that ends again and again waits for no machine.
+                crashed = cluster.crashed()
+                judge.that(not crashed, f"{'; '.join(crashed)}")
+                judge.in_time(False, f"{type(error).__name__}: {error}")
             finally:
                 machine = cluster.machine()
     except (asyncio.CancelledError, KeyboardInterrupt):
