@@ -211,6 +211,27 @@ async fn a_figure_that_a_part_gives_later_is_watched_and_what_is_missing_raises_
 }
 
 #[tokio::test(start_paused = true)]
+async fn errors_that_are_over_clear_their_alert_however_many_there_were() {
+    let rig = Rig::start(&MonitorConfig { url: Secret::default(), ..config("") });
+    let (all, bad) = (AtomicU64::new(0), AtomicU64::new(0));
+    let waiting = Arc::clone(&rig.waiting);
+    // In each interval so many fail as `set` says, and a hundred do not.
+    let read = move || {
+        let failed = waiting.load(Ordering::Relaxed);
+        let bad = bad.fetch_add(failed, Ordering::Relaxed) + failed;
+        let all = all.fetch_add(failed + 100, Ordering::Relaxed) + failed + 100;
+        Reading::Bad { bad, all }
+    };
+    let alert = Alert { name: "TidingsErrors", rule: Rule::Errors, ..ALERT };
+    rig.metrics.watch(Watch::new("errors", read).alert(alert));
+    rig.set(1_000_000);
+    rig.until("tidings_monitor_alerts{alert=\"TidingsErrors\"} 1").await;
+    rig.set(0);
+    rig.until("tidings_monitor_alerts{alert=\"TidingsErrors\"} 0").await;
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_monitor_that_is_off_raises_nothing() {
     let rig = Rig::start(&MonitorConfig { every_ms: 0, ..config("http://127.0.0.1:1") });
     rig.set(1_000);

@@ -52,6 +52,15 @@ fn too_few_requests_make_no_rate_and_no_mean() {
 }
 
 #[test]
+fn rates_and_means_are_those_of_the_interval_whatever_was_before() {
+    let took = |micros, count| Reading::Took { micros, count };
+    let slow_before = Some(took(90_000_000, 30));
+    assert_eq!(sample(slow_before, took(91_000_000, 50), 60.0, 20), Sample::Value(0.05));
+    let total = |so_far| Reading::Total(so_far);
+    assert_eq!(sample(Some(total(600.0)), total(630.0), 60.0, 20), Sample::Value(0.5));
+}
+
+#[test]
 fn a_counter_that_begins_anew_makes_no_rate_until_the_next_interval() {
     let bad = |bad, all| Reading::Bad { bad, all };
     assert_eq!(sample(Some(bad(5, 1_000)), bad(0, 30), 60.0, 20), Sample::Unknown);
