@@ -129,6 +129,8 @@ lint: lint-rust lint-web lint-deploy ## formatting, clippy, web and deployment f
 lint-rust: web
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@# The all-in-one by itself has fewer features.
+	$(CARGO) clippy --package tidings -- -D warnings
 	@# One TLS stack: a second crypto provider makes rustls panic at its first use.
 	@! $(CARGO) tree --workspace -i ring 2>/dev/null | grep -q . || { echo "ring must not be in the tree"; exit 1; }
 	@! $(CARGO) tree --workspace -i openssl-sys 2>/dev/null | grep -q . || { echo "OpenSSL must not be in the tree"; exit 1; }

@@ -4,11 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-target/dist}
-binaries="gateway chat-service presence-service tidings"
-# shellcheck disable=SC2046
-${CARGO:-cargo} build --release --locked --bins $(printf -- '-p %s ' $binaries)
+services=(gateway chat-service presence-service)
+# Apart from each other: in one build the all-in-one would get what only the services stand on.
+${CARGO:-cargo} build --release --locked --bins "${services[@]/#/--package=}"
+${CARGO:-cargo} build --release --locked --bins --package=tidings
 mkdir -p "$out"
-for binary in $binaries; do
+for binary in "${services[@]}" tidings; do
     from=${CARGO_TARGET_DIR:-target}/release/$binary
     objcopy --only-keep-debug "$from" "$out/$binary.debug"
     objcopy --strip-all --add-gnu-debuglink="$out/$binary.debug" "$from" "$out/$binary"

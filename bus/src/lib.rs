@@ -28,6 +28,7 @@
 
 pub mod error;
 pub mod in_process;
+#[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
 pub mod topology;
 

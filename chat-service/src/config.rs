@@ -1,68 +1,12 @@
 //! The configuration of the chat service.
 
+#[cfg(feature = "cluster")]
+mod process;
+
 use serde::{Deserialize, Serialize};
 
-use bus::rabbitmq::RabbitConfig;
-use platform::grpc::{GrpcClientConfig, GrpcServerTlsConfig};
-use platform::monitor::MonitorConfig;
-use platform::telemetry::TelemetryConfig;
-
-use crate::store::postgres::DatabaseConfig;
-
-/// What the variables of this binary begin with.
-pub const ENV_PREFIX: &str = "TIDINGS_CHAT__";
-
-/// Everything the binary `chat-service` reads.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ChatConfig {
-    /// Where gRPC listens.
-    pub grpc_listen: String,
-    /// Whom gRPC takes.
-    pub grpc_tls: GrpcServerTlsConfig,
-    /// Where health and metrics listen.
-    pub management_listen: String,
-    /// How long a stop may take before it is forced, in milliseconds.
-    pub stop_grace_ms: u64,
-    /// The broker.
-    pub amqp: RabbitConfig,
-    /// The database.
-    pub database: DatabaseConfig,
-    /// Where the presence service is.
-    pub presence_grpc: GrpcClientConfig,
-    /// Appending and delivering.
-    pub lanes: LaneConfig,
-    /// Answering questions.
-    pub queries: QueryConfig,
-    /// Sessions that were ended.
-    pub revocations: RevocationConfig,
-    /// Logs and traces.
-    pub telemetry: TelemetryConfig,
-    /// What the process says of itself where no Prometheus asks.
-    pub monitor: MonitorConfig,
-}
-
-impl Default for ChatConfig {
-    fn default() -> Self {
-        Self {
-            grpc_listen: "127.0.0.1:7001".to_owned(),
-            grpc_tls: GrpcServerTlsConfig::default(),
-            management_listen: "127.0.0.1:9091".to_owned(),
-            stop_grace_ms: 20_000,
-            amqp: RabbitConfig::default(),
-            database: DatabaseConfig::default(),
-            presence_grpc: GrpcClientConfig {
-                urls: vec!["http://127.0.0.1:7002".to_owned()],
-                ..GrpcClientConfig::default()
-            },
-            lanes: LaneConfig::default(),
-            queries: QueryConfig::default(),
-            revocations: RevocationConfig::default(),
-            telemetry: TelemetryConfig::default(),
-            monitor: MonitorConfig::default(),
-        }
-    }
-}
+#[cfg(feature = "cluster")]
+pub use process::{ChatConfig, ENV_PREFIX};
 
 /// How batches are made, appended and delivered.
 #[derive(Debug, Clone, Serialize, Deserialize)]

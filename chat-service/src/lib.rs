@@ -12,6 +12,7 @@ pub mod lane;
 pub mod metrics;
 mod partition;
 pub mod planted;
+#[cfg(feature = "cluster")]
 pub mod prepared;
 pub mod store;
 pub mod store_health;

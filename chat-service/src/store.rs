@@ -27,6 +27,8 @@ pub mod contacts;
 pub mod dead;
 mod fault;
 mod finding;
+mod migrations;
+#[cfg(feature = "cluster")]
 pub mod postgres;
 pub mod probe;
 mod reading;

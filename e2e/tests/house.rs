@@ -106,6 +106,25 @@ fn crates_depend_only_on_what_the_plan_allows() {
     }
 }
 
+/// What only the services of a cluster stand on, and what sqlx would compile a second time for its macros.
+const NOT_IN_ONE: [&str; 5] =
+    ["lapin", "redis", "sqlx-postgres", "sqlx-macros", "tokio-tungstenite"];
+
+#[test]
+fn the_all_in_one_has_nothing_in_it_that_only_a_cluster_needs() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--package", "tidings", "--edges", "normal,build"])
+        .args(["--prefix", "none", "--format", "{p}"])
+        .current_dir(root())
+        .output()
+        .expect("cargo tree runs");
+    let tree = String::from_utf8(output.stdout).expect("names are UTF-8");
+    let has = |name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
+    assert!(has("sqlx-sqlite"), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Vec<_> = NOT_IN_ONE.iter().filter(|name| has(name)).collect();
+    assert!(found.is_empty(), "the all-in-one has {found:?}: which feature asks for them?");
+}
+
 #[test]
 fn parts_of_a_service_know_only_what_is_below_them() {
     let mut found = Vec::new();

@@ -35,6 +35,7 @@ mod outbox;
 mod own_status;
 mod pages;
 pub mod planted;
+#[cfg(feature = "cluster")]
 pub mod prepared;
 mod presence_link;
 mod pulse;

@@ -10,6 +10,7 @@ pub mod domain;
 mod grpc;
 mod intake;
 pub mod metrics;
+#[cfg(feature = "cluster")]
 pub mod prepared;
 pub mod store;
 mod sweep;

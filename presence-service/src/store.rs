@@ -36,6 +36,7 @@
 
 mod listing;
 pub mod memory;
+#[cfg(feature = "cluster")]
 pub mod redis;
 
 use std::collections::HashSet;

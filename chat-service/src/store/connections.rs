@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sqlx::error::DatabaseError;
 use sqlx::pool::PoolConnection;
-use sqlx::{Database, Describe, Either, Error, Execute, Executor, Pool, SqlStr};
+use sqlx::{Database, Either, Error, Execute, Executor, Pool, SqlStr};
 
 /// A database whose errors are understood.
 pub(super) trait Understood: Database {
@@ -45,6 +45,7 @@ impl<DB: Understood> Connections<DB> {
     }
 
     /// The pool itself: for migrations, which the process begins with.
+    #[cfg(feature = "cluster")]
     pub(super) fn pool(&self) -> &Pool<DB> {
         &self.0
     }
@@ -207,18 +208,6 @@ where
             line.ended(result)
         })
     }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
-    where
-        'p: 'e,
-    {
-        let connections = self.clone();
-        Box::pin(async move {
-            let mut line = connections.line().await?;
-            let result = line.describe(sql).await;
-            line.ended(result)
-        })
-    }
 }
 
 impl Understood for sqlx::Sqlite {
@@ -230,6 +219,7 @@ impl Understood for sqlx::Sqlite {
     }
 }
 
+#[cfg(feature = "cluster")]
 impl Understood for sqlx::Postgres {
     fn is_refusal(error: &dyn DatabaseError) -> bool {
         // By SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>. A statement that was

@@ -1,7 +1,6 @@
 //! Whose fault an error of a database is: of whoever asked, or of the database.
 
 use sqlx::error::DatabaseError;
-use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
 use super::StoreError;
@@ -18,7 +17,8 @@ impl StoreError {
 }
 
 fn is_askers(error: &dyn DatabaseError) -> bool {
-    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
+    #[cfg(feature = "cluster")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
         // A value that does not fit; a constraint:
         // <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
         return ["22", "23"].iter().any(|class| error.code().starts_with(class));

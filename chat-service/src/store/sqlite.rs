@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use proto::heads::HeadsDigest;
 use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
@@ -26,19 +26,12 @@ use sqlx::{Row, Sqlite};
 
 use super::connections::Connections;
 use super::{
-    ConversationView, Delivered, MemberView, Page, Room, StoreError, dead, finding, probe, reading,
-    revoked,
+    ConversationView, Delivered, MemberView, Page, Room, StoreError, dead, finding, migrations,
+    probe, reading, revoked,
 };
 use crate::domain::entry::{EntryRow, StoredEntry, StoredOperation, UserRow};
 use crate::domain::revocation;
 use crate::domain::walk::{ListPlace, ListWalk};
-
-fn migrations() -> Migrator {
-    let mut migrations = sqlx::migrate!("migrations/sqlite");
-    // A rolled-back binary meets newer tables, which are made to work with it.
-    migrations.set_ignore_missing(true);
-    migrations
-}
 
 /// Pages of 4 KiB in the log before they are moved into the file.
 const WAL_PAGES: &str = "4096";
@@ -87,7 +80,7 @@ impl SqliteStore {
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(options.clone())
             .await?;
-        migrations().run(&writer).await?;
+        migrations::migrator(migrations::SQLITE).run(&writer).await?;
         names::fill(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)

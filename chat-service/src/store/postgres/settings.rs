@@ -7,12 +7,13 @@ use platform::reload::address::{Address, AddressError};
 use platform::secret::Secret;
 use serde::{Deserialize, Serialize};
 use sqlx::Connection as _;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::PostgresStore;
 use super::identity::Identity;
 use crate::store::connections::Connections;
+use crate::store::migrations;
 
 /// That of a sequential page is 1.
 const RANDOM_PAGE_COST: &str = "1.1";
@@ -21,13 +22,6 @@ const ASKED_AFTER_IDLE: Duration = Duration::from_millis(500);
 
 /// How long a connection may take that only is to say why there is none.
 const CONNECT: Duration = Duration::from_secs(2);
-
-fn migrations() -> Migrator {
-    let mut migrations = sqlx::migrate!("migrations/postgres");
-    // A rolled-back binary meets newer tables, which are made to work with it.
-    migrations.set_ignore_missing(true);
-    migrations
-}
 
 /// The section `[database]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -185,7 +179,7 @@ impl PostgresStore {
 
     /// Brings the tables up to date. Replicas that do it at once wait for each other.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        migrations().run(self.writers.pool()).await?;
+        migrations::migrator(migrations::POSTGRES).run(self.writers.pool()).await?;
         super::names::fill(self.writers.pool()).await.map_err(MigrateError::Execute)
     }
 
