@@ -156,8 +156,11 @@ pub async fn a_list_of_conversations_that_go_on_being_active_shows_each_once(sto
         let request = Request::new(ListConversationsRequest { user_id, limit, after });
         queries.list_conversations(request).await.unwrap().into_inner()
     };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let now = now.as_millis() as u64;
+    // Of each append: what is stored later than it says, by more than a list waits, is none of a list's business.
+    let now = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.unwrap().as_millis() as u64
+    };
     for seed in 0..6 {
         let dice = &mut Dice::new(seed);
         let reader = format!("reader-{}", ClientId::generate());
@@ -167,7 +170,7 @@ pub async fn a_list_of_conversations_that_go_on_being_active_shows_each_once(sto
             let mut made = group(id, &[&reader, "ann"]);
             // Some just now, some with the same time.
             made.entries[0].created_at_ms =
-                now - [0, 1_000, 100_000, 500_000 * dice.below(5)][dice.below(4) as usize];
+                now() - [0, 1_000, 100_000, 500_000 * dice.below(5)][dice.below(4) as usize];
             made.conversations[0].created_at_ms = made.entries[0].created_at_ms;
             store.append(&made).await.unwrap();
             heads.push((id, 1));
@@ -193,12 +196,12 @@ pub async fn a_list_of_conversations_that_go_on_being_active_shows_each_once(sto
                 let (id, head) = &mut heads[at];
                 *head += 1;
                 let mut row = entry(*id, *head, "ann");
-                row.created_at_ms = now + 1_000;
+                row.created_at_ms = now() + 1_000;
                 store.append(&only(vec![row])).await.unwrap();
             }
             let mut made = group(ConversationId::generate(), &[&reader]);
-            made.entries[0].created_at_ms = now + 1_000;
-            made.conversations[0].created_at_ms = now + 1_000;
+            made.entries[0].created_at_ms = now() + 1_000;
+            made.conversations[0].created_at_ms = made.entries[0].created_at_ms;
             store.append(&made).await.unwrap();
         }
         let each: BTreeSet<_> = seen.iter().copied().collect();
