@@ -158,8 +158,8 @@ pub struct RevocationConfig {
     /// Rows of one user; beyond it the oldest become one, by which all tokens of the user stay out that were
     /// issued up to then.
     pub per_user: usize,
-    /// Rows of all users, each some 100 bytes in every gateway; beyond it nothing more can be revoked, and the
-    /// log says so.
+    /// Rows of all users of a tenant, each some 100 bytes in every gateway; beyond it nothing more can be revoked,
+    /// and the log says so.
     pub most: u64,
     /// Tokens of one user of which it is known which device used them; when a device is ended, those that
     /// were forgotten are revoked, too, whatever device they were of.

@@ -28,7 +28,7 @@ use proto::chat::{
     ReadEntriesRequest, SearchUsersRequest, SyncEvent, SyncRequest,
 };
 use proto::heads::HeadsDigest;
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, ConversationKey, TenantId, UserId, UserName};
 use tonic::{Request, Response, Status};
 
 use crate::config::QueryConfig;
@@ -67,6 +67,7 @@ impl ChatQueries {
         user_id: &UserId,
         id: ConversationId,
     ) -> Result<ConversationView, Status> {
+        // Of another tenant than the user's there is none.
         let view = self.store.conversation(user_id, id).await.map_err(failed)?;
         view.ok_or_else(|| {
             Status::permission_denied(
@@ -104,7 +105,13 @@ fn text<'a>(what: &str, text: &'a str) -> Result<&'a str, Status> {
 }
 
 fn user(text: &str) -> Result<UserId, Status> {
-    UserId::parse(text).map_err(|error| Status::invalid_argument(format!("user id: {error}")))
+    UserId::parse_qualified(text)
+        .map_err(|error| Status::invalid_argument(format!("user id: {error}")))
+}
+
+fn tenant(field: &str) -> Result<TenantId, Status> {
+    TenantId::from_field(field)
+        .map_err(|error| Status::invalid_argument(format!("tenant: {error}")))
 }
 
 fn conversation_id(bytes: &[u8]) -> Result<ConversationId, Status> {
@@ -117,6 +124,11 @@ fn users(texts: &[String]) -> Result<Vec<UserId>, Status> {
         return Err(Status::invalid_argument("ask for at most 1,000 users at once"));
     }
     texts.iter().map(|text| user(text)).collect()
+}
+
+/// Those of a tenant among users.
+fn names(tenant: TenantId, users: &[UserId]) -> Vec<UserName> {
+    users.iter().filter(|user| user.tenant() == tenant).map(UserId::name).collect()
 }
 
 #[tonic::async_trait]
@@ -205,7 +217,7 @@ impl Chat for ChatQueries {
         let limit = request.limit.clamp(1, 100);
         let prefix = text("prefix", &request.prefix)?;
         let found = if request.acquainted_with.is_empty() {
-            self.store.search_users(prefix, limit).await
+            self.store.search_users(tenant(&request.tenant)?, prefix, limit).await
         } else {
             let of = user(&request.acquainted_with)?;
             self.store.search_acquainted(&of, prefix, limit).await
@@ -219,9 +231,11 @@ impl Chat for ChatQueries {
         request: Request<AcquaintedRequest>,
     ) -> Result<Response<AcquaintedReply>, Status> {
         let request = request.into_inner();
-        let (of, among) = (user(&request.user_id)?, users(&request.user_ids)?);
+        let of = user(&request.user_id)?;
+        // Nobody knows anybody of another tenant.
+        let among = names(of.tenant(), &users(&request.user_ids)?);
         let known = self.store.acquainted(&of, &among).await.map_err(failed)?;
-        let user_ids = known.iter().map(ToString::to_string).collect();
+        let user_ids = known.iter().map(|name| name.of(of.tenant()).to_string()).collect();
         Ok(Response::new(AcquaintedReply { user_ids }))
     }
 
@@ -235,9 +249,11 @@ impl Chat for ChatQueries {
         }
         let asked: Vec<UserId> =
             request.user_ids.iter().map(|text| user(text)).collect::<Result<_, _>>()?;
-        let id = conversation_id(&request.conversation_id)?;
-        let among = self.store.members_among(id, &asked).await.map_err(failed)?;
-        let from_seqs: HashMap<UserId, u64> = among.members.into_iter().collect();
+        let tenant = tenant(&request.tenant)?;
+        let key = ConversationKey::new(tenant, conversation_id(&request.conversation_id)?);
+        let among = self.store.members_among(key, &names(tenant, &asked)).await.map_err(failed)?;
+        let from_seqs: HashMap<UserId, u64> =
+            among.members.into_iter().map(|(name, from_seq)| (name.of(tenant), from_seq)).collect();
         let (indexes, from_seqs) = (0..)
             .zip(&asked)
             .filter_map(|(index, user)| Some((index, *from_seqs.get(user)?)))

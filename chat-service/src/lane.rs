@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::LaneConfig;
 use crate::directory::Directory;
+use crate::domain::letter::LetterKey;
 use crate::metrics::ChatMetrics;
 use crate::store::ChatStore;
 use crate::store_health::StoreHealth;
@@ -162,7 +163,7 @@ pub struct Delivery {
     appended: Appended,
     acks: Acks,
     /// Marks that are cleared when it is acknowledged.
-    marks: Vec<String>,
+    marks: Vec<LetterKey>,
     /// Told then.
     delivered: Option<oneshot::Sender<()>>,
 }

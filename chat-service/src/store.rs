@@ -18,6 +18,8 @@
 //!     batch that was planned in another generation is a `Conflict`.
 //! 11. `begin_epoch` of an adapter gives the database another epoch: after a restore, so that no device goes on from a
 //!     place in a log that has other entries now.
+//! 12. Tenants see nothing of each other, whatever ids they have in common. Rows and lists carry their tenant, so that
+//!     one call may hold those of several.
 
 pub mod acquainted;
 pub mod among;
@@ -35,10 +37,12 @@ mod reading;
 pub mod replicas;
 pub mod revoked;
 pub mod sqlite;
+#[cfg(test)]
+mod statements;
 
 use async_trait::async_trait;
 use proto::heads::HeadsDigest;
-use proto::id::{ClientId, ConversationId, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, TenantId, UserId, UserName};
 
 use crate::domain::entry::{
     ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, Snapshot, StoredEntry,
@@ -177,7 +181,7 @@ pub trait LogStore: Send + Sync + 'static {
     fn generation(&self) -> u64;
 
     /// The present state of conversations; `None` where there is none.
-    async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError>;
+    async fn load(&self, keys: &[ConversationKey]) -> Result<Vec<Option<Snapshot>>, StoreError>;
 
     /// What was stored under client ids, with the entries; `None` where nothing was.
     async fn find_client_ids(
@@ -189,7 +193,7 @@ pub trait LogStore: Send + Sync + 'static {
     async fn memberships(&self, users: &[UserId], most: u32) -> Result<Vec<u32>, StoreError>;
 
     /// How far the members of conversations have come, all of them: for small conversations.
-    async fn delivered(&self, ids: &[ConversationId]) -> Result<Vec<Delivered>, StoreError>;
+    async fn delivered(&self, keys: &[ConversationKey]) -> Result<Vec<Delivered>, StoreError>;
 
     /// Appends a batch.
     async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError>;
@@ -219,18 +223,18 @@ pub trait QueryStore: Send + Sync + 'static {
         id: ConversationId,
     ) -> Result<Option<ConversationView>, StoreError>;
 
-    /// Members after a user id, in byte order.
+    /// Members after a user's name, in byte order.
     async fn members(
         &self,
-        id: ConversationId,
-        after: Option<&UserId>,
+        key: ConversationKey,
+        after: Option<&UserName>,
         limit: u32,
     ) -> Result<Vec<MemberView>, StoreError>;
 
     /// A page of a log by ascending seq, nothing before `from_seq`.
     async fn entries(
         &self,
-        id: ConversationId,
+        key: ConversationKey,
         page: Page,
         from_seq: u64,
         room: Room,
@@ -242,15 +246,24 @@ pub trait QueryStore: Send + Sync + 'static {
     /// How far the conversations of users have come: one digest each, in order.
     async fn head_digests(&self, users: &[UserId]) -> Result<Vec<HeadsDigest>, StoreError>;
 
-    /// The place of the entry that was written under a client id, whoever wrote it, or that has this id
+    /// The place of the entry of a tenant that was written under a client id, whoever wrote it, or that has this id
     /// and was written within minutes of the making of its client id.
-    async fn find_entry(&self, id: Uuid) -> Result<Option<(ConversationId, u64)>, StoreError>;
+    async fn find_entry(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+    ) -> Result<Option<(ConversationId, u64)>, StoreError>;
 
     /// The users that are known among these.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>, StoreError>;
 
-    /// Users whose id or name begins with a text, without regard to case.
-    async fn search_users(&self, prefix: &str, limit: u32) -> Result<Vec<UserRow>, StoreError>;
+    /// Users of a tenant whose id or name begins with a text, without regard to case.
+    async fn search_users(
+        &self,
+        tenant: TenantId,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Vec<UserRow>, StoreError>;
 
     /// Names the database that cursors belong to.
     async fn epoch(&self) -> Result<String, StoreError>;

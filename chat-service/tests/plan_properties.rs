@@ -11,13 +11,13 @@ use chat_service::domain::operation::{Action, Message, Operation};
 use chat_service::domain::plan::{Closed, Conversations, Earlier, MOST_NAMED, Outcome, plan};
 use chat_service::domain::said::Said;
 use proptest::prelude::*;
-use proto::id::{ClientId, ConversationId, EntryId, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, EntryId, TenantId, UserId};
 
 const USERS: [&str; 5] = ["ann", "bob", "cleo", "dan", "eve"];
 const CONVERSATIONS: u128 = 2;
 
 fn user(place: usize) -> UserId {
-    UserId::parse(USERS[place]).unwrap()
+    UserId::parse_qualified(USERS[place]).unwrap()
 }
 
 fn conversation(place: u128) -> ConversationId {
@@ -119,13 +119,13 @@ impl Log {
     }
 
     fn snapshot(&self, id: ConversationId) -> &Snapshot {
-        self.conversations[&id].as_ref().unwrap()
+        self.conversations[&ConversationKey::new(TenantId::DEFAULT, id)].as_ref().unwrap()
     }
 
     /// Plans one batch and commits it, checking every promise on the way.
     fn apply(&mut self, batch: &[Operation]) {
         for operation in batch {
-            self.conversations.entry(operation.conversation_id).or_insert(None);
+            self.conversations.entry(operation.conversation()).or_insert(None);
         }
         let mut ids = self.ids;
         let mut fresh = || {
@@ -142,7 +142,7 @@ impl Log {
             log.push(entry.clone());
             let key = (entry.sender_id.clone(), entry.client_id);
             let stored = StoredOperation {
-                conversation_id: entry.conversation_id,
+                conversation: entry.conversation(),
                 seq: entry.seq,
                 entry_id: entry.id,
                 created_at_ms: entry.created_at_ms,
@@ -159,7 +159,7 @@ impl Log {
                         let seq = stored.seq;
                         assert!(membership.from_seq <= seq, "{member} may not see {seq}");
                     }
-                    place(stored.conversation_id, stored.seq)
+                    place(stored.conversation.id, stored.seq)
                 }
                 Outcome::Unchanged { .. } => "unchanged".to_owned(),
                 Outcome::Refused(refusal) => format!("{:?}", refusal.code),
@@ -238,7 +238,8 @@ proptest! {
 #[test]
 fn an_entry_names_some_of_thousands_who_are_added_and_counts_all_of_them() {
     let mut log = Log::begun();
-    let users: Vec<_> = (0..500).map(|n| UserId::parse(&format!("user-{n:03}")).unwrap()).collect();
+    let users: Vec<_> =
+        (0..500).map(|n| UserId::parse_qualified(&format!("user-{n:03}")).unwrap()).collect();
     let action = Action::Add { users: users.clone(), role: Role::Member };
     log.apply(&[Operation {
         actor: user(0),
@@ -251,6 +252,7 @@ fn an_entry_names_some_of_thousands_who_are_added_and_counts_all_of_them() {
     let entry = &log.entries[&conversation(0)][1];
     let content: serde_json::Value = serde_json::from_str(&entry.content).unwrap();
     assert_eq!(content["count"], 500);
-    assert_eq!(content["members"], serde_json::json!(users[..MOST_NAMED]));
+    let named: Vec<_> = users[..MOST_NAMED].iter().map(UserId::name).collect();
+    assert_eq!(content["members"], serde_json::json!(named));
     assert!(users.iter().all(|user| log.snapshot(conversation(0)).members.contains_key(user)));
 }

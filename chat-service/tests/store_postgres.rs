@@ -100,6 +100,33 @@ async fn fresh() -> (Arc<dyn ChatStore>, Keeper) {
 
 contract::chat_store_contract!(fresh);
 
+mod beside_another_tenant {
+    use super::*;
+
+    async fn fresh() -> (Arc<dyn ChatStore>, Keeper) {
+        let (store, keeper) = super::fresh().await;
+        (Arc::new(contract::beside::Beside(store)), keeper)
+    }
+
+    contract::chat_store_contract!(fresh);
+}
+
+#[tokio::test]
+async fn every_table_of_tenants_has_a_column_for_them() {
+    let (_, keeper) = fresh().await;
+    let mut connection = PgConnection::connect(&keeper.url()).await.unwrap();
+    let sql = "SELECT table_name::text FROM information_schema.tables t
+        WHERE table_schema = current_schema() AND NOT EXISTS (
+            SELECT 1 FROM information_schema.columns c WHERE c.table_schema = t.table_schema
+                AND c.table_name = t.table_name AND c.column_name = 'tenant')
+        ORDER BY 1";
+    let without: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+    // The migrations, which replicas live, and which database this is.
+    assert_eq!(without, ["_sqlx_migrations", "chat_replicas", "store_epoch"]);
+    connection.close().await.unwrap();
+    keeper.remove().await;
+}
+
 #[tokio::test]
 async fn a_database_that_is_away_stores_nothing_and_says_where_it_was_looked_for() {
     let config = DatabaseConfig {
@@ -124,7 +151,7 @@ async fn what_postgres_cannot_hold_is_invalid_and_nothing_of_its_batch_is_stored
     batch.entries[1].content = "{\"text\":\"\0\"}".to_owned();
     let refused = store.append(&batch).await;
     assert!(matches!(refused, Err(chat_service::store::AppendError::Invalid(_))), "{refused:?}");
-    assert!(store.load(&[id]).await.unwrap()[0].is_none());
+    assert!(store.load(&[contract::keyed(id)]).await.unwrap()[0].is_none());
     keeper.remove().await;
 }
 
@@ -174,8 +201,9 @@ async fn a_table_that_grew_from_nothing_is_not_read_whole_for_a_few_keys() {
     for id in &ids {
         store.append(&contract::group(*id, &["ann", "bob"])).await.unwrap();
     }
+    let keys: Vec<_> = ids.iter().map(|id| contract::keyed(*id)).collect();
     let cursors = |seq| {
-        let user_id = proto::id::UserId::parse("bob").unwrap();
+        let user_id = proto::id::UserId::parse_qualified("bob").unwrap();
         let cursor = move |id: &_| chat_service::domain::entry::CursorRow {
             conversation_id: *id,
             user_id: user_id.clone(),
@@ -191,7 +219,7 @@ async fn a_table_that_grew_from_nothing_is_not_read_whole_for_a_few_keys() {
         batch.entries.extend(ids.iter().map(|id| contract::entry(*id, seq, "ann")));
         store.append(&batch).await.unwrap();
         assert_eq!(store.advance_cursors(&cursors(seq)).await.unwrap().len(), ids.len());
-        assert!(store.load(&ids).await.unwrap().iter().all(Option::is_some));
+        assert!(store.load(&keys).await.unwrap().iter().all(Option::is_some));
     };
     // After five times on a connection Postgres keeps a plan.
     for _ in 0..40 {

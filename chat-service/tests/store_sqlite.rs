@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use chat_service::store::sqlite::SqliteStore;
 use chat_service::store::{ChatStore, QueryStore};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 struct Keeper(tempfile::TempDir);
 
@@ -27,6 +29,32 @@ async fn fresh() -> (Arc<dyn ChatStore>, Keeper) {
 }
 
 contract::chat_store_contract!(fresh);
+
+mod beside_another_tenant {
+    use super::*;
+
+    async fn fresh() -> (Arc<dyn ChatStore>, Keeper) {
+        let (store, keeper) = super::fresh().await;
+        (Arc::new(contract::beside::Beside(store)), keeper)
+    }
+
+    contract::chat_store_contract!(fresh);
+}
+
+#[tokio::test]
+async fn every_table_of_tenants_has_a_column_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    SqliteStore::open(&path).await.unwrap().close().await;
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let sql = "SELECT name FROM sqlite_master m WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND NOT EXISTS (
+        SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'tenant') ORDER BY name";
+    let without: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+    // The migrations, and which database this is.
+    assert_eq!(without, ["_sqlx_migrations", "store_epoch"]);
+    connection.close().await.unwrap();
+}
 
 #[tokio::test]
 async fn the_same_file_has_the_same_epoch_and_another_has_another() {

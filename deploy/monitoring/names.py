@@ -18,6 +18,7 @@ REPOSITORY = HERE.parents[1]
 # Where metrics are registered, and under which prefix.
 SOURCES = [
     ("gateway/src/metrics.rs", "tidings_gateway_"),
+    ("gateway/src/tenants/counted.rs", "tidings_gateway_tenant_"),
     ("chat-service/src/metrics.rs", "tidings_chat_"),
     ("presence-service/src/metrics.rs", "tidings_presence_"),
     ("platform/src/grpc/errors.rs", "tidings_chat_"),

@@ -19,5 +19,6 @@ pub mod nginx;
 pub mod own_redis;
 pub mod partitions;
 pub mod process;
+pub mod tenants;
 pub mod tls_proxy;
 pub mod token;

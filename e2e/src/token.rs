@@ -13,6 +13,11 @@ pub fn token(user: &str) -> String {
 
 /// A token that ends `ttl_secs` from now (may be negative), with further claims.
 pub fn token_with(user: &str, ttl_secs: i64, claims: &Value) -> String {
+    token_by(SECRET, user, ttl_secs, claims)
+}
+
+/// The same, signed with another secret.
+pub fn token_by(secret: &str, user: &str, ttl_secs: i64, claims: &Value) -> String {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
@@ -20,6 +25,6 @@ pub fn token_with(user: &str, ttl_secs: i64, claims: &Value) -> String {
     if let (Some(body), Some(claims)) = (body.as_object_mut(), claims.as_object()) {
         body.extend(claims.clone());
     }
-    encode(&Header::default(), &body, &EncodingKey::from_secret(SECRET.as_bytes()))
+    encode(&Header::default(), &body, &EncodingKey::from_secret(secret.as_bytes()))
         .expect("HS256 signing of a JSON object cannot fail")
 }

@@ -115,7 +115,8 @@ async fn is_read_without_complaint(process: &Process, begin_at_0: &[&str]) {
     }
 }
 
-const OF_GATEWAYS: [&str; 8] = [
+const OF_GATEWAYS: [&str; 9] = [
+    r#"tidings_gateway_tenant_refused_total{tenant="default",limit="tenant_messages"}"#,
     r#"tidings_monitor_posts_total{outcome="given_up"}"#,
     r#"tidings_monitor_alerts{alert="TidingsConnectionsNearLimit"}"#,
     r#"tidings_gateway_refused_total{limit="gateway_files"}"#,

@@ -295,6 +295,37 @@ async fn a_missing_or_short_secret_is_said_and_not_shown() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_tenant_is_said_and_no_key_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let [gateway, ..] = Binary::services();
+    let mut tidings = Binary::tidings(folder.path());
+    tidings.settings.push(("AUTH__HS256_SECRET", SECRET.to_owned()));
+    let good = r#""hs256_secret":"a secret of more than sixteen bytes""#;
+    for (list, named) in [
+        (
+            format!(r#"[{{"id":"acme","hs256_secret":"{SECRET}"}}]"#),
+            "tenants.acme: has a key that auth has, too",
+        ),
+        (
+            format!(r#"[{{"id":"a",{good}}},{{"id":"b",{good}}}]"#),
+            "tenants.b: has a key that tenants.a has, too",
+        ),
+        (format!(r#"[{{"id":"acme","hs256_secret":"{HIDDEN}"}}]"#), "tenants.acme.hs256_secret"),
+        (r#"[{"id":"acme"}]"#.to_owned(), "tenants.acme: set one of hs256_secret"),
+        (format!(r#"[{{"id":"Acme",{good}}}]"#), "`Acme` cannot name a tenant"),
+        (
+            format!(r#"[{{"id":"default",{good}}}]"#),
+            "`default` is the tenant of the section `auth`",
+        ),
+        (format!(r#"[{{"id":"acme","key":1,{good}}}]"#), "unknown field `key`"),
+    ] {
+        for binary in [&gateway, &tidings] {
+            binary.refuses("TENANTS", &list, &[named]).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_none_is_named_without_its_password() {
     let [gateway, chat, presence] = Binary::services();
     let bad = format!("http://user:{HIDDEN}@127.0.0.1:1");

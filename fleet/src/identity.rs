@@ -4,7 +4,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use proto::id::{ClientId, UserId};
+use proto::id::{ClientId, UserName};
 use uuid::Uuid;
 
 /// Clients are numbered with so many bits in a client id.
@@ -67,10 +67,10 @@ impl Run {
     }
 
     /// The user behind a client.
-    pub fn user(&self, client: u32) -> UserId {
+    pub fn user(&self, client: u32) -> UserName {
         // Cannot fail: some 40 bytes of letters, digits, points and a dash.
         #[expect(clippy::unwrap_used, reason = "the alphabet and length are the id's own")]
-        UserId::parse(&format!("{}-{client}", self.name)).unwrap()
+        UserName::parse(&format!("{}-{client}", self.name)).unwrap()
     }
 
     /// The client id (a UUIDv7) of a client's n-th send, due at `due_us`.

@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, UserName};
 
 use crate::identity::Run;
 
@@ -75,7 +75,7 @@ pub fn is_unaltered(text: &[u8], payload_bytes: usize) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub enum Recipient<'a> {
     /// A user: makes the direct conversation when it is missing.
-    User(&'a UserId),
+    User(&'a UserName),
     /// A conversation that exists.
     Conversation(ConversationId),
 }

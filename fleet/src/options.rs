@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, FromArgMatches as _, Parser, ValueEnum};
+use proto::id::TenantId;
 
 use crate::arrivals::{self, ArrivalsOptions};
 use crate::attack::{self, AttackOptions};
@@ -160,6 +161,9 @@ pub struct Options {
     /// The tokens' `iss`.
     #[arg(long)]
     pub issuer: Option<String>,
+    /// The tenant whose secret it is: ids of direct conversations depend on it.
+    #[arg(long, default_value_t = TenantId::DEFAULT)]
+    pub tenant: TenantId,
     /// What the clients do.
     #[arg(long, value_enum, default_value = "pairs")]
     pub scenario: Scenario,

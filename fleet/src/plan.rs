@@ -1,6 +1,6 @@
 //! Who talks to whom: fixed before the first connection, the same for every thread.
 
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, UserName};
 use uuid::Uuid;
 
 use crate::identity::Run;
@@ -26,7 +26,7 @@ pub struct Plan {
     /// The run.
     pub run: Run,
     /// By client.
-    pub users: Vec<UserId>,
+    pub users: Vec<UserName>,
     /// By conversation.
     pub conversations: Vec<Conversation>,
     /// By client: its conversations, ascending.
@@ -39,14 +39,19 @@ impl Plan {
     /// Lays out a scenario. Groups have no id yet: see [`Plan::name_group`].
     pub fn of(options: &Options, run: Run) -> Self {
         let member_count = options.member_count();
-        let users: Vec<UserId> =
+        let users: Vec<UserName> =
             (0..options.client_count()).map(|client| run.user(client)).collect();
         let conversations: Vec<Conversation> = match options.scenario {
             Scenario::Idle => Vec::new(),
             Scenario::Pairs => (0..options.pairs)
                 .map(|pair| {
                     let (one, other) = (2 * pair, 2 * pair + 1);
-                    let id = ConversationId::direct(&users[one as usize], &users[other as usize]).0;
+                    let id = ConversationId::direct(
+                        options.tenant,
+                        &users[one as usize],
+                        &users[other as usize],
+                    )
+                    .0;
                     Conversation { id, members: vec![one, other], is_direct: true }
                 })
                 .collect(),
@@ -92,7 +97,7 @@ impl Plan {
     }
 
     /// Members of every group who never connect.
-    pub fn absent_members(&self) -> impl Iterator<Item = UserId> {
+    pub fn absent_members(&self) -> impl Iterator<Item = UserName> {
         let first = self.users.len() as u32;
         (first..first + self.absent).map(|number| self.run.user(number))
     }
@@ -126,7 +131,7 @@ impl Plan {
     }
 
     /// The other member of a direct conversation.
-    pub fn partner(&self, client: u32, conversation: u32) -> Option<&UserId> {
+    pub fn partner(&self, client: u32, conversation: u32) -> Option<&UserName> {
         let conversation = &self.conversations[conversation as usize];
         let other = conversation.members.iter().find(|member| **member != client)?;
         conversation.is_direct.then(|| &self.users[*other as usize])

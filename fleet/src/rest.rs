@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::id::UserId;
+use proto::id::UserName;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -145,9 +145,9 @@ impl Rest {
         let what = format!("make group {conversation}");
         let strange = || RestError::Strange { what: what.clone() };
         let (creator, others) = members.split_first().ok_or_else(strange)?;
-        let absent: Vec<UserId> = plan.absent_members().collect();
+        let absent: Vec<UserName> = plan.absent_members().collect();
         let others = others.iter().map(|member| plan.users[*member as usize].as_str());
-        let names: Vec<&str> = absent.iter().map(UserId::as_str).chain(others).collect();
+        let names: Vec<&str> = absent.iter().map(UserName::as_str).chain(others).collect();
         let (named, added) = names.split_at(names.len().min(NAMED));
         // The same for each attempt, so that an answer lost on its way makes no second group.
         let client_id = Uuid::now_v7();
@@ -187,8 +187,8 @@ impl Rest {
     }
 
     /// How users are, asked as the first of them.
-    pub async fn statuses(&self, users: &[UserId]) -> Result<Vec<(String, String)>, RestError> {
-        let names: Vec<&str> = users.iter().map(UserId::as_str).collect();
+    pub async fn statuses(&self, users: &[UserName]) -> Result<Vec<(String, String)>, RestError> {
+        let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
         let what = "presence".to_owned();
         let asking = names.first().copied().unwrap_or_default();
         let url = format!("{}/presence?ids={}", self.base, names.join(","));

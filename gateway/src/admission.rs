@@ -18,6 +18,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Version};
 use platform::rate_limit::Rate;
 
+use crate::connection::close::Limit;
 pub(crate) use addresses::AddressSeat;
 use addresses::{AddressRules, Addresses, Kind, Met};
 use config::AdmissionConfig;
@@ -31,6 +32,8 @@ const LATER: Duration = Duration::from_secs(5);
 pub(crate) enum Refusal {
     /// The gateway has as many sockets as it may.
     Gateway,
+    /// The tenant has as many sockets at this gateway as it may.
+    Tenant,
     /// The process has no files left for clients.
     Files,
     /// The address has as many sockets as it may.
@@ -46,6 +49,7 @@ impl Refusal {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway_connections",
+            Self::Tenant => "tenant_connections",
             Self::Files => "gateway_files",
             Self::AddressSockets => "address_sockets",
             Self::AddressArrivals(_) => "address_arrivals",
@@ -57,6 +61,7 @@ impl Refusal {
     pub(crate) fn reason(self) -> String {
         let text = match self {
             Self::Gateway | Self::Files => "this gateway has as many connections as it may",
+            Self::Tenant => Limit::Tenant.text(),
             Self::AddressSockets => "this address has as many sockets as it may",
             Self::AddressArrivals(_) => "this address opened too many sockets lately",
             Self::AddressRequests => "this address has too many requests under way",
@@ -74,7 +79,7 @@ impl Refusal {
 
     /// Whether another gateway may have room: 503, and not 429.
     pub(crate) fn is_of_gateway(self) -> bool {
-        matches!(self, Self::Gateway | Self::Files)
+        matches!(self, Self::Gateway | Self::Files | Self::Tenant)
     }
 }
 

@@ -38,6 +38,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use proto::error_code::ErrorCode;
+use proto::id::TenantId;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -163,6 +164,9 @@ impl FromRequestParts<Shared> for Identity {
         let identity = shared.identify(token);
         let mut identity =
             identity.map_err(|error| ApiError::unauthenticated(&error.to_string()))?;
+        if !shared.tenants.lets_in(identity.tenant(), &parts.headers) {
+            return Err(ApiError::foreign_page());
+        }
         // Of a socket the device is known later, and is noted then.
         if let Some(device_id) = identity.device_id.clone() {
             shared.notes.note(&identity.credential, &identity.user_id, &device_id).await;
@@ -181,7 +185,7 @@ impl FromRequestParts<Shared> for Identity {
     }
 }
 
-/// Whether whoever asks may have a development token.
+/// Whether whoever asks may have a development token of the tenant `default`.
 struct MayHaveDevToken(bool);
 
 impl FromRequestParts<Shared> for MayHaveDevToken {
@@ -190,7 +194,8 @@ impl FromRequestParts<Shared> for MayHaveDevToken {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<Peer>();
         let is_local = peer.is_some_and(|peer| peer.client(shared, &parts.headers).is_local);
-        Ok(Self(shared.dev_signer.is_some() && (is_local || shared.dev_tokens_for_all)))
+        let has_signer = shared.dev_signers.get(TenantId::DEFAULT).is_some();
+        Ok(Self(has_signer && (is_local || shared.dev_tokens_for_all)))
     }
 }
 

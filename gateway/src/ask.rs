@@ -8,7 +8,7 @@ use platform::backoff::Backoff;
 use platform::grpc::GrpcChannel;
 use proto::chat::MembersAmongRequest;
 use proto::chat::chat_client::ChatClient;
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationKey, UserId};
 
 use crate::registry::Connection;
 
@@ -33,7 +33,7 @@ pub(crate) struct MembersHere {
 /// What became of a question.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) id: ConversationId,
+    pub(crate) id: ConversationKey,
     /// Names the question.
     pub(crate) asking: u64,
     /// All connections that arrived before this one were asked about, or known.
@@ -47,9 +47,11 @@ pub(crate) struct Answer {
 /// Asks about the users of these connections; `None` when there is no answer after some attempts.
 pub(crate) async fn ask(
     chat: ChatClient<GrpcChannel>,
-    id: ConversationId,
-    asked: Vec<Arc<Connection>>,
+    id: ConversationKey,
+    mut asked: Vec<Arc<Connection>>,
 ) -> Option<MembersHere> {
+    // Of this process are users of all tenants.
+    asked.retain(|connection| connection.user_id.tenant() == id.tenant);
     let users: HashSet<&UserId> = asked.iter().map(|connection| &connection.user_id).collect();
     let users: Vec<UserId> = users.into_iter().cloned().collect();
     let (mut head, mut from_seqs) = (None, HashMap::new());
@@ -66,13 +68,14 @@ pub(crate) async fn ask(
 
 async fn ask_chunk(
     chat: &ChatClient<GrpcChannel>,
-    id: ConversationId,
+    id: ConversationKey,
     users: &[UserId],
 ) -> Option<(u64, Vec<(UserId, u64)>)> {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
     for _ in 0..ATTEMPTS {
         let request = MembersAmongRequest {
-            conversation_id: id.to_bytes(),
+            conversation_id: id.id.to_bytes(),
+            tenant: id.tenant.to_field(),
             user_ids: users.iter().map(ToString::to_string).collect(),
         };
         let mut chat = chat.clone();

@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn user() -> UserHash {
-        UserHash::of(&UserId::parse("ann").unwrap())
+        UserHash::of(&UserId::parse_qualified("ann").unwrap())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is said to everybody: each broadcast into the outbox of every connection, once, a slice at a
+//! What is said to everybody of a tenant: each broadcast into the outbox of every connection, once, a slice at a
 //! time, so that the tasks of other sockets run in between. Nothing waits for it and nothing is kept of
 //! it but its id.
 
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use platform::backoff::Backoff;
 use platform::shutdown::Shutdown;
 use proto::bus::{Broadcast, PushClass};
-use proto::id::GatewayId;
+use proto::id::{GatewayId, TenantId};
 
 use crate::config::LimitsConfig;
 use crate::frame::{About, Frame};
@@ -65,21 +65,23 @@ impl Broadcasts {
                 next = consumer.next() => next,
             };
             let Some(broadcast) = next else { return false };
-            if known.is_new(&broadcast.id) {
+            let Ok(tenant) = TenantId::from_field(&broadcast.tenant) else { continue };
+            if known.is_new(tenant, &broadcast.id) {
                 self.metrics.broadcasts.inc();
-                self.hand_out(&broadcast).await;
+                self.hand_out(tenant, &broadcast).await;
             } else {
                 self.metrics.broadcast_repeats.inc();
             }
         }
     }
 
-    async fn hand_out(&self, broadcast: &Broadcast) {
+    async fn hand_out(&self, tenant: TenantId, broadcast: &Broadcast) {
         let limits = OutboxLimits::from(&self.limits);
         let pause = Duration::from_millis(self.limits.broadcast_pause_ms);
         // No span: one for each socket would be thousands.
         let frame = Frame::new(&broadcast.frame, About::class(PushClass::Bulk));
-        let everybody = self.registry.sockets();
+        let mut everybody = self.registry.sockets();
+        everybody.retain(|connection| connection.user_id.tenant() == tenant);
         let mut slices = everybody.chunks(self.limits.broadcast_slice.max(1)).peekable();
         while let Some(slice) = slices.next() {
             for connection in slice {
@@ -100,9 +102,9 @@ impl Broadcasts {
 /// The ids of the last broadcasts.
 #[derive(Debug)]
 struct Known {
-    ids: HashSet<Bytes>,
+    ids: HashSet<(TenantId, Bytes)>,
     /// The oldest first.
-    order: VecDeque<Bytes>,
+    order: VecDeque<(TenantId, Bytes)>,
     most: usize,
 }
 
@@ -111,13 +113,13 @@ impl Known {
         Self { ids: HashSet::new(), order: VecDeque::new(), most: most.max(1) }
     }
 
-    /// False for one that came before. One without an id is always new.
-    fn is_new(&mut self, id: &Bytes) -> bool {
+    /// False for one of the tenant that came before. One without an id is always new.
+    fn is_new(&mut self, tenant: TenantId, id: &Bytes) -> bool {
         if id.is_empty() {
             return true;
         }
         // A copy: the id must not keep the message that it came in.
-        let id = Bytes::copy_from_slice(id);
+        let id = (tenant, Bytes::copy_from_slice(id));
         if !self.ids.insert(id.clone()) {
             return false;
         }
@@ -139,12 +141,14 @@ mod tests {
     fn a_repeat_is_known_until_too_many_others_have_come() {
         let id = |number: u64| Bytes::copy_from_slice(&number.to_be_bytes());
         let mut known = Known::new(3);
-        assert!(known.is_new(&id(1)) && !known.is_new(&id(1)));
+        let (ours, theirs) = (TenantId::DEFAULT, TenantId::parse("acme").unwrap());
+        assert!(known.is_new(ours, &id(1)) && !known.is_new(ours, &id(1)));
+        assert!(known.is_new(theirs, &id(1)), "another tenant may choose the same id");
         for number in 2..=4 {
-            assert!(known.is_new(&id(number)));
+            assert!(known.is_new(ours, &id(number)));
         }
-        assert!(known.is_new(&id(1)), "forgotten");
-        assert!(!known.is_new(&id(4)));
+        assert!(known.is_new(ours, &id(1)), "forgotten");
+        assert!(!known.is_new(ours, &id(4)));
         assert_eq!((known.ids.len(), known.order.len()), (3, 3));
     }
 }

@@ -20,7 +20,7 @@ use futures_util::stream::FuturesUnordered;
 use platform::grpc::GrpcChannel;
 use proto::bus::Push;
 use proto::chat::chat_client::ChatClient;
-use proto::id::ConversationId;
+use proto::id::ConversationKey;
 
 use crate::ask::{Answer, ask};
 use crate::config::LimitsConfig;
@@ -46,9 +46,9 @@ pub(crate) struct Channels {
     metrics: GatewayMetrics,
     writers: Writers,
     memory: Budget,
-    channels: HashMap<ConversationId, Channel>,
+    channels: HashMap<ConversationKey, Channel>,
     /// Those with something to hand out now; each has its turn.
-    ready: VecDeque<ConversationId>,
+    ready: VecDeque<ConversationKey>,
     asks: FuturesUnordered<BoxFuture<'static, Answer>>,
     /// Counts what happens: names asks, and tells what was used longest ago.
     clock: u64,
@@ -73,13 +73,18 @@ impl Channels {
         }
     }
 
+    /// True while no large conversation is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.channels.is_empty()
+    }
+
     /// True while pushes of this conversation wait: later ones must not overtake them.
-    pub(crate) fn is_waiting(&self, id: ConversationId) -> bool {
+    pub(crate) fn is_waiting(&self, id: ConversationKey) -> bool {
         self.channels.get(&id).is_some_and(|channel| !channel.waiting.is_empty())
     }
 
     /// Takes a push of a large conversation, or one that stands behind such.
-    pub(crate) fn take(&mut self, id: ConversationId, mut push: Push) {
+    pub(crate) fn take(&mut self, id: ConversationKey, mut push: Push) {
         self.clock += 1;
         let channel = self.channels.entry(id).or_default();
         channel.used_at = self.clock;
@@ -159,9 +164,9 @@ impl Channels {
     }
 
     /// Finds out what the first push that waits needs.
-    fn advance(&mut self, id: ConversationId) {
+    fn advance(&mut self, id: ConversationKey) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        match channel.need(&self.registry) {
+        match channel.need(&self.registry, id.tenant) {
             Need::Nothing => {}
             Need::HandOut => {
                 channel.begin(&self.registry);
@@ -180,7 +185,7 @@ impl Channels {
 
     fn ask(
         &mut self,
-        id: ConversationId,
+        id: ConversationKey,
         connections: Vec<Arc<Connection>>,
         seen: u64,
         is_everybody: bool,
@@ -217,16 +222,16 @@ impl Channels {
     }
 
     /// Gives up what waits for a channel: the devices are told how far it is, and sync.
-    fn lose(&mut self, id: ConversationId) {
+    fn lose(&mut self, id: ConversationKey) {
         let lost = self.channels.remove(&id).map_or(0, |channel| channel.waiting.len());
         self.ready.retain(|ready| *ready != id);
         self.metrics.channel_lost.inc_by(lost as u64);
-        tracing::warn!(conversation.id = %id, lost, "pushes to a large conversation are given up");
+        tracing::warn!(conversation.id = %id.id, tenant = %id.tenant, lost, "pushes to a large conversation are given up");
         self.heads.try_tell_everybody();
     }
 
     /// Forgets the channels that were used longest ago when there are too many, or too many members.
-    fn forget(&mut self, keep: ConversationId) {
+    fn forget(&mut self, keep: ConversationKey) {
         let members = |channels: &HashMap<_, Channel>| -> usize {
             channels.values().map(|channel| channel.members.len()).sum()
         };

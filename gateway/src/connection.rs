@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use parking_lot::Mutex;
 use platform::shutdown::guarded;
 use platform::token::TokenError;
@@ -25,6 +26,7 @@ use proto::id::{ConversationId, DeviceId};
 use tokio::time::Instant;
 
 use crate::accept::stream::Gate;
+use crate::admission::Refusal;
 use crate::frame::Frame;
 use crate::heads::HeadsState;
 use crate::journal::UserHash;
@@ -56,6 +58,8 @@ pub(crate) struct Request {
     pub(crate) asked: Option<Box<Asked>>,
     /// Rates do not apply where it comes from.
     pub(crate) is_exempt: bool,
+    /// The page that it comes from, where that is none of this host.
+    pub(crate) page: Option<Box<HeaderMap>>,
     /// It goes where a `redirect` names a server.
     pub(crate) may_redirect: bool,
     /// Of the TCP connection: opened when it is known who is there.
@@ -87,6 +91,13 @@ async fn live(shared: &Shared, socket: &mut Transport, mut request: Request) -> 
     identity.is_exempt = request.is_exempt;
     socket.belongs_to(&identity.user_id);
     request.gate.open();
+    if request.page.take().is_some_and(|page| !shared.tenants.lets_in(identity.tenant(), &page)) {
+        return Some(Close::ForeignOrigin);
+    }
+    let Some(_seat) = shared.tenants.enter(identity.tenant()) else {
+        shared.metrics.refused(Refusal::Tenant.name());
+        return Some(Close::Limited(Limit::Tenant));
+    };
     let user_hash = UserHash::of(&identity.user_id);
     if request.may_redirect
         && let Some(server) = shared.balance.place(user_hash, Instant::now())
@@ -185,7 +196,7 @@ async fn register(
     shared.balance.came(connection.user_hash, Instant::now());
     let welcome = ServerFrame::Welcome(Welcome {
         connection_id: format!("{}.{:x}", shared.gateway_id, connection.number),
-        user_id: connection.user_id.clone(),
+        user_id: connection.user_id.name(),
         status: connection.own_status.get().map(|status| status.as_str().to_owned()),
         heartbeat_ms: shared.limits.heartbeat_ms,
         epoch: shared.epoch.get(),

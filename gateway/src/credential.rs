@@ -75,8 +75,9 @@ mod tests {
             jti: jti.map(str::to_owned),
             iat: None,
             iss: iss.map(str::to_owned),
+            tenant: std::sync::Arc::default(),
         };
-        Credential::of(token, &UserId::parse(user).unwrap(), &claims, 0)
+        Credential::of(token, &UserId::parse_qualified(user).unwrap(), &claims, 0)
     }
 
     #[test]
@@ -98,6 +99,6 @@ mod tests {
         }
         let other = credential("a.b.c", "ann", Some("1"), Some("y"));
         assert!(one.token_id != other.token_id && one.any_issuer_id == other.any_issuer_id);
-        assert_eq!(one.any_issuer_id, any_issuer(&UserId::parse("ann").unwrap(), "1"));
+        assert_eq!(one.any_issuer_id, any_issuer(&UserId::parse_qualified("ann").unwrap(), "1"));
     }
 }

@@ -10,7 +10,7 @@ use platform::shutdown::Shutdown;
 use prost::Message;
 use proto::bus::{AskFigures, AskWritten, GatewayRef, OwnStatus, Push, PushClass};
 use proto::chat::RevocationList;
-use proto::id::{ConversationId, GatewayId};
+use proto::id::{ConversationId, ConversationKey, GatewayId, TenantId};
 use tokio::sync::watch;
 
 use crate::channels::Channels;
@@ -111,10 +111,7 @@ impl Downlink {
             }
             return;
         }
-        let entry = ConversationId::from_bytes(&push.conversation_id).ok().map(|id| (id, push.seq));
-        if let Some((id, _)) = entry
-            && (push.channel.is_some() || channels.is_waiting(id))
-        {
+        if let Some(id) = self.waits_as(&push, channels) {
             return channels.take(id, push);
         }
         let limits = OutboxLimits::from(&self.limits);
@@ -130,6 +127,26 @@ impl Downlink {
             self.metrics.dropped(dropped);
         }
         self.relief.look();
+    }
+
+    /// The large conversation that a push is of, or stands behind.
+    fn waits_as(&self, push: &Push, channels: &Channels) -> Option<ConversationKey> {
+        let is_of_large = push.channel.is_some();
+        if !is_of_large && channels.is_empty() {
+            return None;
+        }
+        let id = ConversationId::from_bytes(&push.conversation_id).ok()?;
+        let tenant = match &push.channel {
+            Some(about) => TenantId::from_field(&about.tenant).ok()?,
+            // It names connections of members: all are of one tenant.
+            None => {
+                let mut connections =
+                    push.connections.iter().filter_map(|it| self.registry.get(*it));
+                connections.next()?.user_id.tenant()
+            }
+        };
+        let key = ConversationKey::new(tenant, id);
+        (is_of_large || channels.is_waiting(key)).then_some(key)
     }
 
     /// Takes over what a user chose on one of their devices.

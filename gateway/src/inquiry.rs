@@ -10,7 +10,7 @@ use prost::Message;
 use proto::bus::{
     AskFigures, AskWritten, Finding, Push, PushBatch, PushClass, Written, WrittenTo, finding,
 };
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, TenantId, UserId};
 use tokio::sync::mpsc;
 
 use crate::figures::{Counting, EVERY};
@@ -122,8 +122,16 @@ impl Answerer {
             seq: question.seq,
             stored_ms: question.stored_at_ms,
         };
-        let users: Vec<UserId> =
-            question.user_ids.iter().map(|id| UserId::parse(id)).collect::<Result<_, _>>().ok()?;
+        let users: Vec<UserId> = question
+            .user_ids
+            .iter()
+            .map(|id| UserId::parse_qualified(id))
+            .collect::<Result<_, _>>()
+            .ok()?;
+        let tenant = TenantId::from_field(&question.tenant).ok()?;
+        if users.iter().any(|user| user.tenant() != tenant) {
+            return None;
+        }
         let mut connections = Vec::new();
         let mut seen = HashSet::new();
         for number in &question.connections {

@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     fn user(name: &str) -> UserId {
-        UserId::parse(name).unwrap()
+        UserId::parse_qualified(name).unwrap()
     }
 
     fn hash(name: &str) -> UserHash {

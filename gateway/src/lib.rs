@@ -47,6 +47,7 @@ mod revocations;
 mod rival;
 mod shared;
 mod socket;
+pub mod tenants;
 mod transport;
 mod unanswered;
 mod uplink;
@@ -63,7 +64,7 @@ use platform::metrics::Metrics;
 use platform::readiness::{Cause, Dependency, Readiness};
 use platform::shares::Shares;
 use platform::shutdown::{Shutdown, Tasks};
-use platform::token::{Signer, Verifier};
+use platform::token::Verifier;
 use platform::trace::Tracer;
 use proto::chat::chat_client::ChatClient;
 use proto::chat::dead_letters_client::DeadLettersClient;
@@ -93,6 +94,7 @@ use crate::revocations::Revocations;
 use crate::revocations::notes::Notes;
 use crate::shared::{Parts, Shared};
 use crate::socket::MessageBounds;
+use crate::tenants::{DevSigners, TenantList, Tenants};
 use crate::unanswered::Unanswered;
 use crate::uplink::{Uplink, UplinkFrames};
 use crate::wiring::EndedSessions;
@@ -115,8 +117,8 @@ pub struct Adapters {
     pub presence: GrpcChannel,
     /// Checks tokens.
     pub verifier: Arc<Verifier>,
-    /// Makes development tokens; none where they are off.
-    pub dev_signer: Option<Arc<Signer>>,
+    /// Makes development tokens, of the tenants where they are on.
+    pub dev_signers: DevSigners,
     /// The process's registry.
     pub metrics: Metrics,
     /// The process's readiness.
@@ -130,9 +132,11 @@ pub struct Adapters {
 pub struct Settings {
     /// Names it, stable over its restarts.
     pub gateway_id: GatewayId,
-    /// Web pages of these origins may open sockets, besides those of the same host.
+    /// Web pages of these origins may open sockets of the tenant `default`, besides those of the same host.
     pub allowed_origins: Vec<String>,
-    /// Development tokens are for everybody, and not only for programs of this machine.
+    /// The other tenants.
+    pub tenants: TenantList,
+    /// Development tokens of the tenant `default` are for everybody, and not only for programs of this machine.
     pub dev_tokens_for_all: bool,
     /// How far clocks may differ, in seconds: tokens end so much later.
     pub leeway_secs: u64,
@@ -183,6 +187,7 @@ pub fn build(
     let Settings {
         gateway_id,
         allowed_origins,
+        tenants,
         dev_tokens_for_all,
         leeway_secs,
         limits,
@@ -217,10 +222,10 @@ pub fn build(
         notes,
         sessions: RevocationsClient::new(adapters.chat.clone()),
         gateway_id: gateway_id.to_string(),
-        allowed_origins,
+        tenants: Tenants::new(&tenants, allowed_origins, &adapters.metrics),
         leeway_secs,
         verifier: Arc::clone(&adapters.verifier),
-        dev_signer: adapters.dev_signer.clone(),
+        dev_signers: adapters.dev_signers.clone(),
         dev_tokens_for_all,
         bus: Arc::clone(&adapters.bus),
         registry,
@@ -325,6 +330,7 @@ impl Gateway {
         links
             .spawn("presence link", wiring::reporter(&shared, gateway.clone(), &ended).run(events));
         links.spawn("mover", wiring::mover(&shared).run());
+        links.spawn("tenants", Arc::clone(&shared.tenants).rank(ended.clone()));
         links.spawn("rate link", wiring::rate_link(&shared, &ended).run());
         ends.start(&shared, &links, &ended);
         links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));

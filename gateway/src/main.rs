@@ -83,11 +83,12 @@ async fn run(source: &Source) -> Result<()> {
         login,
         servers,
         verifier,
-        dev_signer,
+        tenants,
+        dev_signers,
         telemetry,
         monitor,
     } = platform::config::prepare(source, Prepared::of)?;
-    let (verifier, dev_signer) = (Arc::new(verifier), dev_signer.map(Arc::new));
+    let verifier = Arc::new(verifier);
     let (listener, management) = bind(&config).await?;
     let telemetry = telemetry.start("gateway");
     let (metrics, readiness, tasks, shutdown) =
@@ -115,7 +116,7 @@ async fn run(source: &Source) -> Result<()> {
         shutdown: &shutdown,
     });
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
-    token::rotate(Arc::clone(&verifier), dev_signer.clone(), &metrics, &reload, &tasks, &shutdown);
+    token::rotate(Arc::clone(&verifier), dev_signers.all(), &metrics, &reload, &tasks, &shutdown);
     println!("listening http={} management={}", listener.local_addr()?, admin.address());
     tracing::info!(rabbitmq = config.amqp.place(), "depends on");
 
@@ -125,7 +126,7 @@ async fn run(source: &Source) -> Result<()> {
         chat,
         presence,
         verifier,
-        dev_signer,
+        dev_signers,
         metrics,
         readiness,
         tracer: telemetry.tracer(),
@@ -133,6 +134,7 @@ async fn run(source: &Source) -> Result<()> {
     let settings = Settings {
         gateway_id,
         allowed_origins: config.allowed_origins,
+        tenants,
         // There are none unless they were asked for.
         dev_tokens_for_all: true,
         leeway_secs: config.auth.leeway_secs,

@@ -1,6 +1,8 @@
 //! What the binary `gateway` makes of its configuration before it takes a port or connects to anything: the whole
 //! of `check-config`, and the beginning of every start.
 
+use std::sync::Arc;
+
 use platform::config::Mistakes;
 use platform::grpc::PreparedClient;
 use platform::listen;
@@ -8,11 +10,12 @@ use platform::monitor::PreparedMonitor;
 use platform::reload::backend::Backend;
 use platform::telemetry::PreparedTelemetry;
 use platform::token::{Signer, Verifier};
-use proto::id::GatewayId;
+use proto::id::{GatewayId, TenantId};
 
 use crate::balance::config::Servers;
 use crate::config::GatewayConfig;
 use crate::login::Login;
+use crate::tenants::{DevSigners, TenantConfig, TenantList};
 
 /// A configuration without mistakes, and what is made of it.
 #[derive(Debug)]
@@ -33,8 +36,10 @@ pub struct Prepared {
     pub servers: Servers,
     /// Checks tokens.
     pub verifier: Verifier,
-    /// Makes development tokens; none where they are off.
-    pub dev_signer: Option<Signer>,
+    /// The tenants besides the one of the section `auth`.
+    pub tenants: TenantList,
+    /// Makes development tokens, of the tenants where they are on.
+    pub dev_signers: DevSigners,
     /// Logs and traces.
     pub telemetry: PreparedTelemetry,
     /// What the process says of itself.
@@ -58,9 +63,19 @@ impl Prepared {
         let login = mistakes.keep(Login::new(&config.login));
         let servers = mistakes.keep(Servers::new(&config.edge));
         let gateway_id = mistakes.keep(config.gateway_id());
-        let verifier = mistakes.keep_all(Verifier::prepare(&config.auth));
+        let tenants = mistakes.keep_all(TenantList::new(&config.tenants));
+        let keys = TenantConfig::keys(&config.tenants);
+        let verifier = mistakes.keep_all(Verifier::prepare(&config.auth, &keys));
         let signer = config.auth.dev_tokens.then(|| Signer::from_config(&config.auth)).transpose();
-        let dev_signer = mistakes.keep(signer);
+        let signer = mistakes.keep(signer);
+        let signers = tenants.as_ref().map(TenantList::dev_signers).transpose();
+        let signers = mistakes.keep_all(signers).flatten();
+        let dev_signers = signer.zip(signers).map(|(signer, mut signers)| {
+            if let Some(signer) = signer {
+                signers.add(TenantId::DEFAULT, Arc::new(signer));
+            }
+            signers
+        });
         let telemetry = mistakes.keep_all(config.telemetry.prepare());
         let monitor = mistakes.keep_all(config.monitor.prepare());
         Some(Self {
@@ -71,7 +86,8 @@ impl Prepared {
             login: login?,
             servers: servers?,
             verifier: verifier?,
-            dev_signer: dev_signer?,
+            tenants: tenants?,
+            dev_signers: dev_signers?,
             telemetry: telemetry?,
             monitor: monitor?,
             config,

@@ -117,6 +117,9 @@ impl TooMuch {
             Limit::Reads => "you asked for too much lately",
             Limit::Broadcasts => "you sent too many broadcasts lately",
             Limit::Frames => "this connection says too much",
+            Limit::TenantMessages => {
+                "all users of this application together sent too many messages lately"
+            }
             Limit::Waiting => "too many requests before this one wait",
         }
     }
@@ -252,7 +255,7 @@ mod tests {
     }
 
     fn user(name: &str) -> UserId {
-        UserId::parse(name).unwrap()
+        UserId::parse_qualified(name).unwrap()
     }
 
     #[test]

@@ -73,8 +73,8 @@ impl Connection {
             Credential { token_id: [0; 32], any_issuer_id: [0; 32], issued_secs: 0, until_ms: 0 };
         Arc::new(Self {
             number,
-            user_hash: UserHash::of(&UserId::parse(user).unwrap()),
-            user_id: UserId::parse(user).unwrap(),
+            user_hash: UserHash::of(&UserId::parse_qualified(user).unwrap()),
+            user_id: UserId::parse_qualified(user).unwrap(),
             device_id: DeviceId::parse("device").unwrap(),
             device_type: DeviceType::Unspecified,
             connected_at_ms: 0,

@@ -67,7 +67,7 @@ impl Revocations {
         for revocation in list.iter().filter(|it| it.until_ms > now_ms) {
             // What a later version wrote and this one cannot read is left out.
             let (Ok(user_id), Some(what)) =
-                (UserId::parse(&revocation.user_id), revocation.what.as_ref())
+                (UserId::parse_qualified(&revocation.user_id), revocation.what.as_ref())
             else {
                 continue;
             };

@@ -8,14 +8,14 @@ use platform::grpc::GrpcChannel;
 use platform::readiness::Readiness;
 use platform::shares::Shares;
 use platform::shutdown::Shutdown;
-use platform::token::{Claims, Signer, TokenError, Verifier};
+use platform::token::{Claims, TokenError, Verifier};
 use platform::trace::Tracer;
 use proto::bus::{DeviceType, Frame, GatewayRef, Origin, frame::Body};
 use proto::chat::chat_client::ChatClient;
 use proto::chat::dead_letters_client::DeadLettersClient;
 use proto::chat::overview_client::OverviewClient;
 use proto::chat::revocations_client::RevocationsClient;
-use proto::id::{DeviceId, UserId};
+use proto::id::{ConversationId, DeviceId, TenantId, UserId, UserName};
 use proto::presence::presence_client::PresenceClient;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -41,6 +41,7 @@ use crate::relief::Relief;
 use crate::revocations::Revocations;
 use crate::revocations::notes::Notes;
 use crate::socket::MessageBounds;
+use crate::tenants::{DevSigners, Tenants};
 use crate::unanswered::Unanswered;
 use crate::uplink::Uplink;
 
@@ -62,11 +63,11 @@ pub(crate) struct Parts {
     pub(crate) notes: Notes,
     pub(crate) sessions: RevocationsClient<GrpcChannel>,
     pub(crate) patience: Patience,
-    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) tenants: Arc<Tenants>,
     pub(crate) leeway_secs: u64,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) dev_signer: Option<Arc<Signer>>,
-    /// Else they are for programs of this machine.
+    pub(crate) dev_signers: DevSigners,
+    /// Those of the tenant `default`; else they are for programs of this machine. What tenants have is for everybody.
     pub(crate) dev_tokens_for_all: bool,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) registry: Arc<Registry>,
@@ -132,7 +133,9 @@ impl Parts {
     /// Who a token speaks for.
     pub(crate) fn identify(&self, token: &str) -> Result<Identity, TokenError> {
         let claims = self.verifier.verify(token, SystemTime::now())?;
-        let user_id = UserId::parse(&claims.sub).map_err(|_| TokenError::BadSubject)?;
+        // What a token names is a name: its key says of which tenant.
+        let name = UserName::parse(&claims.sub).map_err(|_| TokenError::BadSubject)?;
+        let user_id = name.of(self.tenants.of_key(&claims.tenant)?);
         let named = claims.device.as_deref().filter(|device| !device.is_empty());
         let device_id =
             named.map(DeviceId::parse).transpose().map_err(|_| TokenError::BadDevice)?;
@@ -151,10 +154,14 @@ impl Parts {
         identity: &Identity,
         costs: &[(Account, u32)],
     ) -> Result<(), TooMuch> {
-        if identity.is_exempt {
-            return Ok(());
-        }
-        let asked = self.rates.ask(&identity.user_id, costs);
+        let by_user =
+            if identity.is_exempt { Ok(()) } else { self.rates.ask(&identity.user_id, costs) };
+        let messages = costs.iter().find(|(account, _)| *account == Account::Messages);
+        // The user first: one who is refused uses up nothing of the others'.
+        let asked = by_user.and_then(|()| match messages {
+            Some((_, count)) => self.tenants.may_say(identity.tenant(), *count),
+            None => Ok(()),
+        });
         asked.inspect_err(|refused| self.metrics.refused(refused.limit.as_str()))
     }
 
@@ -182,6 +189,31 @@ impl Parts {
 }
 
 impl Identity {
+    /// Whose user it is: of the tenant whose key has verified the token.
+    pub(crate) fn tenant(&self) -> TenantId {
+        self.user_id.tenant()
+    }
+
+    /// Another user of the same tenant, whom the client named.
+    pub(crate) fn user(&self, name: &UserName) -> UserId {
+        name.of(self.tenant())
+    }
+
+    /// The same for several.
+    pub(crate) fn users(&self, names: &[UserName]) -> Vec<UserId> {
+        names.iter().map(|name| self.user(name)).collect()
+    }
+
+    /// The same, as frames and questions to services hold them.
+    pub(crate) fn user_texts(&self, names: &[UserName]) -> Vec<String> {
+        names.iter().map(|name| self.user(name).to_string()).collect()
+    }
+
+    /// The direct conversation with another user.
+    pub(crate) fn direct_with(&self, other: &UserName) -> ConversationId {
+        ConversationId::direct(self.tenant(), &self.user_id.name(), other)
+    }
+
     /// Whether the token is an operator's.
     pub(crate) fn has_role_admin(&self) -> bool {
         self.claims.roles.iter().any(|role| role == "admin")

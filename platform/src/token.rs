@@ -3,6 +3,7 @@
 //! The algorithm is fixed by the configured key, never taken from the token; `none`, an embedded
 //! key and a key address in the header are refused. Must not know what a user may do.
 
+mod keyring;
 mod keys;
 mod ring;
 mod rotation;
@@ -10,7 +11,9 @@ mod shown;
 mod sign;
 mod verify;
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +62,16 @@ impl Default for AuthConfig {
     }
 }
 
+impl AuthConfig {
+    /// Whether it names a key.
+    pub fn names_a_key(&self) -> bool {
+        !self.hs256_secret.is_empty()
+            || self.hs256_secret_file.is_some()
+            || self.public_key_file.is_some()
+            || self.jwks_file.is_some()
+    }
+}
+
 /// What a verified token says.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Claims {
@@ -87,6 +100,9 @@ pub struct Claims {
     /// Who made the token.
     #[serde(default)]
     pub iss: Option<String>,
+    /// The tenant whose key has verified it; empty where that is a key of the section `auth`. Whatever the token says.
+    #[serde(skip)]
+    pub tenant: Arc<str>,
 }
 
 /// Longest token in bytes that is looked at.
@@ -125,6 +141,9 @@ pub enum TokenError {
     /// It was made by somebody else.
     #[error("the token is by another issuer")]
     WrongIssuer,
+    /// It names another tenant than that of the key that made it.
+    #[error("the token names another tenant than that of its key")]
+    WrongTenant,
     /// `sub` or `exp` is missing.
     #[error("the token lacks a claim: sub and exp are required")]
     MissingClaim,
@@ -143,18 +162,74 @@ pub enum TokenError {
     BadDevice,
 }
 
+/// The part of the configuration that names keys, as mistakes in it are told.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Section(Arc<str>);
+
+impl Section {
+    /// The section `auth`.
+    pub fn auth() -> Self {
+        Self(Arc::from("auth"))
+    }
+
+    /// The keys of a tenant.
+    pub fn tenant(id: &str) -> Self {
+        Self(Arc::from(format!("tenants.{id}")))
+    }
+}
+
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Why tokens cannot be verified at all: a mistake in the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenSetupError {
     /// No key at all: every token would be refused.
-    #[error("auth: set one of hs256_secret, hs256_secret_file, public_key_file, jwks_file")]
-    NoKey,
+    #[error("{section}: set one of hs256_secret, hs256_secret_file, public_key_file, jwks_file")]
+    NoKey {
+        /// Where one is missing.
+        section: Section,
+    },
     /// Tokens are to be signed and there is no secret to sign with.
-    #[error("auth: signing tokens needs hs256_secret or hs256_secret_file")]
-    NoSecret,
+    #[error("{section}: signing tokens needs hs256_secret or hs256_secret_file")]
+    NoSecret {
+        /// Where it is missing.
+        section: Section,
+    },
+    /// A token of this key would belong to two tenants.
+    #[error(
+        "{other}: has a key that {one} has, too; a key says whose token it is, so no two may share one"
+    )]
+    SameKey {
+        /// Who has it.
+        one: Section,
+        /// And who as well.
+        other: Section,
+    },
+    /// A bad token would cost too many signatures.
+    #[error(
+        "{section}: more than {most} keys of tenants are told apart by trying alone; set `issuer` of each tenant"
+    )]
+    TooManyAlike {
+        /// Whose key is one too many.
+        section: Section,
+        /// How many there may be.
+        most: usize,
+    },
     /// A file cannot be read.
-    #[error("auth.{key}: {} cannot be read", path.display())]
+    #[error("{section}.{key}: {} cannot be read", path.display())]
     Unreadable {
+        /// The section.
+        section: Section,
         /// The configuration key.
         key: &'static str,
         /// The file.
@@ -163,11 +238,28 @@ pub enum TokenSetupError {
         source: std::io::Error,
     },
     /// A file or secret is not a usable key.
-    #[error("auth.{key}: {reason}")]
+    #[error("{section}.{key}: {reason}")]
     BadKey {
+        /// The section.
+        section: Section,
         /// The configuration key.
         key: &'static str,
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl TokenSetupError {
+    /// The same mistake, made in this section.
+    fn within(mut self, place: &Section) -> Self {
+        match &mut self {
+            Self::NoKey { section }
+            | Self::NoSecret { section }
+            | Self::TooManyAlike { section, .. }
+            | Self::Unreadable { section, .. }
+            | Self::BadKey { section, .. } => *section = place.clone(),
+            Self::SameKey { .. } => {}
+        }
+        self
+    }
 }

@@ -62,13 +62,13 @@ fn of_several_secrets_the_first_signs_and_all_verify() {
         (Verifier::from_config(&config).unwrap(), Signer::from_config(&config).unwrap());
     assert!(takes(&verifier, &by(OLD)) && !takes(&verifier, &by(NEW)));
     std::fs::write(&file, format!("{NEW}\n  {OLD}\n")).unwrap();
-    assert_eq!(verifier.reread().changed, ["hs256_secret_file"]);
+    assert_eq!(verifier.reread().changed, ["auth.hs256_secret_file"]);
     signer.reread().unwrap();
     assert!(takes(&verifier, &by(OLD)) && takes(&verifier, &by(NEW)));
     let token = NewToken { sub: "ann".into(), ttl: Duration::from_mins(1), ..NewToken::default() };
     let signed = signer.sign(&token, SystemTime::now()).unwrap().0;
     std::fs::write(&file, NEW).unwrap();
-    assert_eq!(verifier.reread().changed, ["hs256_secret_file"]);
+    assert_eq!(verifier.reread().changed, ["auth.hs256_secret_file"]);
     assert!(!takes(&verifier, &by(OLD)) && takes(&verifier, &signed), "the old one is gone");
     assert!(verifier.reread().changed.is_empty(), "nothing has changed since");
 }
@@ -82,7 +82,7 @@ fn old_and_new_keys_of_a_set_are_good_together() {
     let verifier = Verifier::from_config(&config).unwrap();
     assert!(takes(&verifier, &by_p256("old")) && !takes(&verifier, &by_p256("new")));
     std::fs::write(&file, set(&["old", "new"])).unwrap();
-    assert_eq!(verifier.reread().changed, ["jwks_file"]);
+    assert_eq!(verifier.reread().changed, ["auth.jwks_file"]);
     assert!(takes(&verifier, &by_p256("old")) && takes(&verifier, &by_p256("new")));
     std::fs::write(&file, set(&["new"])).unwrap();
     verifier.reread();
@@ -106,7 +106,7 @@ fn a_file_that_cannot_be_used_keeps_its_last_keys_and_the_others_change() {
     std::fs::remove_file(&secret).unwrap();
     std::fs::write(&pem, RSA_PUBLIC).unwrap();
     let reread = verifier.reread();
-    assert_eq!((reread.changed, reread.failed.len()), (vec!["public_key_file"], 1));
+    assert_eq!((reread.changed, reread.failed.len()), (vec!["auth.public_key_file".to_owned()], 1));
     assert!(takes(&verifier, &by(OLD)), "its file is gone and its keys stay");
     assert!(!takes(&verifier, &by_p256("any")));
 }
@@ -119,7 +119,7 @@ async fn keys_change_as_soon_as_somebody_asks_and_what_failed_is_counted() {
     let verifier = Arc::new(Verifier::from_config(&secret_at(&file)).unwrap());
     let (metrics, reload, tasks, shutdown) =
         (Metrics::new(), Reload::new(), Tasks::new(), Shutdown::new());
-    token::rotate(Arc::clone(&verifier), None, &metrics, &reload, &tasks, &shutdown);
+    token::rotate(Arc::clone(&verifier), Vec::new(), &metrics, &reload, &tasks, &shutdown);
     let until = async |line: &str| {
         let began = Instant::now();
         while !metrics.encode().contains(line) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use platform::shutdown::Tasks;
 use platform::trace::Tracer;
-use proto::id::{DeviceId, GatewayId, UserId};
+use proto::id::{DeviceId, GatewayId, TenantId, UserId};
 use proto::presence::presence_server::Presence;
 use proto::presence::{
     ConnectionsReply, ConnectionsRequest, GatewayLoad, GatewayRef, GatewaysReply, GatewaysRequest,
@@ -172,7 +172,8 @@ impl PresenceCalls {
 }
 
 fn user(text: &str) -> Result<UserId, Status> {
-    UserId::parse(text).map_err(|error| Status::invalid_argument(format!("user id: {error}")))
+    UserId::parse_qualified(text)
+        .map_err(|error| Status::invalid_argument(format!("user id: {error}")))
 }
 
 fn gateway(named: Option<GatewayRef>) -> Result<GatewayEpoch, Status> {
@@ -352,15 +353,17 @@ impl Presence for PresenceCalls {
         request: Request<ConnectionsRequest>,
     ) -> Result<Response<ConnectionsReply>, Status> {
         let _permit = self.admit()?;
-        let ConnectionsRequest { after, limit, bytes } = request.into_inner();
+        let ConnectionsRequest { after, limit, bytes, tenant } = request.into_inner();
+        let tenant = TenantId::from_field(&tenant)
+            .map_err(|error| Status::invalid_argument(format!("tenant: {error}")))?;
         let after = if after.is_empty() {
             None
         } else {
-            let place = ListPlace::parse(&after);
+            let place = ListPlace::parse(&after).filter(|place| place.user_id.tenant() == tenant);
             Some(place.ok_or_else(|| Status::invalid_argument("`after` is no place in the list"))?)
         };
         let limit = (limit as usize).clamp(1, self.page_connections.max(1));
-        let page = self.store.connections(after.as_ref(), limit).await;
+        let page = self.store.connections(tenant, after.as_ref(), limit).await;
         let page = page.map_err(|error| self.refusal(&error))?;
         Ok(Response::new(fitting(page, bytes as usize)))
     }

@@ -151,7 +151,7 @@ fn read(frame: Frame, gateway: Option<&GatewayRef>) -> Result<(Origin, Choice), 
     let (Some(origin), Some(Body::SetStatus(set))) = (frame.origin, frame.body) else {
         return Err(Unread::Unknown);
     };
-    let Ok(user_id) = UserId::parse(&origin.user_id) else { return Err(Unread::Unknown) };
+    let Ok(user_id) = UserId::parse_qualified(&origin.user_id) else { return Err(Unread::Unknown) };
     let Some(chosen) = Chosen::parse(&set.status) else {
         return Err(Unread::NoSuchStatus(origin));
     };

@@ -43,7 +43,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proto::id::{GatewayId, UserId};
+use proto::id::{GatewayId, TenantId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{HeartbeatOutcome, Tally};
@@ -259,9 +259,10 @@ pub trait PresenceStore: Send + Sync + 'static {
     /// A user's connections.
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError>;
 
-    /// All connections behind a place, at most so many.
+    /// All connections of a tenant's users behind a place, at most so many.
     async fn connections(
         &self,
+        tenant: TenantId,
         after: Option<&ListPlace>,
         limit: usize,
     ) -> Result<ListPage, StoreError>;

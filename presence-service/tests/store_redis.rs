@@ -65,7 +65,7 @@ async fn fresh() -> (contract::Replicas, Keeper) {
 contract!(fresh);
 
 fn ann() -> UserId {
-    UserId::parse("ann").unwrap()
+    UserId::parse_qualified("ann").unwrap()
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn a_spoilt_record_reads_as_nobody_harms_no_other_and_is_mended_by_the_nex
     let key = format!("{}:default:user:{{ann}}", keeper.prefix.name);
     keeper.prefix.set(&key, "\u{1}garbage;;,,").await;
     let opened = |user_id: &str, connection| Connected {
-        user_id: UserId::parse(user_id).unwrap(),
+        user_id: UserId::parse_qualified(user_id).unwrap(),
         device_id: DeviceId::parse("phone").unwrap(),
         device_type: DeviceType(1),
         connection,
@@ -180,7 +180,7 @@ async fn a_spoilt_record_reads_as_nobody_harms_no_other_and_is_mended_by_the_nex
         disconnected: vec![],
     };
     store.report(&report(vec![opened("bob", 1)])).await.unwrap();
-    let users = [ann(), UserId::parse("bob").unwrap()];
+    let users = [ann(), UserId::parse_qualified("bob").unwrap()];
     assert_eq!(store.locate(&users).await.unwrap().device_counts, [0, 1]);
     store.report(&report(vec![opened("ann", 2)])).await.unwrap();
     assert_eq!(store.locate(&users).await.unwrap().device_counts, [1, 1]);

@@ -113,13 +113,15 @@ pub enum Limit {
     Broadcasts,
     /// Frames of one connection, whatever they are.
     Frames,
+    /// Messages and other requests that append, of all users of one tenant.
+    TenantMessages,
     /// Too many earlier requests wait; no rate is exceeded.
     Waiting,
 }
 
 impl Limit {
     /// Every limit, for documents and tests.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Messages,
         Self::States,
         Self::Signals,
@@ -127,6 +129,7 @@ impl Limit {
         Self::Reads,
         Self::Broadcasts,
         Self::Frames,
+        Self::TenantMessages,
         Self::Waiting,
     ];
 
@@ -140,6 +143,7 @@ impl Limit {
             Self::Reads => "reads",
             Self::Broadcasts => "broadcasts",
             Self::Frames => "frames",
+            Self::TenantMessages => "tenant_messages",
             Self::Waiting => "waiting",
         }
     }

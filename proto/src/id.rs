@@ -8,46 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// The tenant every key starts with until tenants can be configured.
-pub const DEFAULT_TENANT: &str = "default";
-
-/// Longest user, device or gateway id in bytes.
-pub const MAX_NAME_BYTES: usize = 64;
-
-/// Why a text is not an identifier.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IdError {
-    /// The text is empty.
-    #[error("an id must not be empty")]
-    Empty,
-    /// The text has more than [`MAX_NAME_BYTES`] bytes.
-    #[error("an id has at most {MAX_NAME_BYTES} bytes")]
-    TooLong,
-    /// The text has a character outside the allowed set.
-    #[error("an id has only letters, digits and . _ - @ : +")]
-    BadCharacter,
-    /// The text is `.` or `..`: clients take these out of a path before they send it, so that nothing of this
-    /// id could be asked for over REST.
-    #[error("`.` and `..` are no ids: a path cannot name them")]
-    Dots,
-    /// The bytes or the text are not a UUID.
-    #[error("not a UUID")]
-    NotUuid,
-}
-
-fn check_name(text: &str) -> Result<(), IdError> {
-    if text.is_empty() {
-        return Err(IdError::Empty);
-    }
-    if text.len() > MAX_NAME_BYTES {
-        return Err(IdError::TooLong);
-    }
-    if matches!(text, "." | "..") {
-        return Err(IdError::Dots);
-    }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_@:+".contains(&b);
-    if text.bytes().all(allowed) { Ok(()) } else { Err(IdError::BadCharacter) }
-}
+use crate::name::check_name;
+pub use crate::name::{IdError, MAX_NAME_BYTES};
+pub use crate::user::{TenantId, UserId, UserName};
 
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -103,10 +66,6 @@ macro_rules! name_id {
     };
 }
 
-name_id! {
-    /// A user, named by whoever issues the tokens (`sub`).
-    UserId
-}
 name_id! {
     /// One device of a user; the newest connection of a device replaces the older one.
     DeviceId
@@ -185,16 +144,42 @@ uuid_id! {
 }
 
 impl ConversationId {
-    /// The direct conversation of two users: the same for both, known without asking anybody.
-    pub fn direct(one: &UserId, other: &UserId) -> Self {
+    /// The direct conversation of two users of a tenant: the same for both, known without asking anybody.
+    pub fn direct(tenant: TenantId, one: &UserName, other: &UserName) -> Self {
         let (low, high) = if one <= other { (one, other) } else { (other, one) };
-        Self(derived_uuid(&["direct", DEFAULT_TENANT, low.as_str(), high.as_str()]))
+        Self(derived_uuid(&["direct", tenant.as_str(), low.as_str(), high.as_str()]))
     }
 
     /// The id of a conversation made by `creator` under `client_id`: the same for a repeated request.
     pub fn created(creator: &UserId, client_id: ClientId) -> Self {
         let client_id = client_id.to_string();
-        Self(derived_uuid(&["created", DEFAULT_TENANT, creator.as_str(), &client_id]))
+        Self(derived_uuid(&["created", creator.tenant().as_str(), creator.name_str(), &client_id]))
+    }
+}
+
+/// A conversation of a tenant. Ids of different tenants may be equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConversationKey {
+    /// Whose conversation it is.
+    pub tenant: TenantId,
+    /// Its id within the tenant.
+    pub id: ConversationId,
+}
+
+impl ConversationKey {
+    /// The conversation with this id in this tenant.
+    pub fn new(tenant: TenantId, id: ConversationId) -> Self {
+        Self { tenant, id }
+    }
+}
+
+impl fmt::Display for ConversationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.tenant.is_default() {
+            self.id.fmt(f)
+        } else {
+            write!(f, "{}/{}", self.tenant, self.id)
+        }
     }
 }
 
@@ -214,37 +199,44 @@ fn derived_uuid(parts: &[&str]) -> Uuid {
 mod tests {
     use super::*;
 
-    fn user(text: &str) -> UserId {
-        UserId::parse(text).unwrap()
+    fn user(text: &str) -> UserName {
+        UserName::parse(text).unwrap()
     }
 
     #[test]
     fn a_direct_conversation_is_the_same_from_both_sides() {
         let (ann, bob) = (user("ann"), user("bob"));
-        assert_eq!(ConversationId::direct(&ann, &bob), ConversationId::direct(&bob, &ann));
-        assert_ne!(ConversationId::direct(&ann, &bob), ConversationId::direct(&ann, &ann));
+        let direct = |one, other| ConversationId::direct(TenantId::DEFAULT, one, other);
+        assert_eq!(direct(&ann, &bob), direct(&bob, &ann));
+        assert_ne!(direct(&ann, &bob), direct(&ann, &ann));
+        assert_ne!(
+            direct(&ann, &bob),
+            ConversationId::direct(TenantId::parse("acme").unwrap(), &ann, &bob)
+        );
     }
 
     #[test]
     fn a_repeated_creation_names_the_same_conversation() {
         let client_id = ClientId::generate();
-        let again = ConversationId::created(&user("ann"), client_id);
-        assert_eq!(ConversationId::created(&user("ann"), client_id), again);
-        assert_ne!(ConversationId::created(&user("bob"), client_id), again);
+        let created = |name, tenant| ConversationId::created(&user(name).of(tenant), client_id);
+        let again = created("ann", TenantId::DEFAULT);
+        assert_eq!(created("ann", TenantId::DEFAULT), again);
+        assert_ne!(created("bob", TenantId::DEFAULT), again);
+        assert_ne!(created("ann", TenantId::parse("acme").unwrap()), again);
     }
 
     #[test]
     fn ids_refuse_what_could_break_a_key_or_a_log_line() {
         for text in ["", "a b", "a\n", "a{b}", "a/b", "é"] {
-            assert!(UserId::parse(text).is_err(), "{text:?}");
+            assert!(UserName::parse(text).is_err(), "{text:?}");
         }
-        assert_eq!(UserId::parse(&"a".repeat(65)), Err(IdError::TooLong));
+        assert_eq!(UserName::parse(&"a".repeat(65)), Err(IdError::TooLong));
         for text in [".", ".."] {
-            assert_eq!(UserId::parse(text), Err(IdError::Dots));
+            assert_eq!(UserName::parse(text), Err(IdError::Dots));
             assert_eq!(DeviceId::parse(text), Err(IdError::Dots));
             assert_eq!(GatewayId::parse(text), Err(IdError::Dots));
         }
-        assert!(UserId::parse("...").is_ok() && UserId::parse(".a").is_ok());
-        assert!(UserId::parse("ann.lee+1@example.org").is_ok());
+        assert!(UserName::parse("...").is_ok() && UserName::parse(".a").is_ok());
+        assert!(UserName::parse("ann.lee+1@example.org").is_ok());
     }
 }

@@ -12,7 +12,9 @@ pub mod hash;
 pub mod heads;
 pub mod id;
 pub mod limits;
+pub mod name;
 pub mod partition;
+pub mod user;
 
 /// Generated from `protos/tidings/bus/v1/bus.proto`.
 #[expect(missing_docs, reason = "generated; the .proto file is the documentation")]

@@ -38,7 +38,7 @@ mod tests {
     fn partitions_of_numbered_users_are_nearly_equal() {
         let mut loads = [0_u32; 16];
         for number in 0..16_000 {
-            let user_id = UserId::parse(&format!("user-{number}")).unwrap();
+            let user_id = UserId::parse_qualified(&format!("user-{number}")).unwrap();
             loads[usize::from(of_user(&user_id, 16))] += 1;
         }
         assert!(loads.iter().all(|load| (800..1200).contains(load)), "{loads:?}");

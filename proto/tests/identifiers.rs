@@ -4,13 +4,15 @@
 
 use proptest::prelude::*;
 use proto::hash::connection_digest;
-use proto::id::{ClientId, ConversationId, GatewayId, IdError, MAX_NAME_BYTES, UserId};
+use proto::id::{
+    ClientId, ConversationId, GatewayId, IdError, MAX_NAME_BYTES, TenantId, UserId, UserName,
+};
 use proto::partition::{of_conversation, of_user};
 
-fn user() -> impl Strategy<Value = UserId> {
+fn user() -> impl Strategy<Value = UserName> {
     "[A-Za-z0-9._@:+-]{1,64}"
         .prop_filter("a path cannot name it", |text| text != "." && text != "..")
-        .prop_map(|text| UserId::parse(&text).unwrap())
+        .prop_map(|text| UserName::parse(&text).unwrap())
 }
 
 fn conversation() -> impl Strategy<Value = ConversationId> {
@@ -21,11 +23,11 @@ proptest! {
     #[test]
     fn a_name_is_read_as_it_is_written(text in "[A-Za-z0-9._@:+-]{1,64}") {
         prop_assume!(text != "." && text != "..");
-        let user = UserId::parse(&text).unwrap();
+        let user = UserName::parse(&text).unwrap();
         prop_assert_eq!(user.as_str(), &text);
-        prop_assert_eq!(user.to_string().parse::<UserId>().unwrap(), user.clone());
+        prop_assert_eq!(user.to_string().parse::<UserName>().unwrap(), user.clone());
         let json = serde_json::to_string(&user).unwrap();
-        prop_assert_eq!(serde_json::from_str::<UserId>(&json).unwrap(), user);
+        prop_assert_eq!(serde_json::from_str::<UserName>(&json).unwrap(), user);
     }
 
     #[test]
@@ -37,7 +39,7 @@ proptest! {
             Err(IdError::TooLong) => prop_assert!(text.len() > MAX_NAME_BYTES),
             Err(IdError::Dots) => prop_assert!(text == "." || text == ".."),
             Err(IdError::BadCharacter) => prop_assert!(!text.chars().all(good)),
-            Err(IdError::NotUuid) => prop_assert!(false, "a name is no UUID"),
+            Err(error) => prop_assert!(false, "{error}: of another kind of id"),
         }
     }
 
@@ -47,9 +49,9 @@ proptest! {
     ) {
         let mut text = text;
         text.insert_str(at.index(text.len()), &bad);
-        prop_assert_eq!(UserId::parse(&text), Err(IdError::BadCharacter));
+        prop_assert_eq!(UserName::parse(&text), Err(IdError::BadCharacter));
         let json = serde_json::to_string(&text).unwrap();
-        prop_assert!(serde_json::from_str::<UserId>(&json).is_err());
+        prop_assert!(serde_json::from_str::<UserName>(&json).is_err());
     }
 
     #[test]
@@ -74,10 +76,10 @@ proptest! {
 
     #[test]
     fn two_users_have_one_direct_conversation_of_their_own(one in user(), two in user(), three in user()) {
-        let direct = ConversationId::direct(&one, &two);
-        prop_assert_eq!(direct, ConversationId::direct(&two, &one));
+        let direct = ConversationId::direct(TenantId::DEFAULT, &one, &two);
+        prop_assert_eq!(direct, ConversationId::direct(TenantId::DEFAULT, &two, &one));
         if two != three {
-            prop_assert_ne!(direct, ConversationId::direct(&one, &three));
+            prop_assert_ne!(direct, ConversationId::direct(TenantId::DEFAULT, &one, &three));
         }
         // Version 8, the usual variant: never equal to one that was generated.
         prop_assert_eq!(direct.0.get_version_num(), 8);
@@ -88,18 +90,18 @@ proptest! {
     fn names_that_are_equal_when_joined_are_still_two_pairs(text in "[a-z]{3,20}", at in any::<prop::sample::Index>(), other in any::<prop::sample::Index>()) {
         let split = |at: prop::sample::Index| {
             let at = 1 + at.index(text.len() - 1);
-            (UserId::parse(&text[..at]).unwrap(), UserId::parse(&text[at..]).unwrap())
+            (UserName::parse(&text[..at]).unwrap(), UserName::parse(&text[at..]).unwrap())
         };
         let (one, two) = (split(at), split(other));
         let same = one == two || (one.0 == two.1 && one.1 == two.0);
         let (first, second) =
-            (ConversationId::direct(&one.0, &one.1), ConversationId::direct(&two.0, &two.1));
+            (ConversationId::direct(TenantId::DEFAULT, &one.0, &one.1), ConversationId::direct(TenantId::DEFAULT, &two.0, &two.1));
         prop_assert_eq!(first == second, same);
     }
 
     #[test]
     fn a_partition_is_below_the_count_and_always_the_same(conversation in conversation(), user in user(), count in any::<u16>()) {
-        for partition in [of_conversation(conversation, count), of_user(&user, count)] {
+        for partition in [of_conversation(conversation, count), of_user(&user.of(TenantId::DEFAULT), count)] {
             prop_assert!(partition < count.max(1));
         }
         let again = ConversationId::parse(&conversation.to_string()).unwrap();
@@ -107,8 +109,20 @@ proptest! {
     }
 
     #[test]
+    fn a_user_of_any_tenant_is_read_as_it_is_written(user in user(), tenant in "[a-d0-9-]{1,2}") {
+        let tenant = TenantId::parse(&tenant).unwrap();
+        let id = user.of(tenant);
+        let read = UserId::parse_qualified(id.as_str()).unwrap();
+        prop_assert_eq!((read.tenant(), read.name(), read.name_str()), (tenant, user.clone(), user.as_str()));
+        prop_assert_eq!(&read, &id);
+        prop_assert!(UserName::parse(id.as_str()).is_err(), "no client can write it");
+        prop_assert_ne!(user.of(TenantId::DEFAULT), id);
+        prop_assert_eq!(TenantId::from_field(&tenant.to_field()), Ok(tenant));
+    }
+
+    #[test]
     fn a_digest_does_not_depend_on_the_order(connections in prop::collection::vec((user(), any::<u64>()), 0..20)) {
-        let digest = |connections: &mut dyn Iterator<Item = &(UserId, u64)>| {
+        let digest = |connections: &mut dyn Iterator<Item = &(UserName, u64)>| {
             connections.fold(0, |all, (user, number)| all ^ connection_digest(user.as_str(), *number))
         };
         prop_assert_eq!(digest(&mut connections.iter()), digest(&mut connections.iter().rev()));
@@ -138,19 +152,23 @@ fn the_partition_of_a_user_never_changes() {
         ("user-4711", [0, 0, 1, 33, 97, 18_660]),
         ("a.b+c@example.org", [0, 0, 11, 59, 571, 34_383]),
     ] {
-        let user = UserId::parse(name).unwrap();
-        assert_eq!(COUNTS.map(|count| of_user(&user, count)), partitions, "{name}");
+        let user = UserName::parse(name).unwrap();
+        assert_eq!(
+            COUNTS.map(|count| of_user(&user.of(TenantId::DEFAULT), count)),
+            partitions,
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn derived_ids_and_digests_never_change() {
-    let (ann, bob) = (UserId::parse("ann").unwrap(), UserId::parse("bob").unwrap());
-    let direct = |one, two| ConversationId::direct(one, two).to_string();
+    let (ann, bob) = (UserName::parse("ann").unwrap(), UserName::parse("bob").unwrap());
+    let direct = |one, two| ConversationId::direct(TenantId::DEFAULT, one, two).to_string();
     assert_eq!(direct(&ann, &bob), "b0fff7b5-5ba0-89ad-8ae0-d5a04b8071e5");
     assert_eq!(direct(&ann, &ann), "bed3abb8-be63-8fcf-896a-677372f39c7c");
     let client_id = ClientId::parse("018f3b6e-5c1a-7c3e-9d2f-1a2b3c4d5e6f").unwrap();
-    let created = ConversationId::created(&ann, client_id).to_string();
+    let created = ConversationId::created(&ann.of(TenantId::DEFAULT), client_id).to_string();
     assert_eq!(created, "70f6d859-6560-8c03-864c-55020768ee79");
     assert_eq!(connection_digest("ann", 1), 0x2b7f_723f_d09c_d93e);
     assert_eq!(connection_digest("bob", u64::MAX), 0xf27c_5bef_422f_d49c);

@@ -9,7 +9,7 @@ use proto::frame::server::{
     Entry, ErrorFrame, Presence, Receipt, Sender, Sent, ServerFrame, Signal, SyncPage, Synced,
     Typing, to_json,
 };
-use proto::id::{CallId, ClientId, ConversationId, EntryId, UserId};
+use proto::id::{CallId, ClientId, ConversationId, EntryId, UserName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -19,10 +19,10 @@ fn uuid() -> impl Strategy<Value = uuid::Uuid> {
     any::<[u8; 16]>().prop_map(uuid::Uuid::from_bytes)
 }
 
-fn user() -> impl Strategy<Value = UserId> {
+fn user() -> impl Strategy<Value = UserName> {
     "[A-Za-z0-9._@:+-]{1,64}"
         .prop_filter("a path cannot name it", |text| text != "." && text != "..")
-        .prop_map(|text| UserId::parse(&text).unwrap())
+        .prop_map(|text| UserName::parse(&text).unwrap())
 }
 
 fn sent() -> impl Strategy<Value = Sent> {

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use platform::token::{NewToken, Signer};
+use platform::token::NewToken;
+use proto::id::TenantId;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +25,9 @@ pub struct ServerArguments {
     /// A token with the role admin [default: signed with the secret of the data folder].
     #[arg(long, env = "TIDINGS_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// Whose operator asks: the id of a tenant of the configuration [default: the one of the section `auth`].
+    #[arg(long)]
+    tenant: Option<TenantId>,
 }
 
 /// A running server, asked as an admin.
@@ -50,7 +54,7 @@ impl Server {
             }),
             token: match arguments.token {
                 Some(token) => token,
-                None => admin_token(config)?,
+                None => admin_token(config, arguments.tenant)?,
             },
             client: reqwest::Client::builder().timeout(TIMEOUT).build()?,
         })
@@ -92,8 +96,8 @@ impl Server {
     }
 }
 
-fn admin_token(config: &TidingsConfig) -> Result<String> {
-    let signer = Signer::from_config(&config.auth_for_signing()?)?;
+fn admin_token(config: &TidingsConfig, tenant: Option<TenantId>) -> Result<String> {
+    let signer = config.signer(tenant)?;
     let token = NewToken {
         sub: "tidings-admin".to_owned(),
         roles: vec!["admin".to_owned()],

@@ -3,15 +3,18 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::{Context, Result};
 use bus::in_process::InProcessConfig;
 use chat_service::config::{LaneConfig, QueryConfig, RevocationConfig};
 use gateway::config::LimitsConfig;
+use gateway::tenants::TenantConfig;
 use gateway::{AdmissionConfig, AllowConfig, LoginConfig, Network, NetworkConfig};
 use platform::monitor::MonitorConfig;
 use platform::telemetry::TelemetryConfig;
-use platform::token::AuthConfig;
+use platform::token::{AuthConfig, Signer};
 use presence_service::config::PresenceSettings;
 use presence_service::store::LeaseConfig;
+use proto::id::TenantId;
 use serde::{Deserialize, Serialize};
 
 use crate::data_folder::{self, DataFolder, DataFolderError};
@@ -33,7 +36,10 @@ pub struct TidingsConfig {
     pub stop_grace_ms: u64,
     /// How tokens are verified; by the secret of the data folder where no key is named.
     pub auth: AuthConfig,
-    /// Web pages of these origins may open sockets, besides those of the same host.
+    /// Further applications of this install, apart from each other: a list of tables `[[tenants]]`. Users of the section
+    /// `auth` are of the tenant `default`.
+    pub tenants: Vec<TenantConfig>,
+    /// Web pages of these origins may open sockets, besides those of the same host. For users of the tenant `default`.
     pub allowed_origins: Vec<String>,
     /// Sockets and REST.
     pub limits: LimitsConfig,
@@ -71,6 +77,7 @@ impl Default for TidingsConfig {
             data: "./data".into(),
             stop_grace_ms: 10_000,
             auth: AuthConfig::default(),
+            tenants: Vec::new(),
             allowed_origins: Vec::new(),
             limits: LimitsConfig::default(),
             admission: AdmissionConfig {
@@ -106,7 +113,7 @@ impl TidingsConfig {
     /// How a server on this folder verifies tokens.
     pub fn auth_for_serving(&self, data: &DataFolder) -> AuthConfig {
         let mut auth = self.auth.clone();
-        if !self.names_a_key() {
+        if !self.auth.names_a_key() {
             auth.hs256_secret_file = Some(data_folder::secret_file(data.path()));
         }
         auth
@@ -116,7 +123,7 @@ impl TidingsConfig {
     /// another one stands for it.
     pub fn auth_for_checking(&self) -> AuthConfig {
         let mut auth = self.auth.clone();
-        if !self.names_a_key() {
+        if !self.auth.names_a_key() {
             match data_folder::existing_secret_file(&self.data) {
                 Ok(file) => auth.hs256_secret_file = Some(file),
                 Err(_) => auth.hs256_secret = data_folder::new_secret(),
@@ -125,28 +132,31 @@ impl TidingsConfig {
         auth
     }
 
-    /// The same for whoever signs beside a server.
-    pub fn auth_for_signing(&self) -> Result<AuthConfig, DataFolderError> {
+    /// Signs tokens that a server with this configuration takes, of one of its tenants.
+    pub fn signer(&self, tenant: Option<TenantId>) -> Result<Signer> {
+        let Some(tenant) = tenant.filter(|tenant| !tenant.is_default()) else {
+            return Ok(Signer::from_config(&self.auth_for_signing()?)?);
+        };
+        let config = self.tenants.iter().find(|config| config.id == tenant.as_str());
+        let config =
+            config.with_context(|| format!("the configuration has no tenant `{tenant}`"))?;
+        Ok(Signer::of_tenant(tenant.as_str(), &config.auth())?)
+    }
+
+    /// The same as for serving, for whoever signs beside a server.
+    fn auth_for_signing(&self) -> Result<AuthConfig, DataFolderError> {
         let mut auth = self.auth.clone();
-        if !self.names_a_key() {
+        if !self.auth.names_a_key() {
             auth.hs256_secret_file = Some(data_folder::existing_secret_file(&self.data)?);
         }
         Ok(auth)
-    }
-
-    fn names_a_key(&self) -> bool {
-        let auth = &self.auth;
-        !auth.hs256_secret.is_empty()
-            || auth.hs256_secret_file.is_some()
-            || auth.public_key_file.is_some()
-            || auth.jwks_file.is_some()
     }
 
     /// Whether anybody may sign in under any name: when asked for, or when only this machine can
     /// reach the page and this server signs at all.
     pub fn gives_dev_tokens(&self, asked: Option<bool>, listening: SocketAddr) -> bool {
         let auth = &self.auth;
-        let signs = !self.names_a_key()
+        let signs = !self.auth.names_a_key()
             || !auth.hs256_secret.is_empty()
             || auth.hs256_secret_file.is_some();
         asked.unwrap_or(auth.dev_tokens || (signs && listening.ip().is_loopback()))

@@ -11,6 +11,7 @@ use bus::in_process::InProcessBus;
 use chat_service::ChatService;
 use chat_service::store::sqlite::SqliteStore;
 use gateway::config::LimitsConfig;
+use gateway::tenants::{DevSigners, TenantList};
 use gateway::{Gateway, Login};
 use platform::admin::{self, Admin};
 use platform::grpc::{Incoming, in_memory};
@@ -21,10 +22,10 @@ use platform::reload::Reload;
 use platform::reload::address::Addresses;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::telemetry::Telemetry;
-use platform::token::{self, Signer, Verifier};
+use platform::token::{self, Verifier};
 use presence_service::PresenceService;
 use presence_service::store::memory::MemoryStore;
-use proto::id::GatewayId;
+use proto::id::{GatewayId, TenantId};
 use tokio::net::TcpListener;
 
 use crate::config::TidingsConfig;
@@ -52,12 +53,24 @@ pub async fn serve(
     prepared: Prepared,
     dev_tokens: Option<bool>,
 ) -> Result<Ended> {
-    let Prepared { mut config, verifier, signer, login, telemetry, monitor } = prepared;
+    let Prepared {
+        mut config,
+        verifier,
+        signer,
+        tenants,
+        mut dev_signers,
+        login,
+        telemetry,
+        monitor,
+    } = prepared;
     let (listener, management) = bind(&config).await?;
     let address = listener.local_addr()?;
     data.listens_at(address)?;
     let (signs, gives) = (signer.is_some(), config.gives_dev_tokens(dev_tokens, address));
-    let (verifier, signer) = (Arc::new(verifier), signer.filter(|_| gives).map(Arc::new));
+    let verifier = Arc::new(verifier);
+    if let Some(signer) = signer.filter(|_| gives) {
+        dev_signers.add(TenantId::DEFAULT, Arc::new(signer));
+    }
     // Asked for in words they are for everybody, else for this machine.
     config.auth.dev_tokens |= dev_tokens == Some(true);
     let telemetry = telemetry.start("tidings");
@@ -79,7 +92,7 @@ pub async fn serve(
     };
     token::rotate(
         Arc::clone(&verifier),
-        signer.clone(),
+        dev_signers.all(),
         &ground.metrics,
         &reload,
         &tasks,
@@ -103,8 +116,8 @@ pub async fn serve(
         tasks: &tasks,
         shutdown: &shutdown,
     });
-    let house =
-        House::build(&config, &data, &ground, Tokens { verifier, signer, login }, listener)?;
+    let tokens = Tokens { verifier, tenants, dev_signers, login };
+    let house = House::build(&config, &data, &ground, tokens, listener)?;
     let welcome = Welcome {
         address,
         management: admin.address(),
@@ -163,7 +176,8 @@ impl Ground {
 /// How users come in.
 struct Tokens {
     verifier: Arc<Verifier>,
-    signer: Option<Arc<Signer>>,
+    tenants: TenantList,
+    dev_signers: DevSigners,
     login: Login,
 }
 
@@ -179,7 +193,7 @@ impl House {
         config: &TidingsConfig,
         data: &DataFolder,
         ground: &Ground,
-        Tokens { verifier, signer: dev_signer, login }: Tokens,
+        Tokens { verifier, tenants, dev_signers, login }: Tokens,
         listener: TcpListener,
     ) -> Result<Self> {
         let bus: Arc<dyn Bus> = Arc::<InProcessBus>::clone(&ground.bus);
@@ -216,6 +230,7 @@ impl House {
             // The only one: it need not differ from any other.
             gateway_id: GatewayId::parse("tidings")?,
             allowed_origins: config.allowed_origins.clone(),
+            tenants,
             dev_tokens_for_all: config.auth.dev_tokens,
             leeway_secs: config.auth.leeway_secs,
             // There is no other gateway to go to: clients wait for this one.
@@ -235,7 +250,7 @@ impl House {
                 chat: to_chat,
                 presence: to_presence,
                 verifier,
-                dev_signer,
+                dev_signers,
                 metrics: metrics.clone(),
                 readiness: readiness.clone(),
                 tracer: ground.telemetry.tracer(),

@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use gateway::Login;
+use gateway::tenants::{DevSigners, TenantConfig, TenantList};
 use platform::config::{Mistakes, Source};
 use platform::listen;
 use platform::monitor::PreparedMonitor;
@@ -21,6 +22,10 @@ pub struct Prepared {
     pub verifier: Verifier,
     /// Signs them; none where that is done elsewhere.
     pub signer: Option<Signer>,
+    /// The tenants besides the one of the section `auth`.
+    pub tenants: TenantList,
+    /// Makes their development tokens, where they are on.
+    pub dev_signers: DevSigners,
     /// How users of the chat page sign in.
     pub login: Login,
     /// Logs and traces.
@@ -78,7 +83,11 @@ impl Prepared {
     ) -> Option<Self> {
         mistakes.keep(listen::check("listen", &config.listen));
         mistakes.keep(listen::check("management_listen", &config.management_listen));
-        let verifier = mistakes.keep_all(Verifier::prepare(auth));
+        let tenants = mistakes.keep_all(TenantList::new(&config.tenants));
+        let keys = TenantConfig::keys(&config.tenants);
+        let verifier = mistakes.keep_all(Verifier::prepare(auth, &keys));
+        let dev_signers = tenants.as_ref().map(TenantList::dev_signers).transpose();
+        let dev_signers = mistakes.keep_all(dev_signers).flatten();
         let signer = Signer::from_config(auth);
         let signer = if dev_tokens.unwrap_or(auth.dev_tokens) {
             mistakes.keep(signer.map(Some))
@@ -91,6 +100,8 @@ impl Prepared {
         Some(Self {
             verifier: verifier?,
             signer: signer?,
+            tenants: tenants?,
+            dev_signers: dev_signers?,
             login: login?,
             telemetry: telemetry?,
             monitor: monitor?,

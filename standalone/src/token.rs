@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use platform::token::{NewToken, Signer};
-use proto::id::{DeviceId, UserId};
+use platform::token::NewToken;
+use proto::id::{DeviceId, TenantId, UserName};
 
 use crate::config::TidingsConfig;
 
@@ -15,6 +15,9 @@ pub struct TokenArguments {
     /// The user id: 1 to 64 of A-Z a-z 0-9 . _ - @ : +, not . or ..
     #[arg(long, value_parser = user_id)]
     user: String,
+    /// Whose user: the id of a tenant of the configuration [default: the one of the section `auth`].
+    #[arg(long)]
+    tenant: Option<TenantId>,
     /// The device that alone uses it: an id like that of a user.
     #[arg(long, value_parser = device_id)]
     device: Option<String>,
@@ -31,8 +34,7 @@ pub struct TokenArguments {
 
 /// The token.
 pub fn token(arguments: TokenArguments, config: &TidingsConfig, now: SystemTime) -> Result<String> {
-    let auth = config.auth_for_signing()?;
-    let signer = Signer::from_config(&auth)?;
+    let signer = config.signer(arguments.tenant)?;
     let token = NewToken {
         sub: arguments.user,
         device: arguments.device,
@@ -46,7 +48,7 @@ pub fn token(arguments: TokenArguments, config: &TidingsConfig, now: SystemTime)
 }
 
 fn user_id(text: &str) -> Result<String, String> {
-    UserId::parse(text).map(|id| id.to_string()).map_err(|error| error.to_string())
+    UserName::parse(text).map(|id| id.to_string()).map_err(|error| error.to_string())
 }
 
 fn device_id(text: &str) -> Result<String, String> {
@@ -75,11 +77,14 @@ fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
     use crate::data_folder::DataFolder;
+    use gateway::tenants::TenantConfig;
+    use platform::secret::Secret;
     use platform::token::{AuthConfig, Verifier};
 
     fn arguments() -> TokenArguments {
         TokenArguments {
             user: "alice".into(),
+            tenant: None,
             device: Some("phone".into()),
             name: Some("Alice".into()),
             roles: vec!["admin".into()],
@@ -103,6 +108,34 @@ mod tests {
         assert_eq!((claims.sub.as_str(), claims.name.as_deref()), ("alice", Some("Alice")));
         assert_eq!(claims.roles, ["admin"]);
         assert!(verifier.verify(&token, now + Duration::from_mins(61)).is_err());
+    }
+
+    #[test]
+    fn a_token_of_a_tenant_is_signed_with_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path()).unwrap();
+        let acme = TenantConfig {
+            id: "acme".to_owned(),
+            hs256_secret: Secret::new("a secret of acme of sixteen bytes"),
+            ..TenantConfig::default()
+        };
+        let config = TidingsConfig {
+            data: folder.path().into(),
+            tenants: vec![acme],
+            ..TidingsConfig::default()
+        };
+        let now = SystemTime::now();
+        let keys = TenantConfig::keys(&config.tenants);
+        let verifier = Verifier::prepare(&config.auth_for_serving(&data), &keys).unwrap();
+        for (named, tenant) in [(None, ""), (Some("default"), ""), (Some("acme"), "acme")] {
+            let named = named.map(|id| TenantId::parse(id).unwrap());
+            let arguments = TokenArguments { tenant: named, ..arguments() };
+            let claims = verifier.verify(&token(arguments, &config, now).unwrap(), now).unwrap();
+            assert_eq!((&*claims.tenant, claims.sub.as_str()), (tenant, "alice"));
+        }
+        let unknown = TenantId::parse("beta").ok();
+        let refused = token(TokenArguments { tenant: unknown, ..arguments() }, &config, now);
+        assert!(refused.unwrap_err().to_string().contains("no tenant `beta`"));
     }
 
     #[test]

@@ -154,7 +154,16 @@ export interface ErrorFrame {
   stored: 'no' | 'unknown';
   retry_after_ms?: number;
   /** With `rate_limited`: the limit that was met; `waiting` is for answers, all others for time to pass. */
-  limit?: 'messages' | 'states' | 'signals' | 'signal_bytes' | 'reads' | 'broadcasts' | 'frames' | 'waiting';
+  limit?:
+    | 'messages'
+    | 'states'
+    | 'signals'
+    | 'signal_bytes'
+    | 'reads'
+    | 'broadcasts'
+    | 'frames'
+    | 'tenant_messages'
+    | 'waiting';
 }
 
 export interface Redirect {

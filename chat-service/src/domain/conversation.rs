@@ -152,15 +152,15 @@ pub fn may_set_role(snapshot: &Snapshot, actor: &UserId, user: &UserId) -> Resul
 mod tests {
     use super::*;
     use crate::domain::entry::Membership;
-    use proto::id::ConversationId;
+    use proto::id::{ConversationId, ConversationKey, TenantId};
 
     fn user(name: &str) -> UserId {
-        UserId::parse(name).unwrap()
+        UserId::parse_qualified(name).unwrap()
     }
 
     fn group(members: &[(&str, Role)]) -> Snapshot {
         Snapshot {
-            id: ConversationId::generate(),
+            key: ConversationKey::new(TenantId::DEFAULT, ConversationId::generate()),
             kind: ConversationKind::Group,
             title: String::new(),
             head: 1,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use proto::id::{ClientId, ConversationId, EntryId, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, EntryId, UserId, UserName};
 
 pub use super::said::Digest;
 
@@ -39,7 +39,7 @@ pub enum Role {
     Owner,
 }
 
-/// One entry to append.
+/// One entry to append. It belongs to its sender's tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryRow {
     /// Whose log.
@@ -60,14 +60,21 @@ pub struct EntryRow {
     pub content: String,
     /// The entry it answers.
     pub reply_to: Option<u64>,
-    /// Users named in it.
-    pub mentions: Vec<UserId>,
+    /// Users of its tenant that are named in it.
+    pub mentions: Vec<UserName>,
     /// The sender asked for attention.
     pub is_important: bool,
     /// A JSON object the server does not read.
     pub extra: Option<String>,
     /// Unix milliseconds.
     pub created_at_ms: u64,
+}
+
+impl EntryRow {
+    /// Whose log.
+    pub fn conversation(&self) -> ConversationKey {
+        ConversationKey::new(self.sender_id.tenant(), self.conversation_id)
+    }
 }
 
 /// A stored entry with what is known of its sender now.
@@ -84,8 +91,8 @@ pub struct StoredEntry {
 /// A new conversation, or one with a new title.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversationRow {
-    /// Its id.
-    pub id: ConversationId,
+    /// Which.
+    pub key: ConversationKey,
     /// Its kind; never changes.
     pub kind: ConversationKind,
     /// Empty for direct ones.
@@ -94,7 +101,7 @@ pub struct ConversationRow {
     pub created_at_ms: u64,
 }
 
-/// A new member, or one with a new role.
+/// A new member, or one with a new role. Belongs to the user's tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberRow {
     /// Where.
@@ -107,7 +114,7 @@ pub struct MemberRow {
     pub from_seq: u64,
 }
 
-/// A member's cursors. Each only ever grows.
+/// A member's cursors. Each only ever grows. Belongs to the user's tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CursorRow {
     /// Where.
@@ -118,6 +125,13 @@ pub struct CursorRow {
     pub delivered_seq: u64,
     /// All up to here was read.
     pub read_seq: u64,
+}
+
+impl CursorRow {
+    /// Where.
+    pub fn conversation(&self) -> ConversationKey {
+        ConversationKey::new(self.user_id.tenant(), self.conversation_id)
+    }
 }
 
 /// What a token says of its user.
@@ -135,7 +149,7 @@ pub struct UserRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOperation {
     /// Whose log it was appended to.
-    pub conversation_id: ConversationId,
+    pub conversation: ConversationKey,
     /// Its place there.
     pub seq: u64,
     /// The entry's id.
@@ -153,7 +167,7 @@ pub struct StoredOperation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// Which.
-    pub id: ConversationId,
+    pub key: ConversationKey,
     /// Its kind.
     pub kind: ConversationKind,
     /// Its title.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 use proto::bus::{Frame, FrameBatch, GatewayRef};
 use proto::hash::Fnv1a;
+use proto::id::{TenantId, UserId};
 use proto::partition::Partition;
 
 use super::operation;
@@ -35,18 +36,27 @@ impl LetterKind {
     }
 }
 
+/// Names a frame, and the letter that it becomes, within its tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LetterKey {
+    /// That of whoever sent it; the default one for what names no user.
+    pub tenant: TenantId,
+    /// The same for the same operation, however often it is sent.
+    pub id: String,
+}
+
 /// A dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The same for the same operation, however often it is sent.
-    pub id: String,
+    /// Which.
+    pub key: LetterKey,
     /// What it is.
     pub kind: LetterKind,
     /// Why it was put aside.
     pub reason: String,
     /// Where it came from, and goes when it is replayed.
     pub partition: Partition,
-    /// Who sent it; empty for a body.
+    /// Who sent it, as the frame says; empty for a body.
     pub user_id: String,
     /// Its conversation, 16 bytes; empty where it names none.
     pub conversation_id: Bytes,
@@ -71,14 +81,14 @@ impl DeadLetter {
         reason: &str,
         now_ms: u64,
     ) -> Self {
-        let id = frame_id(&frame);
+        let key = frame_key(&frame);
         let user_id = frame.origin.as_ref().map(|origin| origin.user_id.clone());
         let client_id = frame.body.as_ref().map(|body| operation::reference(body).client_id);
         let conversation_id = frame.body.as_ref().map(operation::conversation_bytes);
         // Replayed later, it is as new as its replay.
         let body = FrameBatch { gateway, frames: vec![frame], oldest_ms: 0 }.encode_to_vec();
         Self {
-            id,
+            key,
             kind: LetterKind::Frame,
             reason: shortened(reason),
             partition,
@@ -95,7 +105,10 @@ impl DeadLetter {
     /// A body that is no batch.
     pub fn of_body(body: Bytes, partition: Partition, reason: &str, now_ms: u64) -> Self {
         Self {
-            id: format!("body-{:016x}", Fnv1a::default().field(&body).finish()),
+            key: LetterKey {
+                tenant: TenantId::DEFAULT,
+                id: format!("body-{:016x}", Fnv1a::default().field(&body).finish()),
+            },
             kind: LetterKind::Body,
             reason: shortened(reason),
             partition,
@@ -112,15 +125,17 @@ impl DeadLetter {
 
 /// Names a frame: by sender and client id where it has one, so that a frame that is sent again is the
 /// same; else by all of it.
-pub fn frame_id(frame: &Frame) -> String {
+pub fn frame_key(frame: &Frame) -> LetterKey {
     let client_id = frame.body.as_ref().map(|body| operation::reference(body).client_id);
     let user = frame.origin.as_ref().map_or("", |origin| origin.user_id.as_str());
-    match client_id.as_deref().map(uuid::Uuid::from_slice) {
+    let tenant = UserId::parse_qualified(user).map_or(TenantId::DEFAULT, |user| user.tenant());
+    let id = match client_id.as_deref().map(uuid::Uuid::from_slice) {
         Some(Ok(client_id)) => {
             format!("{client_id}-{:016x}", Fnv1a::default().field(user.as_bytes()).finish())
         }
         _ => format!("frame-{:016x}", Fnv1a::default().field(&frame.encode_to_vec()).finish()),
-    }
+    };
+    LetterKey { tenant, id }
 }
 
 fn shortened(reason: &str) -> String {
@@ -153,9 +168,11 @@ mod tests {
     fn an_operation_keeps_its_name_when_it_is_sent_again_elsewhere() {
         let mut again = send("ann", 1, "{}");
         again.origin.as_mut().unwrap().connection = 8;
-        assert_eq!(frame_id(&send("ann", 1, "{}")), frame_id(&again));
-        assert_ne!(frame_id(&send("ann", 1, "{}")), frame_id(&send("bob", 1, "{}")));
-        assert_ne!(frame_id(&send("ann", 1, "{}")), frame_id(&send("ann", 2, "{}")));
+        assert_eq!(frame_key(&send("ann", 1, "{}")), frame_key(&again));
+        assert_ne!(frame_key(&send("ann", 1, "{}")), frame_key(&send("bob", 1, "{}")));
+        assert_ne!(frame_key(&send("ann", 1, "{}")), frame_key(&send("ann", 2, "{}")));
+        let theirs = frame_key(&send("acme/ann", 1, "{}"));
+        assert_eq!(theirs.tenant.as_str(), "acme");
     }
 
     #[test]
@@ -164,8 +181,8 @@ mod tests {
             body: Some(Body::Typing(Typing { on, ..Typing::default() })),
             ..Frame::default()
         };
-        assert_eq!(frame_id(&typing(true)), frame_id(&typing(true)));
-        assert_ne!(frame_id(&typing(true)), frame_id(&typing(false)));
+        assert_eq!(frame_key(&typing(true)), frame_key(&typing(true)));
+        assert_ne!(frame_key(&typing(true)), frame_key(&typing(false)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use proto::bus::{self, frame::Body};
 use proto::error_code::ErrorCode;
-use proto::id::{ClientId, ConversationId, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, UserId};
 
 use super::content;
 use super::conversation::{MAX_NAMED, Refusal, check_title};
@@ -18,12 +18,19 @@ pub struct Operation {
     pub reference: String,
     /// Makes repeating harmless.
     pub client_id: ClientId,
-    /// Where.
+    /// Where, in the actor's tenant.
     pub conversation_id: ConversationId,
     /// Of what is asked: the same client id with another digest is a conflict.
     pub digest: Digest,
     /// What.
     pub action: Action,
+}
+
+impl Operation {
+    /// Where. Whatever an operation names is looked for in the tenant of its actor.
+    pub fn conversation(&self) -> ConversationKey {
+        ConversationKey::new(self.actor.tenant(), self.conversation_id)
+    }
 }
 
 /// A frame that is no operation, or one that is not taken any more.
@@ -192,11 +199,21 @@ fn forbidden(refusal: String) -> Option<Refusal> {
 }
 
 fn user(text: &str) -> Result<UserId, Refusal> {
-    UserId::parse(text).map_err(|error| invalid(&format!("a user id: {error}")))
+    UserId::parse_qualified(text).map_err(|error| invalid(&format!("a user id: {error}")))
 }
 
 fn users(texts: &[String]) -> Result<Vec<UserId>, Refusal> {
     texts.iter().map(|text| user(text)).collect()
+}
+
+/// The direct conversation of two users. With somebody of another tenant it is one that does not exist, and that cannot be
+/// begun: see `lane::newcomers`.
+fn direct(one: &UserId, other: &UserId) -> ConversationId {
+    let (low, high) = if one <= other { (one, other) } else { (other, one) };
+    if low.tenant() == high.tenant() {
+        return ConversationId::direct(low.tenant(), &low.name(), &high.name());
+    }
+    ConversationId(uuid::Uuid::nil())
 }
 
 fn conversation(bytes: &[u8]) -> Result<ConversationId, Refusal> {
@@ -245,7 +262,7 @@ fn send(origin: &bus::Origin, frame: bus::Send) -> Result<Operation, Rejected> {
     let head = Head::of(origin, &frame.client_id, frame.r#ref)?;
     let to = if frame.to.is_empty() { None } else { Some(user(&frame.to)?) };
     let conversation_id = match &to {
-        Some(to) => ConversationId::direct(&head.actor, to),
+        Some(to) => direct(&head.actor, to),
         None => conversation(&frame.conversation_id)?,
     };
     let mentions = users(&frame.mentions)?;
@@ -299,7 +316,7 @@ fn create(origin: &bus::Origin, frame: bus::CreateConversation) -> Result<Operat
         let [one, other] = members.as_slice() else {
             return Err(invalid("a direct conversation has exactly one other member").into());
         };
-        (ConversationKind::Direct, "", ConversationId::direct(one, other))
+        (ConversationKind::Direct, "", direct(one, other))
     } else {
         let id = ConversationId::created(&head.actor, head.client_id);
         (ConversationKind::Group, frame.title.trim(), id)

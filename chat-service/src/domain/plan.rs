@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use proto::error_code::ErrorCode;
-use proto::id::{ClientId, ConversationId, EntryId, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, EntryId, UserId, UserName};
 use serde_json::json;
 
 use super::content::SYSTEM;
@@ -32,7 +32,7 @@ use rows::{member_row, message_row, row_of, system_row};
 pub const MOST_NAMED: usize = 32;
 
 /// What the conversations of a batch are before it; `None` where there is none.
-pub type Conversations = HashMap<ConversationId, Option<Snapshot>>;
+pub type Conversations = HashMap<ConversationKey, Option<Snapshot>>;
 /// What was stored before under the batch's client ids.
 pub type Earlier = HashMap<(UserId, ClientId), StoredOperation>;
 
@@ -45,7 +45,7 @@ pub struct Plan {
     /// New entries.
     pub entries: Vec<EntryRow>,
     /// New conversations and titles, the last state of each.
-    pub conversations: HashMap<ConversationId, ConversationRow>,
+    pub conversations: HashMap<ConversationKey, ConversationRow>,
     /// Members as they are at the end: set, or `None` when gone.
     pub members: HashMap<(ConversationId, UserId), Option<MemberRow>>,
     /// One for each operation, in order.
@@ -140,14 +140,15 @@ impl Planner<'_> {
         match self.append(operation) {
             Ok((index, removed)) => {
                 self.in_batch.insert(key, index);
-                let mut audience = audience(self.conversations, operation.conversation_id);
+                let mut audience = audience(self.conversations, operation.conversation());
                 audience.joined = joined(operation, &audience, self.plan.entries[index].seq);
                 audience.removed = removed;
                 Outcome::Stored { entry: index, audience }
             }
             Err(Not::Changed) => {
                 let conversation_id = operation.conversation_id;
-                let snapshot = self.conversations.get(&conversation_id).and_then(Option::as_ref);
+                let key = operation.conversation();
+                let snapshot = self.conversations.get(&key).and_then(Option::as_ref);
                 let seq = snapshot.map_or(0, |snapshot| snapshot.head);
                 Outcome::Unchanged { conversation_id, seq }
             }
@@ -175,7 +176,7 @@ impl Planner<'_> {
 
     /// Gives the entry its place.
     fn push(&mut self, mut row: EntryRow) -> usize {
-        if let Some(Some(snapshot)) = self.conversations.get_mut(&row.conversation_id) {
+        if let Some(Some(snapshot)) = self.conversations.get_mut(&row.conversation()) {
             snapshot.head += 1;
             row.seq = snapshot.head;
         }
@@ -185,28 +186,28 @@ impl Planner<'_> {
         self.plan.entries.len() - 1
     }
 
-    fn snapshot(&mut self, id: ConversationId) -> Result<&mut Snapshot, Refusal> {
+    fn snapshot(&mut self, key: ConversationKey) -> Result<&mut Snapshot, Refusal> {
         self.conversations
-            .get_mut(&id)
+            .get_mut(&key)
             .and_then(Option::as_mut)
             .ok_or_else(conversation::not_member)
     }
 
     fn send(&mut self, operation: &Operation, message: &Message) -> Result<EntryRow, Refusal> {
-        let id = operation.conversation_id;
+        let key = operation.conversation();
         if let (Some(to), None) =
-            (&message.to, self.conversations.get(&id).and_then(Option::as_ref))
+            (&message.to, self.conversations.get(&key).and_then(Option::as_ref))
         {
             let members = [operation.actor.clone(), to.clone()];
             // Before anything is planned: a refused message begins no conversation.
             check_named(message, RangeInclusive::new(1, 0), |user| members.contains(user))?;
             may_join(self.closed, &members)?;
-            self.begin(id, ConversationKind::Direct, "", &members, None);
+            self.begin(key, ConversationKind::Direct, "", &members, None);
             return Ok(message_row(operation, message));
         }
         // Parsing takes this kind from operators alone; they speak wherever there is a conversation.
         let is_operator = message.kind == SYSTEM;
-        let snapshot = match self.snapshot(id) {
+        let snapshot = match self.snapshot(key) {
             Err(_) if is_operator => return Err(conversation::not_found()),
             snapshot => snapshot?,
         };
@@ -226,8 +227,8 @@ impl Planner<'_> {
         title: &str,
         members: &[UserId],
     ) -> Result<EntryRow, Not> {
-        let id = operation.conversation_id;
-        if matches!(self.conversations.get(&id), Some(Some(_))) {
+        let key = operation.conversation();
+        if matches!(self.conversations.get(&key), Some(Some(_))) {
             if kind == ConversationKind::Direct {
                 return Err(Not::Changed);
             }
@@ -236,7 +237,7 @@ impl Planner<'_> {
         }
         may_join(self.closed, members)?;
         let owner = (kind == ConversationKind::Group).then_some(&operation.actor);
-        self.begin(id, kind, title, members, owner);
+        self.begin(key, kind, title, members, owner);
         let (named, count) = (named(members), members.len());
         let content =
             json!({ "event": "created", "title": title, "members": named, "count": count });
@@ -246,7 +247,7 @@ impl Planner<'_> {
     /// Puts a new conversation into the plan and among the known ones.
     fn begin(
         &mut self,
-        id: ConversationId,
+        key: ConversationKey,
         kind: ConversationKind,
         title: &str,
         members: &[UserId],
@@ -254,7 +255,7 @@ impl Planner<'_> {
     ) {
         let role = |user: &UserId| if Some(user) == owner { Role::Owner } else { Role::Member };
         let snapshot = Snapshot {
-            id,
+            key,
             kind,
             title: title.to_owned(),
             head: 0,
@@ -266,11 +267,13 @@ impl Planner<'_> {
                     .collect(),
             ),
         };
-        self.plan.conversations.insert(id, row_of(&snapshot));
+        self.plan.conversations.insert(key, row_of(&snapshot));
         for (user, member) in snapshot.members.iter() {
-            self.plan.members.insert((id, user.clone()), Some(member_row(id, user, *member)));
+            self.plan
+                .members
+                .insert((key.id, user.clone()), Some(member_row(key.id, user, *member)));
         }
-        self.conversations.insert(id, Some(snapshot));
+        self.conversations.insert(key, Some(snapshot));
     }
 
     fn add(
@@ -279,9 +282,9 @@ impl Planner<'_> {
         users: &[UserId],
         role: Role,
     ) -> Result<EntryRow, Not> {
-        let id = operation.conversation_id;
+        let key = operation.conversation();
         let closed = self.closed;
-        let snapshot = self.snapshot(id)?;
+        let snapshot = self.snapshot(key)?;
         let new = conversation::addable(snapshot, &operation.actor, users, role)?;
         if new.is_empty() {
             return Err(Not::Changed);
@@ -293,7 +296,9 @@ impl Planner<'_> {
             members.insert(user.clone(), member);
         }
         for user in &new {
-            self.plan.members.insert((id, user.clone()), Some(member_row(id, user, member)));
+            self.plan
+                .members
+                .insert((key.id, user.clone()), Some(member_row(key.id, user, member)));
         }
         let content = json!({
             "event": "members_added",
@@ -305,18 +310,20 @@ impl Planner<'_> {
     }
 
     fn remove(&mut self, operation: &Operation, user: &UserId) -> Result<EntryRow, Refusal> {
-        let id = operation.conversation_id;
-        let snapshot = self.snapshot(id)?;
+        let key = operation.conversation();
+        let snapshot = self.snapshot(key)?;
         let heir = conversation::removable(snapshot, &operation.actor, user)?;
         let members = Arc::make_mut(&mut snapshot.members);
         members.remove(user);
         let owner = heir.as_ref().and_then(|heir| with_role(members, heir, Role::Owner));
-        self.plan.members.insert((id, user.clone()), None);
+        self.plan.members.insert((key.id, user.clone()), None);
         let event = if *user == operation.actor { "member_left" } else { "member_removed" };
-        let mut content = json!({ "event": event, "member": user });
+        let mut content = json!({ "event": event, "member": user.name() });
         if let (Some(heir), Some(owner)) = (heir, owner) {
-            content["owner"] = json!(heir);
-            self.plan.members.insert((id, heir.clone()), Some(member_row(id, &heir, owner)));
+            content["owner"] = json!(heir.name());
+            self.plan
+                .members
+                .insert((key.id, heir.clone()), Some(member_row(key.id, &heir, owner)));
         }
         Ok(system_row(operation, content.to_string()))
     }
@@ -327,8 +334,8 @@ impl Planner<'_> {
         user: &UserId,
         role: Role,
     ) -> Result<EntryRow, Not> {
-        let id = operation.conversation_id;
-        let snapshot = self.snapshot(id)?;
+        let key = operation.conversation();
+        let snapshot = self.snapshot(key)?;
         conversation::may_set_role(snapshot, &operation.actor, user)?;
         if snapshot.members.get(user).is_some_and(|member| member.role == role) {
             return Err(Not::Changed);
@@ -341,26 +348,27 @@ impl Planner<'_> {
         let rows: Vec<_> = changed
             .into_iter()
             .filter_map(|(user, role)| {
-                with_role(members, &user, role).map(|member| member_row(id, &user, member))
+                with_role(members, &user, role).map(|member| member_row(key.id, &user, member))
             })
             .collect();
         for row in rows {
-            self.plan.members.insert((id, row.user_id.clone()), Some(row));
+            self.plan.members.insert((key.id, row.user_id.clone()), Some(row));
         }
-        let content = json!({ "event": "role_changed", "member": user, "role": role_name(role) });
+        let content =
+            json!({ "event": "role_changed", "member": user.name(), "role": role_name(role) });
         Ok(system_row(operation, content.to_string()))
     }
 
     fn rename(&mut self, operation: &Operation, title: &str) -> Result<EntryRow, Not> {
-        let id = operation.conversation_id;
-        let snapshot = self.snapshot(id)?;
+        let key = operation.conversation();
+        let snapshot = self.snapshot(key)?;
         conversation::may_rename(snapshot, &operation.actor)?;
         if snapshot.title == title {
             return Err(Not::Changed);
         }
         title.clone_into(&mut snapshot.title);
         let row = row_of(snapshot);
-        self.plan.conversations.insert(id, row);
+        self.plan.conversations.insert(key, row);
         Ok(system_row(operation, json!({ "event": "renamed", "title": title }).to_string()))
     }
 }
@@ -378,8 +386,8 @@ impl From<Refusal> for Not {
 }
 
 /// Those whom an entry names: everybody who comes later reads it, and whoever wants all asks for the members.
-fn named(members: &[UserId]) -> &[UserId] {
-    &members[..members.len().min(MOST_NAMED)]
+fn named(members: &[UserId]) -> Vec<UserName> {
+    members.iter().take(MOST_NAMED).map(UserId::name).collect()
 }
 
 /// Whom the entry at `seq` adds.

@@ -1,7 +1,7 @@
 //! Contacts, page by page: who is told about users' presence.
 
 use proto::chat::{ContactList, ContactsReply, ContactsRequest};
-use proto::id::UserId;
+use proto::id::UserName;
 use tonic::Status;
 
 use super::{ChatQueries, failed, users};
@@ -39,11 +39,11 @@ impl ChatQueries {
     }
 }
 
-/// A place in a walk, as it was answered: one digit, and a user id or nothing.
+/// A place in a walk, as it was answered: one digit, and a user's name or nothing.
 fn place(after: String) -> Result<String, Status> {
     let is_place = after.is_empty()
-        || after.split_at_checked(1).is_some_and(|(rank, user_id)| {
-            matches!(rank, "0" | "1") && (user_id.is_empty() || UserId::parse(user_id).is_ok())
+        || after.split_at_checked(1).is_some_and(|(rank, name)| {
+            matches!(rank, "0" | "1") && (name.is_empty() || UserName::parse(name).is_ok())
         });
     let refuse = || Status::invalid_argument("`after` is the `next` of the answer before");
     if is_place { Ok(after) } else { Err(refuse()) }

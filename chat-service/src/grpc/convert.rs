@@ -21,7 +21,7 @@ fn entry_frame(stored: StoredEntry) -> Entry {
         seq: entry.seq,
         id: entry.id,
         sender: Sender {
-            id: entry.sender_id,
+            id: entry.sender_id.name(),
             r#type: content::sender_type(&entry.kind, &entry.content, false).to_owned(),
             name: stored.sender_name,
             avatar: stored.sender_avatar,

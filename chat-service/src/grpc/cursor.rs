@@ -1,9 +1,10 @@
 //! `next` of lists, as text that a query of a URL carries unchanged. Clients hand it back and read nothing in it.
+//! It names no tenant: that is the asker's.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{Buf, BufMut};
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, UserName};
 use tonic::Status;
 
 use crate::domain::walk::{ListPlace, ListWalk};
@@ -42,17 +43,17 @@ fn content(kind: u8, text: &str) -> Result<Vec<u8>, Status> {
 }
 
 /// Behind a user.
-pub(super) fn of_user(user_id: &UserId) -> String {
-    text(USER, user_id.as_str().as_bytes())
+pub(super) fn of_user(name: &UserName) -> String {
+    text(USER, name.as_str().as_bytes())
 }
 
 /// The user behind whom to go on; none at the beginning.
-pub(super) fn user(after: &str) -> Result<Option<UserId>, Status> {
+pub(super) fn user(after: &str) -> Result<Option<UserName>, Status> {
     if after.is_empty() {
         return Ok(None);
     }
-    let id = String::from_utf8(content(USER, after)?).map_err(|_| refuse())?;
-    UserId::parse(&id).map(Some).map_err(|_| refuse())
+    let name = String::from_utf8(content(USER, after)?).map_err(|_| refuse())?;
+    UserName::parse(&name).map(Some).map_err(|_| refuse())
 }
 
 /// Behind a dead letter: when it was first put aside, and its id.
@@ -132,13 +133,13 @@ mod tests {
 
     #[test]
     fn cursors_are_read_back_and_carried_by_a_url_unchanged() {
-        let user_id = UserId::parse("ann+1@x.org").unwrap();
+        let name = UserName::parse("ann+1@x.org").unwrap();
         let place = ListPlace { active_at_ms: 7, id: ConversationId::generate() };
         let shown = (0..100).map(|_| ConversationId::generate()).collect();
         let full = ListWalk { as_of_ms: 9, after: Some(place), shown };
         let bare = ListWalk { as_of_ms: 9, after: None, shown: Vec::new() };
-        let texts = [of_user(&user_id), of_walk(&full), of_walk(&bare), of_letter(5, "x:y+z")];
-        assert_eq!(super::user(&texts[0]).unwrap(), Some(user_id));
+        let texts = [of_user(&name), of_walk(&full), of_walk(&bare), of_letter(5, "x:y+z")];
+        assert_eq!(super::user(&texts[0]).unwrap(), Some(name));
         assert_eq!(walk(&texts[1], 10).unwrap(), Some(full));
         assert_eq!(walk(&texts[2], 10).unwrap(), Some(bare));
         assert_eq!(letter(&texts[3]).unwrap(), Some((5, "x:y+z".to_owned())));

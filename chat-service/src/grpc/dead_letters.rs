@@ -12,8 +12,8 @@ use proto::chat::{
 use tonic::{Request, Response, Status};
 
 use super::lists::Fill;
-use super::{cursor, failed, text};
-use crate::domain::letter::{DeadLetter, LetterKind};
+use super::{cursor, failed, tenant, text};
+use crate::domain::letter::{DeadLetter, LetterKey, LetterKind};
 use crate::store::ChatStore;
 
 /// Letters of one page.
@@ -33,8 +33,8 @@ impl DeadLetterDesk {
         Self { store, bus }
     }
 
-    async fn letter(&self, id: &str) -> Result<DeadLetter, Status> {
-        let letter = self.store.dead_letter(text("id", id)?).await.map_err(failed)?;
+    async fn letter(&self, request: &DeadLetterRequest) -> Result<DeadLetter, Status> {
+        let letter = self.store.dead_letter(&key(request)?).await.map_err(failed)?;
         letter.ok_or_else(|| Status::not_found("there is no dead letter with this id"))
     }
 }
@@ -48,7 +48,8 @@ impl DeadLetters for DeadLetterDesk {
         let request = request.into_inner();
         let limit = request.limit.clamp(1, MAX_LETTERS);
         let after = cursor::letter(&request.after)?;
-        let found = self.store.dead_letters(after, limit + 1).await.map_err(failed)?;
+        let tenant = tenant(&request.tenant)?;
+        let found = self.store.dead_letters(tenant, after, limit + 1).await.map_err(failed)?;
         let count = found.len();
         let mut fill = Fill::new(PAGE_BYTES);
         let letters: Vec<LetterProto> = found
@@ -67,7 +68,7 @@ impl DeadLetters for DeadLetterDesk {
         &self,
         request: Request<DeadLetterRequest>,
     ) -> Result<Response<LetterProto>, Status> {
-        let letter = self.letter(&request.into_inner().id).await?;
+        let letter = self.letter(&request.into_inner()).await?;
         let bytes = letter.body.len() as u64;
         Ok(Response::new(shown(letter, bytes)))
     }
@@ -76,7 +77,7 @@ impl DeadLetters for DeadLetterDesk {
         &self,
         request: Request<DeadLetterRequest>,
     ) -> Result<Response<DeadLetterDone>, Status> {
-        let letter = self.letter(&request.into_inner().id).await?;
+        let letter = self.letter(&request.into_inner()).await?;
         let batch = match letter.kind {
             LetterKind::Frame => FrameBatch::decode(letter.body).ok(),
             LetterKind::Body => None,
@@ -91,8 +92,12 @@ impl DeadLetters for DeadLetterDesk {
             Status::unavailable(format!("the letter stays: {error}; try again"))
         })?;
         // Not when it is back already: then it was put aside again, and counted up.
-        self.store.drop_dead(&letter.id, Some(letter.times)).await.map_err(failed)?;
-        tracing::info!(id = letter.id, "a dead letter is replayed");
+        self.store.drop_dead(&letter.key, Some(letter.times)).await.map_err(failed)?;
+        tracing::info!(
+            id = letter.key.id,
+            tenant = letter.key.tenant.as_str(),
+            "a dead letter is replayed"
+        );
         Ok(Response::new(DeadLetterDone {}))
     }
 
@@ -100,18 +105,22 @@ impl DeadLetters for DeadLetterDesk {
         &self,
         request: Request<DeadLetterRequest>,
     ) -> Result<Response<DeadLetterDone>, Status> {
-        let id = request.into_inner().id;
-        if !self.store.drop_dead(text("id", &id)?, None).await.map_err(failed)? {
+        let key = key(&request.into_inner())?;
+        if !self.store.drop_dead(&key, None).await.map_err(failed)? {
             return Err(Status::not_found("there is no dead letter with this id"));
         }
-        tracing::info!(id, "a dead letter is dropped");
+        tracing::info!(id = key.id, tenant = key.tenant.as_str(), "a dead letter is dropped");
         Ok(Response::new(DeadLetterDone {}))
     }
 }
 
+fn key(request: &DeadLetterRequest) -> Result<LetterKey, Status> {
+    Ok(LetterKey { tenant: tenant(&request.tenant)?, id: text("id", &request.id)?.to_owned() })
+}
+
 fn shown(letter: DeadLetter, body_bytes: u64) -> LetterProto {
     LetterProto {
-        id: letter.id,
+        id: letter.key.id,
         kind: letter.kind.as_str().to_owned(),
         reason: letter.reason,
         partition: u32::from(letter.partition),

@@ -2,6 +2,7 @@
 //! the page alone, however full it is.
 
 use proto::chat::{ReadEntriesReply, ReadEntriesRequest};
+use proto::id::ConversationKey;
 use tonic::Status;
 
 use super::page::{fitting, page_bytes};
@@ -14,7 +15,8 @@ impl ChatQueries {
         request: ReadEntriesRequest,
     ) -> Result<ReadEntriesReply, Status> {
         let id = conversation_id(&request.conversation_id)?;
-        let view = self.member_view(&user(&request.user_id)?, id).await?;
+        let user_id = user(&request.user_id)?;
+        let view = self.member_view(&user_id, id).await?;
         let page = match (request.before_seq, request.after_seq) {
             (None, None) => Page::Before(u64::MAX),
             (Some(before), None) => Page::Before(before),
@@ -26,7 +28,8 @@ impl ChatQueries {
         let bytes = page_bytes(self.config.page_bytes, request.page_bytes);
         let room = Room { entries: request.limit.clamp(1, self.config.page_entries.max(1)), bytes };
         let from_seq = view.me.from_seq;
-        let stored = self.store.entries(id, page, from_seq, room).await.map_err(failed)?;
+        let key = ConversationKey::new(user_id.tenant(), id);
+        let stored = self.store.entries(key, page, from_seq, room).await.map_err(failed)?;
         // Some may have been appended since the head was read.
         let head = view.head.max(stored.last().map_or(0, |last| last.entry.seq));
         let fitting = fitting(stored, page, bytes);

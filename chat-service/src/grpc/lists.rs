@@ -8,7 +8,7 @@ use proto::chat::{
     Conversation, ListConversationsReply, ListConversationsRequest, ListMembersReply,
     ListMembersRequest, Member,
 };
-use proto::id::UserId;
+use proto::id::ConversationKey;
 use tonic::Status;
 
 use super::convert::{conversation_proto, member_proto};
@@ -42,7 +42,8 @@ impl ChatQueries {
         &self,
         view: ConversationView,
     ) -> Result<Conversation, Status> {
-        let members = self.store.members(view.id, None, PREVIEW_MEMBERS).await.map_err(failed)?;
+        let key = ConversationKey::new(view.me.user.id.tenant(), view.id);
+        let members = self.store.members(key, None, PREVIEW_MEMBERS).await.map_err(failed)?;
         Ok(conversation_proto(view, members, self.receipt_members))
     }
 
@@ -81,20 +82,26 @@ impl ChatQueries {
         &self,
         request: ListMembersRequest,
     ) -> Result<ListMembersReply, Status> {
-        let id = conversation_id(&request.conversation_id)?;
-        self.member_view(&user(&request.user_id)?, id).await?;
+        let user_id = user(&request.user_id)?;
+        let key =
+            ConversationKey::new(user_id.tenant(), conversation_id(&request.conversation_id)?);
+        self.member_view(&user_id, key.id).await?;
         let after = cursor::user(&request.after)?;
         let limit = request.limit.clamp(1, MAX_IDS as u32);
-        let found = self.store.members(id, after.as_ref(), limit + 1).await.map_err(failed)?;
+        let found = self.store.members(key, after.as_ref(), limit + 1).await.map_err(failed)?;
         let count = found.len();
         let mut fill = Fill::new(self.config.page_bytes);
-        let members: Vec<Member> = found
-            .into_iter()
-            .take(limit as usize)
-            .map(member_proto)
-            .take_while(|member| fill.takes(member))
-            .collect();
-        let last = members.last().and_then(|last| UserId::parse(&last.user_id).ok());
+        let mut last = None;
+        let mut members: Vec<Member> = Vec::new();
+        for view in found.into_iter().take(limit as usize) {
+            let name = view.user.id.name();
+            let member = member_proto(view);
+            if !fill.takes(&member) {
+                break;
+            }
+            last = Some(name);
+            members.push(member);
+        }
         let next = last.filter(|_| count > members.len());
         let next = next.map(|last| cursor::of_user(&last)).unwrap_or_default();
         Ok(ListMembersReply { members, next })

@@ -95,7 +95,7 @@ mod tests {
             seq,
             id: EntryId::generate(),
             kind: "text".to_owned(),
-            sender_id: UserId::parse("ann").unwrap(),
+            sender_id: UserId::parse_qualified("ann").unwrap(),
             client_id: ClientId::generate(),
             digest: [0; 32],
             content,

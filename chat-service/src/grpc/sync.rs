@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt};
 use platform::shares::{Share, Shares};
 use proto::chat::{SyncDone, SyncEvent, SyncPage, SyncRequest, sync_event::Event};
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, ConversationKey, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -169,11 +169,12 @@ impl Session {
         room: Room,
     ) -> Result<(), Status> {
         let Start { mut after, mut reset, skips } = start;
+        let key = ConversationKey::new(self.user_id.tenant(), id);
         let mut skipped_before = if skips { after + 1 } else { 0 };
         loop {
             let page = Page::After(after);
             let turn = self.turns.take(&self.user_id).await;
-            let stored = self.store.entries(id, page, from_seq, room).await.map_err(failed)?;
+            let stored = self.store.entries(key, page, from_seq, room).await.map_err(failed)?;
             drop(turn);
             head = head.max(stored.last().map_or(0, |last| last.entry.seq));
             let fitting = fitting(stored, page, room.bytes);

@@ -3,12 +3,19 @@
 use std::collections::HashMap;
 
 use proto::bus::{ChannelPush, DeviceType, GatewayRef, Push, PushBatch};
+use proto::id::ConversationKey;
 
 use super::message::{Outgoing, To};
 use crate::directory::Located;
 
 /// A gateway's incarnation as a key.
 pub(super) type GatewayKey = (String, u64);
+
+/// A push and the entry that it is.
+pub(super) struct Addressed {
+    pub(super) push: Push,
+    pub(super) entry: Option<(ConversationKey, u64)>,
+}
 
 /// Where everything of a batch goes.
 #[derive(Default)]
@@ -26,7 +33,7 @@ pub(super) fn push(outgoing: &Outgoing, connections: Vec<u64>) -> Push {
         class: outgoing.class as i32,
         traceparent: outgoing.traceparent.clone(),
         answers: outgoing.answers.clone(),
-        conversation_id: outgoing.entry.map(|(id, _)| id.to_bytes()).unwrap_or_default(),
+        conversation_id: outgoing.entry.map(|(key, _)| key.id.to_bytes()).unwrap_or_default(),
         seq: outgoing.entry.map_or(0, |(_, seq)| seq),
         channel: None,
         sent_ms: outgoing.sent_ms,
@@ -37,12 +44,14 @@ pub(super) fn push(outgoing: &Outgoing, connections: Vec<u64>) -> Push {
 pub(super) fn address(
     outgoing: &Outgoing,
     addresses: &Addresses,
-    pushes: &mut HashMap<GatewayKey, Vec<Push>>,
+    pushes: &mut HashMap<GatewayKey, Vec<Addressed>>,
 ) -> bool {
     let located = &addresses.located;
+    let entry = outgoing.entry;
     let (except, device_type) = match &outgoing.to {
         To::Connection { gateway, connection, .. } => {
-            pushes.entry(key(gateway)).or_default().push(push(outgoing, vec![*connection]));
+            let push = push(outgoing, vec![*connection]);
+            pushes.entry(key(gateway)).or_default().push(Addressed { push, entry });
             return true;
         }
         To::Channel { audience, except: (asking, connection), device_type } => {
@@ -52,9 +61,10 @@ pub(super) fn address(
                     left: audience.removed.as_ref().map(ToString::to_string).unwrap_or_default(),
                     except: if is_same(asking, gateway) { *connection } else { 0 },
                     device_type: *device_type as i32,
+                    tenant: entry.map(|(key, _)| key.tenant.to_field()).unwrap_or_default(),
                 };
                 let push = Push { channel: Some(channel), ..push(outgoing, Vec::new()) };
-                pushes.entry(key(gateway)).or_default().push(push);
+                pushes.entry(key(gateway)).or_default().push(Addressed { push, entry });
             }
             return !addresses.gateways.is_empty();
         }
@@ -80,7 +90,8 @@ pub(super) fn address(
     for (gateway, connections) in located.gateways.iter().zip(by_gateway) {
         if !connections.is_empty() {
             is_anywhere = true;
-            pushes.entry(key(gateway)).or_default().push(push(outgoing, connections));
+            let push = push(outgoing, connections);
+            pushes.entry(key(gateway)).or_default().push(Addressed { push, entry });
         }
     }
     is_anywhere
@@ -95,7 +106,7 @@ fn is_same(one: &GatewayRef, other: &GatewayRef) -> bool {
 }
 
 /// Batches of at most so many bytes, in order; one larger push goes alone.
-pub(super) fn split(pushes: Vec<Push>, max_bytes: usize) -> Vec<PushBatch> {
+pub(super) fn split(pushes: impl IntoIterator<Item = Push>, max_bytes: usize) -> Vec<PushBatch> {
     let mut batches = Vec::new();
     let (mut batch, mut bytes) = (Vec::new(), 0);
     for push in pushes {

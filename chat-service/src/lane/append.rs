@@ -9,7 +9,7 @@ use platform::trace::MessageSpan;
 use prometheus_client::metrics::gauge::Gauge;
 use proto::bus::{DeviceType, frame::Body};
 use proto::error_code::{ErrorCode, Stored};
-use proto::id::{ClientId, UserId};
+use proto::id::{ClientId, ConversationKey, UserId};
 use proto::partition::{self, Partition};
 
 use super::LaneParts;
@@ -79,7 +79,10 @@ impl Appender {
     pub fn forget(&mut self, partitions: &[Partition]) {
         if !partitions.is_empty() {
             let count = self.parts.bus.partitions();
-            self.cache.forget(|id| partitions.contains(&partition::of_conversation(id, count)));
+            let is_meant = |key: ConversationKey| {
+                partitions.contains(&partition::of_conversation(key.id, count))
+            };
+            self.cache.forget(is_meant);
         }
     }
 
@@ -182,7 +185,8 @@ impl Appender {
 
     /// Whether an operation is in the log: one that broke something after the commit is.
     async fn stored(&self, user_id: &str, client_id: &[u8]) -> Stored {
-        let (Ok(user), Ok(client_id)) = (UserId::parse(user_id), ClientId::from_bytes(client_id))
+        let (Ok(user), Ok(client_id)) =
+            (UserId::parse_qualified(user_id), ClientId::from_bytes(client_id))
         else {
             return Stored::No;
         };

@@ -23,7 +23,7 @@ impl Aside {
     pub async fn put(&self, letter: DeadLetter) {
         self.metrics.dead_letters.inc();
         let kept = self.store.keep_dead(&letter, self.limit).await;
-        let (id, reason, user) = (&letter.id, &letter.reason, &letter.user_id);
+        let (id, reason, user) = (&letter.key.id, &letter.reason, &letter.user_id);
         match kept {
             Ok(true) => {
                 tracing::error!(id, reason, user.id = user, "put aside (`tidings dead show`)");

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use proto::error_code::Stored;
-use proto::id::{ConversationId, EntryId};
+use proto::id::{ConversationId, ConversationKey, EntryId};
 
 use super::append::Appender;
 use super::{guarded, retry_backoff};
@@ -130,8 +130,8 @@ impl Appender {
             self.cache.clear();
             self.generation = generation;
         }
-        let ids = operations.iter().map(|operation| operation.conversation_id);
-        let mut conversations = self.conversations(ids).await?;
+        let keys = operations.iter().map(Operation::conversation);
+        let mut conversations = self.conversations(keys).await?;
         let look_up = look_up && !planted::DUPLICATE_CHECK_OFF;
         let earlier = if look_up { self.earlier(operations).await? } else { Earlier::new() };
         let closed = self.closed(operations, &conversations).await?;
@@ -199,19 +199,19 @@ impl Appender {
     /// The batch's conversations, from memory or from the store.
     pub(super) async fn conversations(
         &mut self,
-        ids: impl ExactSizeIterator<Item = ConversationId>,
+        keys: impl ExactSizeIterator<Item = ConversationKey>,
     ) -> Result<Conversations, StoreError> {
-        let mut conversations = Conversations::with_capacity(ids.len());
+        let mut conversations = Conversations::with_capacity(keys.len());
         let mut missing = Vec::new();
-        for id in ids {
-            if conversations.contains_key(&id) {
+        for key in keys {
+            if conversations.contains_key(&key) {
                 continue;
             }
-            let remembered = self.cache.take(id);
+            let remembered = self.cache.take(key);
             if remembered.is_none() {
-                missing.push(id);
+                missing.push(key);
             }
-            conversations.insert(id, remembered);
+            conversations.insert(key, remembered);
         }
         if !missing.is_empty() {
             let loaded: Vec<Option<Snapshot>> = self.parts.store.load(&missing).await?;

@@ -4,14 +4,14 @@
 
 use std::collections::HashMap;
 
-use proto::id::ConversationId;
+use proto::id::ConversationKey;
 
 use crate::domain::entry::Snapshot;
 
 /// A bounded memory of conversations; when it is full, those used longest ago go first.
 #[derive(Debug)]
 pub(super) struct Cache {
-    conversations: HashMap<ConversationId, Remembered>,
+    conversations: HashMap<ConversationKey, Remembered>,
     members: usize,
     clock: u64,
     max_conversations: usize,
@@ -30,8 +30,8 @@ impl Cache {
     }
 
     /// Takes a conversation out, to be planned with; put it back when the append succeeded.
-    pub(super) fn take(&mut self, id: ConversationId) -> Option<Snapshot> {
-        let remembered = self.conversations.remove(&id)?;
+    pub(super) fn take(&mut self, key: ConversationKey) -> Option<Snapshot> {
+        let remembered = self.conversations.remove(&key)?;
         self.members -= remembered.snapshot.members.len();
         Some(remembered.snapshot)
     }
@@ -40,16 +40,17 @@ impl Cache {
         self.clock += 1;
         self.members += snapshot.members.len();
         let remembered = Remembered { used_at: self.clock, snapshot };
-        if let Some(replaced) = self.conversations.insert(remembered.snapshot.id, remembered) {
+        if let Some(replaced) = self.conversations.insert(remembered.snapshot.key, remembered) {
             self.members -= replaced.snapshot.members.len();
         }
     }
 
     /// Forgets the conversations that `is_meant`.
-    pub(super) fn forget(&mut self, is_meant: impl Fn(ConversationId) -> bool) {
-        let meant: Vec<_> = self.conversations.keys().copied().filter(|id| is_meant(*id)).collect();
-        for id in meant {
-            self.take(id);
+    pub(super) fn forget(&mut self, is_meant: impl Fn(ConversationKey) -> bool) {
+        let meant: Vec<_> =
+            self.conversations.keys().copied().filter(|key| is_meant(*key)).collect();
+        for key in meant {
+            self.take(key);
         }
     }
 
@@ -65,15 +66,15 @@ impl Cache {
             return;
         }
         let mut by_age: Vec<_> =
-            self.conversations.iter().map(|(id, remembered)| (remembered.used_at, *id)).collect();
+            self.conversations.iter().map(|(key, remembered)| (remembered.used_at, *key)).collect();
         by_age.sort_unstable();
-        for (_, id) in by_age {
+        for (_, key) in by_age {
             if self.conversations.len() <= self.max_conversations / 2
                 && self.members <= self.max_members / 2
             {
                 return;
             }
-            self.take(id);
+            self.take(key);
         }
     }
 }
@@ -82,14 +83,15 @@ impl Cache {
 mod tests {
     use super::*;
     use crate::domain::entry::{ConversationKind, Membership, Role};
-    use proto::id::UserId;
+    use proto::id::{ConversationId, TenantId, UserId};
     use std::sync::Arc;
 
     fn snapshot(members: usize) -> Snapshot {
         let member = Membership { role: Role::Member, from_seq: 1 };
-        let members = (0..members).map(|n| (UserId::parse(&format!("u{n}")).unwrap(), member));
+        let members =
+            (0..members).map(|n| (UserId::parse_qualified(&format!("u{n}")).unwrap(), member));
         Snapshot {
-            id: ConversationId::generate(),
+            key: ConversationKey::new(TenantId::DEFAULT, ConversationId::generate()),
             kind: ConversationKind::Group,
             title: String::new(),
             head: 0,
@@ -102,17 +104,17 @@ mod tests {
     fn a_full_cache_forgets_the_oldest_and_stays_within_both_bounds() {
         let mut cache = Cache::new(10, 100);
         let first = snapshot(2);
-        let first_id = first.id;
+        let first_key = first.key;
         cache.put(first);
-        let mut last = first_id;
+        let mut last = first_key;
         for _ in 0..10 {
             let next = snapshot(2);
-            last = next.id;
+            last = next.key;
             cache.put(next);
         }
         cache.trim();
         assert!(cache.conversations.len() <= 5);
-        assert!(cache.take(first_id).is_none());
+        assert!(cache.take(first_key).is_none());
         assert!(cache.take(last).is_some());
         cache.put(snapshot(1_000));
         cache.trim();
@@ -123,12 +125,26 @@ mod tests {
     fn what_is_forgotten_is_loaded_again_and_no_longer_counted() {
         let mut cache = Cache::new(10, 100);
         let (one, other) = (snapshot(2), snapshot(3));
-        let (one_id, other_id) = (one.id, other.id);
+        let (one_key, other_key) = (one.key, other.key);
         cache.put(one);
         cache.put(other);
-        cache.forget(|id| id == one_id);
+        cache.forget(|key| key == one_key);
         assert_eq!(cache.members, 3);
-        assert!(cache.take(one_id).is_none());
-        assert!(cache.take(other_id).is_some());
+        assert!(cache.take(one_key).is_none());
+        assert!(cache.take(other_key).is_some());
+    }
+
+    #[test]
+    fn equal_ids_of_two_tenants_are_two_conversations() {
+        let mut cache = Cache::new(10, 100);
+        let ours = snapshot(2);
+        let mut theirs = snapshot(3);
+        theirs.key = ConversationKey::new(TenantId::parse("acme").unwrap(), ours.key.id);
+        let (our_key, their_key) = (ours.key, theirs.key);
+        cache.put(ours);
+        assert!(cache.take(their_key).is_none());
+        cache.put(theirs);
+        assert_eq!(cache.take(our_key).unwrap().members.len(), 2);
+        assert_eq!(cache.take(their_key).unwrap().members.len(), 3);
     }
 }

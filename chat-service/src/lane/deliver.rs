@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use bus::PublishError;
 use futures_util::FutureExt;
-use proto::bus::{GatewayRef, Push, PushBatch};
+use proto::bus::{GatewayRef, PushBatch};
 use proto::id::UserId;
 use tokio::sync::mpsc;
 
-use super::address::{Addresses, GatewayKey, address, push, split};
+use super::address::{Addressed, Addresses, GatewayKey, address, push, split};
 use super::append::Appended;
 use super::message::{Outgoing, To};
 use super::noted::{self, Noted};
@@ -218,7 +218,7 @@ impl Deliverer {
         addresses: &Addresses,
         is_wanted: impl Fn(&To) -> bool,
     ) {
-        let mut pushes: HashMap<GatewayKey, Vec<Push>> = HashMap::new();
+        let mut pushes: HashMap<GatewayKey, Vec<Addressed>> = HashMap::new();
         let mut noted = Noted::begin(&self.parts.journal);
         for outgoing in outgoing.iter().filter(|outgoing| is_wanted(&outgoing.to)) {
             if !address(outgoing, addresses, &mut pushes) {
@@ -242,9 +242,10 @@ impl Deliverer {
     async fn publish(
         &self,
         (id, epoch): GatewayKey,
-        pushes: Vec<Push>,
+        pushes: Vec<Addressed>,
     ) -> Option<(GatewayKey, Missed)> {
         let gateway = GatewayRef { id, epoch };
+        let pushes = pushes.into_iter().map(|addressed| addressed.push);
         for batch in split(pushes, self.parts.config.push_batch_bytes) {
             if let Err(missed) = self.publish_batch(&gateway, batch).await {
                 // The rest would only overtake what is missing.
@@ -302,7 +303,8 @@ impl Deliverer {
                 continue;
             }
             if let To::Connection { gateway, connection, user_id } = &outgoing.to {
-                if let (true, Ok(user_id)) = (is_missed(gateway), UserId::parse(user_id)) {
+                if let (true, Ok(user_id)) = (is_missed(gateway), UserId::parse_qualified(user_id))
+                {
                     let push = push(outgoing, vec![*connection]);
                     answers.push(LostAnswer { user_id, connection: *connection, push });
                 }

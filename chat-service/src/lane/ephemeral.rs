@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prost::Message;
 use proto::bus::{DeviceType, Finding, PushClass, finding, frame::Body};
 use proto::frame::server::{Receipt, ServerFrame, Typing};
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, ConversationKey, UserId};
 
 use super::LaneParts;
 use super::cache::Cache;
@@ -37,7 +37,7 @@ pub(super) struct Ephemeral {
     /// In their order.
     signals: Vec<Outgoing>,
     /// About which entries somebody asks where they were pushed.
-    asked: Vec<(Asker, ConversationId, u64)>,
+    asked: Vec<(Asker, ConversationKey, u64)>,
 }
 
 impl Ephemeral {
@@ -45,7 +45,7 @@ impl Ephemeral {
     /// gateway made them.
     #[expect(clippy::result_large_err, reason = "the other half of an either, not an error")]
     pub(super) fn take(&mut self, asker: &Asker, body: Body) -> Result<(), Body> {
-        let user = UserId::parse(&asker.origin.user_id).ok();
+        let user = UserId::parse_qualified(&asker.origin.user_id).ok();
         match body {
             Body::AdvanceCursor(cursor) => {
                 if let (Some(user), Ok(id)) =
@@ -72,8 +72,11 @@ impl Ephemeral {
             }
             Body::Signal(body) => self.signals.extend(signal::outgoing(asker, body)),
             Body::AskPushed(ask) => {
-                if let Ok(id) = ConversationId::from_bytes(&ask.conversation_id) {
-                    self.asked.push((asker.clone(), id, ask.seq));
+                if let (Some(user), Ok(id)) =
+                    (user, ConversationId::from_bytes(&ask.conversation_id))
+                {
+                    let key = ConversationKey::new(user.tenant(), id);
+                    self.asked.push((asker.clone(), key, ask.seq));
                 }
             }
             other => return Err(other),
@@ -90,8 +93,8 @@ impl Ephemeral {
         outgoing: &mut Vec<Outgoing>,
     ) {
         outgoing.extend(self.signals);
-        for (asker, id, seq) in self.asked {
-            let pushed = finding::Finding::Pushed(parts.journal.find(id, seq));
+        for (asker, key, seq) in self.asked {
+            let pushed = finding::Finding::Pushed(parts.journal.find(key, seq));
             let frame = Finding { finding: Some(pushed) }.encode_to_vec();
             outgoing.push(message::answer(&asker, frame.into()));
         }
@@ -102,13 +105,13 @@ impl Ephemeral {
             }
         }
         let moved = advance(parts, &self.cursors).await;
-        let mut ids: Vec<_> = moved.iter().map(|cursor| cursor.conversation_id).collect();
-        ids.extend(self.typing.keys().map(|(id, _)| *id));
-        let known = known(parts, cache, ids).await;
+        let mut keys: Vec<_> = moved.iter().map(CursorRow::conversation).collect();
+        keys.extend(self.typing.keys().map(|(id, user)| ConversationKey::new(user.tenant(), *id)));
+        let known = known(parts, cache, keys).await;
         for cursor in moved {
             let frame = ServerFrame::Receipt(Receipt {
                 conversation_id: cursor.conversation_id,
-                user_id: cursor.user_id.clone(),
+                user_id: cursor.user_id.name(),
                 delivered_seq: cursor.delivered_seq,
                 read_seq: cursor.read_seq,
             });
@@ -118,7 +121,7 @@ impl Ephemeral {
             outgoing.extend(tell(parts, &known, id, cursor.user_id, to, frame.to_json()));
         }
         for ((conversation_id, user_id), (on, traceparent)) in self.typing {
-            let frame = ServerFrame::Typing(Typing::new(conversation_id, user_id.clone(), on));
+            let frame = ServerFrame::Typing(Typing::new(conversation_id, user_id.name(), on));
             let frame = frame.to_json();
             let told = tell(parts, &known, conversation_id, user_id, Told::Others, frame);
             outgoing.extend(told.map(|outgoing| Outgoing { traceparent, ..outgoing }));
@@ -159,25 +162,25 @@ async fn advance(
 async fn known(
     parts: &LaneParts,
     cache: &mut Cache,
-    ids: Vec<ConversationId>,
-) -> HashMap<ConversationId, Snapshot> {
-    let mut known = HashMap::with_capacity(ids.len());
+    keys: Vec<ConversationKey>,
+) -> HashMap<ConversationKey, Snapshot> {
+    let mut known = HashMap::with_capacity(keys.len());
     let mut missing = Vec::new();
-    for id in ids {
-        if known.contains_key(&id) || missing.contains(&id) {
+    for key in keys {
+        if known.contains_key(&key) || missing.contains(&key) {
             continue;
         }
-        match cache.take(id) {
+        match cache.take(key) {
             Some(snapshot) => {
-                known.insert(id, snapshot);
+                known.insert(key, snapshot);
             }
-            None => missing.push(id),
+            None => missing.push(key),
         }
     }
     if !missing.is_empty() {
         match parts.store.load(&missing).await {
             Ok(loaded) => {
-                known.extend(loaded.into_iter().flatten().map(|snapshot| (snapshot.id, snapshot)));
+                known.extend(loaded.into_iter().flatten().map(|snapshot| (snapshot.key, snapshot)));
             }
             Err(error) => tracing::warn!(%error, "receipts and typing are not told"),
         }
@@ -200,13 +203,13 @@ enum Told {
 /// count what is unread by it. Nothing for one who is not a member.
 fn tell(
     parts: &LaneParts,
-    known: &HashMap<ConversationId, Snapshot>,
+    known: &HashMap<ConversationKey, Snapshot>,
     id: ConversationId,
     user_id: UserId,
     told: Told,
     frame: Bytes,
 ) -> Option<Outgoing> {
-    let snapshot = known.get(&id)?;
+    let snapshot = known.get(&ConversationKey::new(user_id.tenant(), id))?;
     let me = *snapshot.members.get(&user_id)?;
     let is_large = snapshot.members.len() > parts.config.receipt_members;
     let told = match told {

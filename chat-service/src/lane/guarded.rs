@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Delivery;
 use super::append::{Appended, Appender};
 use super::pile::Taken;
-use crate::domain::letter::frame_id;
+use crate::domain::letter::{LetterKey, frame_key};
 
 /// One step. After a panic outside the rules (those are guarded where they are called) the frames are
 /// worked on one by one, and the one that panics again is put aside.
@@ -41,9 +41,9 @@ pub(super) async fn one_by_one(
     for taken in singles(originals(&batches)) {
         let suspects = appender.suspects();
         let _turn = suspects.turn().await;
-        let mut marks: Vec<String> = taken.delivery.batch.frames.iter().map(frame_id).collect();
+        let mut marks: Vec<LetterKey> = taken.delivery.batch.frames.iter().map(frame_key).collect();
         let may_try = match marks.first() {
-            Some(id) => suspects.may_try(id).await,
+            Some(key) => suspects.may_try(key).await,
             None => true,
         };
         let appended = if may_try {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use proto::bus::{GatewayRef, PushOutcome, Pushed, PushedTo};
-use proto::id::ConversationId;
+use proto::id::ConversationKey;
 
 use super::append::unix_ms;
 
@@ -18,7 +18,7 @@ const MAX_PUSHES: usize = 256;
 #[derive(Debug, Clone)]
 pub struct PushRecord {
     /// Whose log.
-    pub conversation_id: ConversationId,
+    pub conversation: ConversationKey,
     /// Its place.
     pub seq: u64,
     /// Where it went; none where it went nowhere.
@@ -76,12 +76,12 @@ impl Journal {
     }
 
     /// What is remembered of an entry.
-    pub fn find(&self, id: ConversationId, seq: u64) -> Pushed {
+    pub fn find(&self, key: ConversationKey, seq: u64) -> Pushed {
         if !self.is_on() {
             return Pushed::default();
         }
         let ring = self.ring.lock();
-        let found = ring.records.iter().filter(|(_, it)| it.seq == seq && it.conversation_id == id);
+        let found = ring.records.iter().filter(|(_, it)| it.seq == seq && it.conversation == key);
         let pushes = found.take(MAX_PUSHES).map(|(at_ms, record)| PushedTo {
             gateway: record.gateway.as_deref().cloned(),
             at_ms: *at_ms,
@@ -94,16 +94,19 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use proto::id::{ConversationId, TenantId};
+
     use super::*;
 
-    fn id(number: u128) -> ConversationId {
-        ConversationId(uuid::Uuid::from_u128(number))
+    fn id(number: u128) -> ConversationKey {
+        let id = ConversationId(uuid::Uuid::from_u128(number));
+        ConversationKey::new(TenantId::DEFAULT, id)
     }
 
     fn record(conversation: u128, seq: u64, gateway: &str) -> PushRecord {
         let gateway = GatewayRef { id: gateway.to_owned(), epoch: 7 };
         PushRecord {
-            conversation_id: id(conversation),
+            conversation: id(conversation),
             seq,
             gateway: Some(Arc::new(gateway)),
             connections: 2,
@@ -123,6 +126,8 @@ mod tests {
         let second = &journal.find(id(1), 2).pushes[0];
         assert_eq!((second.at_ms, second.outcome()), (1_002, PushOutcome::Gone));
         assert_eq!(found.remembers_since_ms, 1_000, "since it began");
+        let theirs = ConversationKey::new(TenantId::parse("acme").unwrap(), id(1).id);
+        assert_eq!(journal.find(theirs, 1).pushes, [], "of another tenant");
     }
 
     #[test]

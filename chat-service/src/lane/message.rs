@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proto::bus::{DeviceType, GatewayRef, Origin, PushClass};
 use proto::error_code::{ErrorCode, Stored};
 use proto::frame::server::{Entry, ErrorFrame, Sender, Sent, ServerFrame};
-use proto::id::{ClientId, ConversationId, EntryId, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, EntryId, UserId};
 use serde_json::value::RawValue;
 
 use crate::domain::content::sender_type;
@@ -46,7 +46,7 @@ pub struct Outgoing {
     /// The client id of the request that it answers; empty when it answers none.
     pub answers: Bytes,
     /// The entry that it is.
-    pub entry: Option<(ConversationId, u64)>,
+    pub entry: Option<(ConversationKey, u64)>,
     /// Of an entry: [`Asker::sent_ms`]. Only measured by.
     pub sent_ms: u64,
 }
@@ -124,7 +124,8 @@ impl Place {
     }
 
     pub(super) fn stored(stored: &StoredOperation) -> Self {
-        let StoredOperation { conversation_id, entry_id, seq, created_at_ms, .. } = *stored;
+        let StoredOperation { conversation, entry_id, seq, created_at_ms, .. } = *stored;
+        let conversation_id = conversation.id;
         Self { conversation_id, id: Some(entry_id), seq, at_ms: created_at_ms }
     }
 }
@@ -198,14 +199,14 @@ pub(super) fn entry(
     audience: Audience,
     large_members: usize,
 ) -> Option<Outgoing> {
-    let place = (entry.conversation_id, entry.seq);
+    let place = (entry.conversation(), entry.seq);
     let is_bot = asker.origin.device_type() == DeviceType::Bot;
     let frame = Entry {
         conversation_id: entry.conversation_id,
         seq: entry.seq,
         id: entry.id,
         sender: Sender {
-            id: entry.sender_id,
+            id: entry.sender_id.name(),
             r#type: sender_type(&entry.kind, &entry.content, is_bot).to_owned(),
             name: asker.origin.name.clone(),
             avatar: asker.origin.avatar.clone(),

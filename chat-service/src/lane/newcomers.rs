@@ -13,15 +13,23 @@ use crate::domain::plan::{Closed, Conversations};
 use crate::store::StoreError;
 
 impl Appender {
-    /// Those whom the operations would add and who cannot be added.
+    /// Those whom the operations would add and who cannot be added. Users of another tenant than the actor's are answered
+    /// as users who were never here.
     pub(super) async fn closed(
         &self,
         operations: &[Operation],
         conversations: &Conversations,
     ) -> Result<Closed, StoreError> {
-        let users: Vec<UserId> =
-            newcomers(operations, conversations).into_iter().cloned().collect();
         let mut closed = Closed::new();
+        let mut users: BTreeSet<&UserId> = BTreeSet::new();
+        for (actor, user) in newcomers(operations, conversations) {
+            if user.tenant() == actor.tenant() {
+                users.insert(user);
+            } else {
+                closed.insert(user.clone(), never_here(user));
+            }
+        }
+        let users: Vec<UserId> = users.into_iter().cloned().collect();
         if users.is_empty() {
             return Ok(closed);
         }
@@ -30,7 +38,8 @@ impl Appender {
         for (user, count) in users.iter().zip(counts) {
             if count >= most {
                 let text = format!(
-                    "{user} is in {most} conversations, which is the most a user may be in"
+                    "{} is in {most} conversations, which is the most a user may be in",
+                    user.name_str()
                 );
                 closed.insert(user.clone(), Refusal::new(ErrorCode::QuotaExceeded, text));
             }
@@ -39,28 +48,39 @@ impl Appender {
             let known = self.parts.store.users(&users).await?;
             let known: BTreeSet<_> = known.into_iter().map(|user| user.id).collect();
             for user in users.into_iter().filter(|user| !known.contains(user)) {
-                let text = format!("{user} was never here, and only users who were can be added");
-                closed.insert(user, Refusal::new(ErrorCode::NotFound, text));
+                let refusal = never_here(&user);
+                closed.insert(user, refusal);
             }
         }
         Ok(closed)
     }
 }
 
+fn never_here(user: &UserId) -> Refusal {
+    let name = user.name_str();
+    let text = format!("{name} was never here, and only users who were can be added");
+    Refusal::new(ErrorCode::NotFound, text)
+}
+
+/// Who adds whom.
 fn newcomers<'a>(
     operations: &'a [Operation],
     conversations: &Conversations,
-) -> BTreeSet<&'a UserId> {
-    let mut users = BTreeSet::new();
+) -> Vec<(&'a UserId, &'a UserId)> {
+    let mut users = Vec::new();
     for operation in operations {
-        let snapshot = conversations.get(&operation.conversation_id).and_then(Option::as_ref);
+        let snapshot = conversations.get(&operation.conversation()).and_then(Option::as_ref);
+        let actor = &operation.actor;
         match (&operation.action, snapshot) {
             (Action::Send(message), None) => {
-                users.extend(message.to.iter().flat_map(|to| [to, &operation.actor]));
+                users.extend(message.to.iter().flat_map(|to| [(actor, to), (actor, actor)]));
             }
-            (Action::Create { members, .. }, None) => users.extend(members),
+            (Action::Create { members, .. }, None) => {
+                users.extend(members.iter().map(|user| (actor, user)));
+            }
             (Action::Add { users: added, .. }, Some(snapshot)) => {
-                users.extend(added.iter().filter(|user| !snapshot.members.contains_key(*user)));
+                let new = added.iter().filter(|user| !snapshot.members.contains_key(*user));
+                users.extend(new.map(|user| (actor, user)));
             }
             _ => {}
         }

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use proto::bus::{GatewayRef, Push, PushOutcome};
-use proto::id::ConversationId;
+use proto::bus::{GatewayRef, PushOutcome};
 
-use super::address::GatewayKey;
+use super::address::{Addressed, GatewayKey};
 use super::append::unix_ms;
 use super::deliver::Missed;
 use super::journal::{Journal, PushRecord};
@@ -32,17 +31,18 @@ impl<'a> Noted<'a> {
     }
 
     /// What is about to be published to one gateway.
-    pub(super) fn pushes(&mut self, gateway: &GatewayKey, pushes: &[Push]) {
+    pub(super) fn pushes(&mut self, gateway: &GatewayKey, pushes: &[Addressed]) {
         if !self.journal.is_on() {
             return;
         }
         let gateway = Arc::new(GatewayRef { id: gateway.0.clone(), epoch: gateway.1 });
-        self.records.extend(pushes.iter().filter_map(|push| {
+        self.records.extend(pushes.iter().filter_map(|addressed| {
+            let (conversation, seq) = addressed.entry?;
             Some(PushRecord {
-                conversation_id: ConversationId::from_bytes(&push.conversation_id).ok()?,
-                seq: push.seq,
+                conversation,
+                seq,
                 gateway: Some(Arc::clone(&gateway)),
-                connections: push.connections.len() as u32,
+                connections: addressed.push.connections.len() as u32,
                 outcome: PushOutcome::Confirmed,
             })
         }));
@@ -73,6 +73,6 @@ pub(super) fn owed(journal: &Journal, outgoing: &[Outgoing]) {
 }
 
 fn line(outgoing: &Outgoing, outcome: PushOutcome) -> Option<PushRecord> {
-    let (conversation_id, seq) = outgoing.entry?;
-    Some(PushRecord { conversation_id, seq, gateway: None, connections: 0, outcome })
+    let (conversation, seq) = outgoing.entry?;
+    Some(PushRecord { conversation, seq, gateway: None, connections: 0, outcome })
 }

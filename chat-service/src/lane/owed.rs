@@ -241,7 +241,7 @@ mod tests {
     use proto::bus::DeviceType;
 
     fn user(name: &str) -> UserId {
-        UserId::parse(name).unwrap()
+        UserId::parse_qualified(name).unwrap()
     }
 
     fn lost(name: &str, connection: u64) -> LostAnswer {

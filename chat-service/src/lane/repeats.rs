@@ -106,8 +106,8 @@ impl Appender {
             return Ok((Earlier::new(), Conversations::new()));
         }
         let earlier = self.found(keys).await?;
-        let ids: Vec<_> = earlier.values().map(|stored| stored.conversation_id).collect();
-        let conversations = self.conversations(ids.into_iter()).await?;
+        let keys: Vec<_> = earlier.values().map(|stored| stored.conversation).collect();
+        let conversations = self.conversations(keys.into_iter()).await?;
         Ok((earlier, conversations))
     }
 
@@ -116,7 +116,7 @@ impl Appender {
     /// nobody: its members are told their heads.
     pub(super) async fn only_missing(&self, settled: &mut [Settled]) {
         let large = self.parts.config.large_members;
-        let mut ids = HashSet::new();
+        let mut keys = HashSet::new();
         for settled in &mut *settled {
             let Settled::Repeated { stored, audience, is_replay: false } = settled else {
                 continue;
@@ -124,14 +124,14 @@ impl Appender {
             if stored.entry.is_none() || audience.members.len() > large {
                 *audience = Audience::default();
             } else if !audience.members.is_empty() {
-                ids.insert(stored.conversation_id);
+                keys.insert(stored.conversation);
             }
         }
-        if ids.is_empty() {
+        if keys.is_empty() {
             return;
         }
-        let ids: Vec<_> = ids.into_iter().collect();
-        let delivered = self.parts.store.delivered(&ids).await.unwrap_or_else(|error| {
+        let keys: Vec<_> = keys.into_iter().collect();
+        let delivered = self.parts.store.delivered(&keys).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "repeats are answered and not pushed again");
             Vec::new()
         });
@@ -144,7 +144,7 @@ impl Appender {
                 continue;
             };
             let is_missing = |user: &UserId| {
-                let key = (stored.conversation_id, user.clone());
+                let key = (stored.conversation.id, user.clone());
                 delivered.get(&key).is_some_and(|seq| *seq < stored.seq)
             };
             let members = audience.members.iter().filter(|(user, _)| is_missing(user));

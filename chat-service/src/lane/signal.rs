@@ -14,14 +14,17 @@ pub(super) fn outgoing(asker: &Asker, signal: bus::Signal) -> Option<Outgoing> {
     let kind = kind(signal.kind())?;
     let data =
         if signal.data.is_empty() { None } else { Some(RawValue::from_string(signal.data).ok()?) };
+    let from = UserId::parse_qualified(&asker.origin.user_id).ok()?;
+    // Of another tenant: there is nobody of this name.
+    let to = UserId::parse_qualified(&signal.to).ok().filter(|to| to.tenant() == from.tenant())?;
     let frame = Signal {
-        from: UserId::parse(&asker.origin.user_id).ok()?,
+        from: from.name(),
         call_id: CallId::from_bytes(&signal.call_id).ok()?,
         kind,
         data,
     };
     Some(Outgoing {
-        to: To::User(UserId::parse(&signal.to).ok()?),
+        to: To::User(to),
         frame: frame.to_frame_json(),
         class: PushClass::Signal,
         traceparent: asker.traceparent.clone(),

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
 
 use super::pile::Taken;
-use crate::domain::letter::frame_id;
+use crate::domain::letter::{LetterKey, frame_key};
 use crate::store::ChatStore;
 
 /// Times that a frame came again after which it is worked on alone.
@@ -31,7 +31,7 @@ pub(super) enum Care {
     /// As one batch.
     Together {
         /// To be cleared when it is acknowledged.
-        marks: Vec<String>,
+        marks: Vec<LetterKey>,
     },
     /// Frame by frame.
     Alone,
@@ -44,7 +44,7 @@ pub struct Suspects {
     careful_until: Option<Instant>,
     /// Batches under way in this process that hold the frame, for frames that are marked. Bounded by what lanes
     /// hold.
-    in_hand: Mutex<HashMap<String, u32>>,
+    in_hand: Mutex<HashMap<LetterKey, u32>>,
     alone: tokio::sync::Mutex<()>,
 }
 
@@ -65,19 +65,19 @@ impl Suspects {
     /// not take the frames either.
     pub(super) async fn examine(&self, batches: &[Taken]) -> Care {
         let is_careful = self.careful_until.is_some_and(|until| Instant::now() < until);
-        let ids: BTreeSet<String> = batches
+        let keys: BTreeSet<LetterKey> = batches
             .iter()
             .filter(|taken| is_careful || taken.delivery.redelivered)
             .flat_map(|taken| &taken.delivery.batch.frames)
-            .map(frame_id)
+            .map(frame_key)
             .collect();
-        if ids.is_empty() {
+        if keys.is_empty() {
             return Care::Together { marks: Vec::new() };
         }
-        let ids: Vec<String> = ids.into_iter().collect();
-        let new = self.take(&ids);
+        let keys: Vec<LetterKey> = keys.into_iter().collect();
+        let new = self.take(&keys);
         if new.is_empty() {
-            return Care::Together { marks: ids };
+            return Care::Together { marks: keys };
         }
         match self.store.mark(&new, now_ms()).await {
             Ok(marks) => {
@@ -86,28 +86,28 @@ impl Suspects {
                     .any(|mark| mark.deaths >= DEATHS || mark.alone >= self.poison_deaths);
                 if is_suspect {
                     // Each frame is taken again when its turn comes.
-                    self.put_down(&ids);
+                    self.put_down(&keys);
                     Care::Alone
                 } else {
-                    Care::Together { marks: ids }
+                    Care::Together { marks: keys }
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "frames that come again are not marked");
-                self.put_down(&ids);
+                self.put_down(&keys);
                 Care::Together { marks: Vec::new() }
             }
         }
     }
 
     /// Counts one more batch that holds these frames; those that none held before.
-    fn take(&self, ids: &[String]) -> Vec<String> {
+    fn take(&self, keys: &[LetterKey]) -> Vec<LetterKey> {
         let mut in_hand = self.in_hand.lock();
         let mut new = Vec::new();
-        for id in ids {
-            let batches = in_hand.entry(id.clone()).or_default();
+        for key in keys {
+            let batches = in_hand.entry(key.clone()).or_default();
             if *batches == 0 {
-                new.push(id.clone());
+                new.push(key.clone());
             }
             *batches += 1;
         }
@@ -115,15 +115,15 @@ impl Suspects {
     }
 
     /// Counts one batch less; those that no batch holds any more.
-    fn put_down(&self, ids: &[String]) -> Vec<String> {
+    fn put_down(&self, keys: &[LetterKey]) -> Vec<LetterKey> {
         let mut in_hand = self.in_hand.lock();
         let mut done = Vec::new();
-        for id in ids {
-            let Some(batches) = in_hand.get_mut(id) else { continue };
+        for key in keys {
+            let Some(batches) = in_hand.get_mut(key) else { continue };
             *batches -= 1;
             if *batches == 0 {
-                in_hand.remove(id);
-                done.push(id.clone());
+                in_hand.remove(key);
+                done.push(key.clone());
             }
         }
         done
@@ -136,8 +136,8 @@ impl Suspects {
 
     /// Marks a frame before it is worked on alone. False when it ended the process often enough; then its mark
     /// stays.
-    pub(super) async fn may_try(&self, id: &str) -> bool {
-        let may_try = match self.store.mark_alone(id, now_ms()).await {
+    pub(super) async fn may_try(&self, key: &LetterKey) -> bool {
+        let may_try = match self.store.mark_alone(key, now_ms()).await {
             Ok(times) => times <= self.poison_deaths,
             Err(error) => {
                 tracing::warn!(%error, "a suspected frame is not marked");
@@ -145,15 +145,15 @@ impl Suspects {
             }
         };
         if may_try {
-            self.take(&[id.to_owned()]);
+            self.take(&[key.clone()]);
         }
         may_try
     }
 
     /// Clears the marks of a batch that is done, except of frames that another batch under way holds as well. Those
     /// that stay behind only make the next redelivery slower.
-    pub(super) async fn clear(&self, ids: &[String]) {
-        let done = self.put_down(ids);
+    pub(super) async fn clear(&self, keys: &[LetterKey]) {
+        let done = self.put_down(keys);
         if done.is_empty() {
             return;
         }
@@ -182,7 +182,7 @@ mod tests {
         Taken { delivery, partition: 0 }
     }
 
-    fn marks(care: Care) -> Vec<String> {
+    fn marks(care: Care) -> Vec<LetterKey> {
         match care {
             Care::Together { marks } => marks,
             Care::Alone => panic!("worked on alone"),

@@ -6,7 +6,7 @@
 //! 2. `search_acquainted` finds among them alone, and as `search_users` does.
 
 use async_trait::async_trait;
-use proto::id::UserId;
+use proto::id::{TenantId, UserId, UserName};
 
 use super::StoreError;
 use crate::domain::entry::UserRow;
@@ -18,8 +18,8 @@ pub trait AcquaintanceStore: Send + Sync + 'static {
     async fn acquainted(
         &self,
         user_id: &UserId,
-        among: &[UserId],
-    ) -> Result<Vec<UserId>, StoreError>;
+        among: &[UserName],
+    ) -> Result<Vec<UserName>, StoreError>;
 
     /// Users by the beginning of id or name who share a conversation with a user.
     async fn search_acquainted(
@@ -41,14 +41,14 @@ WHERE u.tenant = $1
     )
 ORDER BY u.id LIMIT $4";
 
-/// Makes users of rows of id, name and avatar.
-pub(super) fn users(rows: Vec<(String, String, String)>) -> Result<Vec<UserRow>, StoreError> {
+/// Makes users of a tenant's rows of id, name and avatar.
+pub(super) fn users(
+    tenant: TenantId,
+    rows: Vec<(String, String, String)>,
+) -> Result<Vec<UserRow>, StoreError> {
     rows.into_iter()
-        .map(|(id, name, avatar)| Ok(UserRow { id: user_id(&id)?, name, avatar }))
+        .map(|(id, name, avatar)| {
+            Ok(UserRow { id: super::reading::user_name(&id)?.of(tenant), name, avatar })
+        })
         .collect()
-}
-
-/// Reads an id of the database.
-pub(super) fn user_id(text: &str) -> Result<UserId, StoreError> {
-    UserId::parse(text).map_err(|_| super::reading::corrupt("user id").into())
 }

@@ -5,7 +5,7 @@
 //! 2. Everything that was committed before the call is in the answer.
 
 use async_trait::async_trait;
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationKey, UserName};
 
 use super::StoreError;
 
@@ -15,7 +15,7 @@ pub struct Among {
     /// Highest seq; 0 for a conversation that does not exist.
     pub head: u64,
     /// Those who are members, with the first entry that each may see. In no order.
-    pub members: Vec<(UserId, u64)>,
+    pub members: Vec<(UserName, u64)>,
 }
 
 /// The question.
@@ -24,8 +24,8 @@ pub trait AmongStore: Send + Sync + 'static {
     /// Which of `users` are members.
     async fn members_among(
         &self,
-        id: ConversationId,
-        users: &[UserId],
+        key: ConversationKey,
+        users: &[UserName],
     ) -> Result<Among, StoreError>;
 }
 
@@ -33,7 +33,6 @@ pub(super) const HEAD: &str =
     "SELECT COALESCE(max(seq), 0) FROM entries WHERE tenant = $1 AND conversation_id = $2";
 
 /// A stored row as a member.
-pub(super) fn member((user_id, from_seq): (String, i64)) -> Result<(UserId, u64), StoreError> {
-    let user_id = UserId::parse(&user_id).map_err(|_| super::reading::corrupt("user id"))?;
-    Ok((user_id, from_seq.max(0).unsigned_abs()))
+pub(super) fn member((name, from_seq): (String, i64)) -> Result<(UserName, u64), StoreError> {
+    Ok((super::reading::user_name(&name)?, from_seq.max(0).unsigned_abs()))
 }

@@ -21,7 +21,8 @@ pub trait ChosenStore: Send + Sync + 'static {
 }
 
 /// A stored row as a choice.
-pub(super) fn choice((user_id, status): (String, String)) -> Result<(UserId, String), StoreError> {
-    let user_id = UserId::parse(&user_id).map_err(|_| super::reading::corrupt("user id"))?;
-    Ok((user_id, status))
+pub(super) fn choice(
+    (tenant, name, status): (String, String, String),
+) -> Result<(UserId, String), StoreError> {
+    Ok((super::reading::user_id(&tenant, &name)?, status))
 }

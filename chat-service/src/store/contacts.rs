@@ -9,7 +9,7 @@
 //!    counts them once. No more than `group_members` + 1 of their rows are read.
 
 use async_trait::async_trait;
-use proto::id::UserId;
+use proto::id::{TenantId, UserId};
 
 use super::StoreError;
 
@@ -60,8 +60,9 @@ pub(super) fn rows_of(bound: ContactsBound) -> i64 {
 }
 
 /// Makes a page of the rows of one user, which are sorted by key. A key is a rank of one digit and a user
-/// id; the key without a user id counts the large conversations.
+/// name; the key without a user id counts the large conversations.
 pub(super) fn page(
+    tenant: TenantId,
     rows: impl IntoIterator<Item = (String, i64)>,
     bound: ContactsBound,
 ) -> Result<ContactsPage, StoreError> {
@@ -74,10 +75,7 @@ pub(super) fn page(
         }
         match key.get(1..).unwrap_or_default() {
             "" => page.large = u32::try_from(count).unwrap_or(u32::MAX),
-            user_id => {
-                let corrupt = |_| super::reading::corrupt("user id");
-                page.user_ids.push(UserId::parse(user_id).map_err(corrupt)?);
-            }
+            name => page.user_ids.push(super::reading::user_name(name)?.of(tenant)),
         }
         last = Some(key);
     }

@@ -17,7 +17,7 @@ pub mod statistics;
 use std::collections::HashMap;
 
 use proto::heads::HeadsDigest;
-use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, TenantId, UserId, UserName};
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row};
 
@@ -46,13 +46,18 @@ pub struct PostgresStore {
 
 /// How ids and lists are handed over.
 mod dialect {
-    use proto::id::ConversationId;
-    use sqlx::Row;
+    use std::collections::BTreeSet;
+
+    use proto::id::{ConversationId, UserId};
+    use sqlx::postgres::PgArguments;
+    use sqlx::query::Query;
+    use sqlx::{Postgres, Row};
     use uuid::Uuid;
 
     pub(super) const LOCK_SHARED: &str =
         "SELECT version FROM revocation_versions WHERE tenant = $1 FOR SHARE";
-    pub(super) const IN_SECOND_LIST: &str = "= ANY($2)";
+    /// The users of [`bind_users`], to be joined.
+    pub(super) const GIVEN_USERS: &str = "unnest($1::text[], $2::text[]) AS g (tenant, id) JOIN";
     pub(super) const NOT_IN_SIXTH_LIST: &str = "<> ALL($6)";
 
     pub(super) fn id(id: Uuid) -> Uuid {
@@ -67,8 +72,15 @@ mod dialect {
         ids.iter().map(|id| id.0).collect()
     }
 
-    pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-        texts.collect()
+    /// Hands users over as the first of what a statement takes, each once.
+    pub(super) fn bind_users<'q>(
+        query: Query<'q, Postgres, PgArguments>,
+        users: &'q [UserId],
+    ) -> Query<'q, Postgres, PgArguments> {
+        let users: BTreeSet<&UserId> = users.iter().collect();
+        query
+            .bind(users.iter().map(|user| user.tenant().as_str()).collect::<Vec<_>>())
+            .bind(users.iter().map(|user| user.name_str()).collect::<Vec<_>>())
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod sql;
 
+use proto::id::{TenantId, UserId, UserName};
+
 pub(super) use sql::*;
 
 /// A moment after all others, as a database keeps it.
@@ -63,6 +65,21 @@ pub(super) fn corrupt(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(format!("a stored {what} is malformed").into())
 }
 
+/// A stored tenant.
+pub(super) fn tenant(stored: &str) -> Result<TenantId, sqlx::Error> {
+    TenantId::parse(stored).map_err(|_| corrupt("tenant"))
+}
+
+/// A stored user, within its tenant.
+pub(super) fn user_name(stored: &str) -> Result<UserName, sqlx::Error> {
+    UserName::parse(stored).map_err(|_| corrupt("user id"))
+}
+
+/// A stored user.
+pub(super) fn user_id(stored_tenant: &str, stored_name: &str) -> Result<UserId, sqlx::Error> {
+    Ok(user_name(stored_name)?.of(tenant(stored_tenant)?))
+}
+
 /// Implements [`super::QueryStore`] for a store with a field `readers` (a pool).
 macro_rules! query_store {
     ($store:ty, $row:ty) => {
@@ -82,8 +99,8 @@ macro_rules! query_store {
                 let shown = walk.map_or(&[][..], |walk| &walk.shown);
                 let sql = reading::listed_views(dialect::NOT_IN_SIXTH_LIST);
                 let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-                    .bind(DEFAULT_TENANT)
-                    .bind(user_id.as_str())
+                    .bind(user_id.tenant().as_str())
+                    .bind(user_id.name_str())
                     .bind(walk.map_or(reading::EVER, |walk| walk.as_of_ms) as i64)
                     .bind(place.active_at_ms as i64)
                     .bind(dialect::id(place.id.0))
@@ -106,8 +123,8 @@ macro_rules! query_store {
                 id: ConversationId,
             ) -> Result<Option<ConversationView>, StoreError> {
                 let row = sqlx::query(sqlx::AssertSqlSafe(reading::one_view()))
-                    .bind(DEFAULT_TENANT)
-                    .bind(user_id.as_str())
+                    .bind(user_id.tenant().as_str())
+                    .bind(user_id.name_str())
                     .bind(dialect::id(id.0))
                     .fetch_optional(&self.readers)
                     .await?;
@@ -116,20 +133,20 @@ macro_rules! query_store {
 
             async fn members(
                 &self,
-                id: ConversationId,
-                after: Option<&UserId>,
+                key: ConversationKey,
+                after: Option<&UserName>,
                 limit: u32,
             ) -> Result<Vec<MemberView>, StoreError> {
                 let rows = sqlx::query(reading::MEMBERS)
-                    .bind(DEFAULT_TENANT)
-                    .bind(dialect::id(id.0))
-                    .bind(after.map_or("", UserId::as_str))
+                    .bind(key.tenant.as_str())
+                    .bind(dialect::id(key.id.0))
+                    .bind(after.map_or("", UserName::as_str))
                     .bind(i64::from(limit))
                     .fetch_all(&self.readers)
                     .await?;
                 rows.iter()
                     .map(|row| {
-                        let user = user(row, "user_id", "name", "avatar")?;
+                        let user = user(row, key.tenant, "user_id")?;
                         member(row, user)
                     })
                     .collect()
@@ -137,22 +154,22 @@ macro_rules! query_store {
 
             async fn entries(
                 &self,
-                id: ConversationId,
+                key: ConversationKey,
                 page: Page,
                 from_seq: u64,
                 room: Room,
             ) -> Result<Vec<StoredEntry>, StoreError> {
                 let (Page::Before(seq) | Page::After(seq)) = page;
                 let rows = sqlx::query(sqlx::AssertSqlSafe(reading::entries_page(page)))
-                    .bind(DEFAULT_TENANT)
-                    .bind(dialect::id(id.0))
+                    .bind(key.tenant.as_str())
+                    .bind(dialect::id(key.id.0))
                     .bind(from_seq.min(reading::EVER) as i64)
                     .bind(seq.min(reading::EVER) as i64)
                     .bind(i64::from(room.entries))
                     .bind(room.bytes as i64)
                     .fetch_all(&self.readers)
                     .await?;
-                let entries: Result<Vec<_>, _> = rows.iter().map(|row| entry(row, id)).collect();
+                let entries: Result<Vec<_>, _> = rows.iter().map(|row| entry(row, key)).collect();
                 let mut entries = entries?;
                 if let Page::Before(_) = page {
                     entries.reverse();
@@ -165,8 +182,8 @@ macro_rules! query_store {
                 user_id: &UserId,
             ) -> Result<Vec<(ConversationId, u64, u64)>, StoreError> {
                 let rows = sqlx::query(reading::HEADS)
-                    .bind(DEFAULT_TENANT)
-                    .bind(user_id.as_str())
+                    .bind(user_id.tenant().as_str())
+                    .bind(user_id.name_str())
                     .fetch_all(&self.readers)
                     .await?;
                 rows.iter()
@@ -178,36 +195,39 @@ macro_rules! query_store {
             }
 
             async fn head_digests(&self, users: &[UserId]) -> Result<Vec<HeadsDigest>, StoreError> {
-                let sql = format!("{}{}", reading::HEADS_OF, dialect::IN_SECOND_LIST);
-                let rows: Vec<$row> = sqlx::query(sqlx::AssertSqlSafe(sql))
-                    .bind(DEFAULT_TENANT)
-                    .bind(dialect::texts(users.iter().map(UserId::as_str)))
-                    .fetch_all(&self.readers)
-                    .await?;
-                let mut digests: HashMap<&str, HeadsDigest> = HashMap::with_capacity(users.len());
+                let query =
+                    sqlx::query(sqlx::AssertSqlSafe(reading::heads_of(dialect::GIVEN_USERS)));
+                let rows: Vec<$row> =
+                    dialect::bind_users(query, users).fetch_all(&self.readers).await?;
+                let mut digests: HashMap<(&str, &str), HeadsDigest> =
+                    HashMap::with_capacity(users.len());
                 for row in &rows {
                     let id = ConversationId(dialect::uuid(row, "conversation_id")?);
                     digests
-                        .entry(row.try_get("user_id")?)
+                        .entry((row.try_get("tenant")?, row.try_get("user_id")?))
                         .or_default()
                         .add(id, number(row, "head")?);
                 }
-                let of = |user: &UserId| digests.get(user.as_str()).copied().unwrap_or_default();
+                let of = |user: &UserId| {
+                    let key = (user.tenant().as_str(), user.name_str());
+                    digests.get(&key).copied().unwrap_or_default()
+                };
                 Ok(users.iter().map(of).collect())
             }
 
             async fn find_entry(
                 &self,
+                tenant: TenantId,
                 id: uuid::Uuid,
             ) -> Result<Option<(ConversationId, u64)>, StoreError> {
                 let mut row = sqlx::query(finding::FIND_ENTRY)
-                    .bind(DEFAULT_TENANT)
+                    .bind(tenant.as_str())
                     .bind(dialect::id(id))
                     .fetch_optional(&self.readers)
                     .await?;
                 if let (None, Some((first, last))) = (&row, finding::about(id)) {
                     row = sqlx::query(finding::FIND_ENTRY_ABOUT)
-                        .bind(DEFAULT_TENANT)
+                        .bind(tenant.as_str())
                         .bind(dialect::id(id))
                         .bind(dialect::id(first))
                         .bind(dialect::id(last))
@@ -222,32 +242,28 @@ macro_rules! query_store {
             }
 
             async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>, StoreError> {
-                let sql = format!(
-                    "SELECT id, name, avatar FROM users WHERE tenant = $1 AND id {}",
-                    dialect::IN_SECOND_LIST
-                );
-                let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-                    .bind(DEFAULT_TENANT)
-                    .bind(dialect::texts(ids.iter().map(UserId::as_str)))
-                    .fetch_all(&self.readers)
-                    .await?;
-                rows.iter().map(|row| user(row, "id", "name", "avatar")).collect()
+                let query = sqlx::query(sqlx::AssertSqlSafe(reading::users(dialect::GIVEN_USERS)));
+                let rows = dialect::bind_users(query, ids).fetch_all(&self.readers).await?;
+                rows.iter()
+                    .map(|row| user(row, reading::tenant(row.try_get("tenant")?)?, "id"))
+                    .collect()
             }
 
             async fn search_users(
                 &self,
+                tenant: TenantId,
                 prefix: &str,
                 limit: u32,
             ) -> Result<Vec<UserRow>, StoreError> {
                 let (from, to) = crate::domain::fold::prefix_range(prefix);
                 let rows = sqlx::query(reading::SEARCH_USERS)
-                    .bind(DEFAULT_TENANT)
+                    .bind(tenant.as_str())
                     .bind(from)
                     .bind(to)
                     .bind(i64::from(limit))
                     .fetch_all(&self.readers)
                     .await?;
-                rows.iter().map(|row| user(row, "id", "name", "avatar")).collect()
+                rows.iter().map(|row| user(row, tenant, "id")).collect()
             }
 
             async fn epoch(&self) -> Result<String, StoreError> {
@@ -260,7 +276,7 @@ macro_rules! query_store {
             let id = ConversationId(dialect::uuid(row, "id")?);
             let last_entry = match row.try_get::<Option<i64>, _>("seq")? {
                 Some(_) => {
-                    let mut last = entry(row, id)?;
+                    let mut last = entry(row, ConversationKey::new(user_id.tenant(), id))?;
                     let is_whole = number(row, "content_bytes")? == last.entry.content.len() as u64;
                     last.entry.content =
                         crate::domain::preview::preview(&last.entry.content, is_whole);
@@ -296,15 +312,15 @@ macro_rules! query_store {
             })
         }
 
-        fn user(row: &$row, id: &str, name: &str, avatar: &str) -> Result<UserRow, StoreError> {
+        fn user(row: &$row, tenant: TenantId, id: &str) -> Result<UserRow, StoreError> {
             Ok(UserRow {
-                id: parse_user(row.try_get(id)?)?,
-                name: reading::name(row.try_get(name)?),
-                avatar: reading::avatar(row.try_get(avatar)?),
+                id: reading::user_name(row.try_get(id)?)?.of(tenant),
+                name: reading::name(row.try_get("name")?),
+                avatar: reading::avatar(row.try_get("avatar")?),
             })
         }
 
-        fn entry(row: &$row, conversation_id: ConversationId) -> Result<StoredEntry, StoreError> {
+        fn entry(row: &$row, key: ConversationKey) -> Result<StoredEntry, StoreError> {
             let mentions: Option<&str> = row.try_get("mentions")?;
             let mentions = match mentions {
                 Some(json) => {
@@ -314,11 +330,11 @@ macro_rules! query_store {
             };
             Ok(StoredEntry {
                 entry: EntryRow {
-                    conversation_id,
+                    conversation_id: key.id,
                     seq: number(row, "seq")?,
                     id: proto::id::EntryId(dialect::uuid(row, "entry_id")?),
                     kind: row.try_get("entry_kind")?,
-                    sender_id: parse_user(row.try_get("sender_id")?)?,
+                    sender_id: reading::user_name(row.try_get("sender_id")?)?.of(key.tenant),
                     client_id: ClientId(dialect::uuid(row, "client_id")?),
                     digest: [0; 32],
                     content: row.try_get("content")?,
@@ -333,16 +349,17 @@ macro_rules! query_store {
             })
         }
 
-        /// What was stored under a client id, with the entry where it is still there.
-        fn operation(row: &$row) -> Result<StoredOperation, StoreError> {
-            let conversation_id = ConversationId(dialect::uuid(row, "conversation_id")?);
+        /// What was stored under a client id of a tenant, with the entry where it is still there.
+        fn operation(row: &$row, tenant: TenantId) -> Result<StoredOperation, StoreError> {
+            let id = ConversationId(dialect::uuid(row, "conversation_id")?);
+            let conversation = ConversationKey::new(tenant, id);
             let kind: Option<&str> = row.try_get("entry_kind")?;
-            let entry = kind.map(|_| entry(row, conversation_id)).transpose()?;
+            let entry = kind.map(|_| entry(row, conversation)).transpose()?;
             let digest: Option<&[u8]> = row.try_get("sha256")?;
             let digest =
                 digest.map(|digest| digest.try_into().map_err(|_| reading::corrupt("digest")));
             Ok(StoredOperation {
-                conversation_id,
+                conversation,
                 seq: number(row, "seq")?,
                 entry_id: proto::id::EntryId(dialect::uuid(row, "entry_id")?),
                 created_at_ms: number(row, "created_at_ms")?,
@@ -354,17 +371,13 @@ macro_rules! query_store {
         fn delivered(row: &$row) -> Result<Delivered, StoreError> {
             Ok(Delivered {
                 conversation_id: ConversationId(dialect::uuid(row, "conversation_id")?),
-                user_id: parse_user(row.try_get("user_id")?)?,
+                user_id: reading::user_id(row.try_get("tenant")?, row.try_get("user_id")?)?,
                 seq: number(row, "delivered_seq")?,
             })
         }
 
         fn number(row: &$row, column: &str) -> Result<u64, StoreError> {
             Ok(row.try_get::<i64, _>(column)? as u64)
-        }
-
-        fn parse_user(id: &str) -> Result<UserId, StoreError> {
-            Ok(UserId::parse(id).map_err(|_| reading::corrupt("user id"))?)
         }
     };
 }

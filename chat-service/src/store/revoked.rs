@@ -6,11 +6,12 @@
 //! 3. A device that is ended takes every token with it that it was noted with, were it at the same moment:
 //!    `note` then tells which come too late. Tokens of a user that were forgotten for the bound go, too.
 //! 4. A device that nothing is known of ends nothing.
+//! 5. The list is one for all tenants, as gateways keep it; no tenant fills it for the others.
 
 mod rows;
 
 use async_trait::async_trait;
-use proto::id::{DeviceId, UserId};
+use proto::id::{DeviceId, TenantId, UserId};
 
 use super::StoreError;
 use crate::domain::revocation::{Cut, DeviceToken, Revocation, What};
@@ -38,7 +39,7 @@ pub enum Ending {
 pub struct Bounds {
     /// Rows of one user.
     pub per_user: usize,
-    /// Rows of all.
+    /// Rows of all users of a tenant.
     pub most: u64,
 }
 
@@ -137,6 +138,9 @@ impl Ending {
     }
 }
 
+/// The row of the version: there is one list for all tenants, and one version of it, under the name of the first tenant.
+pub(super) const LIST: TenantId = TenantId::DEFAULT;
+
 /// Those who revoke go one after the other, so that versions are visible in their order.
 pub(super) const LOCK: &str =
     "UPDATE revocation_versions SET version = version WHERE tenant = $1 RETURNING version";
@@ -157,8 +161,39 @@ ON CONFLICT (tenant, user_id, what) DO UPDATE
 SET issued_until_secs = excluded.issued_until_secs, until_ms = excluded.until_ms, version = excluded.version";
 
 pub(super) const AFTER: &str = "
-SELECT user_id, what, issued_until_secs, until_ms, version FROM revocations
-WHERE tenant = $1 AND version > $2 AND until_ms > $3 ORDER BY version LIMIT $4";
+SELECT tenant, user_id, what, issued_until_secs, until_ms, version FROM revocations
+WHERE version > $1 AND until_ms > $2 /* of every tenant */ ORDER BY version LIMIT $3";
+
+pub(super) const COUNT: &str = "SELECT count(*) FROM revocations WHERE tenant = $1";
+
+pub(super) const GONE: &str =
+    "DELETE FROM revocations WHERE tenant = $1 AND user_id = $2 AND what = $3";
+
+pub(super) const FORGET_ENDED: [&str; 2] = [
+    "DELETE FROM revocations WHERE until_ms <= $1 /* of every tenant */",
+    "DELETE FROM device_tokens WHERE until_ms <= $1 /* of every tenant */",
+];
+
+/// How many tokens each of many users has; `given_users` makes a table `g` of them and joins it.
+pub(super) fn token_counts(given_users: &str) -> String {
+    format!(
+        "SELECT t.tenant, t.user_id, count(*) AS tokens
+        FROM {given_users} device_tokens t ON t.tenant = g.tenant AND t.user_id = g.id
+        WHERE t.device_id <> '' GROUP BY t.tenant, t.user_id"
+    )
+}
+
+/// Devices of many users that were ended.
+pub(super) fn ended_devices(given_users: &str) -> String {
+    format!(
+        "SELECT r.tenant, r.user_id, r.what, r.issued_until_secs, r.until_ms
+        FROM {given_users} revocations r ON r.tenant = g.tenant AND r.user_id = g.id
+        WHERE r.what LIKE 'd:%'"
+    )
+}
+
+pub(super) const FORGET_TOKEN: &str = "
+DELETE FROM device_tokens WHERE tenant = $1 AND user_id = $2 AND device_id = $3 AND token_id = $4";
 
 /// The tokens of a device, and the row of those that were forgotten.
 pub(super) const TOKENS_OF: &str = "

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::heads::HeadsDigest;
-use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, TenantId, UserId, UserName};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -106,14 +106,20 @@ impl SqliteStore {
 
 /// How ids and lists are handed over.
 mod dialect {
-    use proto::id::ConversationId;
-    use sqlx::Row;
+    use std::collections::BTreeSet;
+
+    use proto::id::{ConversationId, UserId};
+    use sqlx::query::Query;
+    use sqlx::sqlite::SqliteArguments;
+    use sqlx::{Row, Sqlite};
     use uuid::Uuid;
 
     /// There is one writer.
     pub(super) const LOCK_SHARED: &str =
         "SELECT version FROM revocation_versions WHERE tenant = $1";
-    pub(super) const IN_SECOND_LIST: &str = "IN (SELECT value FROM json_each($2))";
+    /// The users of [`bind_users`], to be joined. `CROSS JOIN` has SQLite go through the list and look each up.
+    pub(super) const GIVEN_USERS: &str =
+        "(SELECT value ->> 0 AS tenant, value ->> 1 AS id FROM json_each($1)) g CROSS JOIN";
     pub(super) const NOT_IN_SIXTH_LIST: &str = "NOT IN (SELECT value FROM json_each($6))";
 
     pub(super) fn id(id: Uuid) -> String {
@@ -131,6 +137,20 @@ mod dialect {
 
     pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> String {
         serde_json::Value::from(texts.collect::<Vec<_>>()).to_string()
+    }
+
+    /// Hands users over as the first of what a statement takes, each once.
+    pub(super) fn bind_users<'q>(
+        query: Query<'q, Sqlite, SqliteArguments>,
+        users: &'q [UserId],
+    ) -> Query<'q, Sqlite, SqliteArguments> {
+        let users: BTreeSet<&UserId> = users.iter().collect();
+        query.bind(super::append::json(&users.into_iter().map(pair).collect::<Vec<_>>()))
+    }
+
+    /// A user as rows hold it.
+    pub(super) fn pair(user: &UserId) -> [&str; 2] {
+        [user.tenant().as_str(), user.name_str()]
     }
 }
 

@@ -11,8 +11,8 @@ pub async fn those_who_share_a_conversation_know_each_other_and_are_found_alone(
     store.append(&group(ConversationId::generate(), &room)).await.unwrap();
     store.append(&group(ConversationId::generate(), &[&me, &bob])).await.unwrap();
     store.append(&group(ConversationId::generate(), &[&eve, &bob])).await.unwrap();
-    let among = [user(&bob), user(&eve), user(&named("many-599")), user("nobody-at-all")];
-    let known = |of: &str, among: Vec<UserId>| {
+    let among = [&bob, &eve, &named("many-599"), "nobody-at-all"].map(name);
+    let known = |of: &str, among: Vec<UserName>| {
         let (store, of) = (Arc::clone(&store), user(of));
         async move {
             let known = store.acquainted(&of, &among).await.unwrap();

@@ -1,7 +1,6 @@
 //! Which of many users are members, as gateways ask about large conversations.
 
 use chat_service::store::among::Among;
-use proto::id::UserId;
 
 use super::*;
 
@@ -20,13 +19,13 @@ pub async fn members_among_many_are_told_with_their_beginning_and_the_head(store
         ..AppendBatch::default()
     };
     store.append(&late).await.unwrap();
-    let mut asked: Vec<UserId> = (0..3_000).map(|number| user(&format!("u{number}"))).collect();
-    asked.extend(["bob", "cleo", "ann"].map(user));
-    let mut among = store.members_among(id, &asked).await.unwrap();
+    let mut asked: Vec<UserName> = (0..3_000).map(|number| name(&format!("u{number}"))).collect();
+    asked.extend(["bob", "cleo", "ann"].map(name));
+    let mut among = store.members_among(keyed(id), &asked).await.unwrap();
     among.members.sort();
-    assert_eq!(among, Among { head: 3, members: vec![(user("ann"), 1), (user("cleo"), 3)] });
-    let nobody = store.members_among(id, &[]).await.unwrap();
+    assert_eq!(among, Among { head: 3, members: vec![(name("ann"), 1), (name("cleo"), 3)] });
+    let nobody = store.members_among(keyed(id), &[]).await.unwrap();
     assert_eq!(nobody, Among { head: 3, members: Vec::new() });
-    let unknown = store.members_among(ConversationId::generate(), &asked).await.unwrap();
+    let unknown = store.members_among(keyed(ConversationId::generate()), &asked).await.unwrap();
     assert_eq!(unknown, Among::default());
 }

@@ -6,7 +6,7 @@ use chat_service::domain::entry::CursorRow;
 use chat_service::store::{AppendError, Page};
 use proto::id::ConversationId;
 
-use super::{Store, entry, group, only, room, seqs, user};
+use super::{Store, entry, group, keyed, only, room, seqs, user};
 
 pub async fn batches_of_every_size_are_stored_whole(store: Store) {
     let id = ConversationId::generate();
@@ -17,7 +17,7 @@ pub async fn batches_of_every_size_are_stored_whole(store: Store) {
         let batch: Vec<_> = (head + 1..=head + size).map(|seq| entry(id, seq, "ann")).collect();
         let keys: Vec<_> = batch.iter().map(|row| (row.sender_id.clone(), row.client_id)).collect();
         store.append(&only(batch.clone())).await.unwrap();
-        let read = store.entries(id, Page::After(head), 0, room(1_000)).await.unwrap();
+        let read = store.entries(keyed(id), Page::After(head), 0, room(1_000)).await.unwrap();
         let read = read.into_iter().map(|stored| (stored.entry.id, stored.entry.content));
         let read: Vec<_> = read.collect();
         let written: Vec<_> = batch.into_iter().map(|row| (row.id, row.content)).collect();
@@ -56,7 +56,7 @@ pub async fn a_conflict_in_the_last_row_of_a_large_batch_leaves_nothing_behind(s
     let refused = store.append(&batch).await;
     assert!(matches!(refused, Err(AppendError::Conflict)), "{refused:?}");
     assert_eq!(seqs(&store, id).await, [1, 2]);
-    let loaded = store.load(&[id, new]).await.unwrap();
+    let loaded = store.load(&[keyed(id), keyed(new)]).await.unwrap();
     assert_eq!(loaded[0].as_ref().unwrap().members.len(), 2, "nobody was removed");
     assert!(loaded[1].is_none(), "no conversation was made");
     let found = store.find_client_ids(&keys).await.unwrap();
@@ -78,7 +78,7 @@ pub async fn sixty_four_writers_of_one_conversation_leave_no_gap_and_readers_see
         async move {
             // As a worker does: a head that is no longer the head is a conflict.
             loop {
-                let head = store.load(&[id]).await.unwrap()[0].as_ref().unwrap().head;
+                let head = store.load(&[keyed(id)]).await.unwrap()[0].as_ref().unwrap().head;
                 let batch = only(vec![entry(id, head + 1, "ann"), entry(id, head + 2, "ann")]);
                 match store.append(&batch).await {
                     Ok(()) => break,
@@ -132,7 +132,7 @@ pub async fn pages_beyond_the_ends_are_empty_and_none_shows_what_came_before_a_m
     store.append(&group(id, &["ann"])).await.unwrap();
     store.append(&only((2..=6).map(|seq| entry(id, seq, "ann")).collect())).await.unwrap();
     let page = async |page, from_seq, limit| -> Vec<u64> {
-        let entries = store.entries(id, page, from_seq, room(limit)).await.unwrap();
+        let entries = store.entries(keyed(id), page, from_seq, room(limit)).await.unwrap();
         entries.iter().map(|stored| stored.entry.seq).collect()
     };
     assert_eq!(page(Page::After(6), 0, 10).await, [0; 0]);
@@ -142,5 +142,5 @@ pub async fn pages_beyond_the_ends_are_empty_and_none_shows_what_came_before_a_m
     assert_eq!(page(Page::After(0), 4, 2).await, [4, 5]);
     assert_eq!(page(Page::Before(4), 4, 10).await, [0; 0]);
     let nobody = ConversationId::generate();
-    assert!(store.entries(nobody, Page::After(0), 0, room(10)).await.unwrap().is_empty());
+    assert!(store.entries(keyed(nobody), Page::After(0), 0, room(10)).await.unwrap().is_empty());
 }

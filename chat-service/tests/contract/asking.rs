@@ -85,6 +85,10 @@ fn check<T>(what: &str, value: &str, answer: Result<Response<T>, Status>) {
     }
 }
 
+fn letter(id: &str) -> DeadLetterRequest {
+    DeadLetterRequest { id: id.to_owned(), tenant: String::new() }
+}
+
 pub async fn odd_values_are_the_askers_mistake_in_every_question(store: Store) {
     let queries = queries(&store, 1 << 20);
     let id = ConversationId::generate();
@@ -99,6 +103,7 @@ pub async fn odd_values_are_the_askers_mistake_in_every_question(store: Store) {
             prefix: t.clone(),
             limit: u32::MAX,
             acquainted_with: String::new(),
+            tenant: String::new(),
         };
         check("search", &t, queries.search_users(Request::new(search)).await);
         let request = ListConversationsRequest { user_id: ann.clone(), limit: 0, after: t.clone() };
@@ -131,8 +136,11 @@ pub async fn odd_values_are_the_askers_mistake_in_every_question(store: Store) {
             &t,
             queries.heads(Request::new(HeadsRequest { user_ids: user_ids.clone() })).await,
         );
-        let request =
-            MembersAmongRequest { conversation_id: id.clone(), user_ids: user_ids.clone() };
+        let request = MembersAmongRequest {
+            conversation_id: id.clone(),
+            user_ids: user_ids.clone(),
+            tenant: String::new(),
+        };
         check("among", &t, queries.members_among(Request::new(request)).await);
         let request = ContactsRequest {
             user_ids: vec![ann.clone()],
@@ -150,10 +158,10 @@ pub async fn odd_values_are_the_askers_mistake_in_every_question(store: Store) {
         check("explain", &t, queries.explain(Request::new(request)).await);
         let request = SyncRequest { user_id: t.clone(), ..SyncRequest::default() };
         check("sync", &t, queries.sync(Request::new(request)).await);
-        check("letter", &t, desk.show(Request::new(DeadLetterRequest { id: t.clone() })).await);
-        check("replay", &t, desk.replay(Request::new(DeadLetterRequest { id: t.clone() })).await);
-        check("drop", &t, desk.drop(Request::new(DeadLetterRequest { id: t.clone() })).await);
-        let request = ListDeadRequest { limit: u32::MAX, after: t.clone() };
+        check("letter", &t, desk.show(Request::new(letter(&t))).await);
+        check("replay", &t, desk.replay(Request::new(letter(&t))).await);
+        check("drop", &t, desk.drop(Request::new(letter(&t))).await);
+        let request = ListDeadRequest { limit: u32::MAX, after: t.clone(), tenant: String::new() };
         check("letters", &t, desk.list(Request::new(request)).await);
     }
     odd_numbers(&queries, &id).await;

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use super::Store;
 
 /// Users with one socket each; their numbers are those of their sockets.
-const USERS: [&str; 4] = ["ann", "bob", "cleo", "dan"];
+const USERS: [&str; 7] = ["ann", "bob", "cleo", "dan", "acme/ann", "acme/bob", "acme/zoe"];
 
 /// A running lane.
 pub struct Rig {

@@ -4,7 +4,7 @@ use chat_service::domain::entry::{MemberRow, Role};
 use chat_service::store::AppendBatch;
 use proto::id::ConversationId;
 
-use super::{Store, entry, group, user};
+use super::{Store, entry, group, keyed, user};
 
 pub async fn a_member_who_left_and_came_back_in_one_batch_sees_only_what_follows(store: Store) {
     let id = ConversationId::generate();
@@ -22,6 +22,6 @@ pub async fn a_member_who_left_and_came_back_in_one_batch_sees_only_what_follows
     store.append(&back).await.unwrap();
     let bob = store.conversation(&user("bob"), id).await.unwrap().unwrap();
     assert_eq!((bob.me.from_seq, bob.me.read_seq, bob.unread), (3, 2, 1));
-    let snapshot = store.load(&[id]).await.unwrap().remove(0).unwrap();
+    let snapshot = store.load(&[keyed(id)]).await.unwrap().remove(0).unwrap();
     assert_eq!(snapshot.members[&user("bob")].from_seq, 3);
 }

@@ -6,6 +6,7 @@ mod acquainted;
 mod among;
 mod appending;
 mod asking;
+pub mod beside;
 mod chosen;
 mod contacts;
 mod dead;
@@ -20,6 +21,7 @@ pub mod repeats;
 mod replicas;
 mod revoked;
 mod syncing;
+mod tenants;
 
 pub use acquainted::those_who_share_a_conversation_know_each_other_and_are_found_alone;
 pub use among::members_among_many_are_told_with_their_beginning_and_the_head;
@@ -86,6 +88,13 @@ pub use syncing::{
     a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out,
 };
 
+pub use tenants::{
+    equal_ids_of_two_tenants_in_one_batch_are_stored_for_both,
+    frames_that_name_what_another_tenant_has_are_answered_as_if_it_did_not_exist,
+    questions_find_nothing_of_another_tenant,
+    the_same_frames_of_two_tenants_are_stored_and_pushed_apart,
+};
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -93,12 +102,27 @@ use chat_service::domain::entry::{
     ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, UserRow,
 };
 use chat_service::store::{AppendBatch, AppendError, ChatStore, Page, Room};
-use proto::id::{ClientId, ConversationId, EntryId, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, EntryId, TenantId, UserId, UserName};
 
 type Store = Arc<dyn ChatStore>;
 
-fn user(name: &str) -> UserId {
-    UserId::parse(name).unwrap()
+/// By its qualified text.
+fn user(text: &str) -> UserId {
+    UserId::parse_qualified(text).unwrap()
+}
+
+fn name(text: &str) -> UserName {
+    UserName::parse(text).unwrap()
+}
+
+/// Of the default tenant.
+pub fn keyed(id: ConversationId) -> ConversationKey {
+    ConversationKey::new(TenantId::DEFAULT, id)
+}
+
+/// Of the default tenant.
+fn direct(one: &str, other: &str) -> ConversationId {
+    ConversationId::direct(TenantId::DEFAULT, &name(one), &name(other))
 }
 
 pub fn entry(conversation_id: ConversationId, seq: u64, sender: &str) -> EntryRow {
@@ -127,7 +151,7 @@ pub fn group(id: ConversationId, members: &[&str]) -> AppendBatch {
         generation: 0,
         entries: vec![created],
         conversations: vec![ConversationRow {
-            id,
+            key: ConversationKey::new(user(members[0]).tenant(), id),
             kind: ConversationKind::Group,
             title: "Crew".to_owned(),
             created_at_ms: 1_000,
@@ -155,7 +179,7 @@ fn only(entries: Vec<EntryRow>) -> AppendBatch {
 }
 
 async fn seqs(store: &Store, id: ConversationId) -> Vec<u64> {
-    let entries = store.entries(id, Page::After(0), 0, room(10_000)).await.unwrap();
+    let entries = store.entries(keyed(id), Page::After(0), 0, room(10_000)).await.unwrap();
     entries.iter().map(|stored| stored.entry.seq).collect()
 }
 
@@ -164,7 +188,7 @@ pub async fn what_was_appended_is_read_back_whole(store: Store) {
     store.append(&group(id, &["ann", "bob"])).await.unwrap();
     let mut rich = entry(id, 2, "ann");
     rich.reply_to = Some(1);
-    rich.mentions = vec![user("bob")];
+    rich.mentions = vec![name("bob")];
     rich.is_important = true;
     rich.extra = Some(r#"{"a":1}"#.to_owned());
     store.append(&only(vec![rich.clone()])).await.unwrap();
@@ -175,11 +199,11 @@ pub async fn what_was_appended_is_read_back_whole(store: Store) {
         )
         .await
         .unwrap();
-    let read = store.entries(id, Page::After(1), 0, room(10)).await.unwrap();
+    let read = store.entries(keyed(id), Page::After(1), 0, room(10)).await.unwrap();
     rich.digest = [0; 32];
     assert_eq!(read[0].entry, rich);
     assert_eq!((read[0].sender_name.as_str(), read[0].sender_avatar.as_str()), ("Ann", "a.png"));
-    let snapshot = store.load(&[id, ConversationId::generate()]).await.unwrap();
+    let snapshot = store.load(&[keyed(id), keyed(ConversationId::generate())]).await.unwrap();
     assert!(snapshot[1].is_none());
     let snapshot = snapshot[0].as_ref().unwrap();
     assert_eq!(
@@ -198,7 +222,7 @@ pub async fn a_batch_is_stored_whole_or_not_at_all(store: Store) {
     batch.members_removed.push((one, user("ann")));
     assert!(matches!(store.append(&batch).await, Err(AppendError::Conflict)));
     assert_eq!(seqs(&store, one).await, [1]);
-    assert_eq!(store.load(&[one]).await.unwrap()[0].as_ref().unwrap().members.len(), 1);
+    assert_eq!(store.load(&[keyed(one)]).await.unwrap()[0].as_ref().unwrap().members.len(), 1);
 }
 
 pub async fn a_client_id_is_stored_once_and_found_again(store: Store) {
@@ -221,11 +245,11 @@ pub async fn a_client_id_is_stored_once_and_found_again(store: Store) {
     let operation = found[1].as_ref().unwrap();
     assert_eq!((operation.seq, operation.entry_id), (2, first.id));
     assert_eq!(operation.digest, Some([7; 32]));
-    assert_eq!((operation.conversation_id, operation.created_at_ms), (id, 1_002));
+    assert_eq!((operation.conversation, operation.created_at_ms), (keyed(id), 1_002));
     let stored = operation.entry.as_deref().unwrap();
     assert_eq!(stored, &EntryRow { digest: [0; 32], ..first.clone() }, "the entry comes with it");
     assert_eq!(found[2].as_ref().unwrap().seq, 3);
-    let delivered = store.delivered(&[id, ConversationId::generate()]).await.unwrap();
+    let delivered = store.delivered(&[keyed(id), keyed(ConversationId::generate())]).await.unwrap();
     let mut delivered: Vec<_> =
         delivered.iter().map(|row| (row.user_id.as_str(), row.seq)).collect();
     delivered.sort_unstable();
@@ -233,7 +257,7 @@ pub async fn a_client_id_is_stored_once_and_found_again(store: Store) {
     let reached =
         CursorRow { conversation_id: id, user_id: user("bob"), delivered_seq: 2, read_seq: 0 };
     store.advance_cursors(&[reached]).await.unwrap();
-    let delivered = store.delivered(&[id]).await.unwrap();
+    let delivered = store.delivered(&[keyed(id)]).await.unwrap();
     assert!(
         delivered.iter().any(|row| row.user_id == user("bob") && row.seq == 2),
         "{delivered:?}"
@@ -241,7 +265,7 @@ pub async fn a_client_id_is_stored_once_and_found_again(store: Store) {
 }
 
 pub async fn two_creators_of_one_conversation_cannot_both_succeed(store: Store) {
-    let id = ConversationId::direct(&user("ann"), &user("bob"));
+    let id = direct("ann", "bob");
     let (ours, theirs) = (group(id, &["ann", "bob"]), group(id, &["bob", "ann"]));
     let (one, other) = tokio::join!(store.append(&ours), store.append(&theirs));
     assert_eq!([one.is_ok(), other.is_ok()].iter().filter(|ok| **ok).count(), 1);
@@ -270,7 +294,7 @@ pub async fn members_come_go_and_change_their_roles(store: Store) {
         generation: 0,
         entries: vec![entry(id, 2, "ann")],
         conversations: vec![ConversationRow {
-            id,
+            key: keyed(id),
             kind: ConversationKind::Group,
             title: "New title".to_owned(),
             created_at_ms: 99,
@@ -287,10 +311,10 @@ pub async fn members_come_go_and_change_their_roles(store: Store) {
         members_removed: vec![(id, user("bob"))],
     };
     store.append(&change).await.unwrap();
-    let members = store.members(id, None, 10).await.unwrap();
+    let members = store.members(keyed(id), None, 10).await.unwrap();
     let rows: Vec<_> = members.iter().map(|m| (m.user.id.as_str(), m.role, m.from_seq)).collect();
     assert_eq!(rows, [("ann", Role::Admin, 1), ("cleo", Role::Member, 2)]);
-    assert_eq!(store.members(id, Some(&user("ann")), 10).await.unwrap().len(), 1);
+    assert_eq!(store.members(keyed(id), Some(&name("ann")), 10).await.unwrap().len(), 1);
     assert!(store.conversation(&user("bob"), id).await.unwrap().is_none());
     let view = store.conversation(&user("cleo"), id).await.unwrap().unwrap();
     assert_eq!(
@@ -299,7 +323,7 @@ pub async fn members_come_go_and_change_their_roles(store: Store) {
     );
     assert_eq!(view.unread, 1, "what came before the member is not unread");
     let visible =
-        store.entries(id, Page::Before(u64::MAX), view.me.from_seq, room(10)).await.unwrap();
+        store.entries(keyed(id), Page::Before(u64::MAX), view.me.from_seq, room(10)).await.unwrap();
     assert_eq!(visible.len(), 1);
 }
 
@@ -407,6 +431,10 @@ macro_rules! chat_store_contract {
             what_a_gateway_finds_not_allowed_is_refused_unless_it_was_stored_before,
             users_are_bounded_by_their_conversations_and_by_what_they_store_in_a_day,
             operators_speak_where_they_are_no_member_and_nobody_else_does,
+            equal_ids_of_two_tenants_in_one_batch_are_stored_for_both,
+            questions_find_nothing_of_another_tenant,
+            the_same_frames_of_two_tenants_are_stored_and_pushed_apart,
+            frames_that_name_what_another_tenant_has_are_answered_as_if_it_did_not_exist,
         );
     };
     ($fresh:path; $($name:ident,)*) => {

@@ -6,7 +6,7 @@ use proto::bus::frame::Body;
 use proto::id::{ClientId, ConversationId};
 
 use super::lane::{Rig, answers, pushed};
-use super::{Store, group, user};
+use super::{Store, group, keyed, user};
 
 fn say(at: ConversationId, client_id: ClientId, kind: &str, content: &str) -> Body {
     Body::Send(bus::Send {
@@ -22,7 +22,8 @@ pub async fn operators_speak_where_they_are_no_member_and_nobody_else_does(store
     let mut rig = Rig::over(store).await;
     let at = ConversationId::generate();
     rig.store.append(&group(at, &["ann", "bob"])).await.unwrap();
-    let head = async |rig: &Rig| rig.store.load(&[at]).await.unwrap()[0].as_ref().unwrap().head;
+    let head =
+        async |rig: &Rig| rig.store.load(&[keyed(at)]).await.unwrap()[0].as_ref().unwrap().head;
     let text = r#"{"text":"maintenance at noon"}"#;
 
     // `dan` is an operator and no member; `dan!` is the same user without the role.
@@ -53,9 +54,9 @@ pub async fn operators_speak_where_they_are_no_member_and_nobody_else_does(store
     assert_eq!(head(&rig).await, 2);
 
     // It is in the log for everybody who reads it, and the operator has not become a member.
-    let snapshot = rig.store.load(&[at]).await.unwrap().remove(0).unwrap();
+    let snapshot = rig.store.load(&[keyed(at)]).await.unwrap().remove(0).unwrap();
     assert_eq!(snapshot.members.keys().collect::<Vec<_>>(), [&user("ann"), &user("bob")]);
-    let entries = rig.store.entries(at, Page::After(1), 0, super::room(10)).await.unwrap();
+    let entries = rig.store.entries(keyed(at), Page::After(1), 0, super::room(10)).await.unwrap();
     let stored = &entries[0].entry;
     assert_eq!((stored.kind.as_str(), &stored.sender_id), ("system", &user("dan")));
 
@@ -68,7 +69,7 @@ pub async fn operators_speak_where_they_are_no_member_and_nobody_else_does(store
         ..bus::Send::default()
     });
     rig.ask("ann", direct).await;
-    let direct = ConversationId::direct(&user("ann"), &user("bob"));
+    let direct = super::direct("ann", "bob");
     let told = rig.ask("dan", say(direct, ClientId::generate(), "system", text)).await;
     assert_eq!((answers(&told), pushed(&told)), (vec![("sent".to_owned(), 2)], vec!["ann", "bob"]));
 }

@@ -16,7 +16,7 @@ use proto::chat::{
 use proto::id::{ClientId, ConversationId};
 use tonic::Request;
 
-use super::{Store, entry, group, only, room, user};
+use super::{Store, entry, group, keyed, only, room, user};
 
 /// Numbers that look random and are the same in each run.
 pub struct Dice(u64);
@@ -139,7 +139,7 @@ pub async fn a_page_is_read_no_further_than_it_is_full(store: Store) {
     });
     store.append(&only(large.collect())).await.unwrap();
     let read = async |page, bytes| -> Vec<u64> {
-        let found = store.entries(id, page, 0, Room { entries: 200, bytes }).await.unwrap();
+        let found = store.entries(keyed(id), page, 0, Room { entries: 200, bytes }).await.unwrap();
         found.iter().map(|stored| stored.entry.seq).collect()
     };
     assert_eq!(read(Page::After(1), 250_000).await, [2, 3]);
@@ -285,7 +285,7 @@ pub async fn pages_go_both_ways_and_lists_are_ordered_by_activity(store: Store) 
     store.append(&only((2..=10).map(|seq| entry(id, seq, &reader)).collect())).await.unwrap();
     let page = async |page| -> Vec<u64> {
         store
-            .entries(id, page, 0, room(3))
+            .entries(keyed(id), page, 0, room(3))
             .await
             .unwrap()
             .iter()

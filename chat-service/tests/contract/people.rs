@@ -1,7 +1,7 @@
 //! Users by their names, and the epoch that all cursors belong to.
 
 use chat_service::domain::entry::UserRow;
-use proto::id::UserId;
+use proto::id::{TenantId, UserId};
 
 use super::{Store, user};
 
@@ -11,7 +11,7 @@ pub async fn users_are_found_by_the_beginning_of_id_or_name(store: Store) {
         .iter()
         .filter_map(|(id, name)| {
             Some(UserRow {
-                id: UserId::parse(id).ok()?,
+                id: UserId::parse_qualified(id).ok()?,
                 name: (*name).to_owned(),
                 avatar: String::new(),
             })
@@ -19,7 +19,13 @@ pub async fn users_are_found_by_the_beginning_of_id_or_name(store: Store) {
         .collect();
     store.upsert_users(&rows, 1).await.unwrap();
     let found = async |prefix: &str| -> Vec<String> {
-        store.search_users(prefix, 10).await.unwrap().iter().map(|row| row.id.to_string()).collect()
+        store
+            .search_users(TenantId::DEFAULT, prefix, 10)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.id.to_string())
+            .collect()
     };
     assert_eq!(found("ZED").await, ["zedx1", "zora"]);
     assert_eq!(found("zed%").await, Vec::<String>::new(), "wildcards are plain letters");
@@ -49,12 +55,16 @@ pub async fn names_are_found_whatever_their_case_and_composition(store: Store) {
         ("straß", "u5"),
         ("LONG long", "u6"),
     ] {
-        let found = store.search_users(prefix, 10).await.unwrap();
+        let found = store.search_users(TenantId::DEFAULT, prefix, 10).await.unwrap();
         let found: Vec<_> = found.iter().map(|row| row.id.to_string()).collect();
         assert_eq!(found, [id], "{prefix}");
     }
     store.upsert_users(&[row("u2", "Ольга")], 2).await.unwrap();
-    assert_eq!(store.search_users("анна", 10).await.unwrap().len(), 0, "the new name counts");
+    assert_eq!(
+        store.search_users(TenantId::DEFAULT, "анна", 10).await.unwrap().len(),
+        0,
+        "the new name counts"
+    );
 }
 
 pub async fn the_epoch_stays(store: Store) {

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use chat_service::store::{AppendBatch, AppendError};
-use proto::id::{ClientId, ConversationId};
+use proto::id::{ClientId, ConversationId, TenantId};
 
-use super::{Store, entry, group, only, seqs, user};
+use super::{Store, entry, group, keyed, only, seqs, user};
 
 /// The longest time from the end of a failure to the next stored entry.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -61,7 +61,7 @@ impl Writer {
     }
 
     async fn look(&mut self) {
-        if let Ok(found) = self.store.load(&[self.id]).await {
+        if let Ok(found) = self.store.load(&[keyed(self.id)]).await {
             self.head = found[0].as_ref().unwrap().head;
         }
     }
@@ -90,7 +90,7 @@ pub async fn a_write_check_may_be_repeated_and_is_found_by_no_other_question(sto
     for bytes in [1, CHECKED_BYTES, 1] {
         store.check_writes(bytes).await.unwrap();
     }
-    assert!(store.dead_letters(None, 10).await.unwrap().is_empty());
+    assert!(store.dead_letters(TenantId::DEFAULT, None, 10).await.unwrap().is_empty());
 }
 
 pub async fn appends_and_questions_that_nobody_waits_for_harm_no_later_ones(store: Store) {

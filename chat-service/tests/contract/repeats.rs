@@ -9,7 +9,7 @@ use proto::id::{ClientId, ConversationId};
 use chat_service::config::LaneConfig;
 
 use super::lane::{Rig, answers, pushed};
-use super::{Store, group, user};
+use super::{Store, group, keyed, user};
 
 fn id() -> ClientId {
     ClientId::generate()
@@ -123,12 +123,12 @@ pub async fn every_operation_that_comes_again_gets_its_first_answer_alone_and_in
     let all = script.iter().map(|(user, body)| (*user, body.clone())).collect();
     let places: Vec<u64> = answers(&rig.batch(all, false).await).iter().map(|it| it.1).collect();
     assert_eq!(places, [1, 2, 3, 4, 5, 6, 7], "all together");
-    assert_eq!(rig.store.load(&[at]).await.unwrap()[0].as_ref().unwrap().head, 7);
+    assert_eq!(rig.store.load(&[keyed(at)]).await.unwrap()[0].as_ref().unwrap().head, 7);
 }
 
 pub async fn the_same_thing_written_otherwise_is_the_same_thing(store: Store) {
     let mut rig = Rig::over(store).await;
-    let (client_id, direct) = (id(), ConversationId::direct(&user("ann"), &user("bob")));
+    let (client_id, direct) = (id(), super::direct("ann", "bob"));
     let spellings = [
         send_to("bob", client_id, r#"{"text":"jürgen","n":[1.5,100]}"#),
         send_to("bob", client_id, "{ \"n\" : [ 15e-1, 1E2 ],\n \"text\":\"j\\u00fcrgen\" }"),
@@ -140,7 +140,8 @@ pub async fn the_same_thing_written_otherwise_is_the_same_thing(store: Store) {
     let other = send(direct, client_id, r#"{"text":"jürgen","n":[1.5,101]}"#);
     let refused = rig.ask("ann", other).await;
     assert_eq!(only(answers(&refused)).0, "conflict");
-    let entries = rig.store.entries(direct, Page::After(0), 0, super::room(10)).await.unwrap();
+    let entries =
+        rig.store.entries(keyed(direct), Page::After(0), 0, super::room(10)).await.unwrap();
     assert_eq!(entries.len(), 1);
 }
 
@@ -174,7 +175,7 @@ pub async fn what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored
     let mut rig = Rig::over(store).await;
     // `dan` is an operator.
     let client_id = id();
-    let at = ConversationId::direct(&user("dan"), &user("bob"));
+    let at = super::direct("dan", "bob");
     let Body::Send(mut message) = send_to("bob", client_id, r#"{"text":"maintenance"}"#) else {
         unreachable!()
     };
@@ -186,7 +187,7 @@ pub async fn what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored
     message.client_id = id().to_bytes();
     let refused = rig.batch(vec![("dan!", Body::Send(message))], false).await;
     assert_eq!(only(answers(&refused)).0, "forbidden");
-    assert_eq!(rig.store.load(&[at]).await.unwrap()[0].as_ref().unwrap().head, 1);
+    assert_eq!(rig.store.load(&[keyed(at)]).await.unwrap()[0].as_ref().unwrap().head, 1);
 }
 
 pub async fn what_a_gateway_finds_not_allowed_is_refused_unless_it_was_stored_before(store: Store) {
@@ -215,7 +216,7 @@ pub async fn what_a_gateway_finds_not_allowed_is_refused_unless_it_was_stored_be
     assert_eq!(only(answers(&rig.ask("ann", forbidden(add(at, added, "cleo"))).await)), sent(2));
     let other = forbidden(add(at, id(), "dan"));
     assert_eq!(only(answers(&rig.ask("ann", other).await)).0, "forbidden");
-    assert_eq!(rig.store.load(&[at]).await.unwrap()[0].as_ref().unwrap().head, 2);
+    assert_eq!(rig.store.load(&[keyed(at)]).await.unwrap()[0].as_ref().unwrap().head, 2);
 }
 
 pub async fn what_changes_nothing_appends_nothing(store: Store) {
@@ -275,8 +276,8 @@ pub async fn what_a_message_names_has_to_exist(store: Store) {
     assert_eq!(only(answers(&late)).0, "not_found", "an entry of before the sender came");
     let seen = rig.ask("cleo", with("", &answers_reply(joined))).await;
     assert_eq!(only(answers(&seen)).0, "sent");
-    let none = ConversationId::direct(&user("ann"), &user("cleo"));
-    assert!(rig.store.load(&[none]).await.unwrap()[0].is_none(), "a refusal begins nothing");
+    let none = super::direct("ann", "cleo");
+    assert!(rig.store.load(&[keyed(none)]).await.unwrap()[0].is_none(), "a refusal begins nothing");
 }
 
 pub async fn users_are_bounded_by_their_conversations_and_by_what_they_store_in_a_day(

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use proto::id::UserId;
+use proto::id::UserName;
 use uuid::Uuid;
 
 use super::{Client, Link};
@@ -10,7 +10,7 @@ use crate::shared::Shared;
 
 impl Client {
     /// A signal to a user is due; without a connection it is dropped, as a caller would.
-    pub fn signal(&mut self, shared: &Shared, to: &UserId, call_id: Uuid, due_us: u64) {
+    pub fn signal(&mut self, shared: &Shared, to: &UserName, call_id: Uuid, due_us: u64) {
         if self.link != Link::Live || self.leaving.is_some() {
             return;
         }

@@ -1,7 +1,7 @@
 //! What the fleet hears is what the contract's own types write.
 
 use proto::frame::server;
-use proto::id::{ClientId, ConversationId, EntryId, UserId};
+use proto::id::{ClientId, ConversationId, EntryId, UserName};
 use serde_json::value::RawValue;
 
 use super::*;
@@ -13,7 +13,7 @@ fn an_entry() -> server::Entry {
         id: EntryId::generate(),
         kind: "text".to_owned(),
         sender: server::Sender {
-            id: UserId::parse("ann").unwrap(),
+            id: UserName::parse("ann").unwrap(),
             r#type: "user".to_owned(),
             name: "Ann \"the\" {first}".to_owned(),
             avatar: String::new(),
@@ -21,7 +21,7 @@ fn an_entry() -> server::Entry {
         content: RawValue::from_string(r#"{ "other": [1, "}"], "text": "hi" }"#.to_owned())
             .unwrap(),
         reply_to: Some(3),
-        mentions: vec![UserId::parse("bob").unwrap()],
+        mentions: vec![UserName::parse("bob").unwrap()],
         is_important: true,
         extra: None,
         client_id: Some(ClientId::generate()),
@@ -110,7 +110,7 @@ fn rare_frames_are_heard_too() {
     assert!(matches!(parse(&json), Ok(Heard::Redirect(0, Some(server))) if server == "ws://b:1"));
     let frame = server::ServerFrame::Receipt(server::Receipt {
         conversation_id: ConversationId::generate(),
-        user_id: UserId::parse("ann").unwrap(),
+        user_id: UserName::parse("ann").unwrap(),
         delivered_seq: 5,
         read_seq: 3,
     });
@@ -119,7 +119,7 @@ fn rare_frames_are_heard_too() {
     let heard = receipt(heard).unwrap();
     assert_eq!((heard.user_id.as_str(), heard.delivered_seq, heard.read_seq), ("ann", 5, 3));
     let frame = server::ServerFrame::Presence(server::Presence {
-        user_id: UserId::parse("ann").unwrap(),
+        user_id: UserName::parse("ann").unwrap(),
         status: "offline".to_owned(),
         last_seen: None,
         devices: 0,
@@ -130,7 +130,7 @@ fn rare_frames_are_heard_too() {
     assert_eq!(presence(heard).unwrap().status, "offline");
     let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
     let mut signal = server::Signal {
-        from: UserId::parse("ann").unwrap(),
+        from: UserName::parse("ann").unwrap(),
         call_id: proto::id::CallId::generate(),
         kind: proto::frame::client::SignalKind::Ice,
         data: Some(raw("17")),

@@ -1,4 +1,5 @@
-//! Which pages of other hosts may read answers (CORS): those of `allowed_origins`, as for sockets. Tokens come
+//! Which pages of other hosts may read answers (CORS): those of `allowed_origins` and of
+//! tenants, as for sockets. Tokens come
 //! in `Authorization`, so no cookies are allowed along.
 
 use axum::extract::{Request, State};
@@ -27,7 +28,7 @@ pub(super) async fn allow(State(shared): State<Shared>, request: Request, next: 
     if !is_ours {
         return next.run(request).await;
     }
-    let origin = origin(request.headers(), &shared.allowed_origins);
+    let origin = origin(request.headers(), shared.tenants.origins());
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match (is_preflight, &origin) {

@@ -15,7 +15,8 @@ use serde_json::value::RawValue;
 
 use super::Peer;
 use super::body::{self, Held};
-use super::upgrade::let_in;
+use super::upgrade::{let_in, refused};
+use crate::admission::Refusal;
 use crate::api::error::ApiError;
 use crate::connection::{self, ConnectQuery, handshake};
 use crate::events::{self, Inbox, NotTaken, Posted};
@@ -39,8 +40,15 @@ pub(super) async fn open(
 ) -> Response {
     let token = handshake::token(query.token.as_deref(), &headers).unwrap_or_default();
     // First of all: until then it is a request like any other and keeps its seat as one.
-    if let Err(error) = shared.identify(&token) {
-        return ApiError::unauthenticated(&error.to_string()).into_response();
+    let identity = match shared.identify(&token) {
+        Ok(identity) => identity,
+        Err(error) => return ApiError::unauthenticated(&error.to_string()).into_response(),
+    };
+    if !shared.tenants.lets_in(identity.tenant(), &headers) {
+        return ApiError::foreign_page().into_response();
+    }
+    if !shared.tenants.has_room(identity.tenant()) {
+        return refused(&shared, Refusal::Tenant).into_response();
     }
     let (request, seat) = match let_in(&shared, &peer, &query, &headers, None) {
         Ok(let_in) => let_in,

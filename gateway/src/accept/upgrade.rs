@@ -101,7 +101,7 @@ pub(super) fn let_in(
     headers: &HeaderMap,
     conversation_id: Option<ConversationId>,
 ) -> Result<(Request, SocketSeat), Box<Response>> {
-    if !handshake::is_origin_allowed(headers, &shared.allowed_origins) {
+    if !handshake::is_origin_allowed(headers, shared.tenants.origins()) {
         let text = "pages of this origin may not connect; the operator lists origins in \
                     `allowed_origins`";
         return Err(Box::new(ApiError::new(ErrorCode::Forbidden, text).into_response()));
@@ -128,6 +128,7 @@ pub(super) fn let_in(
         ip: client.address,
         user_agent: handshake::user_agent(headers),
         is_exempt: client.is_exempt,
+        page: handshake::foreign_page(headers),
         may_redirect: query.may_redirect(),
         gate: Arc::clone(&peer.gate),
     };

@@ -35,7 +35,7 @@ pub(super) struct Said {
     timestamp: u64,
 }
 
-/// Tells every connection a `notice`; for tokens with the role admin. Whoever is not connected does not
+/// Tells every connection of the asker's tenant a `notice`; for tokens with the role admin. Whoever is not connected does not
 /// hear it: it is stored nowhere.
 #[utoipa::path(post, path = "/api/v1/admin/broadcast", request_body = NewBroadcast,
     responses((status = 202, body = Said), (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -63,6 +63,7 @@ pub(super) async fn broadcast(
         id: id.as_bytes().to_vec().into(),
         frame: Notice { id, content, timestamp }.to_frame_json(),
         traceparent: span.traceparent(),
+        tenant: identity.tenant().to_field(),
     };
     let retry = shared.limits.retry_after_ms;
     shared.bus.broadcast(broadcast).await.map_err(|error| {

@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::error::{ApiError, ErrorBody, Query};
 use super::paging::PageLimit;
 use super::sessions::{Session, shown};
+use super::shapes::name_of;
 use crate::shared::{Identity, Shared};
 
 /// Connections of a page unless another number is asked for.
@@ -46,7 +47,7 @@ pub(super) struct Connections {
     next: String,
 }
 
-/// Everybody's connections, over all gateways; for tokens with the role admin. Walking from page to page gives each
+/// Everybody's connections of the asker's tenant, over all gateways; for tokens with the role admin. Walking from page to page gives each
 /// connection once that is there all the while, whoever comes and goes meanwhile.
 #[utoipa::path(get, path = "/api/v1/admin/connections", operation_id = "list_connections", params(Place),
     responses((status = 200, body = Connections), (status = 400, body = ErrorBody),
@@ -64,6 +65,7 @@ pub(super) async fn list(
         after,
         limit: PageLimit::or(place.limit, PAGE),
         // Names and numbers: as JSON it takes no more than twice as much.
+        tenant: identity.tenant().to_field(),
         bytes: u32::try_from(shared.limits.frame_bytes / 2).unwrap_or(u32::MAX),
     };
     let reply = ask(&shared.presence, request, |mut presence, request| async move {
@@ -71,7 +73,7 @@ pub(super) async fn list(
     })
     .await?;
     let connection = |it: proto::presence::UserSession| UserConnection {
-        user_id: it.user_id,
+        user_id: name_of(&it.user_id),
         session: shown(it.session.unwrap_or_default()),
     };
     let connections = reply.connections.into_iter().map(connection).collect();

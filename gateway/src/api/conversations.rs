@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use platform::grpc::ask;
 use proto::bus::{self, frame::Body as FrameBody};
 use proto::chat::{GetConversationRequest, ListConversationsRequest};
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, UserName};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -72,7 +72,11 @@ pub(super) async fn list(
 /// Presence is asked once for a whole page. While it does not answer, conversations are shown without it.
 async fn show_presence(shared: &Shared, identity: &Identity, conversations: &mut [Conversation]) {
     let ids: BTreeSet<&str> = conversations.iter().flat_map(Conversation::member_ids).collect();
-    let ids = ids.into_iter().filter_map(|id| UserId::parse(id).ok()).collect();
+    let ids = ids
+        .into_iter()
+        .filter_map(|id| UserName::parse(id).ok())
+        .map(|name| identity.user(&name))
+        .collect();
     match users::statuses(shared, identity, ids).await {
         Ok(presence) => {
             let known = presence.by_user();
@@ -97,7 +101,7 @@ pub(super) struct NewConversation {
     /// The others; the caller is a member anyway.
     #[serde(default)]
     #[schema(value_type = Vec<words::UserName>)]
-    members: Vec<UserId>,
+    members: Vec<UserName>,
     /// Repeat it when asking again: the conversation is made once.
     client_id: Option<uuid::Uuid>,
 }
@@ -116,14 +120,14 @@ pub(super) async fn create(
     let client_id = key.or(new.client_id)?;
     let (kind, id) = match new.kind.as_str() {
         "direct" => {
-            let others: Vec<&UserId> =
-                new.members.iter().filter(|user| **user != identity.user_id).collect();
+            let own = identity.user_id.name();
+            let others: Vec<&UserName> = new.members.iter().filter(|user| **user != own).collect();
             let [other] = others.as_slice() else {
                 return Err(ApiError::invalid(
                     "a direct conversation has exactly one other member",
                 ));
             };
-            (bus::ConversationKind::Direct, ConversationId::direct(&identity.user_id, other))
+            (bus::ConversationKind::Direct, identity.direct_with(other))
         }
         "group" => {
             (bus::ConversationKind::Group, ConversationId::created(&identity.user_id, client_id))
@@ -143,7 +147,7 @@ pub(super) async fn create(
         conversation_id: id.to_bytes(),
         kind: kind as i32,
         title: new.title,
-        member_ids: new.members.iter().map(ToString::to_string).collect(),
+        member_ids: identity.user_texts(&new.members),
         refusal,
     });
     let stored = command::run(&shared, &identity, id, body).await?;

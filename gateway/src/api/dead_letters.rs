@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ErrorBody, Path, Query};
+use super::shapes::name_of;
 use crate::shared::{Identity, Shared};
 
 /// Letters of one page.
@@ -74,7 +75,8 @@ pub(super) async fn list(
     Query(place): Query<Place>,
 ) -> Result<Json<DeadLetterPage>, ApiError> {
     identity.is_admin()?;
-    let request = ListDeadRequest { limit: PAGE, after: place.after };
+    let request =
+        ListDeadRequest { limit: PAGE, after: place.after, tenant: identity.tenant().to_field() };
     let reply = shared.dead_letters.clone().list(request).await?.into_inner();
     let letters = reply.letters.into_iter().map(shown).collect();
     Ok(Json(DeadLetterPage { letters, next: reply.next }))
@@ -90,7 +92,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<DeadLetter>, ApiError> {
     identity.is_admin()?;
-    let letter = shared.dead_letters.clone().show(DeadLetterRequest { id }).await?.into_inner();
+    let letter = shared.dead_letters.clone().show(named(&identity, id)).await?.into_inner();
     let body = STANDARD.encode(&letter.body);
     Ok(Json(DeadLetter { body: Some(body), ..shown(letter) }))
 }
@@ -105,7 +107,7 @@ pub(super) async fn replay(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     identity.is_admin()?;
-    shared.dead_letters.clone().replay(DeadLetterRequest { id }).await?;
+    shared.dead_letters.clone().replay(named(&identity, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -119,8 +121,13 @@ pub(super) async fn discard(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     identity.is_admin()?;
-    shared.dead_letters.clone().drop(DeadLetterRequest { id }).await?;
+    shared.dead_letters.clone().drop(named(&identity, id)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A letter of the asker's tenant; of no other one.
+fn named(identity: &Identity, id: String) -> DeadLetterRequest {
+    DeadLetterRequest { id, tenant: identity.tenant().to_field() }
 }
 
 fn shown(letter: LetterProto) -> DeadLetter {
@@ -132,7 +139,7 @@ fn shown(letter: LetterProto) -> DeadLetter {
         kind: letter.kind,
         reason: letter.reason,
         partition: letter.partition,
-        user_id: letter.user_id,
+        user_id: name_of(&letter.user_id),
         times: letter.times,
         first_at: letter.first_at_ms,
         last_at: letter.last_at_ms,

@@ -62,6 +62,13 @@ impl ApiError {
         Self::new(ErrorCode::Unauthenticated, message)
     }
 
+    /// The page is one of another tenant's.
+    pub(crate) fn foreign_page() -> Self {
+        let text = "pages of this origin may not ask for users of this application; the operator lists origins in \
+                    `origins` of its tenant";
+        Self::new(ErrorCode::Forbidden, text)
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             ErrorCode::BadFrame,

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use platform::grpc::ask;
 use proto::bus::{GatewayRef, PushOutcome, WrittenState, WrittenTo};
 use proto::chat::{ExplainReply, ExplainRequest, ExplainedMember};
-use proto::id::ConversationId;
+use proto::id::{ConversationId, UserName};
 use proto::presence::{LocateReply, LocateRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ErrorBody, Query};
 use super::findings::{self, Findings, Located};
+use super::shapes::name_of;
 use crate::shared::{Identity, Shared};
 
 /// Members of one page.
@@ -28,7 +29,8 @@ pub(super) struct Which {
     /// `conversation:seq`, the id of the entry, or the client id of the operation that wrote it.
     message: String,
     /// Only what concerns this user.
-    user: Option<String>,
+    #[param(value_type = Option<String>)]
+    user: Option<UserName>,
     /// `next` of the page before.
     #[serde(default)]
     after: String,
@@ -137,7 +139,8 @@ pub(super) async fn explain(
     let request = ExplainRequest {
         limit: PAGE,
         after: which.after,
-        user_id: which.user.unwrap_or_default(),
+        user_id: which.user.map(|name| identity.user(&name).to_string()).unwrap_or_default(),
+        tenant: identity.tenant().to_field(),
         ..place(&which.message)?
     };
     let reply =
@@ -198,7 +201,7 @@ fn explained(
         id: uuid(&reply.entry_id),
         client_id: uuid(&reply.client_id),
         members: members.collect(),
-        sender: reply.sender_id,
+        sender: name_of(&reply.sender_id),
         kind: reply.kind,
         stored_at: reply.stored_at_ms,
         head: reply.head,
@@ -229,7 +232,7 @@ fn explained_member(
         ("connected", Some("`delivered` of a device; it is pushed again until it is closed"))
     };
     MemberExplained {
-        user_id: member.user_id.clone(),
+        user_id: name_of(&member.user_id),
         state,
         delivered_seq: member.delivered_seq,
         read_seq: member.read_seq,

@@ -66,6 +66,7 @@ pub(super) async fn gather(
         stored_at_ms: reply.stored_at_ms,
         user_ids: reply.members.iter().map(|member| member.user_id.clone()).collect(),
         connections: Vec::new(),
+        tenant: identity.tenant().to_field(),
     };
     let asked = gateways.into_iter().map(|gateway| {
         let at_gateway = located.iter().filter(|(_, at, _)| at.id == gateway.id);

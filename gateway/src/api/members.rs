@@ -5,7 +5,7 @@ use axum::extract::State;
 use platform::grpc::ask;
 use proto::bus::{self, frame::Body as FrameBody};
 use proto::chat::ListMembersRequest;
-use proto::id::UserId;
+use proto::id::{UserId, UserName};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -63,7 +63,7 @@ pub(super) async fn list(
 pub(super) struct NewMembers {
     /// At most 1,000 at once.
     #[schema(value_type = Vec<words::UserName>)]
-    members: Vec<UserId>,
+    members: Vec<UserName>,
     /// `member` (the default) or `admin`.
     #[schema(value_type = Option<words::GivenRole>)]
     role: Option<String>,
@@ -88,7 +88,7 @@ pub(super) async fn add(
         r#ref: String::new(),
         client_id: key.or(new.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
-        user_ids: new.members.iter().map(ToString::to_string).collect(),
+        user_ids: identity.user_texts(&new.members),
         role,
         refusal: why_not_add(&shared, &identity, &new.members).await?,
     });
@@ -108,11 +108,13 @@ pub(super) struct Repeatable {
 pub(super) async fn why_not_add(
     shared: &Shared,
     identity: &Identity,
-    users: &[UserId],
+    names: &[UserName],
 ) -> Result<String, ApiError> {
-    let allowed = shared.allowed(shared.allow.add_to_group, identity, users.to_vec()).await?;
+    let users = identity.users(names);
+    let allowed = shared.allowed(shared.allow.add_to_group, identity, users.clone()).await?;
     let stranger = users.iter().find(|user| !allowed.contains(user));
-    let text = |user| {
+    let text = |user: &UserId| {
+        let user = user.name_str();
         format!(
             "{user} does not know you: only those who share a conversation with you may be added"
         )
@@ -128,7 +130,7 @@ pub(super) async fn why_not_add(
 pub(super) async fn remove(
     State(shared): State<Shared>,
     identity: Identity,
-    Path((id, user)): Path<(String, UserId)>,
+    Path((id, user)): Path<(String, UserName)>,
     key: Key,
     Query(repeatable): Query<Repeatable>,
 ) -> Result<Json<Stored>, ApiError> {
@@ -137,7 +139,7 @@ pub(super) async fn remove(
         r#ref: String::new(),
         client_id: key.or(repeatable.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
-        user_id: user.to_string(),
+        user_id: identity.user(&user).to_string(),
     });
     Ok(Json(command::run(&shared, &identity, id, body).await?))
 }
@@ -162,7 +164,7 @@ pub(super) struct NewRole {
 pub(super) async fn set_role(
     State(shared): State<Shared>,
     identity: Identity,
-    Path((id, user)): Path<(String, UserId)>,
+    Path((id, user)): Path<(String, UserName)>,
     key: Key,
     Body(new): Body<NewRole>,
 ) -> Result<Json<Stored>, ApiError> {
@@ -171,7 +173,7 @@ pub(super) async fn set_role(
         r#ref: String::new(),
         client_id: key.or(new.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
-        user_id: user.to_string(),
+        user_id: identity.user(&user).to_string(),
         role: role(&new.role)? as i32,
     });
     Ok(Json(command::run(&shared, &identity, id, body).await?))

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use platform::grpc::ask;
 use proto::bus::{self, frame::Body as FrameBody};
 use proto::chat::ReadEntriesRequest;
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, UserName};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -83,7 +83,7 @@ pub(super) struct NewMessage {
     /// Users named in it, all of them members; at most 64.
     #[serde(default)]
     #[schema(value_type = Vec<words::UserName>)]
-    mentions: Vec<UserId>,
+    mentions: Vec<UserName>,
     /// Asks for attention.
     #[serde(default, alias = "important")]
     is_important: bool,
@@ -123,7 +123,7 @@ pub(super) async fn send(
 pub(super) struct NewDirectMessage {
     /// The other user: their direct conversation is made when it is missing.
     #[schema(value_type = words::UserName)]
-    to: UserId,
+    to: UserName,
     /// `text` (the default) or, for tokens with the role admin, `system`.
     #[serde(default = "text_kind")]
     #[schema(value_type = words::SentKind)]
@@ -136,7 +136,7 @@ pub(super) struct NewDirectMessage {
     /// Users named in it, all of them members; at most 64.
     #[serde(default)]
     #[schema(value_type = Vec<words::UserName>)]
-    mentions: Vec<UserId>,
+    mentions: Vec<UserName>,
     /// Asks for attention.
     #[serde(default, alias = "important")]
     is_important: bool,
@@ -182,7 +182,7 @@ pub(super) async fn send_to(
         device_type,
         client_id,
     };
-    let id = ConversationId::direct(&identity.user_id, &to);
+    let id = identity.direct_with(&to);
     append(&shared, &identity, id, Some(&to), key, message).await
 }
 
@@ -190,7 +190,7 @@ async fn append(
     shared: &Shared,
     identity: &Identity,
     id: ConversationId,
-    to: Option<&UserId>,
+    to: Option<&UserName>,
     key: Key,
     new: NewMessage,
 ) -> Result<(StatusCode, Json<Stored>), ApiError> {
@@ -199,12 +199,12 @@ async fn append(
         r#ref: String::new(),
         client_id: key.or(new.client_id)?.to_bytes(),
         conversation_id: id.to_bytes(),
-        to: to.map(UserId::to_string).unwrap_or_default(),
+        to: to.map(|to| identity.user(to).to_string()).unwrap_or_default(),
         kind: new.kind,
         // As it was written: numbers would lose digits on the way through a value.
         content: raw(new.content),
         reply_to: new.reply_to.unwrap_or(0),
-        mentions: new.mentions.iter().map(ToString::to_string).collect(),
+        mentions: identity.user_texts(&new.mentions),
         important: new.is_important,
         extra: new.extra.map(raw).unwrap_or_default(),
         device_type: handshake::device_type(new.device_type.as_deref()) as i32,

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use proto::chat::end_request::What;
 use proto::chat::{EndRequest, revocation};
 use proto::error_code::ErrorCode;
-use proto::id::{DeviceId, UserId};
+use proto::id::{DeviceId, UserId, UserName};
 use proto::presence::SessionsRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -61,7 +61,7 @@ pub(super) struct OwnWhich {
 pub(super) struct Whose {
     /// The user.
     #[param(value_type = words::UserName)]
-    user_id: UserId,
+    user_id: UserName,
 }
 
 /// Which of a user's.
@@ -70,7 +70,7 @@ pub(super) struct Whose {
 pub(super) struct Which {
     /// Whose: all, unless one of the other two is given.
     #[param(value_type = words::UserName)]
-    user_id: UserId,
+    user_id: UserName,
     /// Only of this device of the user.
     #[param(value_type = Option<String>)]
     device_id: Option<DeviceId>,
@@ -128,7 +128,7 @@ pub(super) async fn of(
     Query(whose): Query<Whose>,
 ) -> Result<Json<Sessions>, ApiError> {
     identity.is_admin()?;
-    list(&shared, &whose.user_id).await
+    list(&shared, &identity.user(&whose.user_id)).await
 }
 
 /// Ends all sessions of a user, those of a device, or those of a token; for tokens with the role admin.
@@ -142,11 +142,12 @@ pub(super) async fn end(
 ) -> Result<StatusCode, ApiError> {
     identity.is_admin()?;
     may_end(&shared, &identity)?;
+    let user_id = identity.user(&which.user_id);
     match (which.device_id, which.jti) {
-        (device_id, None) => end_user(&shared, &which.user_id, device_id).await,
+        (device_id, None) => end_user(&shared, &user_id, device_id).await,
         (None, Some(jti)) if !jti.is_empty() && jti.len() <= JTI_BYTES => {
-            let token_id = any_issuer(&which.user_id, &jti).to_vec().into();
-            end_sessions(&shared, &which.user_id, What::TokenId(token_id), false).await
+            let token_id = any_issuer(&user_id, &jti).to_vec().into();
+            end_sessions(&shared, &user_id, What::TokenId(token_id), false).await
         }
         _ => Err(ApiError::invalid("give `user_id` with `device_id` or `jti`, or alone for all")),
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proto::chat;
-use proto::id::{ConversationId, EntryId};
+use proto::id::{ConversationId, EntryId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -233,7 +233,7 @@ impl From<chat::Member> for Member {
     fn from(m: chat::Member) -> Self {
         Self {
             role: role_word(m.role()),
-            user_id: m.user_id,
+            user_id: name_of(&m.user_id),
             from_seq: m.from_seq,
             delivered_seq: m.delivered_seq,
             read_seq: m.read_seq,
@@ -247,7 +247,7 @@ impl From<chat::Member> for Member {
 impl From<proto::presence::UserStatus> for PresenceStatus {
     fn from(status: proto::presence::UserStatus) -> Self {
         Self {
-            user_id: status.user_id,
+            user_id: name_of(&status.user_id),
             status: status.status,
             last_seen: (status.last_seen_ms > 0).then_some(status.last_seen_ms),
             devices: status.devices,
@@ -257,8 +257,13 @@ impl From<proto::presence::UserStatus> for PresenceStatus {
 
 impl From<chat::User> for User {
     fn from(u: chat::User) -> Self {
-        Self { id: u.id, name: u.name, avatar: u.avatar }
+        Self { id: name_of(&u.id), name: u.name, avatar: u.avatar }
     }
+}
+
+/// What clients are told of a user: the name within their tenant.
+pub(crate) fn name_of(user_id: &str) -> String {
+    UserId::parse_qualified(user_id).map(|user| user.name_str().to_owned()).unwrap_or_default()
 }
 
 fn role_word(role: chat::Role) -> &'static str {

@@ -12,6 +12,7 @@ use prost::Message;
 use proto::bus::finding::Finding as Found;
 use proto::bus::{AskFigures, Figures, GatewayRef, Push, PushClass};
 use proto::chat::{OverviewReply, OverviewRequest};
+use proto::error_code::ErrorCode;
 use proto::presence::GatewaysRequest;
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -117,7 +118,7 @@ pub(super) struct PartStats {
     presence: bool,
 }
 
-/// The whole install in one answer; for tokens with the role admin. Takes at most some seconds, whoever is silent.
+/// The whole install in one answer; for tokens with the role admin of the tenant `default`. Takes at most some seconds, whoever is silent.
 #[utoipa::path(get, path = "/api/v1/admin/stats",
     responses((status = 200, body = Stats), (status = 403, body = ErrorBody)))]
 pub(super) async fn stats(
@@ -125,6 +126,10 @@ pub(super) async fn stats(
     identity: Identity,
 ) -> Result<Json<Stats>, ApiError> {
     identity.is_admin()?;
+    if !identity.tenant().is_default() {
+        let text = "these figures are of the whole install: they are for its operators, in the tenant `default`";
+        return Err(ApiError::new(ErrorCode::Forbidden, text));
+    }
     let (known, overview) = tokio::join!(gateways(&shared), overview(&shared));
     let is_presence_up = known.is_some();
     let known = known.unwrap_or_else(|| shared.gateway.borrow().clone().into_iter().collect());

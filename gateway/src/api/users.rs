@@ -9,7 +9,7 @@ use platform::grpc::ask;
 use platform::token::NewToken;
 use proto::chat::{GetUsersRequest, SearchUsersRequest};
 use proto::error_code::ErrorCode;
-use proto::id::UserId;
+use proto::id::{TenantId, UserId, UserName};
 use proto::presence::StatusRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -73,7 +73,7 @@ pub(super) async fn meta(
 #[utoipa::path(get, path = "/api/v1/me", responses((status = 200, body = User), (status = 401, body = ErrorBody)))]
 pub(super) async fn me(identity: Identity) -> Json<User> {
     Json(User {
-        id: identity.user_id.to_string(),
+        id: identity.user_id.name_str().to_owned(),
         name: identity.claims.name.unwrap_or_default(),
         avatar: identity.claims.avatar.unwrap_or_default(),
     })
@@ -103,7 +103,7 @@ pub(super) async fn find(
     let reply =
         match (which.ids, which.prefix) {
             (Some(ids), None) => {
-                let user_ids = seen(&shared, &identity, id_list(&ids)?).await?;
+                let user_ids = seen(&shared, &identity, identity.users(&id_list(&ids)?)).await?;
                 let request = GetUsersRequest { user_ids };
                 ask(&shared.chat, request, |mut chat, request| async move {
                     chat.get_users(request).await
@@ -113,7 +113,12 @@ pub(super) async fn find(
             (None, Some(prefix)) => {
                 let limit = PageLimit::or(which.limit, 20);
                 let acquainted_with = searches_among(&shared, &identity)?;
-                let request = SearchUsersRequest { prefix, limit, acquainted_with };
+                let request = SearchUsersRequest {
+                    prefix,
+                    limit,
+                    acquainted_with,
+                    tenant: identity.tenant().to_field(),
+                };
                 ask(&shared.chat, request, |mut chat, request| async move {
                     chat.search_users(request).await
                 })
@@ -152,7 +157,7 @@ pub(super) async fn presence(
     identity: Identity,
     Query(whose): Query<WhosePresence>,
 ) -> Result<Json<Presences>, ApiError> {
-    statuses(&shared, &identity, id_list(&whose.ids)?).await.map(Json)
+    statuses(&shared, &identity, identity.users(&id_list(&whose.ids)?)).await.map(Json)
 }
 
 /// Whose presence, of more users than an address has room for.
@@ -161,7 +166,7 @@ pub(super) async fn presence(
 pub(super) struct WhosePresenceOfMany {
     /// At most 1,000.
     #[schema(value_type = Vec<words::UserName>, max_items = 1_000)]
-    ids: Vec<UserId>,
+    ids: Vec<UserName>,
 }
 
 /// Presence of up to 1,000 users at once.
@@ -172,7 +177,7 @@ pub(super) async fn presence_of_many(
     identity: Identity,
     Body(whose): Body<WhosePresenceOfMany>,
 ) -> Result<Json<Presences>, ApiError> {
-    statuses(&shared, &identity, at_most(whose.ids)?).await.map(Json)
+    statuses(&shared, &identity, identity.users(&at_most(whose.ids)?)).await.map(Json)
 }
 
 pub(super) async fn statuses(
@@ -194,9 +199,11 @@ pub(super) async fn statuses(
 pub(super) struct DevUser {
     /// The user id.
     #[schema(value_type = words::UserName)]
-    user: UserId,
+    user: UserName,
     /// Display name.
     name: Option<String>,
+    /// The tenant, where it is not the one of the section `auth`.
+    tenant: Option<String>,
 }
 
 /// A signed token.
@@ -218,7 +225,10 @@ pub(super) async fn dev_token(
     MayHaveDevToken(may_have): MayHaveDevToken,
     Body(user): Body<DevUser>,
 ) -> Result<Json<DevToken>, ApiError> {
-    let Some(signer) = shared.dev_signer.as_ref().filter(|_| may_have) else {
+    let tenant = TenantId::from_field(user.tenant.as_deref().unwrap_or_default()).ok();
+    let signer = tenant.and_then(|tenant| shared.dev_signers.get(tenant));
+    let may_have = may_have || tenant.is_some_and(|tenant| !tenant.is_default());
+    let Some(signer) = signer.filter(|_| may_have) else {
         let text = "development tokens are off, or not for requests through a proxy or under another name \
                     than this machine's; get a token from your identity provider";
         return Err(ApiError::new(ErrorCode::Forbidden, text));
@@ -259,16 +269,16 @@ fn searches_among(shared: &Shared, identity: &Identity) -> Result<String, ApiErr
     }
 }
 
-fn id_list(text: &str) -> Result<Vec<UserId>, ApiError> {
-    let ids: Result<Vec<UserId>, _> =
-        text.split(',').filter(|id| !id.is_empty()).map(UserId::parse).collect();
+fn id_list(text: &str) -> Result<Vec<UserName>, ApiError> {
+    let ids: Result<Vec<UserName>, _> =
+        text.split(',').filter(|id| !id.is_empty()).map(UserName::parse).collect();
     at_most(ids.map_err(|error| ApiError::invalid(format!("`ids`: {error}")))?)
 }
 
 /// Users of one question.
 const MOST_IDS: usize = 1_000;
 
-fn at_most(ids: Vec<UserId>) -> Result<Vec<UserId>, ApiError> {
+fn at_most(ids: Vec<UserName>) -> Result<Vec<UserName>, ApiError> {
     if ids.len() > MOST_IDS {
         return Err(ApiError::invalid(format!("`ids`: at most {MOST_IDS} at once")));
     }

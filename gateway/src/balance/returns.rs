@@ -115,7 +115,7 @@ mod tests {
     const PAUSE: Duration = Duration::from_mins(10);
 
     fn user(number: u32) -> UserHash {
-        UserHash::of(&UserId::parse(&format!("u{number}")).unwrap())
+        UserHash::of(&UserId::parse_qualified(&format!("u{number}")).unwrap())
     }
 
     /// Asks so many users, of whom of every ten so many come back; then all of them are judged.

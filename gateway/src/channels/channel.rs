@@ -7,7 +7,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use proto::bus::{DeviceType, Push, PushClass};
-use proto::id::UserId;
+use proto::id::{TenantId, UserId};
 
 use crate::ask::MembersHere;
 use crate::dropped::Dropped;
@@ -85,7 +85,7 @@ pub(super) enum Need {
 }
 
 impl Channel {
-    pub(super) fn need(&self, registry: &Registry) -> Need {
+    pub(super) fn need(&mut self, registry: &Registry, tenant: TenantId) -> Need {
         let Some(first) = self.waiting.front() else { return Need::Nothing };
         if first.push.channel.is_none() {
             return Need::HandOut;
@@ -97,8 +97,18 @@ impl Channel {
         if first.asked >= MOST_ASKS {
             return Need::GiveUp;
         }
+        let arrivals = first.arrivals;
         match registry.arrived_since(self.seen) {
-            Some((connections, seen)) if follows => Need::Arrivals(connections, seen),
+            Some((mut connections, seen)) if follows => {
+                let count = connections.len();
+                connections.retain(|connection| connection.user_id.tenant() == tenant);
+                // Nobody needs to be asked whether users of other tenants are members.
+                if count > 0 && connections.is_empty() && seen >= arrivals {
+                    self.seen = seen;
+                    return Need::HandOut;
+                }
+                Need::Arrivals(connections, seen)
+            }
             _ => Need::Everybody,
         }
     }
@@ -169,7 +179,7 @@ impl Channel {
         if self.as_of.is_none_or(|as_of| first.push.seq != as_of + 1) {
             return HashSet::new();
         }
-        about.joined.iter().filter_map(|user| UserId::parse(user).ok()).collect()
+        about.joined.iter().filter_map(|user| UserId::parse_qualified(user).ok()).collect()
     }
 
     /// Those who are here of the users that the entry at `seq` adds.

@@ -14,6 +14,7 @@ use crate::allow::AllowConfig;
 use crate::balance::config::{EdgeConfig, RebalanceConfig};
 use crate::connection::quality::NetworkConfig;
 use crate::login::LoginConfig;
+use crate::tenants::TenantConfig;
 
 /// What the variables of this binary begin with.
 pub const ENV_PREFIX: &str = "TIDINGS_GATEWAY__";
@@ -30,10 +31,13 @@ pub struct GatewayConfig {
     pub management_listen: String,
     /// How long a stop may take before it is forced, in milliseconds.
     pub stop_grace_ms: u64,
-    /// Web pages of these origins may open sockets, besides those of the same host.
+    /// Web pages of these origins may open sockets, besides those of the same host. For users of the tenant `default`.
     pub allowed_origins: Vec<String>,
     /// Who may connect.
     pub auth: AuthConfig,
+    /// Further applications of this install, apart from each other: a list of tables `[[tenants]]`. Users of the section
+    /// `auth` are of the tenant `default`; beside others it need not name a key.
+    pub tenants: Vec<TenantConfig>,
     /// Sockets and REST.
     pub limits: LimitsConfig,
     /// Who may come in.
@@ -108,6 +112,7 @@ impl Default for GatewayConfig {
             stop_grace_ms: 30_000,
             allowed_origins: Vec::new(),
             auth: AuthConfig::default(),
+            tenants: Vec::new(),
             limits: LimitsConfig::default(),
             admission: AdmissionConfig::default(),
             allow: AllowConfig::default(),

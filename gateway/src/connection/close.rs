@@ -9,13 +9,24 @@ use platform::token::TokenError;
 pub enum Limit {
     /// Connections of its user, over all gateways.
     User,
+    /// Connections of its tenant, at this gateway.
+    Tenant,
 }
 
 impl Limit {
     /// The reason, for people and for programs: it begins with the limit's name.
-    pub fn reason(self) -> &'static str {
+    pub fn reason(self) -> String {
         match self {
-            Self::User => "user_connections: this user has as many connections as allowed",
+            Self::User => format!("user_connections: {}", self.text()),
+            Self::Tenant => format!("tenant_connections: {}", self.text()),
+        }
+    }
+
+    /// The same without its name.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::User => "this user has as many connections as allowed",
+            Self::Tenant => "this application has as many connections here as allowed",
         }
     }
 }
@@ -35,6 +46,8 @@ pub enum Close {
     AuthTimeout,
     /// Not a member of the conversation in the path.
     NotAllowed,
+    /// The page is none of the user's tenant.
+    ForeignOrigin,
     /// One more than allowed.
     Limited(Limit),
     /// It reads more slowly than it is written to.
@@ -73,7 +86,7 @@ impl Close {
         match self {
             Self::Replaced => 4000,
             Self::Unauthenticated(_) | Self::Revoked | Self::BadSubject | Self::AuthTimeout => 4001,
-            Self::NotAllowed | Self::ForeignSubprotocol => 4003,
+            Self::NotAllowed | Self::ForeignOrigin | Self::ForeignSubprotocol => 4003,
             Self::Unacknowledged => 4008,
             Self::TooSlow => 4009,
             Self::Limited(_) => 4029,
@@ -95,7 +108,7 @@ impl Close {
             Self::Unauthenticated(_) | Self::Revoked | Self::BadSubject | Self::AuthTimeout => {
                 "4001"
             }
-            Self::NotAllowed | Self::ForeignSubprotocol => "4003",
+            Self::NotAllowed | Self::ForeignOrigin | Self::ForeignSubprotocol => "4003",
             Self::Unacknowledged => "4008",
             Self::TooSlow => "4009",
             Self::Limited(_) => "4029",
@@ -119,6 +132,9 @@ impl Close {
             Self::BadSubject => "the token's subject is not this user, or not a user id".into(),
             Self::AuthTimeout => "no token in time".into(),
             Self::NotAllowed => "not a member of this conversation".into(),
+            Self::ForeignOrigin => {
+                "pages of this origin may not connect users of this application".into()
+            }
             Self::Unacknowledged => {
                 "entries are not acknowledged: say `delivered`, or connect with acks=off".into()
             }

@@ -64,6 +64,13 @@ pub(crate) fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool
     host.is_some() && authority.as_deref() == host
 }
 
+/// What a request says of the page that it comes from, where that is a page of another host. Kept until it is known
+/// whose user is there, on the few connections that come from such pages.
+pub(crate) fn foreign_page(headers: &HeaderMap) -> Option<Box<HeaderMap>> {
+    let origin = headers.get(header::ORIGIN).filter(|_| !is_origin_allowed(headers, &[]))?;
+    Some(Box::new(HeaderMap::from_iter([(header::ORIGIN, origin.clone())])))
+}
+
 /// What a client calls itself, as far as presence keeps it; empty when it says nothing.
 pub(crate) fn user_agent(headers: &HeaderMap) -> Box<str> {
     let said = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();

@@ -15,7 +15,7 @@ fn holders(budget: &Budget) -> usize {
 }
 
 fn user(name: &str) -> UserId {
-    UserId::parse(name).unwrap()
+    UserId::parse_qualified(name).unwrap()
 }
 
 #[test]

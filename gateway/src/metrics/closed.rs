@@ -16,9 +16,10 @@ pub(super) const CODES: [&str; 14] = [
 ];
 
 /// Limits of connections, of memory and of what awaits an answer.
-const LIMITS: [&str; 11] = [
+const LIMITS: [&str; 12] = [
     "gateway_connections",
     "gateway_files",
+    "tenant_connections",
     "address_sockets",
     "address_arrivals",
     "address_requests",

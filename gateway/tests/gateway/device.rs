@@ -30,7 +30,12 @@ pub enum Heard {
 impl Device {
     /// Connects a new device of a user and hears its welcome.
     pub async fn connect(edge: &Edge, user: &str) -> Self {
-        let mut device = Self::open(edge, &format!("/ws?token={}", token(user)), &[]).await;
+        Self::connect_with(edge, &token(user)).await
+    }
+
+    /// The same with a token of any kind.
+    pub async fn connect_with(edge: &Edge, token: &str) -> Self {
+        let mut device = Self::open(edge, &format!("/ws?token={token}"), &[]).await;
         device.welcome().await;
         device
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bus::{Bus, FrameConsumer, Lane};
 use gateway::config::LimitsConfig;
+use gateway::tenants::{DevSigners, TenantConfig, TenantList};
 use gateway::{Adapters, AdmissionConfig, NetworkConfig, Settings};
 use platform::admin::{Admin, AdminHandle};
 use platform::grpc::in_memory;
@@ -116,10 +117,17 @@ impl Edge {
 
     /// Starts with other settings.
     pub async fn set_up(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Self::usual();
+        change(&mut settings);
+        Self::with_settings(settings, &[]).await
+    }
+
+    fn usual() -> Settings {
         let limits = LimitsConfig { drain_window_ms: 0, ..LimitsConfig::default() };
-        let mut settings = Settings {
+        Settings {
             gateway_id: GatewayId::parse("gateway-1").unwrap(),
             allowed_origins: Vec::new(),
+            tenants: TenantList::default(),
             dev_tokens_for_all: false,
             leeway_secs: 0,
             limits,
@@ -130,12 +138,17 @@ impl Edge {
             rebalance: gateway::RebalanceConfig::default(),
             servers: gateway::Servers::default(),
             files: None,
-        };
-        change(&mut settings);
-        Self::with_settings(settings).await
+        }
     }
 
-    async fn with_settings(settings: Settings) -> Self {
+    /// Starts with tenants besides `default`.
+    pub async fn with_tenants(tenants: &[TenantConfig]) -> Self {
+        let mut settings = Self::usual();
+        settings.tenants = TenantList::new(tenants).unwrap();
+        Self::with_settings(settings, &TenantConfig::keys(tenants)).await
+    }
+
+    async fn with_settings(settings: Settings, tenants: &[(String, AuthConfig)]) -> Self {
         let (tasks, stopping, services) = (Tasks::new(), Shutdown::new(), Shutdown::new());
         let (chat, presence) = (Arc::new(FakeChat::new()), Arc::new(FakePresence::new()));
         let (to_chat, chat_calls) = in_memory();
@@ -158,8 +171,12 @@ impl Edge {
             bus: Arc::<SwitchedBus>::clone(&bus),
             chat: to_chat,
             presence: to_presence,
-            verifier: Arc::new(Verifier::from_config(&auth).unwrap()),
-            dev_signer: Some(Arc::new(Signer::hs256(&Secret::new(SECRET), None, None))),
+            verifier: Arc::new(Verifier::prepare(&auth, tenants).unwrap()),
+            dev_signers: DevSigners::of_default(Arc::new(Signer::hs256(
+                &Secret::new(SECRET),
+                None,
+                None,
+            ))),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
             tracer: Tracer::disabled(),

@@ -2,7 +2,7 @@
 
 use prost::Message;
 use proto::bus::{AdvanceCursor, OwnStatus, Push, PushClass, frame::Body};
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, TenantId, UserName};
 use serde_json::json;
 
 use crate::device::Device;
@@ -22,8 +22,8 @@ async fn neither_typing_nor_delivered_of_an_invisible_user_goes_up_and_read_goes
     let mut ann =
         Device::open(&edge, &format!("/ws?token={}", crate::edge::token("ann")), &[]).await;
     assert_eq!(ann.welcome().await["status"], "invisible", "her own devices know");
-    let users = ["ann", "bob"].map(|name| UserId::parse(name).unwrap());
-    let with_bob = ConversationId::direct(&users[0], &users[1]);
+    let users = ["ann", "bob"].map(|name| UserName::parse(name).unwrap());
+    let with_bob = ConversationId::direct(TenantId::DEFAULT, &users[0], &users[1]);
     let group = uuid::Uuid::now_v7();
     let delivered = |id: uuid::Uuid, seq: u64| json!({ "type": "delivered", "conversation_id": id, "seq": seq });
     ann.say(&json!({ "type": "typing", "conversation_id": group, "on": true })).await;

@@ -38,5 +38,6 @@ mod slow;
 mod switch;
 mod switched_bus;
 mod syncs;
+mod tenants;
 mod tokens;
 mod welcome;

@@ -241,8 +241,11 @@ async fn a_message_to_a_user_over_rest_is_the_frame_with_to_and_content_goes_up_
     let (frame, status) = asked(&edge, request, false).await;
     assert_eq!(status, 201);
     let proto::bus::frame::Body::Send(send) = frame else { panic!("a send") };
-    let [ann, bob] = ["ann", "bob"].map(|name| proto::id::UserId::parse(name).unwrap());
-    assert_eq!(send.conversation_id, proto::id::ConversationId::direct(&ann, &bob).to_bytes());
+    let [ann, bob] = ["ann", "bob"].map(|name| proto::id::UserName::parse(name).unwrap());
+    assert_eq!(
+        send.conversation_id,
+        proto::id::ConversationId::direct(proto::id::TenantId::DEFAULT, &ann, &bob).to_bytes()
+    );
     assert_eq!(send.to, "bob");
     assert_eq!(send.content, r#"{ "text":"x", "n":0.1234567890123456789 }"#);
     edge.stop().await;

@@ -1,7 +1,7 @@
 //! Requests go up with their sender, and every one is answered.
 
 use proto::bus::{Push, PushClass, frame::Body};
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationId, TenantId, UserName};
 use serde_json::{Value, json};
 
 use crate::device::Device;
@@ -30,8 +30,11 @@ async fn a_send_goes_up_under_its_connection_and_its_answer_comes_back_to_it() {
     assert_eq!((origin.connection, origin.user_id.as_str()), (ann.number, "ann"));
     assert!(!origin.admin);
     let Some(Body::Send(send)) = frame.body else { panic!("a send") };
-    let (one, two) = (UserId::parse("ann").unwrap(), UserId::parse("bob").unwrap());
-    assert_eq!(send.conversation_id, ConversationId::direct(&one, &two).to_bytes());
+    let (one, two) = (UserName::parse("ann").unwrap(), UserName::parse("bob").unwrap());
+    assert_eq!(
+        send.conversation_id,
+        ConversationId::direct(TenantId::DEFAULT, &one, &two).to_bytes()
+    );
     assert_eq!(
         (send.r#ref.as_str(), send.to.as_str(), send.kind.as_str()),
         ("first", "bob", "text")

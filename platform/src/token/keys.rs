@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AuthConfig, TokenSetupError};
+use super::{AuthConfig, Section, TokenSetupError};
 
 /// Shortest HS256 secret in bytes that is accepted; 32 is what RFC 7518 section 3.2 asks for.
 const MIN_SECRET_BYTES: usize = 16;
@@ -31,6 +31,7 @@ pub(super) struct Key {
 
 pub(super) fn read_file(key: &'static str, path: &Path) -> Result<Vec<u8>, TokenSetupError> {
     std::fs::read(path).map_err(|source| TokenSetupError::Unreadable {
+        section: Section::auth(),
         key,
         path: path.to_owned(),
         source,
@@ -38,7 +39,11 @@ pub(super) fn read_file(key: &'static str, path: &Path) -> Result<Vec<u8>, Token
 }
 
 fn bad(key: &'static str, path: &Path, reason: &str) -> TokenSetupError {
-    TokenSetupError::BadKey { key, reason: format!("{}: {reason}", path.display()) }
+    TokenSetupError::BadKey {
+        section: Section::auth(),
+        key,
+        reason: format!("{}: {reason}", path.display()),
+    }
 }
 
 /// The keys of a file, as the configuration key that names it says.
@@ -103,7 +108,7 @@ fn long_enough(key: &'static str, place: &str, secrets: &[&[u8]]) -> Result<(), 
     }
     let reason =
         format!("{place}a secret needs at least {MIN_SECRET_BYTES} bytes; 32 random ones are good");
-    Err(TokenSetupError::BadKey { key, reason })
+    Err(TokenSetupError::BadKey { section: Section::auth(), key, reason })
 }
 
 fn shared(secret: &[u8]) -> Key {

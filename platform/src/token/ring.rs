@@ -2,12 +2,12 @@
 //! when that fails.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::keys::{self, KEY_SET_FILE, Key, PUBLIC_KEY_FILE, SECRET_FILE};
-use super::{AuthConfig, TokenSetupError};
+use super::{AuthConfig, Section, TokenSetupError};
 
 /// A file with keys.
+#[derive(Clone)]
 struct KeyFile {
     /// The configuration key that names it.
     key: &'static str,
@@ -25,8 +25,10 @@ impl KeyFile {
     }
 }
 
-/// Everything that the configuration names.
+/// Everything that a section of the configuration names.
+#[derive(Clone)]
 pub(super) struct Ring {
+    section: Section,
     inline: Option<Key>,
     files: Vec<KeyFile>,
 }
@@ -34,15 +36,18 @@ pub(super) struct Ring {
 /// What reading the files again did.
 #[derive(Debug, Default)]
 pub struct Reread {
-    /// Files with other keys than before.
-    pub changed: Vec<&'static str>,
+    /// Files with other keys than before, by the key of the configuration that names each.
+    pub changed: Vec<String>,
     /// Files that are not usable now; their last good keys stay.
     pub failed: Vec<TokenSetupError>,
 }
 
 impl Ring {
     /// Reads everything, and tells of each part that cannot be used.
-    pub(super) fn read(config: &AuthConfig) -> Result<Self, Vec<TokenSetupError>> {
+    pub(super) fn read(
+        section: &Section,
+        config: &AuthConfig,
+    ) -> Result<Self, Vec<TokenSetupError>> {
         let named = [
             (SECRET_FILE, &config.hs256_secret_file),
             (PUBLIC_KEY_FILE, &config.public_key_file),
@@ -53,7 +58,7 @@ impl Ring {
             wrong.push(error);
             None
         });
-        let mut ring = Self { inline, files: Vec::new() };
+        let mut ring = Self { section: section.clone(), inline, files: Vec::new() };
         for (key, path) in named {
             if let Some(path) = path {
                 match KeyFile::read(key, path) {
@@ -62,15 +67,18 @@ impl Ring {
                 }
             }
         }
-        if wrong.is_empty() && ring.keys().is_empty() {
-            wrong.push(TokenSetupError::NoKey);
+        if wrong.is_empty() && ring.keys().next().is_none() {
+            wrong.push(TokenSetupError::NoKey { section: section.clone() });
         }
-        if wrong.is_empty() { Ok(ring) } else { Err(wrong) }
+        if wrong.is_empty() {
+            return Ok(ring);
+        }
+        Err(wrong.into_iter().map(|error| error.within(section)).collect())
     }
 
     /// All keys.
-    pub(super) fn keys(&self) -> Arc<[Key]> {
-        self.inline.iter().chain(self.files.iter().flat_map(|file| &file.keys)).cloned().collect()
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.inline.iter().chain(self.files.iter().flat_map(|file| &file.keys)).cloned()
     }
 
     /// Reads the files again.
@@ -89,9 +97,9 @@ impl Ring {
                 Ok(None) => {}
                 Ok(Some((bytes, keys))) => {
                     (file.bytes, file.keys) = (bytes, keys);
-                    reread.changed.push(file.key);
+                    reread.changed.push(format!("{}.{}", self.section, file.key));
                 }
-                Err(error) => reread.failed.push(error),
+                Err(error) => reread.failed.push(error.within(&self.section)),
             }
         }
         reread

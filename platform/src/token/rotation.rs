@@ -10,10 +10,10 @@ use crate::metrics::Metrics;
 use crate::reload::Reload;
 use crate::shutdown::{Shutdown, Tasks};
 
-/// Keeps the keys of a verifier, and of a signer where there is one, as their files are.
+/// Keeps the keys of a verifier, and of those who sign, as their files are.
 pub fn rotate(
     verifier: Arc<Verifier>,
-    signer: Option<Arc<Signer>>,
+    signers: Vec<Arc<Signer>>,
     metrics: &Metrics,
     reload: &Reload,
     tasks: &Tasks,
@@ -41,16 +41,18 @@ pub fn rotate(
                 () = moments.next() => {}
                 () = stop.begun() => return,
             }
-            let (verifier, signer) = (Arc::clone(&verifier), signer.clone());
+            let (verifier, signers) = (Arc::clone(&verifier), signers.clone());
             let read = tokio::task::spawn_blocking(move || {
                 let reread = verifier.reread();
                 // The verifier names what is wrong with the file of both.
-                let _ = signer.map(|signer| signer.reread());
+                for signer in &signers {
+                    let _ = signer.reread();
+                }
                 reread
             });
             let Ok(reread) = read.await else { continue };
             for key in &reread.changed {
-                tracing::info!(key, "auth: the keys of this file have changed and are used now");
+                tracing::info!(key, "the keys of this file have changed and are used now");
             }
             changed.inc_by(reread.changed.len() as u64);
             unusable.set(reread.failed.len() as i64);

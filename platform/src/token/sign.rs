@@ -6,7 +6,7 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use parking_lot::RwLock;
 use serde::Serialize;
 
-use super::{AuthConfig, TokenSetupError, keys};
+use super::{AuthConfig, Section, TokenSetupError, keys};
 use crate::secret::Secret;
 
 /// What a new token says.
@@ -41,6 +41,7 @@ pub struct SignError(#[from] jsonwebtoken::errors::Error);
 
 /// Signs tokens with a shared secret.
 pub struct Signer {
+    section: Section,
     key: RwLock<EncodingKey>,
     /// Where the secret is read again from.
     config: Option<AuthConfig>,
@@ -58,13 +59,23 @@ impl Signer {
     /// Signs with HS256, whatever the length of the secret.
     pub fn hs256(secret: &Secret, audience: Option<String>, issuer: Option<String>) -> Self {
         let key = RwLock::new(EncodingKey::from_secret(secret.expose().as_bytes()));
-        Self { key, config: None, audience, issuer }
+        Self { section: Section::auth(), key, config: None, audience, issuer }
     }
 
     /// Signs what a [`super::Verifier`] of the same configuration takes.
     pub fn from_config(config: &AuthConfig) -> Result<Self, TokenSetupError> {
+        Self::of_section(Section::auth(), config)
+    }
+
+    /// The same for a tenant.
+    pub fn of_tenant(tenant: &str, config: &AuthConfig) -> Result<Self, TokenSetupError> {
+        Self::of_section(Section::tenant(tenant), config)
+    }
+
+    fn of_section(section: Section, config: &AuthConfig) -> Result<Self, TokenSetupError> {
         Ok(Self {
-            key: RwLock::new(signing_key(config)?),
+            key: RwLock::new(signing_key(&section, config)?),
+            section,
             config: Some(config.clone()),
             audience: config.audience.clone(),
             issuer: config.issuer.clone(),
@@ -74,7 +85,7 @@ impl Signer {
     /// Reads the secret again; it stays as it was when that fails.
     pub fn reread(&self) -> Result<(), TokenSetupError> {
         if let Some(config) = &self.config {
-            *self.key.write() = signing_key(config)?;
+            *self.key.write() = signing_key(&self.section, config)?;
         }
         Ok(())
     }
@@ -101,8 +112,9 @@ impl Signer {
 }
 
 /// The first secret.
-fn signing_key(config: &AuthConfig) -> Result<EncodingKey, TokenSetupError> {
-    let secrets = keys::secrets(config)?;
-    let secret = secrets.first().ok_or(TokenSetupError::NoSecret)?;
+fn signing_key(section: &Section, config: &AuthConfig) -> Result<EncodingKey, TokenSetupError> {
+    let secrets = keys::secrets(config).map_err(|error| error.within(section))?;
+    let no_secret = || TokenSetupError::NoSecret { section: section.clone() };
+    let secret = secrets.first().ok_or_else(no_secret)?;
     Ok(EncodingKey::from_secret(secret))
 }

@@ -176,7 +176,7 @@ fn frame(
     event: Event,
 ) -> bytes::Bytes {
     let presence = Presence {
-        user_id: told.user_id.clone(),
+        user_id: told.user_id.name(),
         status: status.to_owned(),
         last_seen,
         devices,
@@ -194,7 +194,7 @@ mod tests {
     use serde_json::Value;
 
     fn user(id: &str) -> UserId {
-        UserId::parse(id).unwrap()
+        UserId::parse_qualified(id).unwrap()
     }
 
     fn told(before: (u32, Chosen), after: (u32, Chosen), by: Option<u64>) -> Announcement {

@@ -111,7 +111,8 @@ impl Announcer {
             return Err("chat answered for other users than were asked for".to_owned());
         }
         for (it, list) in asked.iter_mut().zip(lists) {
-            it.contacts = list.user_ids.iter().filter_map(|id| UserId::parse(id).ok()).collect();
+            it.contacts =
+                list.user_ids.iter().filter_map(|id| UserId::parse_qualified(id).ok()).collect();
             self.metrics.large_groups.inc_by(u64::from(list.large));
             it.after = list.next;
         }

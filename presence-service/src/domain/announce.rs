@@ -141,7 +141,7 @@ mod tests {
 
     fn change(before: u32, after: u32, cause: Cause) -> Change {
         Change {
-            user_id: UserId::parse("ann").unwrap(),
+            user_id: UserId::parse_qualified("ann").unwrap(),
             before: online(before),
             after: online(after),
             last_seen_ms: 0,

@@ -261,7 +261,7 @@ mod tests {
     fn change(user: &str, before: u32, after: u32, cause: Cause) -> Change {
         let standing = |devices| Standing { devices, chosen: Chosen::Online };
         Change {
-            user_id: UserId::parse(user).unwrap(),
+            user_id: UserId::parse_qualified(user).unwrap(),
             before: standing(before),
             after: standing(after),
             last_seen_ms: 0,

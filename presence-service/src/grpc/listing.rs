@@ -48,7 +48,7 @@ mod tests {
 
     fn page(count: u64, next: Option<u64>) -> ListPage {
         let place = |connection| ListPlace {
-            user_id: UserId::parse("ann").unwrap(),
+            user_id: UserId::parse_qualified("ann").unwrap(),
             connection,
             gateway_id: GatewayId::parse("g1").unwrap(),
         };

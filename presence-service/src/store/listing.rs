@@ -49,7 +49,7 @@ impl ListPlace {
             return None;
         }
         Some(Self {
-            user_id: UserId::parse(user_id).ok()?,
+            user_id: UserId::parse_qualified(user_id).ok()?,
             connection: u64::from_str_radix(connection, 16).ok()?,
             gateway_id: GatewayId::parse(gateway_id).ok()?,
         })
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_place_is_read_as_it_was_handed_out_and_nothing_else_is() {
         let place = ListPlace {
-            user_id: UserId::parse("ann+1@example.org").unwrap(),
+            user_id: UserId::parse_qualified("ann+1@example.org").unwrap(),
             connection: u64::MAX,
             gateway_id: GatewayId::parse("gateway-1").unwrap(),
         };

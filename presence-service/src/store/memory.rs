@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use proto::id::{GatewayId, UserId};
+use proto::id::{GatewayId, TenantId, UserId};
 
 use super::{
     Choice, LeaseConfig, ListPage, ListPlace, Located, OwnChoice, PresenceStore, Report, Reported,
@@ -380,10 +380,11 @@ impl PresenceStore for MemoryStore {
 
     async fn connections(
         &self,
+        tenant: TenantId,
         after: Option<&ListPlace>,
         limit: usize,
     ) -> Result<ListPage, StoreError> {
-        Ok(self.state.lock().page(after, limit))
+        Ok(self.state.lock().page(tenant, after, limit))
     }
 
     async fn spend(&self, spent: &[Spent], time: Duration) -> Result<Vec<Vec<u64>>, StoreError> {

@@ -32,7 +32,7 @@ use async_trait::async_trait;
 use platform::readiness::{Cause, Readiness};
 use platform::reload::backend::Backend;
 use platform::shutdown::{Shutdown, Tasks};
-use proto::id::{GatewayId, UserId};
+use proto::id::{GatewayId, TenantId, UserId};
 use redis::aio::MultiplexedConnection;
 use redis::{
     ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, cmd,
@@ -288,10 +288,11 @@ impl PresenceStore for RedisStore {
 
     async fn connections(
         &self,
+        tenant: TenantId,
         after: Option<&ListPlace>,
         limit: usize,
     ) -> Result<ListPage, StoreError> {
-        self.list_connections(after, limit).await
+        self.list_connections(tenant, after, limit).await
     }
 
     async fn spend(&self, spent: &[Spent], time: Duration) -> Result<Vec<Vec<u64>>, StoreError> {

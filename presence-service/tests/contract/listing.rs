@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use presence_service::store::ListPlace;
+use proto::id::TenantId;
 
 use super::*;
 
@@ -12,11 +13,21 @@ type Connections = BTreeSet<(String, String, u64)>;
 async fn walk(
     store: &dyn PresenceStore,
     limit: usize,
+    meanwhile: impl AsyncFnMut(usize),
+) -> BTreeMap<(String, String, u64), usize> {
+    walk_of(store, TenantId::DEFAULT, limit, meanwhile).await
+}
+
+/// The same of another tenant.
+async fn walk_of(
+    store: &dyn PresenceStore,
+    tenant: TenantId,
+    limit: usize,
     mut meanwhile: impl AsyncFnMut(usize),
 ) -> BTreeMap<(String, String, u64), usize> {
     let (mut seen, mut after, mut pages) = (BTreeMap::new(), None::<ListPlace>, 0);
     loop {
-        let page = store.connections(after.as_ref(), limit).await.unwrap();
+        let page = store.connections(tenant, after.as_ref(), limit).await.unwrap();
         assert!(page.connections.len() <= limit, "no more than asked for");
         for listed in &page.connections {
             let session = &listed.session;
@@ -26,6 +37,7 @@ async fn walk(
                 1;
         }
         let Some(next) = page.next else { return seen };
+        assert_eq!(next.user_id.tenant(), tenant, "a place names no other tenant's user");
         // As it is handed out and comes back.
         after = Some(ListPlace::parse(&next.encode()).unwrap());
         pages += 1;
@@ -43,7 +55,7 @@ fn expected(gateway: &str, connections: &[(&str, u64)]) -> Connections {
 pub async fn every_walk_of_all_connections_gives_each_once_whatever_the_limit(
     [one, other]: Replicas,
 ) {
-    assert!(other.connections(None, 10).await.unwrap().connections.is_empty());
+    assert!(other.connections(TenantId::DEFAULT, None, 10).await.unwrap().connections.is_empty());
     let (g1, g2) = (gateway("g1", 1), gateway("g2", 9));
     // Ids whose order by letter and by bytes differ, one user at two gateways, equal numbers at both.
     let at_g1 =
@@ -63,13 +75,46 @@ pub async fn every_walk_of_all_connections_gives_each_once_whatever_the_limit(
         assert_eq!(seen.keys().cloned().collect::<Connections>(), all, "limit {limit}");
         assert!(seen.values().all(|count| *count == 1), "limit {limit}: {seen:?}");
     }
-    let page = other.connections(None, 1).await.unwrap();
+    let page = other.connections(TenantId::DEFAULT, None, 1).await.unwrap();
     let session = &page.connections[0].session;
     assert_eq!((session.device_type, session.device_id.is_empty()), (1, false));
     one.report(&report(&g1, vec![], vec![closed("zoe", 4), closed("ann", 7)])).await.unwrap();
     all.remove(&("zoe".to_owned(), "g1".to_owned(), 4));
     all.remove(&("ann".to_owned(), "g1".to_owned(), 7));
     assert_eq!(walk(&*other, 3, async |_| {}).await.keys().cloned().collect::<Connections>(), all);
+}
+
+pub async fn each_tenant_walks_its_own_connections_alone([one, other]: Replicas) {
+    let (g1, g2) = (gateway("g1", 1), gateway("g2", 9));
+    // Users of `default` stand before, between and behind those of the others, whose ids begin alike.
+    let default = ["a", "ac", "ac0", "acme", "acme-x", "acmf", "zoe"];
+    let tenants = ["ac", "acme", "acme-x"];
+    let named = |tenant: &str| (0..7).map(|n| format!("{tenant}/{n}-ann")).collect::<Vec<_>>();
+    let all = tenants.iter().flat_map(|tenant| named(tenant)).chain(default.map(str::to_owned));
+    for (number, user) in all.enumerate() {
+        let number = number as u64;
+        for gateway in [&g1, &g2] {
+            let device = format!("{}-{number}", gateway.id);
+            one.report(&report(gateway, vec![opened(&user, &device, number)], vec![]))
+                .await
+                .unwrap();
+        }
+    }
+    let users = |seen: BTreeMap<(String, String, u64), usize>| {
+        assert!(seen.values().all(|count| *count == 1), "{seen:?}");
+        let users: Vec<_> = seen.into_keys().map(|(user, ..)| user).collect();
+        assert_eq!(users.len() % 2, 0, "at both gateways");
+        users.into_iter().step_by(2).collect::<Vec<_>>()
+    };
+    for limit in [1, 2, 3, 5, 8, 100] {
+        assert_eq!(users(walk(&*other, limit, async |_| {}).await), default, "limit {limit}");
+        for tenant in tenants {
+            let id = TenantId::parse(tenant).unwrap();
+            let seen = walk_of(&*other, id, limit, async |_| {}).await;
+            assert_eq!(users(seen), named(tenant), "limit {limit}");
+        }
+    }
+    assert!(walk_of(&*one, TenantId::parse("acm").unwrap(), 10, async |_| {}).await.is_empty());
 }
 
 pub async fn who_stays_is_shown_once_while_others_come_and_go([one, other]: Replicas) {

@@ -45,7 +45,7 @@ pub fn leases() -> LeaseConfig {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn user(id: &str) -> UserId {
-    UserId::parse(id).unwrap()
+    UserId::parse_qualified(id).unwrap()
 }
 
 fn gateway(id: &str, epoch: u64) -> GatewayEpoch {
@@ -194,6 +194,7 @@ macro_rules! contract {
             }
             listing {
                 every_walk_of_all_connections_gives_each_once_whatever_the_limit
+                each_tenant_walks_its_own_connections_alone
                 who_stays_is_shown_once_while_others_come_and_go
                 a_dead_gateway_s_connections_leave_the_list
             }

@@ -242,7 +242,7 @@ impl Gateway {
         let body = Body::SetStatus(SetStatus { status: status.to_owned() });
         let frame = Frame { origin: Some(origin), body: Some(body), ..Frame::default() };
         let gateway = proto::bus::GatewayRef { id: self.named.id.clone(), epoch: self.named.epoch };
-        let user = UserId::parse(user).unwrap();
+        let user = UserId::parse_qualified(user).unwrap();
         let partition = proto::partition::of_user(&user, self.bus.partitions());
         let batch = FrameBatch { gateway: Some(gateway), frames: vec![frame], oldest_ms: 0 };
         self.bus.publish_frames(Lane::Presence, partition, batch).await.unwrap();

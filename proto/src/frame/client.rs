@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::id::{CallId, ClientId, ConversationId, UserId};
+use crate::id::{CallId, ClientId, ConversationId, UserName};
 
 /// One decoded client frame.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub struct Send {
     pub conversation_id: Option<ConversationId>,
     /// A user: the direct conversation with them, made when it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<UserId>,
+    pub to: Option<UserName>,
     /// `text` (the default) or, for tokens with the role admin, `system`.
     #[serde(default = "text_kind")]
     pub kind: String,
@@ -57,7 +57,7 @@ pub struct Send {
     pub reply_to: Option<u64>,
     /// Users named in the content; at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mentions: Vec<UserId>,
+    pub mentions: Vec<UserName>,
     /// Asks for attention.
     #[serde(default, alias = "important")]
     pub is_important: bool,
@@ -121,7 +121,7 @@ pub struct Signal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#ref: Option<String>,
     /// Whom it is for.
-    pub to: UserId,
+    pub to: UserName,
     /// Made by the caller for this call.
     pub call_id: CallId,
     /// Which step.

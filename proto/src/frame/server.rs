@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::error_code::{ErrorCode, Limit, Stored};
 use crate::frame::client::SignalKind;
-use crate::id::{CallId, ClientId, ConversationId, EntryId, UserId};
+use crate::id::{CallId, ClientId, ConversationId, EntryId, UserName};
 
 /// One server frame. Encode it with [`ServerFrame::to_json`].
 #[derive(Debug, Serialize)]
@@ -51,7 +51,7 @@ pub struct Entry {
     pub reply_to: Option<u64>,
     /// Users named in the content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mentions: Vec<UserId>,
+    pub mentions: Vec<UserName>,
     /// The sender asked for attention.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_important: bool,
@@ -87,7 +87,7 @@ fn tagged<T: Serialize>(tag: &str, frame: &T) -> bytes::Bytes {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sender {
     /// The user.
-    pub id: UserId,
+    pub id: UserName,
     /// `user` or `bot`; of the kind `system`, `operator` for what an operator said and `system` for what the
     /// server writes about a conversation.
     pub r#type: String,
@@ -105,7 +105,7 @@ pub struct Welcome {
     /// Names this connection in logs and to other devices.
     pub connection_id: String,
     /// The user of the token.
-    pub user_id: UserId,
+    pub user_id: UserName,
     /// What the user chose to be shown as: `online`, `away`, `busy` or `invisible`; absent when it is not
     /// known at this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,7 +171,7 @@ pub struct Receipt {
     /// The conversation.
     pub conversation_id: ConversationId,
     /// The member.
-    pub user_id: UserId,
+    pub user_id: UserName,
     /// All up to here reached a device of the member.
     pub delivered_seq: u64,
     /// All up to here was read by the member.
@@ -184,7 +184,7 @@ pub struct Typing {
     /// The conversation.
     pub conversation_id: ConversationId,
     /// The member.
-    pub user_id: UserId,
+    pub user_id: UserName,
     /// True while writing.
     pub on: bool,
     /// A client ends it by itself so many milliseconds later, unless it is said again; absent when `on` is
@@ -198,7 +198,7 @@ pub const TYPING_MS: u64 = 6_000;
 
 impl Typing {
     /// A member has started or stopped to write.
-    pub fn new(conversation_id: ConversationId, user_id: UserId, on: bool) -> Self {
+    pub fn new(conversation_id: ConversationId, user_id: UserName, on: bool) -> Self {
         Self { conversation_id, user_id, on, expires_ms: on.then_some(TYPING_MS) }
     }
 }
@@ -207,7 +207,7 @@ impl Typing {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Signal {
     /// Whose step it is.
-    pub from: UserId,
+    pub from: UserName,
     /// Which call.
     pub call_id: CallId,
     /// Which step.
@@ -246,7 +246,7 @@ impl Notice {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Presence {
     /// The user.
-    pub user_id: UserId,
+    pub user_id: UserName,
     /// `online`, `away`, `busy` or `offline`.
     pub status: String,
     /// Unix milliseconds; absent while online or when never seen.

@@ -57,12 +57,26 @@ fn descriptions() -> Descriptions {
 /// A binary, the prefix of its variables, its struct, and its keys.
 type Binary = (&'static str, &'static str, &'static str, Vec<(String, String)>);
 
+/// With the keys of each table of a list behind it.
+fn with_lists(keys: Vec<(String, String)>) -> Vec<(String, String)> {
+    let of_list = |(key, default): (String, String)| {
+        let tables =
+            if key == "tenants" { platform::config::keys::<TenantConfig>() } else { Vec::new() };
+        let tables: Vec<_> = tables
+            .into_iter()
+            .map(|(name, default)| (format!("{key}[].{name}"), default))
+            .collect();
+        std::iter::once((key, default)).chain(tables)
+    };
+    keys.into_iter().flat_map(of_list).collect()
+}
+
 fn binaries() -> [Binary; 4] {
     use chat_service::config as chat;
     use gateway::config as edge;
     use presence_service::config as presence;
     [
-        ("gateway", edge::ENV_PREFIX, "GatewayConfig", keys::<edge::GatewayConfig>()),
+        ("gateway", edge::ENV_PREFIX, "GatewayConfig", with_lists(keys::<edge::GatewayConfig>())),
         ("chat-service", chat::ENV_PREFIX, "ChatConfig", keys::<chat::ChatConfig>()),
         (
             "presence-service",
@@ -70,7 +84,7 @@ fn binaries() -> [Binary; 4] {
             "PresenceConfig",
             keys::<presence::PresenceConfig>(),
         ),
-        ("tidings (all-in-one)", ENV_PREFIX, "TidingsConfig", keys::<TidingsConfig>()),
+        ("tidings (all-in-one)", ENV_PREFIX, "TidingsConfig", with_lists(keys::<TidingsConfig>())),
     ]
 }
 
@@ -119,7 +133,9 @@ fn others(default: &str) -> Vec<String> {
         Ok(serde_json::Value::Number(number)) => {
             vec![(number.as_u64().unwrap() + 1).to_string()]
         }
-        Ok(serde_json::Value::Array(_)) => list(&[r#"["10.7.0.0/16"]"#, "[7]"]),
+        Ok(serde_json::Value::Array(_)) => {
+            list(&[r#"["10.7.0.0/16"]"#, "[7]", r#"[{"id": "acme"}]"#])
+        }
         // Not every text will do for each, and what has no default may be a number.
         _ => list(&["/other", "json", "quorum", "contacts", "id", "7"]),
     }

@@ -15,7 +15,7 @@ use presence_service::store::{
     Choice, ListPage, ListPlace, Located, PresenceStore, Report, Reported, Session, StoreError,
     Swept, UserState,
 };
-use proto::id::{GatewayId, UserId};
+use proto::id::{GatewayId, TenantId, UserId};
 use tokio::sync::watch;
 
 use crate::house::PATIENCE;
@@ -82,7 +82,7 @@ pub struct GatedPresence {
 impl GatedPresence {
     pub fn of(user: &str) -> Self {
         let (registration, location) = (Gate::new(), Gate::new());
-        let user = UserId::parse(user).unwrap();
+        let user = UserId::parse_qualified(user).unwrap();
         Self { inner: MemoryStore::new(), user, registration, location }
     }
 }
@@ -162,10 +162,11 @@ impl PresenceStore for GatedPresence {
 
     async fn connections(
         &self,
+        tenant: TenantId,
         after: Option<&ListPlace>,
         limit: usize,
     ) -> Result<ListPage, StoreError> {
-        self.inner.connections(after, limit).await
+        self.inner.connections(tenant, after, limit).await
     }
 
     async fn spend(&self, spent: &[Spent], time: Duration) -> Result<Vec<Vec<u64>>, StoreError> {

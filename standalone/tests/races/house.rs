@@ -194,6 +194,7 @@ fn gateway(
     let settings = Settings {
         gateway_id: GatewayId::parse("gateway").unwrap(),
         allowed_origins: Vec::new(),
+        tenants: gateway::tenants::TenantList::default(),
         dev_tokens_for_all: false,
         leeway_secs: 0,
         limits: LimitsConfig {
@@ -215,7 +216,7 @@ fn gateway(
         chat,
         presence,
         verifier: Arc::new(Verifier::from_config(&auth()).unwrap()),
-        dev_signer: None,
+        dev_signers: gateway::tenants::DevSigners::default(),
         metrics: Metrics::new(),
         readiness: readiness.clone(),
         tracer: Tracer::disabled(),

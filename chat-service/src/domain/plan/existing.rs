@@ -29,7 +29,10 @@ pub(super) fn check_named(
     }
     match message.mentions.iter().find(|user| !is_member(user)) {
         Some(user) => {
-            let text = format!("`mentions` names {user}, who is not a member of this conversation");
+            let text = format!(
+                "`mentions` names {}, who is not a member of this conversation",
+                user.name_str()
+            );
             Err(Refusal::new(ErrorCode::Invalid, text))
         }
         None => Ok(()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::error_code::ErrorCode;
-use proto::id::{ConversationId, UserId};
+use proto::id::{ConversationKey, UserId};
 
 use super::{Conversations, Outcome};
 use crate::domain::conversation::Refusal;
@@ -30,19 +30,19 @@ pub fn repeated(
     if stored.digest.is_some_and(|of_then| Some(of_then) != digest) {
         return None;
     }
-    let audience = audience_of(conversations, stored.conversation_id, stored.seq);
+    let audience = audience_of(conversations, stored.conversation, stored.seq);
     Some(Outcome::Repeated { stored: Box::new(stored.clone()), audience })
 }
 
-pub(super) fn audience(conversations: &Conversations, id: ConversationId) -> Audience {
-    let snapshot = conversations.get(&id).and_then(Option::as_ref);
+pub(super) fn audience(conversations: &Conversations, key: ConversationKey) -> Audience {
+    let snapshot = conversations.get(&key).and_then(Option::as_ref);
     let members = snapshot.map(|snapshot| Arc::clone(&snapshot.members));
     Audience { members: members.unwrap_or_default(), ..Audience::default() }
 }
 
 /// It is told to those only who may see it: members since then.
-fn audience_of(conversations: &Conversations, id: ConversationId, seq: u64) -> Audience {
-    let audience = audience(conversations, id);
+fn audience_of(conversations: &Conversations, key: ConversationKey, seq: u64) -> Audience {
+    let audience = audience(conversations, key);
     if audience.members.values().all(|member| member.from_seq <= seq) {
         return audience;
     }
@@ -54,7 +54,7 @@ fn audience_of(conversations: &Conversations, id: ConversationId, seq: u64) -> A
 /// An operation that was planned in the same batch already, whose entry is pushed once.
 pub(super) fn in_batch(entry: &EntryRow) -> StoredOperation {
     StoredOperation {
-        conversation_id: entry.conversation_id,
+        conversation: entry.conversation(),
         seq: entry.seq,
         entry_id: entry.id,
         created_at_ms: entry.created_at_ms,

@@ -8,7 +8,7 @@ use crate::domain::operation::{Message, Operation};
 
 pub(super) fn row_of(snapshot: &Snapshot) -> ConversationRow {
     ConversationRow {
-        id: snapshot.id,
+        key: snapshot.key,
         kind: snapshot.kind,
         title: snapshot.title.clone(),
         created_at_ms: snapshot.created_at_ms,
@@ -43,7 +43,7 @@ pub(super) fn message_row(operation: &Operation, message: &Message) -> EntryRow 
         digest: operation.digest,
         content: message.content.clone(),
         reply_to: message.reply_to,
-        mentions: message.mentions.clone(),
+        mentions: message.mentions.iter().map(UserId::name).collect(),
         is_important: message.is_important,
         extra: message.extra.clone(),
         created_at_ms: 0,

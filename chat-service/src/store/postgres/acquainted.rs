@@ -1,13 +1,14 @@
 //! Who knows whom, on Postgres.
 
 use async_trait::async_trait;
-use proto::id::{DEFAULT_TENANT, UserId};
+use proto::id::{UserId, UserName};
 
 use super::PostgresStore;
 use crate::domain::entry::UserRow;
 use crate::domain::fold::prefix_range;
 use crate::store::StoreError;
-use crate::store::acquainted::{AcquaintanceStore, SEARCH, user_id, users};
+use crate::store::acquainted::{AcquaintanceStore, SEARCH, users};
+use crate::store::reading::user_name;
 
 const ACQUAINTED: &str = "
 SELECT u.value FROM unnest($3::text[]) AS u (value) WHERE EXISTS (
@@ -18,15 +19,19 @@ SELECT u.value FROM unnest($3::text[]) AS u (value) WHERE EXISTS (
 
 #[async_trait]
 impl AcquaintanceStore for PostgresStore {
-    async fn acquainted(&self, user: &UserId, among: &[UserId]) -> Result<Vec<UserId>, StoreError> {
-        let among: Vec<&str> = among.iter().map(UserId::as_str).collect();
-        let ids: Vec<String> = sqlx::query_scalar(ACQUAINTED)
-            .bind(DEFAULT_TENANT)
-            .bind(user.as_str())
+    async fn acquainted(
+        &self,
+        user: &UserId,
+        among: &[UserName],
+    ) -> Result<Vec<UserName>, StoreError> {
+        let among: Vec<&str> = among.iter().map(UserName::as_str).collect();
+        let names: Vec<String> = sqlx::query_scalar(ACQUAINTED)
+            .bind(user.tenant().as_str())
+            .bind(user.name_str())
             .bind(among)
             .fetch_all(&self.readers)
             .await?;
-        ids.iter().map(|id| user_id(id)).collect()
+        names.iter().map(|name| Ok(user_name(name)?)).collect()
     }
 
     async fn search_acquainted(
@@ -37,13 +42,13 @@ impl AcquaintanceStore for PostgresStore {
     ) -> Result<Vec<UserRow>, StoreError> {
         let (from, to) = prefix_range(prefix);
         let rows: Vec<(String, String, String)> = sqlx::query_as(SEARCH)
-            .bind(DEFAULT_TENANT)
+            .bind(user.tenant().as_str())
             .bind(from)
             .bind(to)
             .bind(i64::from(limit))
-            .bind(user.as_str())
+            .bind(user.name_str())
             .fetch_all(&self.readers)
             .await?;
-        users(rows)
+        users(user.tenant(), rows)
     }
 }

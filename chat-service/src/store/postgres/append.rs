@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, UserId, UserName};
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
 use crate::domain::fold::name_key;
 use crate::planted;
-use crate::store::reading::{code, corrupt};
+use crate::store::reading::{self, code};
 use crate::store::{AppendBatch, AppendError, Delivered, LogStore, StoreError};
 
 /// Its parts see the same snapshot and commit together: the implicit transaction of one statement,
@@ -24,29 +25,29 @@ macro_rules! append_sql {
 WITH new_entries AS (
     INSERT INTO entries (tenant, conversation_id, seq, id, kind, sender_id, client_id, content,
         reply_to, mentions, is_important, extra, created_at_ms)
-    SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::uuid[],
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::uuid[],
         $8::text[], $9::bigint[], $10::text[], $11::boolean[], $12::text[], $13::bigint[])
 ), new_client_ids AS (
     INSERT INTO client_ids (tenant, conversation_id, seq, entry_id, sender_id, client_id, created_at_ms, sha256)
-    SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $6::text[], $7::uuid[], $13::bigint[],
-        $14::bytea[])",
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::uuid[], $6::text[], $7::uuid[],
+        $13::bigint[], $14::bytea[])",
             $when_taken,
             "
 ), conversations_set AS (
     INSERT INTO conversations (tenant, id, kind, title, created_at_ms)
-    SELECT $1, * FROM unnest($15::uuid[], $16::smallint[], $17::text[], $18::bigint[])
+    SELECT * FROM unnest($15::text[], $16::uuid[], $17::smallint[], $18::text[], $19::bigint[])
     ON CONFLICT (tenant, id) DO UPDATE SET title = excluded.title
 ), members_set AS (
     INSERT INTO members (tenant, conversation_id, user_id, role, from_seq, delivered_seq, read_seq)
-    SELECT $1, m.c, m.u, m.r, m.f, m.f - 1, m.f - 1
-    FROM unnest($19::uuid[], $20::text[], $21::smallint[], $22::bigint[]) AS m (c, u, r, f)
+    SELECT m.t, m.c, m.u, m.r, m.f, m.f - 1, m.f - 1
+    FROM unnest($20::text[], $21::uuid[], $22::text[], $23::smallint[], $24::bigint[]) AS m (t, c, u, r, f)
     ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE
     SET role = excluded.role, from_seq = excluded.from_seq,
         delivered_seq = GREATEST(members.delivered_seq, excluded.delivered_seq),
         read_seq = GREATEST(members.read_seq, excluded.read_seq)
 ), members_removed AS (
-    DELETE FROM members USING unnest($23::uuid[], $24::text[]) AS gone (c, u)
-    WHERE tenant = $1 AND conversation_id = gone.c AND user_id = gone.u
+    DELETE FROM members USING unnest($25::text[], $26::uuid[], $27::text[]) AS gone (t, c, u)
+    WHERE tenant = gone.t AND conversation_id = gone.c AND user_id = gone.u
 )
 SELECT 1"
         )
@@ -63,28 +64,72 @@ const APPEND: &str = if planted::DUPLICATE_CHECK_OFF {
 const ADVANCE_CURSORS: &str = "
 UPDATE members SET delivered_seq = n.d, read_seq = n.r
 FROM (
-    SELECT m.conversation_id AS c, m.user_id AS u,
+    SELECT m.tenant AS t, m.conversation_id AS c, m.user_id AS u,
         GREATEST(m.delivered_seq, LEAST(a.d, h.head), LEAST(a.r, h.head)) AS d,
         GREATEST(m.read_seq, LEAST(a.r, h.head)) AS r
-    FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[]) AS a (c, u, d, r)
-    JOIN members m ON m.tenant = $1 AND m.conversation_id = a.c AND m.user_id = a.u
+    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[]) AS a (t, c, u, d, r)
+    JOIN members m ON m.tenant = a.t AND m.conversation_id = a.c AND m.user_id = a.u
     CROSS JOIN LATERAL (
-        SELECT COALESCE(max(e.seq), 0) AS head FROM entries e WHERE e.tenant = $1 AND e.conversation_id = a.c
+        SELECT COALESCE(max(e.seq), 0) AS head FROM entries e WHERE e.tenant = a.t AND e.conversation_id = a.c
     ) h
-    ORDER BY m.conversation_id, m.user_id
+    ORDER BY m.tenant, m.conversation_id, m.user_id
 ) n
-WHERE tenant = $1 AND conversation_id = n.c AND user_id = n.u AND (delivered_seq < n.d OR read_seq < n.r)
-RETURNING conversation_id, user_id, delivered_seq, read_seq";
+WHERE tenant = n.t AND conversation_id = n.c AND user_id = n.u AND (delivered_seq < n.d OR read_seq < n.r)
+RETURNING tenant, conversation_id, user_id, delivered_seq, read_seq";
 
 const UPSERT_USERS: &str = "
 INSERT INTO users (tenant, id, name, avatar, name_key, updated_at_ms)
-SELECT $1, u.id, u.name, u.avatar, u.name_key, $6
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS u (id, name, avatar, name_key)
+SELECT u.tenant, u.id, u.name, u.avatar, u.name_key, $6
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS u (tenant, id, name, avatar, name_key)
 ON CONFLICT (tenant, id) DO UPDATE
 SET name = excluded.name, avatar = excluded.avatar, name_key = excluded.name_key,
     updated_at_ms = excluded.updated_at_ms
 WHERE (users.name, users.avatar, users.name_key)
     IS DISTINCT FROM (excluded.name, excluded.avatar, excluded.name_key)";
+
+const LOAD: &str = "
+SELECT c.tenant, c.id, CAST(c.kind AS bigint) AS kind, c.title, c.created_at_ms,
+    COALESCE((SELECT max(e.seq) FROM entries e
+        WHERE e.tenant = c.tenant AND e.conversation_id = c.id), 0) AS head
+FROM unnest($1::text[], $2::uuid[]) AS k (tenant, id)
+JOIN conversations c ON c.tenant = k.tenant AND c.id = k.id";
+
+const LOAD_MEMBERS: &str = "
+SELECT m.tenant, m.conversation_id, m.user_id, CAST(m.role AS bigint) AS role, m.from_seq
+FROM unnest($1::text[], $2::uuid[]) AS k (tenant, id)
+JOIN members m ON m.tenant = k.tenant AND m.conversation_id = k.id";
+
+const FIND_CLIENT_IDS: &str = "
+SELECT k.place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.sha256, o.sender_id, o.client_id,
+    e.kind AS entry_kind, e.content, e.reply_to, e.mentions, e.is_important, e.extra,
+    '' AS sender_name, '' AS sender_avatar
+FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS k (tenant, sender, client, place)
+JOIN client_ids o ON o.tenant = k.tenant AND o.sender_id = k.sender AND o.client_id = k.client
+LEFT JOIN entries e ON e.tenant = o.tenant AND e.conversation_id = o.conversation_id AND e.seq = o.seq";
+
+const MEMBERSHIPS: &str = "
+SELECT (SELECT count(*) FROM (SELECT 1 FROM members m
+    WHERE m.tenant = u.tenant AND m.user_id = u.id LIMIT $3) n)
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (tenant, id, place) ORDER BY u.place";
+
+const DELIVERED: &str = "
+SELECT m.tenant, m.conversation_id, m.user_id, m.delivered_seq
+FROM unnest($1::text[], $2::uuid[]) AS k (tenant, id)
+JOIN members m ON m.tenant = k.tenant AND m.conversation_id = k.id";
+
+fn tenants(keys: &[ConversationKey]) -> Vec<&'static str> {
+    keys.iter().map(|key| key.tenant.as_str()).collect()
+}
+
+fn ids(keys: &[ConversationKey]) -> Vec<Uuid> {
+    keys.iter().map(|key| key.id.0).collect()
+}
+
+/// The conversation of a row whose id stands in `column`.
+fn key_of(row: &PgRow, column: &str) -> Result<ConversationKey, sqlx::Error> {
+    let tenant = reading::tenant(row.try_get("tenant")?)?;
+    Ok(ConversationKey::new(tenant, ConversationId(row.try_get(column)?)))
+}
 
 #[async_trait]
 impl LogStore for PostgresStore {
@@ -92,44 +137,32 @@ impl LogStore for PostgresStore {
         self.identity.generation()
     }
 
-    async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError> {
-        let wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    async fn load(&self, keys: &[ConversationKey]) -> Result<Vec<Option<Snapshot>>, StoreError> {
         // The head before the members: see guarantee 5.
-        let rows = sqlx::query(
-            "SELECT c.id, CAST(c.kind AS bigint) AS kind, c.title, c.created_at_ms,
-                COALESCE((SELECT max(e.seq) FROM entries e
-                    WHERE e.tenant = c.tenant AND e.conversation_id = c.id), 0) AS head
-             FROM conversations c WHERE c.tenant = $1 AND c.id = ANY($2)",
-        )
-        .bind(DEFAULT_TENANT)
-        .bind(&wanted)
-        .fetch_all(&self.writers)
-        .await?;
+        let rows =
+            sqlx::query(LOAD).bind(tenants(keys)).bind(ids(keys)).fetch_all(&self.writers).await?;
         let mut found = HashMap::with_capacity(rows.len());
         for row in rows {
-            let id = ConversationId(row.try_get("id")?);
+            let key = key_of(&row, "id")?;
             let snapshot = Snapshot {
-                id,
+                key,
                 kind: code::kind_of(row.try_get("kind")?),
                 title: row.try_get("title")?,
                 head: row.try_get::<i64, _>("head")? as u64,
                 created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
                 members: Arc::default(),
             };
-            found.insert(id, snapshot);
+            found.insert(key, snapshot);
         }
-        let rows = sqlx::query(
-            "SELECT conversation_id, user_id, CAST(role AS bigint) AS role, from_seq FROM members
-             WHERE tenant = $1 AND conversation_id = ANY($2)",
-        )
-        .bind(DEFAULT_TENANT)
-        .bind(&wanted)
-        .fetch_all(&self.writers)
-        .await?;
+        let rows = sqlx::query(LOAD_MEMBERS)
+            .bind(tenants(keys))
+            .bind(ids(keys))
+            .fetch_all(&self.writers)
+            .await?;
         for row in rows {
-            let user_id = UserId::parse(row.try_get("user_id")?).map_err(|_| corrupt("user id"))?;
-            if let Some(snapshot) = found.get_mut(&ConversationId(row.try_get("conversation_id")?))
-            {
+            let key = key_of(&row, "conversation_id")?;
+            let user_id = reading::user_name(row.try_get("user_id")?)?.of(key.tenant);
+            if let Some(snapshot) = found.get_mut(&key) {
                 let membership = Membership {
                     role: code::role_of(row.try_get("role")?),
                     from_seq: row.try_get::<i64, _>("from_seq")? as u64,
@@ -137,60 +170,43 @@ impl LogStore for PostgresStore {
                 Arc::make_mut(&mut snapshot.members).insert(user_id, membership);
             }
         }
-        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
     async fn find_client_ids(
         &self,
         keys: &[(UserId, ClientId)],
     ) -> Result<Vec<Option<StoredOperation>>, StoreError> {
-        let senders: Vec<&str> = keys.iter().map(|(sender, _)| sender.as_str()).collect();
-        let client_ids: Vec<Uuid> = keys.iter().map(|(_, client_id)| client_id.0).collect();
-        let rows = sqlx::query(
-            "SELECT k.place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.sha256, o.sender_id,
-                o.client_id, e.kind AS entry_kind, e.content, e.reply_to, e.mentions, e.is_important, e.extra,
-                '' AS sender_name, '' AS sender_avatar
-             FROM unnest($2::text[], $3::uuid[]) WITH ORDINALITY AS k (sender, client, place)
-             JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.sender AND o.client_id = k.client
-             LEFT JOIN entries e
-                ON e.tenant = $1 AND e.conversation_id = o.conversation_id AND e.seq = o.seq",
-        )
-        .bind(DEFAULT_TENANT)
-        .bind(senders)
-        .bind(client_ids)
-        .fetch_all(&self.writers)
-        .await?;
+        let rows = sqlx::query(FIND_CLIENT_IDS)
+            .bind(keys.iter().map(|(sender, _)| sender.tenant().as_str()).collect::<Vec<_>>())
+            .bind(keys.iter().map(|(sender, _)| sender.name_str()).collect::<Vec<_>>())
+            .bind(keys.iter().map(|(_, client_id)| client_id.0).collect::<Vec<_>>())
+            .fetch_all(&self.writers)
+            .await?;
         let mut found = vec![None; keys.len()];
         for row in rows {
             let place = row.try_get::<i64, _>("place")? as usize - 1;
-            found[place] = Some(super::operation(&row)?);
+            found[place] = Some(super::operation(&row, keys[place].0.tenant())?);
         }
         Ok(found)
     }
 
     async fn memberships(&self, users: &[UserId], most: u32) -> Result<Vec<u32>, StoreError> {
-        let counts: Vec<i64> = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM (SELECT 1 FROM members m
-                WHERE m.tenant = $1 AND m.user_id = u.id LIMIT $3) n)
-             FROM unnest($2::text[]) WITH ORDINALITY AS u (id, place) ORDER BY u.place",
-        )
-        .bind(DEFAULT_TENANT)
-        .bind(users.iter().map(UserId::as_str).collect::<Vec<_>>())
-        .bind(i64::from(most))
-        .fetch_all(&self.writers)
-        .await?;
+        let counts: Vec<i64> = sqlx::query_scalar(MEMBERSHIPS)
+            .bind(users.iter().map(|user| user.tenant().as_str()).collect::<Vec<_>>())
+            .bind(users.iter().map(UserId::name_str).collect::<Vec<_>>())
+            .bind(i64::from(most))
+            .fetch_all(&self.writers)
+            .await?;
         Ok(counts.into_iter().map(|count| count as u32).collect())
     }
 
-    async fn delivered(&self, ids: &[ConversationId]) -> Result<Vec<Delivered>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT conversation_id, user_id, delivered_seq FROM members
-             WHERE tenant = $1 AND conversation_id = ANY($2)",
-        )
-        .bind(DEFAULT_TENANT)
-        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-        .fetch_all(&self.writers)
-        .await?;
+    async fn delivered(&self, keys: &[ConversationKey]) -> Result<Vec<Delivered>, StoreError> {
+        let rows = sqlx::query(DELIVERED)
+            .bind(tenants(keys))
+            .bind(ids(keys))
+            .fetch_all(&self.writers)
+            .await?;
         rows.iter().map(super::delivered).collect()
     }
 
@@ -205,16 +221,16 @@ impl LogStore for PostgresStore {
         let e = &batch.entries;
         let c = &batch.conversations;
         let (s, r) = (&batch.members_set, &batch.members_removed);
-        let mentions = |mentions: &Vec<UserId>| {
+        let mentions = |mentions: &Vec<UserName>| {
             (!mentions.is_empty()).then(|| serde_json::to_string(mentions).unwrap_or_default())
         };
         let result = sqlx::query(APPEND)
-            .bind(DEFAULT_TENANT)
+            .bind(e.iter().map(|e| e.sender_id.tenant().as_str()).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.conversation_id.0).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.seq as i64).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.id.0).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.sender_id.as_str()).collect::<Vec<_>>())
+            .bind(e.iter().map(|e| e.sender_id.name_str()).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.client_id.0).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.content.as_str()).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.reply_to.map(|seq| seq as i64)).collect::<Vec<_>>())
@@ -223,16 +239,19 @@ impl LogStore for PostgresStore {
             .bind(e.iter().map(|e| e.extra.as_deref()).collect::<Vec<_>>())
             .bind(e.iter().map(|e| e.created_at_ms as i64).collect::<Vec<_>>())
             .bind(e.iter().map(|e| &e.digest[..]).collect::<Vec<_>>())
-            .bind(c.iter().map(|c| c.id.0).collect::<Vec<_>>())
+            .bind(c.iter().map(|c| c.key.tenant.as_str()).collect::<Vec<_>>())
+            .bind(c.iter().map(|c| c.key.id.0).collect::<Vec<_>>())
             .bind(c.iter().map(|c| code::kind(c.kind)).collect::<Vec<_>>())
             .bind(c.iter().map(|c| c.title.as_str()).collect::<Vec<_>>())
             .bind(c.iter().map(|c| c.created_at_ms as i64).collect::<Vec<_>>())
+            .bind(s.iter().map(|m| m.user_id.tenant().as_str()).collect::<Vec<_>>())
             .bind(s.iter().map(|m| m.conversation_id.0).collect::<Vec<_>>())
-            .bind(s.iter().map(|m| m.user_id.as_str()).collect::<Vec<_>>())
+            .bind(s.iter().map(|m| m.user_id.name_str()).collect::<Vec<_>>())
             .bind(s.iter().map(|m| code::role(m.role)).collect::<Vec<_>>())
             .bind(s.iter().map(|m| m.from_seq as i64).collect::<Vec<_>>())
+            .bind(r.iter().map(|(_, user)| user.tenant().as_str()).collect::<Vec<_>>())
             .bind(r.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
-            .bind(r.iter().map(|(_, user)| user.as_str()).collect::<Vec<_>>())
+            .bind(r.iter().map(|(_, user)| user.name_str()).collect::<Vec<_>>())
             .execute(&mut *line)
             .await;
         line.ended(result).map(|_| ()).map_err(append_error)
@@ -240,9 +259,9 @@ impl LogStore for PostgresStore {
 
     async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError> {
         let rows = sqlx::query(ADVANCE_CURSORS)
-            .bind(DEFAULT_TENANT)
+            .bind(cursors.iter().map(|c| c.user_id.tenant().as_str()).collect::<Vec<_>>())
             .bind(cursors.iter().map(|c| c.conversation_id.0).collect::<Vec<_>>())
-            .bind(cursors.iter().map(|c| c.user_id.as_str()).collect::<Vec<_>>())
+            .bind(cursors.iter().map(|c| c.user_id.name_str()).collect::<Vec<_>>())
             .bind(cursors.iter().map(|c| c.delivered_seq as i64).collect::<Vec<_>>())
             .bind(cursors.iter().map(|c| c.read_seq as i64).collect::<Vec<_>>())
             .fetch_all(&self.writers)
@@ -251,8 +270,7 @@ impl LogStore for PostgresStore {
             .map(|row| {
                 Ok(CursorRow {
                     conversation_id: ConversationId(row.try_get("conversation_id")?),
-                    user_id: UserId::parse(row.try_get("user_id")?)
-                        .map_err(|_| corrupt("user id"))?,
+                    user_id: reading::user_id(row.try_get("tenant")?, row.try_get("user_id")?)?,
                     delivered_seq: row.try_get::<i64, _>("delivered_seq")? as u64,
                     read_seq: row.try_get::<i64, _>("read_seq")? as u64,
                 })
@@ -262,8 +280,8 @@ impl LogStore for PostgresStore {
 
     async fn upsert_users(&self, users: &[UserRow], now_ms: u64) -> Result<(), StoreError> {
         sqlx::query(UPSERT_USERS)
-            .bind(DEFAULT_TENANT)
-            .bind(users.iter().map(|user| user.id.as_str()).collect::<Vec<_>>())
+            .bind(users.iter().map(|user| user.id.tenant().as_str()).collect::<Vec<_>>())
+            .bind(users.iter().map(|user| user.id.name_str()).collect::<Vec<_>>())
             .bind(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>())
             .bind(users.iter().map(|user| user.avatar.as_str()).collect::<Vec<_>>())
             .bind(users.iter().map(|user| name_key(&user.name)).collect::<Vec<_>>())

@@ -1,7 +1,6 @@
 //! Contacts, on Postgres: one question for all users of a batch.
 
 use async_trait::async_trait;
-use proto::id::{DEFAULT_TENANT, UserId};
 
 use super::PostgresStore;
 use crate::store::StoreError;
@@ -12,7 +11,8 @@ use crate::store::contacts::{
 /// Of each conversation one row more is read than a group may have members: this database would else read
 /// all of a conversation with 100,000 members. The rows of a large one become one key without a user.
 const CONTACTS: &str = r#"
-SELECT u.place, c.key, c.many FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u (id, after, place)
+SELECT u.place, c.key, c.many
+FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u (tenant, id, after, place)
 CROSS JOIN LATERAL (
     SELECT k.key, k.many FROM (
         SELECT (min(o.rank) || o.user_id) COLLATE "C" AS key,
@@ -23,10 +23,10 @@ CROSS JOIN LATERAL (
                 CASE WHEN count(*) OVER () > 2 THEN '1' ELSE '0' END AS rank
             FROM (
                 SELECT y.user_id FROM members y
-                WHERE y.tenant = $1 AND y.conversation_id = m.conversation_id LIMIT $4 + 1
+                WHERE y.tenant = u.tenant AND y.conversation_id = m.conversation_id LIMIT $4 + 1
             ) x
         ) o
-        WHERE m.tenant = $1 AND m.user_id = u.id AND o.user_id <> u.id
+        WHERE m.tenant = u.tenant AND m.user_id = u.id AND o.user_id <> u.id
         GROUP BY o.user_id
     ) k
     WHERE k.key > u.after COLLATE "C"
@@ -41,12 +41,10 @@ impl ContactStore for PostgresStore {
         asked: &[ContactsOf],
         bound: ContactsBound,
     ) -> Result<Vec<ContactsPage>, StoreError> {
-        let (users, afters): (Vec<&UserId>, Vec<&str>) =
-            asked.iter().map(|of| (&of.user_id, of.after.as_str())).unzip();
         let rows: Vec<(i64, String, i64)> = sqlx::query_as(CONTACTS)
-            .bind(DEFAULT_TENANT)
-            .bind(users.into_iter().map(UserId::as_str).collect::<Vec<_>>())
-            .bind(afters)
+            .bind(asked.iter().map(|of| of.user_id.tenant().as_str()).collect::<Vec<_>>())
+            .bind(asked.iter().map(|of| of.user_id.name_str()).collect::<Vec<_>>())
+            .bind(asked.iter().map(|of| of.after.as_str()).collect::<Vec<_>>())
             .bind(i64::from(bound.group_members))
             .bind(rows_of(bound))
             .fetch_all(&self.readers)
@@ -55,12 +53,12 @@ impl ContactStore for PostgresStore {
         // Places are counted from 1.
         (1..)
             .zip(asked)
-            .map(|(place, _)| {
+            .map(|(place, of)| {
                 let of_one: Vec<(String, i64)> =
                     std::iter::from_fn(|| rows.next_if(|row| row.0 == place))
                         .map(|(_, key, many)| (key, many))
                         .collect();
-                page(of_one, bound)
+                page(of.user_id.tenant(), of_one, bound)
             })
             .collect()
     }

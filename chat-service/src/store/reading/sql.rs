@@ -100,12 +100,23 @@ SELECT m.conversation_id, m.from_seq,
         WHERE e.tenant = m.tenant AND e.conversation_id = m.conversation_id), 0) AS head
 FROM members m WHERE m.tenant = $1 AND m.user_id = $2";
 
-/// The same of many users; the list of users is appended.
-pub(in crate::store) const HEADS_OF: &str = "
-SELECT m.user_id, m.conversation_id,
-    COALESCE((SELECT max(e.seq) FROM entries e
-        WHERE e.tenant = m.tenant AND e.conversation_id = m.conversation_id), 0) AS head
-FROM members m WHERE m.tenant = $1 AND m.user_id ";
+/// The same of many users; `given_users` makes a table `g` of them and joins it.
+pub(in crate::store) fn heads_of(given_users: &str) -> String {
+    format!(
+        "SELECT m.tenant, m.user_id, m.conversation_id,
+            COALESCE((SELECT max(e.seq) FROM entries e
+                WHERE e.tenant = m.tenant AND e.conversation_id = m.conversation_id), 0) AS head
+        FROM {given_users} members m ON m.tenant = g.tenant AND m.user_id = g.id"
+    )
+}
+
+/// Those who are known among many.
+pub(in crate::store) fn users(given_users: &str) -> String {
+    format!(
+        "SELECT u.tenant, u.id, u.name, u.avatar
+        FROM {given_users} users u ON u.tenant = g.tenant AND u.id = g.id"
+    )
+}
 
 pub(in crate::store) const MEMBERS: &str = "
 SELECT m.user_id, CAST(m.role AS bigint) AS role, m.from_seq, m.delivered_seq, m.read_seq,
@@ -128,6 +139,6 @@ SELECT id, name, avatar FROM (
     ) n
 ) f ORDER BY id LIMIT $4";
 
-/// Names whose key is not known yet.
+/// Names whose key is not known yet: rows of before there were tenants, all of the default one.
 pub(in crate::store) const WITHOUT_KEY: &str =
     "SELECT id, name FROM users WHERE tenant = $1 AND name_key IS NULL LIMIT 500";

@@ -62,11 +62,10 @@ macro_rules! revoked_store {
             ) -> Result<(Vec<revocation::Revocation>, u64), StoreError> {
                 // Before the page: what is written in between is in the next one.
                 let last: i64 = sqlx::query_scalar(revoked::VERSION)
-                    .bind(DEFAULT_TENANT)
+                    .bind(revoked::LIST.as_str())
                     .fetch_one(&self.$readers)
                     .await?;
                 let rows = sqlx::query(revoked::AFTER)
-                    .bind(DEFAULT_TENANT)
                     .bind(version as i64)
                     .bind(now_ms as i64)
                     .bind(i64::from(limit))
@@ -75,7 +74,7 @@ macro_rules! revoked_store {
                 let mut list = Vec::with_capacity(rows.len());
                 for row in &rows {
                     list.push(revocation::Revocation {
-                        user_id: parse_user(row.try_get("user_id")?)?,
+                        user_id: reading::user_id(row.try_get("tenant")?, row.try_get("user_id")?)?,
                         what: revoked::read_what(row)?,
                         cut: revoked::read_cut(row)?,
                     });
@@ -109,7 +108,7 @@ macro_rules! revoked_store {
                 let mut transaction = sqlx::Connection::begin(&mut *line).await?;
                 // Whoever ends a device comes before this or sees it.
                 sqlx::query(dialect::LOCK_SHARED)
-                    .bind(DEFAULT_TENANT)
+                    .bind(revoked::LIST.as_str())
                     .fetch_one(&mut *transaction)
                     .await?;
                 let mut insert = sqlx::QueryBuilder::<$database>::new(
@@ -117,8 +116,8 @@ macro_rules! revoked_store {
                      until_ms, noted_at_ms) ",
                 );
                 insert.push_values(&tokens, |mut row, token| {
-                    row.push_bind(DEFAULT_TENANT)
-                        .push_bind(token.user_id.as_str())
+                    row.push_bind(token.user_id.tenant().as_str())
+                        .push_bind(token.user_id.name_str())
                         .push_bind(token.device_id.as_str())
                         .push_bind(token.token_id.to_hex())
                         .push_bind(token.issued_secs as i64)
@@ -127,33 +126,26 @@ macro_rules! revoked_store {
                 });
                 insert.push(" ON CONFLICT (tenant, user_id, device_id, token_id) DO NOTHING");
                 insert.build().execute(&mut *transaction).await?;
-                let users = dialect::texts(tokens.iter().map(|token| token.user_id.as_str()));
-                let full: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-                    "SELECT user_id FROM device_tokens WHERE tenant = $1 AND user_id {} \
-                     AND device_id <> '' GROUP BY user_id HAVING count(*) > $3",
-                    dialect::IN_SECOND_LIST
-                )))
-                .bind(DEFAULT_TENANT)
-                .bind(users.clone())
-                .bind(per_user as i64)
-                .fetch_all(&mut *transaction)
-                .await?;
-                for user_id in full {
-                    forget_oldest(&mut transaction, &user_id, per_user, now_ms).await?;
+                let users: Vec<UserId> = tokens.iter().map(|token| token.user_id.clone()).collect();
+                let sql = revoked::token_counts(dialect::GIVEN_USERS);
+                let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+                let counts =
+                    dialect::bind_users(query, &users).fetch_all(&mut *transaction).await?;
+                for row in &counts {
+                    if row.try_get::<i64, _>("tokens")? > per_user as i64 {
+                        let user_id =
+                            reading::user_id(row.try_get("tenant")?, row.try_get("user_id")?)?;
+                        forget_oldest(&mut transaction, &user_id, per_user, now_ms).await?;
+                    }
                 }
-                let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-                    "SELECT user_id, what, issued_until_secs, until_ms FROM revocations \
-                     WHERE tenant = $1 AND user_id {} AND what LIKE 'd:%'",
-                    dialect::IN_SECOND_LIST
-                )))
-                .bind(DEFAULT_TENANT)
-                .bind(users)
-                .fetch_all(&mut *transaction)
-                .await?;
+                let sql = revoked::ended_devices(dialect::GIVEN_USERS);
+                let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+                let rows = dialect::bind_users(query, &users).fetch_all(&mut *transaction).await?;
                 let mut late = Vec::new();
                 for row in &rows {
-                    let (user_id, what) =
-                        (parse_user(row.try_get("user_id")?)?, revoked::read_what(row)?);
+                    let user_id =
+                        reading::user_id(row.try_get("tenant")?, row.try_get("user_id")?)?;
+                    let what = revoked::read_what(row)?;
                     let cut = revoked::read_cut(row)?;
                     late.extend(tokens.iter().copied().filter(|token| {
                         token.user_id == user_id
@@ -169,14 +161,8 @@ macro_rules! revoked_store {
             }
 
             async fn forget_ended(&self, now_ms: u64) -> Result<(), StoreError> {
-                for table in ["revocations", "device_tokens"] {
-                    sqlx::query(sqlx::AssertSqlSafe(format!(
-                        "DELETE FROM {table} WHERE tenant = $1 AND until_ms <= $2"
-                    )))
-                    .bind(DEFAULT_TENANT)
-                    .bind(now_ms as i64)
-                    .execute(&self.$writers)
-                    .await?;
+                for forget in revoked::FORGET_ENDED {
+                    sqlx::query(forget).bind(now_ms as i64).execute(&self.$writers).await?;
                 }
                 Ok(())
             }
@@ -191,12 +177,12 @@ macro_rules! revoked_store {
             now_ms: u64,
         ) -> Result<Vec<revocation::Revocation>, revoked::RevokeError> {
             let version: i64 = sqlx::query_scalar(revoked::LOCK)
-                .bind(DEFAULT_TENANT)
+                .bind(revoked::LIST.as_str())
                 .fetch_one(&mut **transaction)
                 .await?;
             let rows = sqlx::query(revoked::OF_USER)
-                .bind(DEFAULT_TENANT)
-                .bind(user_id.as_str())
+                .bind(user_id.tenant().as_str())
+                .bind(user_id.name_str())
                 .bind(now_ms as i64)
                 .fetch_all(&mut **transaction)
                 .await?;
@@ -213,8 +199,8 @@ macro_rules! revoked_store {
             let mut used = Vec::new();
             if !device.is_empty() {
                 let rows = sqlx::query(revoked::TOKENS_OF)
-                    .bind(DEFAULT_TENANT)
-                    .bind(user_id.as_str())
+                    .bind(user_id.tenant().as_str())
+                    .bind(user_id.name_str())
                     .bind(device)
                     .bind(now_ms as i64)
                     .fetch_all(&mut **transaction)
@@ -226,16 +212,16 @@ macro_rules! revoked_store {
             let new = ending.rows(cut, used, &before)?;
             let changes = revocation::add(&before, new, bounds.per_user);
             if !changes.set.is_empty() {
-                let count: i64 =
-                    sqlx::query_scalar("SELECT count(*) FROM revocations WHERE tenant = $1")
-                        .bind(DEFAULT_TENANT)
-                        .fetch_one(&mut **transaction)
-                        .await?;
-                let fresh = changes.set.iter().filter(|(what, _)| {
-                    !before.iter().any(|(known, _)| known == what)
-                });
-                let after = (count as u64 + fresh.count() as u64)
-                    .saturating_sub(changes.gone.len() as u64);
+                let count: i64 = sqlx::query_scalar(revoked::COUNT)
+                    .bind(user_id.tenant().as_str())
+                    .fetch_one(&mut **transaction)
+                    .await?;
+                let fresh = changes
+                    .set
+                    .iter()
+                    .filter(|(what, _)| !before.iter().any(|(known, _)| known == what));
+                let after =
+                    (count as u64 + fresh.count() as u64).saturating_sub(changes.gone.len() as u64);
                 if after > bounds.most {
                     return Err(revoked::RevokeError::Full);
                 }
@@ -251,34 +237,33 @@ macro_rules! revoked_store {
             changes: revocation::Changes,
             version: i64,
         ) -> Result<Vec<revocation::Revocation>, sqlx::Error> {
-    for what in &changes.gone {
-            sqlx::query(
-                "DELETE FROM revocations WHERE tenant = $1 AND user_id = $2 AND what = $3",
-            )
-            .bind(DEFAULT_TENANT)
-            .bind(user_id.as_str())
-            .bind(what.to_stored())
-            .execute(&mut **transaction)
-            .await?;
-        }
-        let mut list = Vec::with_capacity(changes.set.len());
-        for (place, (what, cut)) in (1..).zip(changes.set) {
-            sqlx::query(revoked::SET)
-                .bind(DEFAULT_TENANT)
-                .bind(user_id.as_str())
-                .bind(what.to_stored())
-                .bind(cut.issued_until_secs as i64)
-                .bind(cut.until_ms as i64)
-                .bind(version + place)
+            let (tenant, name) = (user_id.tenant().as_str(), user_id.name_str());
+            for what in &changes.gone {
+                sqlx::query(revoked::GONE)
+                    .bind(tenant)
+                    .bind(name)
+                    .bind(what.to_stored())
+                    .execute(&mut **transaction)
+                    .await?;
+            }
+            let mut list = Vec::with_capacity(changes.set.len());
+            for (place, (what, cut)) in (1..).zip(changes.set) {
+                sqlx::query(revoked::SET)
+                    .bind(tenant)
+                    .bind(name)
+                    .bind(what.to_stored())
+                    .bind(cut.issued_until_secs as i64)
+                    .bind(cut.until_ms as i64)
+                    .bind(version + place)
+                    .execute(&mut **transaction)
+                    .await?;
+                list.push(revocation::Revocation { user_id: user_id.clone(), what, cut });
+            }
+            sqlx::query(revoked::SET_VERSION)
+                .bind(revoked::LIST.as_str())
+                .bind(version + list.len() as i64)
                 .execute(&mut **transaction)
                 .await?;
-            list.push(revocation::Revocation { user_id: user_id.clone(), what, cut });
-        }
-        sqlx::query(revoked::SET_VERSION)
-            .bind(DEFAULT_TENANT)
-            .bind(version + list.len() as i64)
-            .execute(&mut **transaction)
-            .await?;
             Ok(list)
         }
 
@@ -301,13 +286,14 @@ macro_rules! revoked_store {
         /// Leaves three quarters of the bound, so that it is not done again for the next one.
         async fn forget_oldest(
             transaction: &mut sqlx::Transaction<'_, $database>,
-            user_id: &str,
+            user_id: &UserId,
             per_user: usize,
             now_ms: u64,
         ) -> Result<(), StoreError> {
+            let (tenant, name) = (user_id.tenant().as_str(), user_id.name_str());
             let rows = sqlx::query(revoked::OLDEST_TOKENS)
-                .bind(DEFAULT_TENANT)
-                .bind(user_id)
+                .bind(tenant)
+                .bind(name)
                 .fetch_all(&mut **transaction)
                 .await?;
             let kept = per_user - per_user / 4;
@@ -315,24 +301,21 @@ macro_rules! revoked_store {
                 let until_ms: i64 = row.try_get("until_ms")?;
                 if until_ms > now_ms as i64 {
                     sqlx::query(revoked::FORGOTTEN)
-                        .bind(DEFAULT_TENANT)
-                        .bind(user_id)
+                        .bind(tenant)
+                        .bind(name)
                         .bind(row.try_get::<i64, _>("issued_secs")?)
                         .bind(until_ms)
                         .bind(now_ms as i64)
                         .execute(&mut **transaction)
                         .await?;
                 }
-                sqlx::query(
-                    "DELETE FROM device_tokens WHERE tenant = $1 AND user_id = $2 AND device_id = $3 \
-                     AND token_id = $4",
-                )
-                .bind(DEFAULT_TENANT)
-                .bind(user_id)
-                .bind(row.try_get::<&str, _>("device_id")?)
-                .bind(row.try_get::<&str, _>("token_id")?)
-                .execute(&mut **transaction)
-                .await?;
+                sqlx::query(revoked::FORGET_TOKEN)
+                    .bind(tenant)
+                    .bind(name)
+                    .bind(row.try_get::<&str, _>("device_id")?)
+                    .bind(row.try_get::<&str, _>("token_id")?)
+                    .execute(&mut **transaction)
+                    .await?;
             }
             Ok(())
         }

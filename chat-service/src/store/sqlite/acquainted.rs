@@ -1,13 +1,14 @@
 //! Who knows whom, on SQLite.
 
 use async_trait::async_trait;
-use proto::id::{DEFAULT_TENANT, UserId};
+use proto::id::{UserId, UserName};
 
-use super::SqliteStore;
+use super::{SqliteStore, dialect};
 use crate::domain::entry::UserRow;
 use crate::domain::fold::prefix_range;
 use crate::store::StoreError;
-use crate::store::acquainted::{AcquaintanceStore, SEARCH, user_id, users};
+use crate::store::acquainted::{AcquaintanceStore, SEARCH, users};
+use crate::store::reading::user_name;
 
 pub(super) const ACQUAINTED: &str = "
 SELECT u.value FROM json_each($3) AS u WHERE EXISTS (
@@ -18,20 +19,18 @@ SELECT u.value FROM json_each($3) AS u WHERE EXISTS (
 
 #[async_trait]
 impl AcquaintanceStore for SqliteStore {
-    async fn acquainted(&self, user: &UserId, among: &[UserId]) -> Result<Vec<UserId>, StoreError> {
-        let among = among.iter().map(UserId::as_str).collect::<Vec<_>>();
-        // Ids have no character that JSON would escape.
-        let among = format!(
-            "[{}]",
-            among.iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(",")
-        );
-        let ids: Vec<String> = sqlx::query_scalar(ACQUAINTED)
-            .bind(DEFAULT_TENANT)
-            .bind(user.as_str())
-            .bind(among)
+    async fn acquainted(
+        &self,
+        user: &UserId,
+        among: &[UserName],
+    ) -> Result<Vec<UserName>, StoreError> {
+        let names: Vec<String> = sqlx::query_scalar(ACQUAINTED)
+            .bind(user.tenant().as_str())
+            .bind(user.name_str())
+            .bind(dialect::texts(among.iter().map(UserName::as_str)))
             .fetch_all(&self.readers)
             .await?;
-        ids.iter().map(|id| user_id(id)).collect()
+        names.iter().map(|name| Ok(user_name(name)?)).collect()
     }
 
     async fn search_acquainted(
@@ -42,13 +41,13 @@ impl AcquaintanceStore for SqliteStore {
     ) -> Result<Vec<UserRow>, StoreError> {
         let (from, to) = prefix_range(prefix);
         let rows: Vec<(String, String, String)> = sqlx::query_as(SEARCH)
-            .bind(DEFAULT_TENANT)
+            .bind(user.tenant().as_str())
             .bind(from)
             .bind(to)
             .bind(i64::from(limit))
-            .bind(user.as_str())
+            .bind(user.name_str())
             .fetch_all(&self.readers)
             .await?;
-        users(rows)
+        users(user.tenant(), rows)
     }
 }

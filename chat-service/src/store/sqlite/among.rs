@@ -1,7 +1,7 @@
 //! Members among some users, on SQLite.
 
 use async_trait::async_trait;
-use proto::id::{ConversationId, DEFAULT_TENANT, UserId};
+use proto::id::{ConversationKey, UserName};
 
 use super::{SqliteStore, dialect};
 use crate::store::StoreError;
@@ -15,18 +15,18 @@ WHERE tenant = $1 AND conversation_id = $2 AND user_id IN (SELECT value FROM jso
 impl AmongStore for SqliteStore {
     async fn members_among(
         &self,
-        id: ConversationId,
-        users: &[UserId],
+        key: ConversationKey,
+        users: &[UserName],
     ) -> Result<Among, StoreError> {
         let head: i64 = sqlx::query_scalar(HEAD)
-            .bind(DEFAULT_TENANT)
-            .bind(dialect::id(id.0))
+            .bind(key.tenant.as_str())
+            .bind(dialect::id(key.id.0))
             .fetch_one(&self.readers)
             .await?;
         let rows: Vec<(String, i64)> = sqlx::query_as(AMONG)
-            .bind(DEFAULT_TENANT)
-            .bind(dialect::id(id.0))
-            .bind(dialect::texts(users.iter().map(UserId::as_str)))
+            .bind(key.tenant.as_str())
+            .bind(dialect::id(key.id.0))
+            .bind(dialect::texts(users.iter().map(UserName::as_str)))
             .fetch_all(&self.readers)
             .await?;
         let members = rows.into_iter().map(member).collect::<Result<_, _>>()?;

@@ -5,86 +5,90 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use proto::id::{ClientId, ConversationId, DEFAULT_TENANT, UserId};
+use proto::id::{ClientId, ConversationId, ConversationKey, UserId};
 use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, Sqlite, Transaction};
 
 use super::{SqliteStore, dialect, rows};
 use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
 use crate::domain::fold::name_key;
 use crate::store::connections::{Line, is_refusal};
-use crate::store::reading::{code, corrupt};
+use crate::store::reading::{self, code};
 use crate::store::{AppendBatch, AppendError, Delivered, LogStore, StoreError};
 
 // `WHERE true` keeps the parser from reading ON CONFLICT as a join constraint.
 const CONVERSATIONS: &str = "
 INSERT INTO conversations (tenant, id, kind, title, created_at_ms)
-SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($2) WHERE true
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($1) WHERE true
 ON CONFLICT (tenant, id) DO UPDATE SET title = excluded.title";
 
 const MEMBERS_SET: &str = "
 INSERT INTO members (tenant, conversation_id, user_id, role, from_seq, delivered_seq, read_seq)
-SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, (value ->> 3) - 1, (value ->> 3) - 1
-FROM json_each($2) WHERE true
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, (value ->> 4) - 1, (value ->> 4) - 1
+FROM json_each($1) WHERE true
 ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE
 SET role = excluded.role, from_seq = excluded.from_seq,
     delivered_seq = max(delivered_seq, excluded.delivered_seq), read_seq = max(read_seq, excluded.read_seq)";
 
 pub(super) const MEMBERS_REMOVED: &str = "
-DELETE FROM members WHERE tenant = $1 AND (conversation_id, user_id) IN
-    (SELECT value ->> 0, value ->> 1 FROM json_each($2))";
+DELETE FROM members WHERE (tenant, conversation_id, user_id) IN
+    (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1))";
 
 // MATERIALIZED: each value is parsed and each head looked up once, not once for every mention below.
 pub(super) const ADVANCE_CURSORS: &str = "
-WITH given (c, u, d, r) AS MATERIALIZED (
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($2)
-), n (c, u, d, r, head) AS MATERIALIZED (
-    SELECT c, u, d, r,
-        COALESCE((SELECT max(e.seq) FROM entries e WHERE e.tenant = $1 AND e.conversation_id = c), 0)
+WITH given (t, c, u, d, r) AS MATERIALIZED (
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($1)
+), n (t, c, u, d, r, head) AS MATERIALIZED (
+    SELECT t, c, u, d, r,
+        COALESCE((SELECT max(e.seq) FROM entries e WHERE e.tenant = t AND e.conversation_id = c), 0)
     FROM given
 )
 UPDATE members SET
     delivered_seq = max(delivered_seq, min(n.d, n.head), min(n.r, n.head)),
     read_seq = max(read_seq, min(n.r, n.head))
 FROM n
-WHERE tenant = $1 AND conversation_id = n.c AND user_id = n.u
+WHERE tenant = n.t AND conversation_id = n.c AND user_id = n.u
     AND (delivered_seq < max(min(n.d, n.head), min(n.r, n.head)) OR read_seq < min(n.r, n.head))
-RETURNING conversation_id, user_id, delivered_seq, read_seq";
+RETURNING tenant, conversation_id, user_id, delivered_seq, read_seq";
 
 const UPSERT_USERS: &str = "
 INSERT INTO users (tenant, id, name, avatar, name_key, updated_at_ms)
-SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, $3 FROM json_each($2) WHERE true
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, $2 FROM json_each($1) WHERE true
 ON CONFLICT (tenant, id) DO UPDATE
 SET name = excluded.name, avatar = excluded.avatar, name_key = excluded.name_key,
     updated_at_ms = excluded.updated_at_ms
 WHERE (users.name, users.avatar, users.name_key) IS NOT (excluded.name, excluded.avatar, excluded.name_key)";
 
+/// `CROSS JOIN` has SQLite go through the list and look each id up, in this order; so below.
 pub(super) const LOAD: &str = "
-SELECT c.id, c.kind, c.title, c.created_at_ms,
+SELECT c.tenant, c.id, c.kind, c.title, c.created_at_ms,
     COALESCE((SELECT max(e.seq) FROM entries e
         WHERE e.tenant = c.tenant AND e.conversation_id = c.id), 0) AS head
-FROM conversations c WHERE c.tenant = $1 AND c.id IN (SELECT value FROM json_each($2))";
+FROM json_each($1) k
+CROSS JOIN conversations c ON c.tenant = k.value ->> 0 AND c.id = k.value ->> 1";
 
 pub(super) const LOAD_MEMBERS: &str = "
-SELECT conversation_id, user_id, role, from_seq FROM members
-WHERE tenant = $1 AND conversation_id IN (SELECT value FROM json_each($2))";
+SELECT m.tenant, m.conversation_id, m.user_id, m.role, m.from_seq FROM json_each($1) k
+CROSS JOIN members m ON m.tenant = k.value ->> 0 AND m.conversation_id = k.value ->> 1";
 
-/// `CROSS JOIN` has SQLite go through the list and look each id up, in this order.
 pub(super) const FIND_CLIENT_IDS: &str = "
 SELECT k.key AS place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.sha256, o.sender_id, o.client_id,
     e.kind AS entry_kind, e.content, e.reply_to, e.mentions, e.is_important, e.extra,
     '' AS sender_name, '' AS sender_avatar
-FROM json_each($2) k
-CROSS JOIN client_ids o ON o.tenant = $1 AND o.sender_id = k.value ->> 0 AND o.client_id = k.value ->> 1
-LEFT JOIN entries e ON e.tenant = $1 AND e.conversation_id = o.conversation_id AND e.seq = o.seq";
+FROM json_each($1) k
+CROSS JOIN client_ids o
+    ON o.tenant = k.value ->> 0 AND o.sender_id = k.value ->> 1 AND o.client_id = k.value ->> 2
+LEFT JOIN entries e ON e.tenant = o.tenant AND e.conversation_id = o.conversation_id AND e.seq = o.seq";
 
 pub(super) const MEMBERSHIPS: &str = "
-SELECT (SELECT count(*) FROM (SELECT 1 FROM members m WHERE m.tenant = $1 AND m.user_id = u.value LIMIT $3) n)
-FROM json_each($2) u ORDER BY u.key";
+SELECT (SELECT count(*) FROM (SELECT 1 FROM members m
+    WHERE m.tenant = u.value ->> 0 AND m.user_id = u.value ->> 1 LIMIT $2) n)
+FROM json_each($1) u ORDER BY u.key";
 
 pub(super) const DELIVERED: &str = "
-SELECT conversation_id, user_id, delivered_seq FROM members
-WHERE tenant = $1 AND conversation_id IN (SELECT value FROM json_each($2))";
+SELECT m.tenant, m.conversation_id, m.user_id, m.delivered_seq FROM json_each($1) k
+CROSS JOIN members m ON m.tenant = k.value ->> 0 AND m.conversation_id = k.value ->> 1";
 
 /// What is acknowledged survives a power cut: each commit waits for the disk.
 const FULL: &str = "PRAGMA synchronous = FULL";
@@ -108,34 +112,28 @@ impl LogStore for SqliteStore {
         0
     }
 
-    async fn load(&self, ids: &[ConversationId]) -> Result<Vec<Option<Snapshot>>, StoreError> {
-        let wanted = json(ids);
+    async fn load(&self, keys: &[ConversationKey]) -> Result<Vec<Option<Snapshot>>, StoreError> {
+        let wanted = pairs(keys);
         // The head before the members: see guarantee 5.
-        let rows =
-            sqlx::query(LOAD).bind(DEFAULT_TENANT).bind(&wanted).fetch_all(&self.writer).await?;
+        let rows = sqlx::query(LOAD).bind(&wanted).fetch_all(&self.writer).await?;
         let mut found = HashMap::with_capacity(rows.len());
         for row in &rows {
-            let id = ConversationId(dialect::uuid(row, "id")?);
+            let key = key_of(row, "id")?;
             let snapshot = Snapshot {
-                id,
+                key,
                 kind: code::kind_of(row.try_get("kind")?),
                 title: row.try_get("title")?,
                 head: row.try_get::<i64, _>("head")? as u64,
                 created_at_ms: row.try_get::<i64, _>("created_at_ms")? as u64,
                 members: Arc::default(),
             };
-            found.insert(id, snapshot);
+            found.insert(key, snapshot);
         }
-        let rows = sqlx::query(LOAD_MEMBERS)
-            .bind(DEFAULT_TENANT)
-            .bind(&wanted)
-            .fetch_all(&self.writer)
-            .await?;
+        let rows = sqlx::query(LOAD_MEMBERS).bind(&wanted).fetch_all(&self.writer).await?;
         for row in &rows {
-            let user_id = UserId::parse(row.try_get("user_id")?).map_err(|_| corrupt("user id"))?;
-            if let Some(snapshot) =
-                found.get_mut(&ConversationId(dialect::uuid(row, "conversation_id")?))
-            {
+            let key = key_of(row, "conversation_id")?;
+            let user_id = reading::user_name(row.try_get("user_id")?)?.of(key.tenant);
+            if let Some(snapshot) = found.get_mut(&key) {
                 let membership = Membership {
                     role: code::role_of(row.try_get("role")?),
                     from_seq: row.try_get::<i64, _>("from_seq")? as u64,
@@ -143,42 +141,37 @@ impl LogStore for SqliteStore {
                 Arc::make_mut(&mut snapshot.members).insert(user_id, membership);
             }
         }
-        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
     async fn find_client_ids(
         &self,
         keys: &[(UserId, ClientId)],
     ) -> Result<Vec<Option<StoredOperation>>, StoreError> {
-        let rows = sqlx::query(FIND_CLIENT_IDS)
-            .bind(DEFAULT_TENANT)
-            .bind(json(&keys))
-            .fetch_all(&self.writer)
-            .await?;
+        let wanted: Vec<_> = keys
+            .iter()
+            .map(|(sender, client_id)| (sender.tenant(), sender.name_str(), client_id))
+            .collect();
+        let rows = sqlx::query(FIND_CLIENT_IDS).bind(json(&wanted)).fetch_all(&self.writer).await?;
         let mut found = vec![None; keys.len()];
         for row in &rows {
             let place = row.try_get::<i64, _>("place")? as usize;
-            found[place] = Some(super::operation(row)?);
+            found[place] = Some(super::operation(row, keys[place].0.tenant())?);
         }
         Ok(found)
     }
 
     async fn memberships(&self, users: &[UserId], most: u32) -> Result<Vec<u32>, StoreError> {
         let counts: Vec<i64> = sqlx::query_scalar(MEMBERSHIPS)
-            .bind(DEFAULT_TENANT)
-            .bind(json(users))
+            .bind(json(&users.iter().map(dialect::pair).collect::<Vec<_>>()))
             .bind(i64::from(most))
             .fetch_all(&self.writer)
             .await?;
         Ok(counts.into_iter().map(|count| count as u32).collect())
     }
 
-    async fn delivered(&self, ids: &[ConversationId]) -> Result<Vec<Delivered>, StoreError> {
-        let rows = sqlx::query(DELIVERED)
-            .bind(DEFAULT_TENANT)
-            .bind(json(ids))
-            .fetch_all(&self.writer)
-            .await?;
+    async fn delivered(&self, keys: &[ConversationKey]) -> Result<Vec<Delivered>, StoreError> {
+        let rows = sqlx::query(DELIVERED).bind(pairs(keys)).fetch_all(&self.writer).await?;
         rows.iter().map(super::delivered).collect()
     }
 
@@ -201,21 +194,19 @@ impl LogStore for SqliteStore {
     async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError> {
         let rows: Vec<_> = cursors
             .iter()
-            .map(|c| (c.conversation_id, &c.user_id, c.delivered_seq, c.read_seq))
+            .map(|c| {
+                let user = &c.user_id;
+                (user.tenant(), c.conversation_id, user.name_str(), c.delivered_seq, c.read_seq)
+            })
             .collect();
         let mut line = self.synced(NORMAL).await?;
-        let rows = sqlx::query(ADVANCE_CURSORS)
-            .bind(DEFAULT_TENANT)
-            .bind(json(&rows))
-            .fetch_all(&mut *line)
-            .await?;
+        let rows = sqlx::query(ADVANCE_CURSORS).bind(json(&rows)).fetch_all(&mut *line).await?;
         line.done();
         rows.iter()
             .map(|row| {
                 Ok(CursorRow {
                     conversation_id: ConversationId(dialect::uuid(row, "conversation_id")?),
-                    user_id: UserId::parse(row.try_get("user_id")?)
-                        .map_err(|_| corrupt("user id"))?,
+                    user_id: reading::user_id(row.try_get("tenant")?, row.try_get("user_id")?)?,
                     delivered_seq: row.try_get::<i64, _>("delivered_seq")? as u64,
                     read_seq: row.try_get::<i64, _>("read_seq")? as u64,
                 })
@@ -226,15 +217,13 @@ impl LogStore for SqliteStore {
     async fn upsert_users(&self, users: &[UserRow], now_ms: u64) -> Result<(), StoreError> {
         let rows: Vec<_> = users
             .iter()
-            .map(|user| (&user.id, &user.name, &user.avatar, name_key(&user.name)))
+            .map(|user| {
+                let (id, key) = (&user.id, name_key(&user.name));
+                (id.tenant(), id.name_str(), &user.name, &user.avatar, key)
+            })
             .collect();
         let mut line = self.synced(NORMAL).await?;
-        sqlx::query(UPSERT_USERS)
-            .bind(DEFAULT_TENANT)
-            .bind(json(&rows))
-            .bind(now_ms as i64)
-            .execute(&mut *line)
-            .await?;
+        sqlx::query(UPSERT_USERS).bind(json(&rows)).bind(now_ms as i64).execute(&mut *line).await?;
         line.done();
         Ok(())
     }
@@ -264,17 +253,25 @@ async fn write(
     let conversations: Vec<_> = batch
         .conversations
         .iter()
-        .map(|c| (c.id, code::kind(c.kind), &c.title, c.created_at_ms))
+        .map(|c| (c.key.tenant, c.key.id, code::kind(c.kind), &c.title, c.created_at_ms))
         .collect();
     let set: Vec<_> = batch
         .members_set
         .iter()
-        .map(|m| (m.conversation_id, &m.user_id, code::role(m.role), m.from_seq))
+        .map(|m| {
+            let user = &m.user_id;
+            (user.tenant(), m.conversation_id, user.name_str(), code::role(m.role), m.from_seq)
+        })
+        .collect();
+    let removed: Vec<_> = batch
+        .members_removed
+        .iter()
+        .map(|(id, user)| (user.tenant(), id, user.name_str()))
         .collect();
     rows::insert(transaction, &batch.entries).await?;
     insert(transaction, CONVERSATIONS, &conversations).await?;
     insert(transaction, MEMBERS_SET, &set).await?;
-    insert(transaction, MEMBERS_REMOVED, &batch.members_removed).await
+    insert(transaction, MEMBERS_REMOVED, &removed).await
 }
 
 async fn insert<T: Serialize>(
@@ -285,12 +282,17 @@ async fn insert<T: Serialize>(
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(sql)
-        .bind(DEFAULT_TENANT)
-        .bind(json(&rows))
-        .execute(&mut **transaction)
-        .await
-        .map(|_| ())
+    sqlx::query(sql).bind(json(&rows)).execute(&mut **transaction).await.map(|_| ())
+}
+
+fn pairs(keys: &[ConversationKey]) -> String {
+    json(&keys.iter().map(|key| (key.tenant, key.id)).collect::<Vec<_>>())
+}
+
+/// The conversation of a row whose id stands in `column`.
+fn key_of(row: &SqliteRow, column: &str) -> Result<ConversationKey, sqlx::Error> {
+    let tenant = reading::tenant(row.try_get("tenant")?)?;
+    Ok(ConversationKey::new(tenant, ConversationId(dialect::uuid(row, column)?)))
 }
 
 pub(super) fn json<T: Serialize + ?Sized>(rows: &T) -> String {

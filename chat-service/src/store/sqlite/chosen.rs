@@ -1,8 +1,11 @@
 //! Chosen statuses, on SQLite.
 
-use async_trait::async_trait;
-use proto::id::{DEFAULT_TENANT, UserId};
+use std::collections::BTreeSet;
 
+use async_trait::async_trait;
+use proto::id::UserId;
+
+use super::append::json;
 use super::{SqliteStore, dialect};
 use crate::store::StoreError;
 use crate::store::chosen::{ChosenStore, choice};
@@ -10,13 +13,14 @@ use crate::store::chosen::{ChosenStore, choice};
 /// One statement: it needs no transaction. `WHERE true` tells the parser that `ON CONFLICT` is no join.
 const KEEP: &str = "
 INSERT INTO chosen_statuses (tenant, user_id, status, changed_at_ms)
-SELECT $1, value ->> 0, value ->> 1, $3 FROM json_each($2) WHERE true
+SELECT value ->> 0, value ->> 1, value ->> 2, $2 FROM json_each($1) WHERE true
 ON CONFLICT (tenant, user_id) DO UPDATE
 SET status = excluded.status, changed_at_ms = excluded.changed_at_ms";
 
+/// `CROSS JOIN` has SQLite go through the list and look each user up.
 pub(super) const READ: &str = "
-SELECT user_id, status FROM chosen_statuses
-WHERE tenant = $1 AND user_id IN (SELECT value FROM json_each($2))";
+SELECT s.tenant, s.user_id, s.status FROM json_each($1) u
+CROSS JOIN chosen_statuses s ON s.tenant = u.value ->> 0 AND s.user_id = u.value ->> 1";
 
 #[async_trait]
 impl ChosenStore for SqliteStore {
@@ -25,11 +29,10 @@ impl ChosenStore for SqliteStore {
         chosen: &[(UserId, String)],
         now_ms: u64,
     ) -> Result<(), StoreError> {
-        let pairs: Vec<[&str; 2]> =
-            chosen.iter().map(|(user_id, status)| [user_id.as_str(), status.as_str()]).collect();
+        let rows: Vec<_> =
+            chosen.iter().map(|(user, status)| (user.tenant(), user.name_str(), status)).collect();
         sqlx::query(KEEP)
-            .bind(DEFAULT_TENANT)
-            .bind(serde_json::json!(pairs).to_string())
+            .bind(json(&rows))
             .bind(now_ms.cast_signed())
             .execute(&self.writer)
             .await?;
@@ -37,9 +40,9 @@ impl ChosenStore for SqliteStore {
     }
 
     async fn chosen(&self, users: &[UserId]) -> Result<Vec<(UserId, String)>, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(READ)
-            .bind(DEFAULT_TENANT)
-            .bind(dialect::texts(users.iter().map(UserId::as_str)))
+        let users: BTreeSet<&UserId> = users.iter().collect();
+        let rows: Vec<(String, String, String)> = sqlx::query_as(READ)
+            .bind(json(&users.into_iter().map(dialect::pair).collect::<Vec<_>>()))
             .fetch_all(&self.readers)
             .await?;
         rows.into_iter().map(choice).collect()

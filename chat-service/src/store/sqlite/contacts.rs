@@ -1,7 +1,6 @@
 //! Contacts, on SQLite: there is no round trip that one statement for all users would save.
 
 use async_trait::async_trait;
-use proto::id::DEFAULT_TENANT;
 
 use super::SqliteStore;
 use crate::store::StoreError;
@@ -36,14 +35,14 @@ impl ContactStore for SqliteStore {
         let mut pages = Vec::with_capacity(asked.len());
         for of in asked {
             let rows: Vec<(String, i64)> = sqlx::query_as(CONTACTS)
-                .bind(DEFAULT_TENANT)
-                .bind(of.user_id.as_str())
+                .bind(of.user_id.tenant().as_str())
+                .bind(of.user_id.name_str())
                 .bind(of.after.as_str())
                 .bind(i64::from(bound.group_members))
                 .bind(rows_of(bound))
                 .fetch_all(&self.readers)
                 .await?;
-            pages.push(page(rows, bound)?);
+            pages.push(page(of.user_id.tenant(), rows, bound)?);
         }
         Ok(pages)
     }

@@ -4,7 +4,7 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{SqliteStore, acquainted, among, append, chosen, contacts};
-use crate::store::{Page, acquainted as acquaintance, finding, reading};
+use crate::store::{Page, acquainted as acquaintance, finding, reading, revoked};
 
 /// The statements on tables that grow.
 fn statements() -> Vec<(&'static str, String)> {
@@ -28,9 +28,15 @@ fn statements() -> Vec<(&'static str, String)> {
         ("an entry by its id", finding::FIND_ENTRY_ABOUT),
     ];
     let mut all: Vec<_> = texts.map(|(what, sql)| (what, sql.to_owned())).into();
-    let heads_of = format!("{}{}", reading::HEADS_OF, super::dialect::IN_SECOND_LIST);
+    let given = super::dialect::GIVEN_USERS;
     all.extend([
-        ("heads of many", heads_of),
+        ("heads of many", reading::heads_of(given)),
+        ("users of many", reading::users(given)),
+        ("tokens of many", revoked::token_counts(given)),
+        ("ended devices of many", revoked::ended_devices(given)),
+        ("what is revoked since", revoked::AFTER.to_owned()),
+        ("revocations that have ended", revoked::FORGET_ENDED[0].to_owned()),
+        ("tokens that have ended", revoked::FORGET_ENDED[1].to_owned()),
         ("a list", reading::listed_views(super::dialect::NOT_IN_SIXTH_LIST)),
         ("one conversation", reading::one_view()),
         ("a page", reading::entries_page(Page::Before(1))),

@@ -6,7 +6,6 @@
 
 use std::sync::LazyLock;
 
-use proto::id::DEFAULT_TENANT;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
@@ -68,12 +67,12 @@ pub(super) async fn insert(
 
 fn bind_entry<'q>(query: Query<'q>, e: &'q EntryRow) -> Query<'q> {
     query
-        .bind(DEFAULT_TENANT)
+        .bind(e.sender_id.tenant().as_str())
         .bind(dialect::id(e.conversation_id.0))
         .bind(e.seq as i64)
         .bind(dialect::id(e.id.0))
         .bind(e.kind.as_str())
-        .bind(e.sender_id.as_str())
+        .bind(e.sender_id.name_str())
         .bind(dialect::id(e.client_id.0))
         .bind(e.content.as_str())
         .bind(e.reply_to.map(|seq| seq as i64))
@@ -85,8 +84,8 @@ fn bind_entry<'q>(query: Query<'q>, e: &'q EntryRow) -> Query<'q> {
 
 fn bind_client_id<'q>(query: Query<'q>, e: &'q EntryRow) -> Query<'q> {
     query
-        .bind(DEFAULT_TENANT)
-        .bind(e.sender_id.as_str())
+        .bind(e.sender_id.tenant().as_str())
+        .bind(e.sender_id.name_str())
         .bind(dialect::id(e.client_id.0))
         .bind(dialect::id(e.conversation_id.0))
         .bind(e.seq as i64)

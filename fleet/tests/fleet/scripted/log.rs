@@ -41,8 +41,13 @@ impl Logs {
         if let Some(id) = self.direct.get(&key) {
             return id.clone();
         }
-        let user = |name: &str| proto::id::UserId::parse(name).expect("a valid user");
-        let id = proto::id::ConversationId::direct(&user(one), &user(other)).to_string();
+        let user = |name: &str| proto::id::UserName::parse(name).expect("a valid user");
+        let id = proto::id::ConversationId::direct(
+            proto::id::TenantId::DEFAULT,
+            &user(one),
+            &user(other),
+        )
+        .to_string();
         let members = vec![key.0.clone(), key.1.clone()];
         self.by_id.insert(id.clone(), Log { members, ..Log::default() });
         self.direct.insert(key, id.clone());

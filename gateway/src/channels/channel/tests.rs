@@ -5,6 +5,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proto::bus::ChannelPush;
+use proto::id::TenantId;
 use uuid::Uuid;
 
 use super::*;
@@ -137,7 +138,7 @@ impl World {
 
     fn slice(&mut self, members: usize) {
         if self.channel.is_handed_out() {
-            if !matches!(self.channel.need(&self.registry), Need::HandOut) {
+            if !matches!(self.channel.need(&self.registry, TenantId::DEFAULT), Need::HandOut) {
                 assert!(self.channel.waiting.is_empty(), "everybody is known");
                 return;
             }

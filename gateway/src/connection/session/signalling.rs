@@ -3,14 +3,13 @@
 use proto::bus::{self, frame::Body};
 use proto::error_code::ErrorCode;
 use proto::frame::client::{Signal, SignalKind};
-use proto::id::ConversationId;
 
 use super::Session;
 
 impl Session {
     /// Asks first whether the other user may be rung by this one.
     pub(super) async fn signal_if_allowed(&mut self, signal: Signal) {
-        let to = vec![signal.to.clone()];
+        let to = vec![self.identity.user(&signal.to)];
         match self.shared.allowed(self.shared.allow.ring, &self.identity, to).await {
             Ok(allowed) if allowed.is_empty() => {
                 let text = "this user is not rung by somebody who shares no conversation with them";
@@ -27,7 +26,8 @@ impl Session {
             let text = "`data` is larger than a signal may be";
             return self.refuse(signal.r#ref, None, ErrorCode::TooLarge, text);
         }
-        if signal.to == self.identity.user_id {
+        let to = self.identity.user(&signal.to);
+        if to == self.identity.user_id {
             let text = "`to` is another user";
             return self.refuse(signal.r#ref, None, ErrorCode::Invalid, text);
         }
@@ -36,9 +36,9 @@ impl Session {
         }
         let span = self.shared.tracer.root("gateway.receive");
         // The way of their messages, so that the steps of a call keep their order.
-        let way = ConversationId::direct(&self.identity.user_id, &signal.to);
+        let way = self.identity.direct_with(&signal.to);
         let body = bus::Signal {
-            to: signal.to.to_string(),
+            to: to.to_string(),
             call_id: signal.call_id.to_bytes(),
             kind: kind(signal.kind) as i32,
             data,

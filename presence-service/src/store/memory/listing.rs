@@ -1,20 +1,25 @@
 //! The list of all connections, in the memory of one process.
 
-use proto::id::UserId;
+use proto::id::{TenantId, UserId};
 
 use super::{State, session};
 use crate::store::{ListPage, ListPlace, Listed};
 
 impl State {
-    /// The connections behind a place, at most so many.
-    pub(super) fn page(&self, after: Option<&ListPlace>, limit: usize) -> ListPage {
+    /// The connections of a tenant's users behind a place, at most so many.
+    pub(super) fn page(
+        &self,
+        tenant: TenantId,
+        after: Option<&ListPlace>,
+        limit: usize,
+    ) -> ListPage {
         let limit = limit.max(1);
         let mut page = ListPage::default();
         let users = match after {
             Some(after) => self.connected.range(after.user_id.clone()..),
             None => self.connected.range::<UserId, _>(..),
         };
-        for user_id in users {
+        for user_id in users.filter(|user_id| user_id.tenant() == tenant) {
             let registrations = self.users.get(user_id).into_iter();
             let mut listed: Vec<Listed> = registrations
                 .flat_map(|record| &record.registrations)

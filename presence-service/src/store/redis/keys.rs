@@ -1,24 +1,27 @@
 //! The names of keys: `{prefix}:{tenant}:…`. What stands in braces decides the slot in a Redis
 //! cluster: the keys of one gateway share theirs, so that a script may touch them together.
 
-use proto::id::{DEFAULT_TENANT, GatewayId, UserId};
+use proto::id::{GatewayId, TenantId, UserId};
 
 /// Makes the names under one prefix.
 #[derive(Debug, Clone)]
 pub struct Keys {
+    prefix: String,
+    /// Of what belongs to all tenants.
     base: String,
 }
 
 impl Keys {
     pub fn new(prefix: &str) -> Self {
-        Self { base: format!("{prefix}:{DEFAULT_TENANT}:") }
+        Self { prefix: prefix.to_owned(), base: format!("{prefix}:{}:", TenantId::DEFAULT) }
     }
 
     /// The record of a user.
     pub fn user(&self, user_id: &UserId) -> String {
-        let name = user_id.as_str();
-        let mut key = String::with_capacity(self.base.len() + name.len() + 7);
-        for part in [&self.base, "user:{", name, "}"] {
+        let (tenant, name) = (user_id.tenant().as_str(), user_id.name_str());
+        let length = self.prefix.len() + tenant.len() + name.len() + 9;
+        let mut key = String::with_capacity(length);
+        for part in [&self.prefix, ":", tenant, ":user:{", name, "}"] {
             key.push_str(part);
         }
         key
@@ -69,7 +72,12 @@ mod tests {
     #[test]
     fn keys_begin_with_prefix_and_tenant_and_name_their_slot() {
         let keys = Keys::new("tidings");
-        assert_eq!(keys.user(&UserId::parse("ann").unwrap()), "tidings:default:user:{ann}");
+        assert_eq!(
+            keys.user(&UserId::parse_qualified("ann").unwrap()),
+            "tidings:default:user:{ann}"
+        );
+        let other = UserId::parse_qualified("acme/ann").unwrap();
+        assert_eq!(keys.user(&other), "tidings:acme:user:{ann}");
         let gateway = keys.gateway(&GatewayId::parse("g1").unwrap());
         assert!(gateway.iter().all(|key| key.starts_with("tidings:default:gateway:{g1}")));
     }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use proto::id::{GatewayId, UserId};
+use proto::id::{GatewayId, TenantId, UserId};
 
 use super::{RedisStore, packed};
 use crate::domain::client::Client;
@@ -59,10 +59,11 @@ impl RedisStore {
 
     pub(super) async fn list_connections(
         &self,
+        tenant: TenantId,
         after: Option<&ListPlace>,
         limit: usize,
     ) -> Result<ListPage, StoreError> {
-        let (places, has_more) = self.places(after, limit.max(1)).await?;
+        let (places, has_more) = self.places(tenant, after, limit.max(1)).await?;
         let mut users: Vec<UserId> = places.iter().map(|place| place.user_id.clone()).collect();
         users.dedup();
         let records = self.records(&users).await?;
@@ -82,28 +83,57 @@ impl RedisStore {
         Ok(ListPage { connections, next: places.last().filter(|_| has_more).cloned() })
     }
 
-    /// The next places of all gateways, in their order, and whether more follow.
+    /// The next places of a tenant's users at all gateways, in their order, and whether more follow.
+    ///
+    /// Users of the tenant `default` stand between those of others, of whom the rest of a tenant is passed over in
+    /// one step.
     async fn places(
         &self,
+        tenant: TenantId,
         after: Option<&ListPlace>,
         limit: usize,
     ) -> Result<(Vec<ListPlace>, bool), StoreError> {
         let gateways = self.known_gateways().await?;
-        if gateways.is_empty() {
-            return Ok((Vec::new(), false));
+        let mut found = Vec::new();
+        let (mut after, mut from) = (after.cloned(), first_of(tenant));
+        while !gateways.is_empty() && found.len() <= limit {
+            let places = self.next_places(&gateways, tenant, after.as_ref(), &from, limit).await?;
+            let Some(last) = places.last().cloned() else { break };
+            found.extend(places.into_iter().filter(|place| place.user_id.tenant() == tenant));
+            if last.user_id.tenant() == tenant {
+                after = Some(last);
+            } else {
+                (after, from) = (None, format!("[{}", behind(last.user_id.tenant())));
+            }
         }
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        Ok((found, has_more))
+    }
+
+    /// The next places behind one, or from a text on, at most one more than so many.
+    async fn next_places(
+        &self,
+        gateways: &[GatewayId],
+        tenant: TenantId,
+        after: Option<&ListPlace>,
+        from: &str,
+        limit: usize,
+    ) -> Result<Vec<ListPlace>, StoreError> {
         let mut pipeline = redis::pipe();
-        for gateway_id in &gateways {
+        for gateway_id in gateways {
             let from = after.map_or_else(
-                || "-".to_owned(),
+                || from.to_owned(),
                 |after| {
                     // Of one place the gateways follow each other in their order.
                     let mark = if *gateway_id <= after.gateway_id { '(' } else { '[' };
                     format!("{mark}{},{:016x}", after.user_id, after.connection)
                 },
             );
+            let to =
+                if tenant.is_default() { "+".to_owned() } else { format!("({}", behind(tenant)) };
             let [_, _, _, listed] = self.keys.gateway(gateway_id);
-            pipeline.cmd("ZRANGEBYLEX").arg(listed).arg(from).arg("+");
+            pipeline.cmd("ZRANGEBYLEX").arg(listed).arg(from).arg(to);
             pipeline.arg("LIMIT").arg(0).arg(limit + 1);
         }
         let found: Vec<Vec<String>> = self.read(&pipeline).await?;
@@ -114,12 +144,11 @@ impl RedisStore {
             .collect();
         // By their bytes, as Redis sorts them.
         places.sort_unstable();
-        let has_more = places.len() > limit;
-        places.truncate(limit);
+        places.truncate(limit + 1);
         let place = |(text, gateway_id): (String, &GatewayId)| {
             ListPlace::parse(&format!("{text},{gateway_id}"))
         };
-        Ok((places.into_iter().filter_map(place).collect(), has_more))
+        Ok(places.into_iter().filter_map(place).collect())
     }
 
     /// What connections came from, in their order.
@@ -136,6 +165,16 @@ impl RedisStore {
         }
         Ok(clients)
     }
+}
+
+/// Where the list of a tenant's users begins, as a bound of Redis.
+fn first_of(tenant: TenantId) -> String {
+    if tenant.is_default() { "-".to_owned() } else { format!("[{tenant}/") }
+}
+
+/// The first text that sorts behind the users of a tenant that is not `default`: `0` follows `/`.
+fn behind(tenant: TenantId) -> String {
+    format!("{tenant}0")
 }
 
 fn session(registration: &packed::PackedRegistration<'_>, client: Option<&str>) -> Session {

@@ -312,7 +312,7 @@ impl RedisStore {
             .filter_map(|text| {
                 let (stamp, rest) = text.split_at_checked(14)?;
                 let (connection, user_id) = rest.split_at_checked(16)?;
-                Some((stamp, connection, UserId::parse(user_id).ok()?))
+                Some((stamp, connection, UserId::parse_qualified(user_id).ok()?))
             })
             .collect();
         let steps = named

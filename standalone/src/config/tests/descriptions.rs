@@ -50,12 +50,17 @@ impl Descriptions {
         }
     }
 
-    /// The comment of a key such as `amqp.url` of this struct; nothing when there is none.
+    /// The comment of a key such as `amqp.url` or, in a list, `tenants[].id` of this struct; nothing when there is none.
     pub(super) fn of(&self, root: &str, key: &str) -> Option<&str> {
         let (mut kind, mut text) = (root, "");
         for name in key.split('.') {
-            (text, kind) =
-                self.0.get(kind)?.get(name).map(|(text, kind)| (text.as_str(), kind.as_str()))?;
+            let of = kind.strip_prefix("Vec<").and_then(|kind| kind.strip_suffix('>'));
+            let name = name.trim_end_matches("[]");
+            (text, kind) = self
+                .0
+                .get(of.unwrap_or(kind))?
+                .get(name)
+                .map(|(text, kind)| (text.as_str(), kind.as_str()))?;
         }
         (!text.is_empty()).then_some(text)
     }
