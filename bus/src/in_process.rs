@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     BroadcastConsumer, Bus, BusState, ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane,
-    Original, PublishError, PushConsumer,
+    NudgeConsumer, Original, PublishError, PushConsumer,
 };
 use bulk::BulkQueues;
 
@@ -56,6 +56,7 @@ pub struct InProcessBus {
     partitions: Mutex<HashMap<(Lane, Partition), Arc<PartitionQueue>>>,
     gateways: PushQueues,
     bulk: BulkQueues,
+    nudged: watch::Sender<()>,
     state: watch::Sender<BusState>,
 }
 
@@ -67,6 +68,7 @@ impl InProcessBus {
             partitions: Mutex::default(),
             gateways: Arc::default(),
             bulk: BulkQueues::default(),
+            nudged: watch::Sender::new(()),
             state: watch::Sender::new(BusState::Up),
         }
     }
@@ -186,12 +188,44 @@ impl Bus for InProcessBus {
         Ok(Box::new(self.bulk.join(self.state.subscribe())))
     }
 
+    async fn nudge(&self) -> Result<(), PublishError> {
+        if self.is_closed() {
+            return Err(PublishError::Unavailable(CLOSED.to_owned()));
+        }
+        self.nudged.send_replace(());
+        Ok(())
+    }
+
+    async fn consume_nudges(&self) -> Result<Box<dyn NudgeConsumer>, ConsumeError> {
+        if self.is_closed() {
+            return Err(ConsumeError::Unavailable(CLOSED.to_owned()));
+        }
+        Ok(Box::new(Nudges { nudged: self.nudged.subscribe(), closed: self.state.subscribe() }))
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.state.subscribe()
     }
 
     async fn close(&self) {
         self.state.send_replace(BusState::Down(CLOSED.to_owned()));
+    }
+}
+
+/// A listener for nudges.
+#[derive(Debug)]
+struct Nudges {
+    nudged: watch::Receiver<()>,
+    closed: watch::Receiver<BusState>,
+}
+
+#[async_trait]
+impl NudgeConsumer for Nudges {
+    async fn next(&mut self) -> Option<()> {
+        tokio::select! {
+            nudged = self.nudged.changed() => nudged.ok(),
+            _ = self.closed.wait_for(|state| *state != BusState::Up) => None,
+        }
     }
 }
 

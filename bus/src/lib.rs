@@ -25,6 +25,8 @@
 //!     bulk queue drops its oldest: it holds up no publisher, and never what is in other queues.
 //! 13. `depths` says how many batches wait in partitions: those that no consumer has taken, or that were given back. It
 //!     takes nothing and makes nothing, and an error of it harms no other call.
+//! 14. A nudge wakes everybody who listens, or is lost; several that were not heard yet count as one. Nothing may depend on
+//!     it but how soon somebody looks.
 
 pub mod error;
 pub mod in_process;
@@ -121,6 +123,12 @@ pub trait Bus: Send + Sync + 'static {
         prefetch: u16,
     ) -> Result<Box<dyn BroadcastConsumer>, ConsumeError>;
 
+    /// Wakes everybody who listens for nudges in any process.
+    async fn nudge(&self) -> Result<(), PublishError>;
+
+    /// Listens for nudges; dropping the consumer ends it.
+    async fn consume_nudges(&self) -> Result<Box<dyn NudgeConsumer>, ConsumeError>;
+
     /// The state of the bus and its changes.
     fn state(&self) -> watch::Receiver<BusState>;
 
@@ -197,6 +205,13 @@ pub trait PushConsumer: Send {
     /// The next batch, acknowledged as it is taken; `None` when the queue is gone: make it anew
     /// under another epoch. Cancel safe.
     async fn next(&mut self) -> Option<PushBatch>;
+}
+
+/// Nudges: something has happened that is worth a look.
+#[async_trait]
+pub trait NudgeConsumer: Send {
+    /// Waits for a nudge; `None` when there will be no more: listen anew. Cancel safe.
+    async fn next(&mut self) -> Option<()>;
 }
 
 /// What is said to everybody, in the order of its publishes by one publisher.

@@ -14,6 +14,7 @@
 //! 10. What is acknowledged on a channel only grows, so nothing is acknowledged twice.
 //! 12. A fanout exchange, and bulk queues bounded with `drop-head`.
 //! 13. Passive declarations on a channel of their own: a queue that is not there costs that channel alone.
+//! 14. A fanout exchange, and a queue of one message for each listener.
 //!
 //! A channel carries one publish at a time also because the library hands a returned message to
 //! whichever confirm completes next: with one outstanding there is no other.
@@ -43,7 +44,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::topology::Topology;
 use crate::{
-    BroadcastConsumer, Bus, BusState, ConsumeError, FrameConsumer, Lane, PublishError, PushConsumer,
+    BroadcastConsumer, Bus, BusState, ConsumeError, FrameConsumer, Lane, NudgeConsumer,
+    PublishError, PushConsumer,
 };
 
 pub use config::{QueueType, RabbitConfig, check_tls_url, check_url};
@@ -213,6 +215,26 @@ impl Bus for RabbitBus {
     ) -> Result<Box<dyn BroadcastConsumer>, ConsumeError> {
         let parts = self.consumer(prefetch)?;
         Ok(Box::new(consumer::bulk(parts, gateway_id).await?))
+    }
+
+    async fn nudge(&self) -> Result<(), PublishError> {
+        let link = self.link()?;
+        let message = Outgoing {
+            exchange: self.topology.nudge_exchange(),
+            // A fanout exchange reads no key.
+            key: String::new(),
+            traceparent: None,
+            body: Vec::new(),
+        };
+        match link.publishers.publish(message).await {
+            // Nobody listens.
+            Err(PublishError::Unroutable) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn consume_nudges(&self) -> Result<Box<dyn NudgeConsumer>, ConsumeError> {
+        Ok(Box::new(consumer::nudges(self.consumer(1)?).await?))
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

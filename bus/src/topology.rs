@@ -32,6 +32,16 @@ impl Topology {
         format!("{}.broadcast", self.prefix)
     }
 
+    /// Fanout exchange for nudges.
+    pub fn nudge_exchange(&self) -> String {
+        format!("{}.nudge", self.prefix)
+    }
+
+    /// The queue of one listener for nudges. It vanishes with its connection.
+    pub fn nudge_queue(&self, listener: u64) -> String {
+        format!("{}.nudge.{listener:016x}", self.prefix)
+    }
+
     /// The queue of a partition.
     pub fn frame_queue(&self, lane: Lane, partition: Partition) -> String {
         format!("{}.{}.{partition}", self.prefix, lane.as_str())

@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::LaneConfig;
 use crate::directory::Directory;
 use crate::domain::letter::LetterKey;
+use crate::followers::Commits;
 use crate::metrics::ChatMetrics;
 use crate::store::ChatStore;
 use crate::store_health::StoreHealth;
@@ -75,6 +76,8 @@ pub struct LaneParts {
     pub suspects: Arc<Suspects>,
     /// Whether the store takes what it is given.
     pub health: Arc<StoreHealth>,
+    /// Whoever follows the log is told of what was appended.
+    pub commits: Commits,
     /// The bounds.
     pub config: Arc<LaneConfig>,
 }

@@ -7,6 +7,7 @@ mod balance;
 pub mod config;
 pub mod directory;
 pub mod domain;
+pub mod followers;
 pub mod grpc;
 pub mod lane;
 pub mod metrics;
@@ -36,6 +37,7 @@ use tonic::service::Routes;
 
 use crate::config::{LaneConfig, QueryConfig, RevocationConfig};
 use crate::directory::GrpcDirectory;
+use crate::followers::{Commits, FollowerConfig, FollowerMetrics, FollowerParts};
 use crate::grpc::ChatQueries;
 use crate::grpc::chosen::ChosenDesk;
 use crate::grpc::dead_letters::DeadLetterDesk;
@@ -68,11 +70,14 @@ pub struct Adapters {
     pub tracer: Tracer,
     /// The process before this one ended without saying so, and its bus with it.
     pub after_unclean_end: bool,
+    /// What happens with entries after their commit.
+    pub followers: FollowerConfig,
 }
 
 /// The service, ready to run.
 pub struct ChatService {
     parts: LaneParts,
+    followers: FollowerParts,
     queries: ChatQueries,
     revocations: RevocationConfig,
     broker: Dependency,
@@ -100,6 +105,13 @@ pub fn build(
     );
     let metrics = ChatMetrics::new(&adapters.metrics);
     ChatService {
+        followers: FollowerParts {
+            owner: uuid::Uuid::now_v7().to_string(),
+            store: Arc::clone(&adapters.store),
+            bus: Arc::clone(&adapters.bus),
+            metrics: FollowerMetrics::new(&adapters.metrics),
+            config: Arc::new(adapters.followers),
+        },
         errors: GrpcErrors::new(&adapters.metrics, "tidings_chat", proto::chat::METHODS),
         queries: ChatQueries::new(Arc::clone(&adapters.store), queries, lanes.receipt_members),
         revocations,
@@ -126,6 +138,7 @@ pub fn build(
             journal: Arc::new(Journal::new(lanes.journal_entries)),
             health: Arc::new(StoreHealth::new(adapters.readiness.dependency(Cause::Database))),
             quotas: Arc::new(Quotas::new(&lanes)),
+            commits: Commits::default(),
             config: Arc::new(lanes),
         },
     }
@@ -142,6 +155,7 @@ impl ChatService {
         watches::watch(&self.metrics, &self.parts, &balance);
         let bus = Arc::clone(&self.parts.bus);
         let overview = OverviewServer::new(OverviewDesk::new(bus, balance, self.readiness));
+        followers::start(&self.followers, &self.parts.commits, &tasks, &shutdown);
         tasks.spawn("owed", owed::run(self.parts.clone(), shutdown.clone()));
         tasks.spawn(
             "broker watch",

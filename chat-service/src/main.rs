@@ -10,7 +10,7 @@ use bus::Bus;
 use bus::rabbitmq::{Place, RabbitBus};
 use chat_service::config::{ChatConfig, ENV_PREFIX};
 use chat_service::prepared::Prepared;
-use chat_service::store::postgres::{PostgresStore, statistics};
+use chat_service::store::postgres::{PostgresStore, indexes, statistics};
 use chat_service::{Adapters, build};
 use clap::{Parser, Subcommand};
 use platform::admin::{self, Admin};
@@ -154,6 +154,7 @@ async fn run(source: &Source) -> Result<()> {
         );
         let period = Duration::from_millis(config.database.statistics_ms.max(100));
         tasks.spawn("statistics", statistics::keep(store.clone(), period, shutdown.clone()));
+        tasks.spawn("indexes", indexes::build(store.clone(), shutdown.clone()));
         let bus = Arc::new(RabbitBus::start_at(config.amqp.clone(), broker_at(amqp)));
         let adapters = Adapters {
             bus: bus.clone(),
@@ -164,6 +165,7 @@ async fn run(source: &Source) -> Result<()> {
             tracer: telemetry.tracer(),
             // The broker remembers, and says what comes again.
             after_unclean_end: false,
+            followers: config.followers,
         };
         build(config.lanes, config.queries, config.revocations, adapters)
             .run(incoming, shutdown.clone())

@@ -39,6 +39,7 @@ pub mod revoked;
 pub mod sqlite;
 #[cfg(test)]
 mod statements;
+pub mod tail;
 
 use async_trait::async_trait;
 use proto::heads::HeadsDigest;
@@ -57,6 +58,7 @@ use dead::DeadStore;
 use probe::ProbeStore;
 use replicas::ReplicaStore;
 use revoked::RevokedStore;
+use tail::{FollowerStore, TailStore};
 use uuid::Uuid;
 
 /// Everything that one append changes.
@@ -281,6 +283,8 @@ pub trait ChatStore:
     + DeadStore
     + ProbeStore
     + RevokedStore
+    + TailStore
+    + FollowerStore
 {
 }
 
@@ -295,5 +299,7 @@ impl<T> ChatStore for T where
         + DeadStore
         + ProbeStore
         + RevokedStore
+        + TailStore
+        + FollowerStore
 {
 }

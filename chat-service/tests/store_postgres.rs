@@ -5,6 +5,8 @@
 mod contract;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/tail.rs"]
+mod tail;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -95,6 +97,7 @@ async fn fresh() -> (Arc<dyn ChatStore>, Keeper) {
     };
     let store = PostgresStore::new(&config).unwrap();
     store.migrate().await.unwrap();
+    store.build_indexes().await.unwrap();
     (Arc::new(store.clone()), Keeper { store, database })
 }
 
@@ -121,8 +124,10 @@ async fn every_table_of_tenants_has_a_column_for_them() {
                 AND c.table_name = t.table_name AND c.column_name = 'tenant')
         ORDER BY 1";
     let without: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
-    // The migrations, which replicas live, and which database this is.
-    assert_eq!(without, ["_sqlx_migrations", "chat_replicas", "store_epoch"]);
+    // The migrations, which replicas live, who follows the tail and where it begins, and which database this is.
+    let of_the_store =
+        ["_sqlx_migrations", "chat_replicas", "followers", "store_epoch", "store_origin"];
+    assert_eq!(without, of_the_store);
     connection.close().await.unwrap();
     keeper.remove().await;
 }

@@ -20,6 +20,7 @@ SOURCES = [
     ("gateway/src/metrics.rs", "tidings_gateway_"),
     ("gateway/src/tenants/counted.rs", "tidings_gateway_tenant_"),
     ("chat-service/src/metrics.rs", "tidings_chat_"),
+    ("chat-service/src/followers/metrics.rs", "tidings_chat_"),
     ("presence-service/src/metrics.rs", "tidings_presence_"),
     ("platform/src/grpc/errors.rs", "tidings_chat_"),
     ("platform/src/grpc/errors.rs", "tidings_presence_"),

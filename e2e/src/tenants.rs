@@ -46,7 +46,7 @@ pub fn list(further: &[(&str, Value)]) -> String {
         }
         table
     });
-    Value::from_iter(tenants).to_string()
+    tenants.collect::<Value>().to_string()
 }
 
 /// A running install.

@@ -7,6 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
@@ -54,11 +55,12 @@ impl Certificate {
     }
 }
 
-/// The proxy. It ends with the runtime.
+/// The proxy. It ends when it is dropped.
 #[derive(Debug)]
 pub struct TlsProxy {
     address: SocketAddr,
     certificate: watch::Sender<Certificate>,
+    _accepting: JoinSet<()>,
 }
 
 impl TlsProxy {
@@ -68,15 +70,17 @@ impl TlsProxy {
         let address = listener.local_addr().expect("it is bound");
         let (sender, certificates) = watch::channel(certificate.clone());
         let upstream = upstream.to_owned();
-        tokio::spawn(async move {
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move {
+            let mut carried = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let (certificates, upstream) = (certificates.clone(), upstream.clone());
-                tokio::spawn(async move {
+                carried.spawn(async move {
                     let _ = forward(client, &upstream, opening, certificates).await;
                 });
             }
         });
-        Self { address, certificate: sender }
+        Self { address, certificate: sender, _accepting: accepting }
     }
 
     /// Where it is.

@@ -223,14 +223,14 @@ async fn all_live_at_once(install: &Install) {
 #[tokio::test]
 async fn equal_names_and_ids_of_several_tenants_live_beside_each_other_in_a_cluster() {
     let install = Install::cluster("tenants", &[]).await;
-    all_live_at_once(&install).await;
+    Box::pin(all_live_at_once(&install)).await;
     install.stop().await;
 }
 
 #[tokio::test]
 async fn equal_names_and_ids_of_several_tenants_live_beside_each_other_in_one_process() {
     let install = Install::all_in_one("tenants-alone", &[]).await;
-    all_live_at_once(&install).await;
+    Box::pin(all_live_at_once(&install)).await;
     install.stop().await;
 }
 

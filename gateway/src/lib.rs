@@ -199,14 +199,13 @@ pub fn build(
         servers,
         files,
     } = settings;
-    warn_of_few_files(&admission, limits.connections, files);
     let partitions = adapters.bus.partitions();
     let (presence_link, events) = PresenceLink::new();
     let (heads, asks) = HeadsLink::new();
     let metrics = GatewayMetrics::new(&adapters.metrics);
     let held = metrics.held("uplink", limits.memory.uplink_bytes);
     let (uplink, frames) = Uplink::new(partitions, &limits, held);
-    let most = limits.connections.min(admission.connections_by_files(files));
+    let most = connections_of(&admission, limits.connections, files);
     let pulse = wiring::pulse(&adapters.readiness, &metrics, limits.frozen_ms, most);
     let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
     let registry = Arc::new(Registry::default());
@@ -279,7 +278,8 @@ fn presence_client(channel: &GrpcChannel) -> PresenceClient<GrpcChannel> {
         .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }
 
-fn warn_of_few_files(admission: &AdmissionConfig, connections: usize, files: Option<u64>) {
+/// Most connections, by the limit and by the files that the process may open.
+fn connections_of(admission: &AdmissionConfig, connections: usize, files: Option<u64>) -> usize {
     let by_files = admission.connections_by_files(files);
     if by_files < connections {
         tracing::warn!(
@@ -289,6 +289,7 @@ fn warn_of_few_files(admission: &AdmissionConfig, connections: usize, files: Opt
             "the file limit of this process is below limits.connections: raise it (ulimit -n)"
         );
     }
+    connections.min(by_files)
 }
 
 impl Gateway {

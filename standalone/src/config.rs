@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use bus::in_process::InProcessConfig;
 use chat_service::config::{LaneConfig, QueryConfig, RevocationConfig};
+use chat_service::followers::FollowerConfig;
 use gateway::config::LimitsConfig;
 use gateway::tenants::TenantConfig;
 use gateway::{AdmissionConfig, AllowConfig, LoginConfig, Network, NetworkConfig};
@@ -59,6 +60,8 @@ pub struct TidingsConfig {
     pub queries: QueryConfig,
     /// Sessions that were ended.
     pub revocations: RevocationConfig,
+    /// What happens with entries after their commit.
+    pub followers: FollowerConfig,
     /// How long what is believed of connections, and how many a user may have.
     pub leases: LeaseConfig,
     /// Leases and announcements.
@@ -92,6 +95,7 @@ impl Default for TidingsConfig {
             lanes: LaneConfig { lanes: 1, ..LaneConfig::default() },
             queries: QueryConfig::default(),
             revocations: RevocationConfig::default(),
+            followers: FollowerConfig::default(),
             leases: LeaseConfig::default(),
             presence: PresenceSettings::default(),
             // What it does is on the terminal already; the log is for what goes wrong.

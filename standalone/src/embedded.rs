@@ -21,7 +21,7 @@ use platform::readiness::Readiness;
 use platform::reload::Reload;
 use platform::reload::address::Addresses;
 use platform::shutdown::{Shutdown, Tasks};
-use platform::telemetry::Telemetry;
+use platform::telemetry::{PreparedTelemetry, Telemetry};
 use platform::token::{self, Verifier};
 use presence_service::PresenceService;
 use presence_service::store::memory::MemoryStore;
@@ -73,23 +73,11 @@ pub async fn serve(
     }
     // Asked for in words they are for everybody, else for this machine.
     config.auth.dev_tokens |= dev_tokens == Some(true);
-    let telemetry = telemetry.start("tidings");
-    if data.is_secret_exposed() {
-        tracing::warn!(data = %data.path().display(), "others can read the signing secret");
-    }
-    let file = data.database_file()?;
-    let store = SqliteStore::open(&file).await.with_context(|| file.display().to_string())?;
+    let ground = ground(&config, &data, telemetry).await?;
 
     let (tasks, shutdown) = (Tasks::new(), Shutdown::new());
     let reload = Reload::new();
     shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
-    let ground = Ground {
-        bus: Arc::new(InProcessBus::new(config.bus.clone())),
-        store,
-        metrics: Metrics::new(),
-        readiness: Readiness::new(),
-        telemetry,
-    };
     token::rotate(
         Arc::clone(&verifier),
         dev_signers.all(),
@@ -143,6 +131,27 @@ pub async fn serve(
         data.close();
     }
     Ok(ended)
+}
+
+/// What all parts stand on.
+async fn ground(
+    config: &TidingsConfig,
+    data: &DataFolder,
+    telemetry: PreparedTelemetry,
+) -> Result<Ground> {
+    let telemetry = telemetry.start("tidings");
+    if data.is_secret_exposed() {
+        tracing::warn!(data = %data.path().display(), "others can read the signing secret");
+    }
+    let file = data.database_file()?;
+    let store = SqliteStore::open(&file).await.with_context(|| file.display().to_string())?;
+    Ok(Ground {
+        bus: Arc::new(InProcessBus::new(config.bus.clone())),
+        store,
+        metrics: Metrics::new(),
+        readiness: Readiness::new(),
+        telemetry,
+    })
 }
 
 /// For clients, and for those who operate it.
@@ -212,6 +221,7 @@ impl House {
                 readiness: readiness.clone(),
                 tracer: ground.telemetry.tracer(),
                 after_unclean_end: data.after_unclean_end(),
+                followers: config.followers.clone(),
             },
         );
         let presence = presence_service::build(

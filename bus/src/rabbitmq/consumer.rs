@@ -24,8 +24,8 @@ use super::declare::Declare;
 use crate::in_process::fresh_epoch;
 use crate::topology::Topology;
 use crate::{
-    BroadcastConsumer, ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, Original,
-    PushConsumer,
+    BroadcastConsumer, ConsumeError, FrameAcker, FrameConsumer, FrameDelivery, Lane, NudgeConsumer,
+    Original, PushConsumer,
 };
 
 /// How long the broker may take to say that a consumer's channel is closed.
@@ -102,6 +102,18 @@ pub(super) async fn bulk(
         held.consume(&queue, parts.prefetch).await.map_err(unavailable)?;
     }
     Ok(BulkConsumer { queue, consuming })
+}
+
+/// Makes a queue for nudges and consumes it.
+pub(super) async fn nudges(parts: Parts<'_>) -> Result<RabbitNudges, ConsumeError> {
+    let queue = parts.topology.nudge_queue(fresh_epoch());
+    let mut consuming = parts.channel().await?;
+    if let Some(held) = &mut consuming.held {
+        held.own_queue = Some(queue.clone());
+        parts.declare(&held.channel).nudges(&queue).await?;
+        held.consume(&queue, parts.prefetch).await.map_err(unavailable)?;
+    }
+    Ok(RabbitNudges { consuming })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
@@ -267,5 +279,18 @@ impl BroadcastConsumer for BulkConsumer {
                 }
             }
         }
+    }
+}
+
+pub(super) struct RabbitNudges {
+    consuming: Consuming,
+}
+
+#[async_trait]
+impl NudgeConsumer for RabbitNudges {
+    async fn next(&mut self) -> Option<()> {
+        let delivery = self.consuming.next().await?;
+        self.consuming.acknowledgements.one(delivery.delivery_tag);
+        Some(())
     }
 }

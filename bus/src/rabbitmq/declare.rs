@@ -71,6 +71,7 @@ impl Declare<'_> {
             (self.topology.frames_exchange(), ExchangeKind::Direct),
             (self.topology.push_exchange(), ExchangeKind::Direct),
             (self.topology.broadcast_exchange(), ExchangeKind::Fanout),
+            (self.topology.nudge_exchange(), ExchangeKind::Fanout),
         ] {
             let declared = self.channel.exchange_declare(
                 exchange.clone().into(),
@@ -142,10 +143,22 @@ impl Declare<'_> {
             nowait: false,
         };
         let mut arguments = FieldTable::default();
-        let most = i64::from(self.config.gateway_broadcasts.max(1));
-        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(most));
-        text(&mut arguments, "x-overflow", "drop-head");
+        newest(&mut arguments, self.config.gateway_broadcasts);
         self.queue(queue, options, arguments, self.topology.broadcast_exchange()).await
+    }
+
+    /// The queue of a listener for nudges: one that waits is as good as many.
+    pub(super) async fn nudges(&self, queue: &str) -> Result<(), DeclareError> {
+        let options = QueueDeclareOptions {
+            passive: false,
+            durable: false,
+            exclusive: true,
+            auto_delete: false,
+            nowait: false,
+        };
+        let mut arguments = FieldTable::default();
+        newest(&mut arguments, 1);
+        self.queue(queue, options, arguments, self.topology.nudge_exchange()).await
     }
 
     async fn queue(
@@ -194,6 +207,13 @@ const PRECONDITION_FAILED: u16 = 406;
 fn bound(arguments: &mut FieldTable, batches: u32) {
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(i64::from(batches)));
     text(arguments, "x-overflow", "reject-publish");
+}
+
+/// A full queue drops its oldest.
+fn newest(arguments: &mut FieldTable, messages: u32) {
+    let most = i64::from(messages.max(1));
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(most));
+    text(arguments, "x-overflow", "drop-head");
 }
 
 fn text(arguments: &mut FieldTable, key: &str, value: &str) {

@@ -11,6 +11,7 @@ mod broker;
 mod cancelling;
 mod closing;
 mod depths;
+mod nudging;
 mod ordering;
 mod prefetching;
 mod proxy;
@@ -77,6 +78,10 @@ contract! {
         a_full_bulk_queue_drops_its_oldest_and_refuses_nobody,
         a_broadcast_waits_behind_no_push_and_no_push_behind_it,
         a_gateway_that_leaves_hears_nothing_more_and_the_others_go_on;
+    nudging:
+        a_nudge_wakes_everybody_who_listens,
+        many_nudges_that_nobody_heard_are_few,
+        a_nudge_to_nobody_is_no_error;
     acknowledging:
         acknowledgements_may_come_twice_and_out_of_turn,
         an_acknowledgement_never_reaches_beyond_what_was_delivered,

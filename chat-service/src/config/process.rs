@@ -7,6 +7,7 @@ use platform::telemetry::TelemetryConfig;
 use serde::{Deserialize, Serialize};
 
 use super::{LaneConfig, QueryConfig, RevocationConfig};
+use crate::followers::FollowerConfig;
 use crate::store::postgres::DatabaseConfig;
 
 /// What the variables of this binary begin with.
@@ -36,6 +37,8 @@ pub struct ChatConfig {
     pub queries: QueryConfig,
     /// Sessions that were ended.
     pub revocations: RevocationConfig,
+    /// What happens with entries after their commit.
+    pub followers: FollowerConfig,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
     /// What the process says of itself where no Prometheus asks.
@@ -58,6 +61,7 @@ impl Default for ChatConfig {
             lanes: LaneConfig::default(),
             queries: QueryConfig::default(),
             revocations: RevocationConfig::default(),
+            followers: FollowerConfig::default(),
             telemetry: TelemetryConfig::default(),
             monitor: MonitorConfig::default(),
         }

@@ -164,6 +164,7 @@ impl Appender {
                 }
             })?;
             self.parts.health.appended();
+            self.parts.commits.told();
         }
         for snapshot in conversations.into_values().flatten() {
             self.cache.put(snapshot);

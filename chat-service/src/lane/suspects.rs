@@ -145,7 +145,7 @@ impl Suspects {
             }
         };
         if may_try {
-            self.take(&[key.clone()]);
+            self.take(std::slice::from_ref(key));
         }
         may_try
     }

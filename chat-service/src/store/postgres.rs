@@ -9,10 +9,13 @@ mod append;
 mod chosen;
 mod contacts;
 mod identity;
+pub mod indexes;
 mod names;
+mod origin;
 mod replicas;
 mod settings;
 pub mod statistics;
+mod tail;
 
 use std::collections::HashMap;
 

@@ -11,6 +11,7 @@ mod names;
 mod plans;
 mod replicas;
 mod rows;
+mod tail;
 
 use std::collections::HashMap;
 use std::path::Path;

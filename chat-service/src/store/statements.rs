@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// Tables whose rows belong to tenants.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "users",
     "conversations",
     "members",
@@ -15,11 +15,13 @@ const TABLES: [&str; 10] = [
     "revocations",
     "device_tokens",
     "chosen_statuses",
+    "entry_counts",
 ];
 /// What a statement says that is meant for the rows of all tenants.
 const OF_ALL: &str = "/* of every tenant */";
-/// How many say so: what has ended by itself is forgotten (three), and gateways keep one list of revocations.
-const MEANT_FOR_ALL: usize = 4;
+/// How many say so: what has ended by itself is forgotten (three), gateways keep one list of revocations, and a store has
+/// one tail (two).
+const MEANT_FOR_ALL: usize = 6;
 
 /// The string literals of a source text, without escapes.
 fn literals(source: &str) -> Vec<String> {

@@ -17,6 +17,9 @@ use chat_service::store::dead::{DeadStore, Mark};
 use chat_service::store::probe::ProbeStore;
 use chat_service::store::replicas::{LiveReplica, ReplicaStore};
 use chat_service::store::revoked::{Bounds, Ending, RevokeError, RevokedStore};
+use chat_service::store::tail::{
+    Counted, Followed, FollowerStore, Horizon, Move, Position, TailPage, TailRow, TailStore,
+};
 use chat_service::store::{
     AppendBatch, AppendError, ConversationView, Delivered, LogStore, MemberView, Page, QueryStore,
     Room, StoreError,
@@ -488,5 +491,49 @@ impl ReplicaStore for Beside {
 impl ProbeStore for Beside {
     async fn check_writes(&self, bytes: usize) -> Result<(), StoreError> {
         self.0.check_writes(bytes).await
+    }
+}
+
+#[async_trait]
+impl TailStore for Beside {
+    async fn tail(&self, after: Position, limit: u32) -> Result<TailPage, StoreError> {
+        let page = self.0.tail(after, limit).await?;
+        // One tail for all tenants: the rows of the other are passed by.
+        let own = page.rows.into_iter();
+        let own = own.filter(|row| row.entry.entry.sender_id.tenant() != TenantId::DEFAULT);
+        let rows = own.map(|row| TailRow { entry: stored_out(row.entry), ..row }).collect();
+        Ok(TailPage { rows, ..page })
+    }
+
+    async fn is_ready(&self) -> Result<bool, StoreError> {
+        self.0.is_ready().await
+    }
+
+    async fn horizon(&self) -> Result<Horizon, StoreError> {
+        self.0.horizon().await
+    }
+}
+
+#[async_trait]
+impl FollowerStore for Beside {
+    async fn follow(
+        &self,
+        name: &str,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<Option<Followed>, StoreError> {
+        self.0.follow(name, owner, lease).await
+    }
+
+    async fn move_follower(&self, step: &Move<'_>) -> Result<bool, StoreError> {
+        self.0.move_follower(step).await
+    }
+
+    async fn release(&self, name: &str, owner: &str) -> Result<(), StoreError> {
+        self.0.release(name, owner).await
+    }
+
+    async fn counts(&self) -> Result<Vec<Counted>, StoreError> {
+        self.0.counts().await
     }
 }

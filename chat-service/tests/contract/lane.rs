@@ -10,6 +10,7 @@ use bus::in_process::{InProcessBus, InProcessConfig};
 use bus::{Bus, FrameAcker, FrameDelivery, Original, PushConsumer};
 use chat_service::config::LaneConfig;
 use chat_service::directory::{Device, Directory, DirectoryError, Located};
+use chat_service::followers::Commits;
 use chat_service::lane::aside::Aside;
 use chat_service::lane::journal::Journal;
 use chat_service::lane::owed::Owed;
@@ -69,6 +70,7 @@ impl Rig {
             journal: Arc::new(Journal::new(0)),
             health: Arc::new(StoreHealth::new(Readiness::new().dependency(Cause::Database))),
             quotas: Arc::new(Quotas::new(&config)),
+            commits: Commits::default(),
             config: Arc::new(config),
         };
         let (inbox, receiver) = mpsc::channel(8);

@@ -21,6 +21,7 @@ pub mod repeats;
 mod replicas;
 mod revoked;
 mod syncing;
+pub mod tail;
 mod tenants;
 
 pub use acquainted::those_who_share_a_conversation_know_each_other_and_are_found_alone;
@@ -88,6 +89,12 @@ pub use syncing::{
     a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out,
 };
 
+pub use tail::{
+    a_follower_has_one_owner_and_moves_for_nobody_else,
+    a_page_of_the_tail_holds_whole_transactions,
+    entries_are_counted_once_whichever_process_follows,
+    the_tail_gives_each_entry_once_in_the_order_of_its_log,
+};
 pub use tenants::{
     equal_ids_of_two_tenants_in_one_batch_are_stored_for_both,
     frames_that_name_what_another_tenant_has_are_answered_as_if_it_did_not_exist,
@@ -174,7 +181,7 @@ fn room(entries: u32) -> Room {
     Room { entries, bytes: 64 << 20 }
 }
 
-fn only(entries: Vec<EntryRow>) -> AppendBatch {
+pub fn only(entries: Vec<EntryRow>) -> AppendBatch {
     AppendBatch { entries, ..AppendBatch::default() }
 }
 
@@ -431,6 +438,10 @@ macro_rules! chat_store_contract {
             what_a_gateway_finds_not_allowed_is_refused_unless_it_was_stored_before,
             users_are_bounded_by_their_conversations_and_by_what_they_store_in_a_day,
             operators_speak_where_they_are_no_member_and_nobody_else_does,
+            the_tail_gives_each_entry_once_in_the_order_of_its_log,
+            a_page_of_the_tail_holds_whole_transactions,
+            a_follower_has_one_owner_and_moves_for_nobody_else,
+            entries_are_counted_once_whichever_process_follows,
             equal_ids_of_two_tenants_in_one_batch_are_stored_for_both,
             questions_find_nothing_of_another_tenant,
             the_same_frames_of_two_tenants_are_stored_and_pushed_apart,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bus::in_process::{InProcessBus, InProcessConfig};
 use bus::{
-    BroadcastConsumer, Bus, BusState, ConsumeError, FrameConsumer, Lane, PublishError, PushConsumer,
+    BroadcastConsumer, Bus, BusState, ConsumeError, FrameConsumer, Lane, NudgeConsumer,
+    PublishError, PushConsumer,
 };
 use proto::bus::{Broadcast, FrameBatch, GatewayRef, PushBatch};
 use proto::id::GatewayId;
@@ -125,6 +126,14 @@ impl Bus for SwitchedBus {
         prefetch: u16,
     ) -> Result<Box<dyn BroadcastConsumer>, ConsumeError> {
         self.inner.consume_broadcasts(gateway_id, prefetch).await
+    }
+
+    async fn nudge(&self) -> Result<(), PublishError> {
+        self.inner.nudge().await
+    }
+
+    async fn consume_nudges(&self) -> Result<Box<dyn NudgeConsumer>, ConsumeError> {
+        self.inner.consume_nudges().await
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

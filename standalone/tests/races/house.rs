@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use bus::Bus;
 use bus::in_process::{InProcessBus, InProcessConfig};
 use chat_service::config::{LaneConfig, QueryConfig, RevocationConfig};
+use chat_service::followers::FollowerConfig;
 use chat_service::store::sqlite::SqliteStore;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use gateway::config::LimitsConfig;
@@ -118,6 +119,7 @@ impl House {
                 readiness: Readiness::new(),
                 tracer: Tracer::disabled(),
                 after_unclean_end: false,
+                followers: FollowerConfig::default(),
             },
         );
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -133,6 +133,7 @@ impl PostgresStore {
                     Box::pin(async move {
                         if let Some(identity) = identity {
                             identity.ask_new(connection).await;
+                            super::origin::raise(connection).await?;
                         }
                         Ok(())
                     })
@@ -180,7 +181,11 @@ impl PostgresStore {
     /// Brings the tables up to date. Replicas that do it at once wait for each other.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         migrations::migrator(migrations::POSTGRES).run(self.writers.pool()).await?;
-        super::names::fill(self.writers.pool()).await.map_err(MigrateError::Execute)
+        super::names::fill(self.writers.pool()).await.map_err(MigrateError::Execute)?;
+        // The connections that are open were asked before there was anything to raise.
+        let mut line = self.writers.line().await.map_err(MigrateError::Execute)?;
+        let raised = super::origin::raise(&mut line).await;
+        line.ended(raised).map_err(MigrateError::Execute)
     }
 
     /// Settings of the server that would make an acknowledgement a lie.

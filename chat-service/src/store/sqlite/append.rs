@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, Sqlite, Transaction};
 
-use super::{SqliteStore, dialect, rows};
+use super::{SqliteStore, dialect, rows, tail};
 use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
 use crate::domain::fold::name_key;
 use crate::store::connections::{Line, is_refusal};
@@ -102,6 +102,11 @@ impl SqliteStore {
         let mut line = self.writer.line().await?;
         sqlx::query(mode).execute(&mut *line).await?;
         Ok(line)
+    }
+
+    /// The one writer, for what the next append takes to the disk.
+    pub(super) async fn unsynced(&self) -> Result<Line<Sqlite>, sqlx::Error> {
+        self.synced(NORMAL).await
     }
 }
 
@@ -269,6 +274,7 @@ async fn write(
         .map(|(id, user)| (user.tenant(), id, user.name_str()))
         .collect();
     rows::insert(transaction, &batch.entries).await?;
+    tail::appended(transaction, &batch.entries).await?;
     insert(transaction, CONVERSATIONS, &conversations).await?;
     insert(transaction, MEMBERS_SET, &set).await?;
     insert(transaction, MEMBERS_REMOVED, &removed).await

@@ -130,7 +130,7 @@ mod tests {
                 assert_eq!(reference_in(&frame[..end]), None, "{value:x?} {end}");
             }
         }
-        let deep = [&b"\x82\xa1a"[..], &[0x91; 100_000], b"\x01", reference].concat();
+        let deep = [&b"\x82\xa1a"[..], &vec![0x91; 100_000], b"\x01", reference].concat();
         assert_eq!(reference_in(&deep).as_deref(), Some("1"));
         for none in
             [&b"\x91\x81\xa3ref\xa11"[..], b"\x81\xa3ref\x01", b"\x81\x01\xa11", b"\xa3ref", b""]
