@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-slow test-rust test-schema test-web screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted pods bench bench-against bench-large bench-web release autobahn fuzz lint lint-rust lint-web lint-deploy manifests web backends nginx up down clean
+.PHONY: help run test test-slow test-tenants test-rust test-schema test-protocol test-web test-upgrade screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted pods bench bench-against bench-large bench-scale bench-web release autobahn fuzz lint lint-rust lint-web lint-deploy manifests docs web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -27,12 +27,14 @@ run: ## the all-in-one binary on embedded backends; chat page on http://localhos
 	else echo "npm is not installed: the server starts without its chat page"; fi
 	$(CARGO) run --profile quick --bin tidings -- serve
 
-test: test-rust test-web test-schema ## the whole suite, RabbitMQ, Redis and Postgres included
+test: test-rust test-web test-schema test-protocol ## the whole suite, RabbitMQ, Redis and Postgres included
 
-test-slow: ## what takes too long for each change: the long chaos run, each planted bug, the pods; before an issue is closed
+test-slow: ## what takes too long for each change: the long chaos run, each planted bug, the pods, the version before beside this one, a second tenant beside each end-to-end test; before an issue is closed
 	$(MAKE) --no-print-directory chaos
 	$(MAKE) --no-print-directory chaos-planted
 	$(MAKE) --no-print-directory pods
+	$(MAKE) --no-print-directory test-upgrade
+	$(MAKE) --no-print-directory test-tenants
 
 test-rust: backends nginx web
 	$(CARGO) test --workspace
@@ -43,6 +45,24 @@ test-rust: backends nginx web
 test-schema: web $(LINT_VENV)/bin/schemathesis ## half a minute of made-up REST requests, by docs/openapi.json; SEED=n, SECONDS_MOST=n
 	$(BUILD)
 	bash deploy/schema.sh $(TARGET) $(LINT_VENV)/bin
+
+test-protocol: web/node_modules/.package-lock.json $(LINT_VENV)/bin/datamodel-codegen ## types of the frames in Python and Kotlin, made from docs/asyncapi.yaml; every example goes through them
+	$(LINT_VENV)/bin/python deploy/protocol.py $(LINT_VENV)/bin
+	cd web && node protocol/kotlin.mjs $(abspath $(TARGET))/kotlin $$(echo $(abspath $(LINT_VENV))/lib/python3*/site-packages/run_kotlin_kernel/jars)
+
+test-upgrade: backends web ## the binaries of PREVIOUS=<commit> (the newest tag, or where this left main) beside the present ones
+	$(BUILD)
+	PREVIOUS="$(PREVIOUS)" CARGO="$(CARGO)" bash deploy/upgrade.sh $(TARGET)/debug
+
+# Not those that count or measure what the whole install does, that look at tenants themselves, or in which a device is registered
+# with a provider, which knows no tenants.
+COUNTING := attack conformance dead_letters disk_errors hangup house limits memory metrics mistakes monitor nginx \
+	odd_values offline_push operators past rebalancing restore rolling_restart strangers tenants:: tls trace upgraded weak_networks
+
+test-tenants: backends web ## the end-to-end tests with a second tenant beside each, in which the same is said by users of the same names
+	$(BUILD)
+	TIDINGS_E2E_SECOND_TENANT=39471 HTTP_PROXY=http://127.0.0.1:39471 \
+		$(CARGO) test --workspace --test e2e -- $(COUNTING:%=--skip %)
 
 chaos: backends web ## ten minutes of faults against a cluster of its own; SEED=n replays; writes docs/reliability.md
 	$(BUILD)
@@ -66,6 +86,8 @@ chaos-planted: backends web ## bugs built in on purpose: the suite must find eac
 	$(BUILD)
 	CARGO="$(CARGO)" bash deploy/planted.sh $(TARGET)
 	$(TARGET)/debug/chaos --planted all --binaries $(TARGET)/planted --report docs/planted.md
+	CARGO="$(CARGO)" bash deploy/planted_by_tests.sh $(TARGET)
+	$(CARGO) test -p e2e --test e2e -- --ignored a_push_that_is_not_taken_back_is_found
 	cd web && TIDINGS_BINARIES=$(abspath $(TARGET))/debug npm run harness:planted
 
 pods: backends web $(PODS_VENV)/bin/python ## what the manifests say, as processes in network namespaces; wants root; SCENARIOS="rolling" only these; writes docs/pods.md
@@ -95,6 +117,8 @@ test-web: backends web $(CHROMIUM)
 	cd web && TIDINGS_BIN=$$(realpath $(abspath $(TARGET))/debug/tidings) CHROMIUM=$(CHROMIUM) npm run e2e
 	cd web && for where in "" --cluster; do \
 		npm run harness -- $$where --binaries $(abspath $(TARGET))/debug --seed $(or $(SEED),4); done
+	@# The rules of docs/protocol.md against the SDK; its driver was built with the harness.
+	cd web && $(abspath $(TARGET))/debug/fleet conformance-client -- node harness/dist/driver.js
 
 screenshots: web $(CHROMIUM) ## pictures of the chat page for README, into docs/screenshots
 	$(BUILD)
@@ -117,6 +141,10 @@ release: web ## stripped release binaries in target/dist, their debug informatio
 bench-large: backends ## 95,000 connections at five gateways for ten minutes under 1,000 messages/s
 	$(CARGO) build --release --workspace --bins
 	bash deploy/bench-large.sh
+
+bench-scale: backends ## pages out of a store with ENTRIES=10000000 entries, which SQL fills into a database of its own
+	$(CARGO) build --release --workspace --bins
+	bash deploy/bench/scale.sh
 
 autobahn: ## the Autobahn WebSocket suite against the socket stack; PYTHON2 names a Python 2.7; writes docs/autobahn.md
 	bash deploy/autobahn.sh
@@ -150,6 +178,12 @@ lint-deploy: $(LINT_VENV)/bin/hadolint $(LINT_VENV)/bin/schemathesis $(LINT_VENV
 	@# Chart, manifests, alert rules, dashboards.
 	bash deploy/lint.sh $(LINT_VENV)/bin
 
+docs: ## the documents as a site in target/docs/book, by mdBook; their links are checked without it, too
+	python3 deploy/docs_site.py --check
+	python3 deploy/docs_site.py $(TARGET)/docs
+	@command -v mdbook >/dev/null || { echo "mdbook is not installed: cargo install mdbook --locked, then again; the pages are in $(TARGET)/docs/src"; exit 1; }
+	mdbook build $(TARGET)/docs
+
 manifests: ## deploy/kubernetes/tidings.yaml from the chart, and the Grafana dashboards
 	python3 deploy/monitoring/dashboards.py
 	bash deploy/kubernetes/render.sh
@@ -160,6 +194,11 @@ $(LINT_VENV)/bin/hadolint: Makefile
 
 $(LINT_VENV)/bin/schemathesis: | $(LINT_VENV)/bin/hadolint
 	$(LINT_VENV)/bin/pip install -q openapi-spec-validator==0.9.0 schemathesis==4.32.5
+
+$(LINT_VENV)/bin/datamodel-codegen: | $(LINT_VENV)/bin/hadolint
+	@# Of the Kotlin kernel only its compiler is used.
+	$(LINT_VENV)/bin/pip install -q --no-deps kotlin-jupyter-kernel==0.19.0.944
+	$(LINT_VENV)/bin/pip install -q datamodel-code-generator==0.89.0 pydantic==2.14.3 PyYAML==6.0.4
 
 $(LINT_VENV)/bin/kubernetes-validate: deploy/tools.sh | $(LINT_VENV)/bin/hadolint
 	wheel=$$(bash deploy/tools.sh kubernetes-validate.whl) && $(LINT_VENV)/bin/pip install -q "$$wheel" PyYAML==6.0.4

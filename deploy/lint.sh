@@ -56,6 +56,8 @@ else
 fi
 "$bin/python" deploy/monitoring/names.py
 "$bin/python" deploy/names_in_docs.py
+"$bin/python" deploy/words_in_docs.py
+"$bin/python" deploy/docs_site.py --check
 if amtool=$(bash deploy/tools.sh amtool); then
     "$amtool" check-config deploy/monitoring/alertmanager.yml > "$work/amtool" || { cat "$work/amtool"; exit 1; }
 else

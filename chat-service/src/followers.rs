@@ -1,15 +1,20 @@
 //! What happens after the commit: followers of the store's tail. Each is a cursor on it that one process at a time moves,
 //! so nothing is lost when a process dies, and a message pays nothing for what is done with it later.
 //!
-//! A follower may do its work more than once, never less: it has to be such that a repeat changes nothing, or be written
-//! in the transaction that moves the cursor, as the one here does: `counts` counts entries by tenant and kind.
+//! A follower may do its work more than once, never less. How one is written stands in `follower.rs`; `counts` is the
+//! smallest: it counts entries by tenant and kind, in the transaction that moves its cursor.
 //! Must not append to a log: what a follower has to say goes to the partition of that log as an operation.
 
 mod counts;
+mod events;
+mod follower;
+mod lag;
 mod metrics;
 mod nudges;
 mod shared;
+mod sinks;
 mod walk;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,47 +22,45 @@ use std::time::Duration;
 use bus::Bus;
 use platform::shutdown::{Shutdown, Tasks};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use uuid::Uuid;
 
-use crate::store::ChatStore;
+use crate::store::{ChatStore, StoreError};
 
 pub use counts::Counts;
+pub use events::{EventConfig, EventFollower};
+pub use follower::{Follower, WorkError};
 pub use metrics::FollowerMetrics;
 pub use nudges::Commits;
 pub use shared::SharedTail;
-pub use walk::{Follower, Walk};
+pub use sinks::{EventSink, LogSink, Sinks};
+pub use walk::Walk;
 
-/// The names of all followers there are.
-const NAMES: [&str; 1] = [counts::NAME];
+/// The kinds of all followers there are.
+const KINDS: [&str; 4] = [counts::NAME, events::NAME, webhooks::KIND, "push"];
 
-/// How often it is looked what holds the horizon of the tail.
-const HORIZON: Duration = Duration::from_secs(5);
+/// Pause before a cursor is tried to be made again.
+const BETWEEN_PLACES: Duration = Duration::from_secs(1);
 
 /// The section `[followers]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FollowerConfig {
-    /// Whether entries are counted by tenant and kind, in the table `entry_counts`.
+    /// Whether entries are counted by tenant and kind in the table `entry_counts`.
     pub counts: bool,
-    /// For how long a process has a follower without renewing it, in milliseconds; another takes over then.
+    /// How long a process owns a follower without renewing its lease, in milliseconds; then another process takes over.
     pub lease_ms: u64,
-    /// How often the tail is looked at when no nudge comes, in milliseconds.
+    /// How often new entries are looked for when no notification arrives, in milliseconds.
     pub poll_ms: u64,
-    /// Entries of a page of the tail; some more where a transaction would be cut.
+    /// Entries read at a time; more where a transaction would be split.
     pub page_entries: u32,
-    /// Least time between two nudges of one process to the others, in milliseconds.
+    /// Minimum time between two notifications from one process to the others after a commit, in milliseconds.
     pub nudge_ms: u64,
 }
 
 impl Default for FollowerConfig {
     fn default() -> Self {
         Self { counts: false, lease_ms: 10_000, poll_ms: 250, page_entries: 3_000, nudge_ms: 20 }
-    }
-}
-
-impl FollowerConfig {
-    /// Whether anybody follows.
-    pub fn is_any(&self) -> bool {
-        self.counts
     }
 }
 
@@ -76,33 +79,52 @@ pub struct FollowerParts {
     pub config: Arc<FollowerConfig>,
 }
 
-/// Starts the followers that are configured, and the nudges between processes. Without any, nothing runs and the tail is
-/// not read.
-pub fn start(parts: &FollowerParts, commits: &Commits, tasks: &Tasks, shutdown: &Shutdown) {
-    if !parts.config.is_any() {
-        return;
-    }
-    let least = Duration::from_millis(parts.config.nudge_ms);
-    let bus = Arc::clone(&parts.bus);
-    tasks.spawn("nudges", nudges::tell(commits.clone(), bus, least, shutdown.clone()));
-    let woken = nudges::listen(Arc::clone(&parts.bus), tasks, shutdown);
-    let tail = Arc::new(SharedTail::new(Arc::clone(&parts.store), parts.config.page_entries));
-    tasks.spawn("tail horizon", watch_horizon(parts.clone(), shutdown.clone()));
-    if parts.config.counts {
-        let walk = Walk::new(parts.clone(), Arc::new(Counts), tail, woken);
-        tasks.spawn("follower counts", walk.run(shutdown.clone()));
+/// Makes the cursor of a follower, at the end of the tail, unless it is there. What is appended from then on is followed,
+/// however late the follower begins.
+pub async fn place(store: &dyn ChatStore, name: &str) -> Result<(), StoreError> {
+    let nobody = Uuid::now_v7().to_string();
+    store.follow(name, &nobody, Duration::from_millis(1)).await?;
+    store.release(name, &nobody).await
+}
+
+/// Makes the cursors of followers before anything is appended; tries again until that is done or stopping has begun.
+pub async fn place_all(parts: &FollowerParts, names: &[&str], shutdown: &Shutdown) {
+    for name in names {
+        while let Err(error) = place(&*parts.store, name).await {
+            tracing::warn!(%error, name, "the start waits for the store: a follower has no cursor yet");
+            tokio::select! {
+                () = tokio::time::sleep(BETWEEN_PLACES) => {}
+                () = shutdown.begun() => return,
+            }
+        }
     }
 }
 
-async fn watch_horizon(parts: FollowerParts, shutdown: Shutdown) {
-    loop {
-        match parts.store.horizon().await {
-            Ok(horizon) => parts.metrics.horizon(horizon),
-            Err(error) => tracing::debug!(%error, "the horizon of the tail is not known"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(HORIZON) => {}
-            () = shutdown.begun() => return,
-        }
+/// Tells of commits from now on: for processes that append.
+pub fn tell(parts: &FollowerParts, commits: &Commits, tasks: &Tasks, shutdown: &Shutdown) {
+    let least = Duration::from_millis(parts.config.nudge_ms);
+    let (store, bus) = (Arc::clone(&parts.store), Arc::clone(&parts.bus));
+    let telling = nudges::tell(commits.clone(), store, bus, least, shutdown.clone());
+    tasks.spawn("nudges", telling);
+}
+
+/// How a process follows.
+pub struct Following {
+    tail: Arc<SharedTail>,
+    woken: watch::Receiver<()>,
+}
+
+impl Following {
+    /// Nothing is followed yet: the tail is read for those alone that have something to do.
+    pub fn start(parts: &FollowerParts, tasks: &Tasks, shutdown: &Shutdown) -> Self {
+        let woken = nudges::listen(Arc::clone(&parts.bus), tasks, shutdown);
+        let tail = SharedTail::new(Arc::clone(&parts.store), parts.config.page_entries);
+        tasks.spawn("follower lag", lag::watch(parts.clone(), shutdown.clone()));
+        Self { tail: Arc::new(tail), woken }
+    }
+
+    /// The loop of one follower, to be spawned.
+    pub fn walk(&self, parts: &FollowerParts, follower: Arc<dyn Follower>) -> Walk {
+        Walk::new(parts.clone(), follower, Arc::clone(&self.tail), self.woken.clone())
     }
 }

@@ -8,22 +8,19 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bus::Bus;
 use bus::rabbitmq::{Place, RabbitBus};
-use chat_service::config::{ChatConfig, ENV_PREFIX};
 use chat_service::prepared::Prepared;
+use chat_service::process_config::{ChatConfig, ENV_PREFIX};
 use chat_service::store::postgres::{PostgresStore, indexes, statistics};
 use chat_service::{Adapters, build};
 use clap::{Parser, Subcommand};
-use platform::admin::{self, Admin};
+use platform::backend::{Backend, Reached};
 use platform::backoff::Backoff;
-use platform::config::{Mistakes, Source, VALID};
-use platform::grpc::{Certificates, Incoming};
-use platform::metrics::Metrics;
-use platform::monitor::Observed;
+use platform::config::{Mistakes, Source};
+use platform::grpc::Incoming;
 use platform::readiness::{Cause, Readiness};
-use platform::reload::Reload;
-use platform::reload::address::Addresses;
-use platform::reload::backend::{Backend, Reached};
-use platform::shutdown::{Shutdown, Tasks};
+use platform::service::{self, Service};
+use platform::shutdown::Shutdown;
+use proto::id::{ConversationId, ConversationKey, TenantId};
 
 /// Conversations, their logs, and the delivery of what was appended.
 ///
@@ -47,12 +44,21 @@ enum Command {
     Migrate,
     /// Says that the database was restored from a backup, so that no device keeps messages that are not in it any more.
     NewEpoch,
+    /// Compares what is stored of messages with what their logs say.
+    Verify {
+        /// This conversation alone.
+        #[arg(long, value_name = "ID")]
+        conversation: Option<uuid::Uuid>,
+        /// The tenant of the conversation.
+        #[arg(long, default_value = "default")]
+        tenant: TenantId,
+        /// Stores what the log says where something else is stored.
+        #[arg(long)]
+        mend: bool,
+    },
     /// Finds every mistake in the configuration that a start would find, connects to nothing, and ends.
     CheckConfig,
 }
-
-/// What a mistake in the configuration ends with.
-const BAD_CONFIGURATION: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -63,21 +69,13 @@ async fn main() -> ExitCode {
         Command::Run => Box::pin(run(&source)).await,
         Command::Migrate => migrate(&source).await,
         Command::NewEpoch => new_epoch(&source).await,
-        Command::CheckConfig => check_config(&source),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(BAD_CONFIGURATION)
+        Command::Verify { conversation, tenant, mend } => {
+            let key = |id| ConversationKey::new(tenant, ConversationId(id));
+            verify(&source, conversation.map(key), mend).await
         }
-    }
-}
-
-fn check_config(source: &Source) -> Result<()> {
-    platform::config::prepare(source, Prepared::of)?;
-    println!("{VALID}");
-    Ok(())
+        Command::CheckConfig => service::check_config(&source, Prepared::of).map_err(Into::into),
+    };
+    service::exit(ended)
 }
 
 async fn migrate(source: &Source) -> Result<()> {
@@ -94,6 +92,18 @@ async fn new_epoch(source: &Source) -> Result<()> {
     Ok(())
 }
 
+async fn verify(source: &Source, only: Option<ConversationKey>, mend: bool) -> Result<()> {
+    let (store, place) = database_alone(source)?;
+    let say = |mismatch: &chat_service::verify::Mismatch| println!("{mismatch}");
+    let totals = chat_service::verify::walk(&store, only, mend, say).await;
+    let totals = totals.with_context(|| format!("Postgres at {place}"))?;
+    if totals.mismatches > totals.mended {
+        anyhow::bail!("{totals}; `--mend` stores what the logs say");
+    }
+    println!("{totals}");
+    Ok(())
+}
+
 /// What a command needs that works on the database: the rest of the configuration may be that of somewhere else.
 fn database_alone(source: &Source) -> Result<(PostgresStore, String)> {
     let prepare = |mut config: ChatConfig, mistakes: &mut Mistakes| {
@@ -105,7 +115,7 @@ fn database_alone(source: &Source) -> Result<(PostgresStore, String)> {
 }
 
 async fn run(source: &Source) -> Result<()> {
-    let Prepared { mut config, amqp, database, grpc_tls, presence, telemetry, monitor } =
+    let Prepared { mut config, amqp, database, grpc_tls, presence, push, telemetry, monitor } =
         platform::config::prepare(source, Prepared::of)?;
     let grpc = tokio::net::TcpListener::bind(&config.grpc_listen)
         .await
@@ -113,71 +123,56 @@ async fn run(source: &Source) -> Result<()> {
     let grpc_address = grpc.local_addr()?;
     let management = std::net::TcpListener::bind(&config.management_listen)
         .with_context(|| format!("management_listen: {}", config.management_listen))?;
-    let telemetry = telemetry.start("chat-service");
-    let (metrics, readiness, tasks, shutdown) =
-        (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
+    let shutdown = Shutdown::new();
+    let mut service = Service::begin("chat-service", telemetry, shutdown.clone(), shutdown.clone());
     config.amqp.url = amqp.last_good().expose().to_owned();
     config.database.url = database.last_good();
     let store = PostgresStore::new(&config.database).context("database.url")?;
-    let reload = Reload::new();
-    let addresses = Addresses::new(&metrics, &reload, &tasks, &shutdown);
-    addresses.keep_backend(&amqp);
+    service.addresses.keep_backend(&amqp);
     let (followed, settings) = (store.clone(), config.database.clone());
-    addresses.keep(&database, move |url| followed.connect_to(&settings, url));
-    let certificates = Certificates::new(&metrics, &reload, &tasks, &shutdown);
-    let incoming = Incoming::listen(grpc, grpc_tls, &certificates);
-    let presence = presence.channel(&certificates, &tasks, &shutdown);
-    let admin = Admin {
-        readiness: readiness.clone(),
-        metrics: metrics.clone(),
-        service: "chat-service",
-        instance: grpc_address.to_string(),
-    };
-    let admin = admin::start(management, admin)?;
-    monitor.start(Observed {
-        metrics: &metrics,
-        readiness: &readiness,
-        service: "chat-service",
-        instance: grpc_address.to_string(),
-        addresses: &addresses,
-        tasks: &tasks,
-        shutdown: &shutdown,
-    });
-    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
-    println!("listening grpc={grpc_address} management={}", admin.address());
+    service.addresses.keep(&database, move |url| followed.connect_to(&settings, url));
+    let incoming = Incoming::listen(grpc, grpc_tls, &service.certificates);
+    let presence = presence.channel(&service.certificates, &service.tasks, &shutdown);
+    let grace = Duration::from_millis(config.stop_grace_ms);
+    let management = service.open(management, grpc_address.to_string(), monitor, grace)?;
+    println!("listening grpc={grpc_address} management={management}");
 
-    if prepare(&config, &store, &readiness, &shutdown).await {
+    if prepare(&config, &store, &service.readiness, &shutdown).await {
         tracing::info!(
             rabbitmq = config.amqp.place(),
             postgres = config.database.place(),
             "depends on"
         );
         let period = Duration::from_millis(config.database.statistics_ms.max(100));
-        tasks.spawn("statistics", statistics::keep(store.clone(), period, shutdown.clone()));
-        tasks.spawn("indexes", indexes::build(store.clone(), shutdown.clone()));
+        service
+            .tasks
+            .spawn("statistics", statistics::keep(store.clone(), period, shutdown.clone()));
+        service.tasks.spawn("indexes", indexes::build(store.clone(), shutdown.clone()));
         let bus = Arc::new(RabbitBus::start_at(config.amqp.clone(), broker_at(amqp)));
         let adapters = Adapters {
             bus: bus.clone(),
             store: Arc::new(store.clone()),
             presence,
-            metrics,
-            readiness,
-            tracer: telemetry.tracer(),
+            metrics: service.metrics.clone(),
+            readiness: service.readiness.clone(),
+            tracer: service.tracer(),
             // The broker remembers, and says what comes again.
             after_unclean_end: false,
+            roles: config.roles,
             followers: config.followers,
+            events: config.events,
+            sinks: Vec::new(),
+            webhooks: config.webhooks,
+            messages: config.messages,
+            push,
+            notices: config.notices,
         };
-        build(config.lanes, config.queries, config.revocations, adapters)
-            .run(incoming, shutdown.clone())
-            .await;
+        let chat = build(config.lanes, config.queries, config.revocations, adapters);
+        Box::pin(chat.run(incoming, shutdown.clone())).await;
         bus.close().await;
     }
     store.close().await;
-    shutdown.force();
-    if let Err(late) = tasks.join(Duration::from_secs(5)).await {
-        tracing::warn!(?late, "tasks did not end");
-    }
-    telemetry.flush().await;
+    service.end().await;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use proto::error_code::ErrorCode;
 use proto::partition::Partition;
 
-use crate::domain::content;
+use crate::domain::body;
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +22,7 @@ pub enum OutcomeKind {
     Stored,
     Repeated,
     Unchanged,
+    Tallied,
     Refused,
     Unavailable,
     Poisoned,
@@ -29,10 +30,11 @@ pub enum OutcomeKind {
 
 impl OutcomeKind {
     /// All of them, in the order of their numbers.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Stored,
         Self::Repeated,
         Self::Unchanged,
+        Self::Tallied,
         Self::Refused,
         Self::Unavailable,
         Self::Poisoned,
@@ -45,6 +47,7 @@ impl EncodeLabelValue for OutcomeKind {
             Self::Stored => "stored",
             Self::Repeated => "repeated",
             Self::Unchanged => "unchanged",
+            Self::Tallied => "tallied",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
             Self::Poisoned => "poisoned",
@@ -101,7 +104,6 @@ pub struct PushLabel {
 /// Label set of partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PartitionLabel {
-    /// Which.
     pub partition: u32,
 }
 
@@ -123,7 +125,6 @@ pub struct PartitionMetrics {
     pub age_seconds: Gauge<f64, AtomicU64>,
 }
 
-/// The service's metrics.
 #[derive(Debug, Clone)]
 pub struct ChatMetrics {
     /// Operations by outcome.
@@ -132,8 +133,8 @@ pub struct ChatMetrics {
     of_outcomes: [Counter; OutcomeKind::ALL.len()],
     /// Entries stored, by the kind of the message.
     entries: Family<EntryLabel, Counter>,
-    /// Its counters in the order of [`content::KINDS`].
-    of_kinds: [Counter; content::KINDS.len()],
+    /// Its counters in the order of [`body::KINDS`].
+    of_kinds: [Counter; body::KINDS.len()],
     /// Operations refused, by the code that their senders are told.
     pub errors: Family<ErrorLabel, Counter>,
     /// Frames of each appended batch.
@@ -150,18 +151,17 @@ pub struct ChatMetrics {
     pub pushes: Family<PushLabel, Counter>,
     /// Cursors that could not be moved; clients send them again.
     pub cursor_failures: Counter,
-    /// Users for whom there was no room among the owed.
-    pub owed_dropped: Counter,
+    /// Users who may have missed a push and could not be remembered: the bound is `lanes.missed_push_users`.
+    pub missed_dropped: Counter,
     /// Frames and bodies that were put aside.
     pub dead_letters: Counter,
     /// Of these, those that could not be kept: no room, or no database.
     pub dead_letters_lost: Counter,
     /// Replicas that live, this one included.
     pub replicas: Gauge,
-    /// Lanes that are at work on a batch now.
-    pub lanes_busy: Gauge,
-    /// Lanes.
-    pub lanes: Gauge,
+    /// Partition workers that are at work on a batch now.
+    pub workers_busy: Gauge,
+    pub workers: Gauge,
     /// Seconds from a frame's coming to a gateway until its batch is planned, of the oldest of each batch of the bus.
     partition_wait_seconds: Histogram,
     /// Batches taken from each partition: they grow where this replica is the active consumer.
@@ -170,49 +170,27 @@ pub struct ChatMetrics {
     partition_age_seconds: Family<PartitionLabel, Gauge<f64, AtomicU64>>,
     /// Partitions yielded to their owners.
     pub partition_yields: Counter,
+    /// Changed messages whose states were compared with their logs.
+    pub states_verified: Counter,
+    /// Of these, those that were not what the log says.
+    pub state_mismatches: Counter,
 }
 
 impl ChatMetrics {
-    /// Registers them.
     pub fn new(metrics: &Metrics) -> Self {
-        let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
-        let (operations, entries) =
-            (Family::<OutcomeLabel, Counter>::default(), Family::<EntryLabel, Counter>::default());
-        let this = Self {
-            of_outcomes: OutcomeKind::ALL
-                .map(|outcome| operations.get_or_create_owned(&OutcomeLabel { outcome })),
-            of_kinds: content::KINDS.map(|kind| entries.get_or_create_owned(&EntryLabel { kind })),
-            operations,
-            entries,
-            errors: Family::default(),
-            batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
-            append_seconds: seconds(),
-            conflicts: Counter::default(),
-            locate_seconds: seconds(),
-            locate_failures: Counter::default(),
-            pushes: Family::default(),
-            cursor_failures: Counter::default(),
-            owed_dropped: Counter::default(),
-            dead_letters: Counter::default(),
-            dead_letters_lost: Counter::default(),
-            replicas: Gauge::default(),
-            lanes_busy: Gauge::default(),
-            lanes: Gauge::default(),
-            // To two minutes: frames wait while the database is away.
-            partition_wait_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 18)),
-            partition_batches: Family::default(),
-            partition_unacknowledged: Family::default(),
-            partition_age_seconds: Family::default(),
-            partition_yields: Counter::default(),
-        };
+        let this = Self::at_0();
         this.begin_at_0();
         metrics.register(|registry| {
             let r = registry.sub_registry_with_prefix("tidings_chat");
             this.register_operations(r);
             r.register("errors", "Operations refused, by code", this.errors.clone());
             r.register("batch_frames", "Frames of each appended batch", this.batch_frames.clone());
-            r.register("lanes", "Lanes that work on batches", this.lanes.clone());
-            r.register("lanes_busy", "Lanes at work on a batch", this.lanes_busy.clone());
+            r.register("lanes", "Partition workers", this.workers.clone());
+            r.register(
+                "lanes_busy",
+                "Partition workers at work on a batch",
+                this.workers_busy.clone(),
+            );
             r.register("append_seconds", "Seconds of each append", this.append_seconds.clone());
             r.register("append_conflicts", "Batches planned again", this.conflicts.clone());
             r.register(
@@ -232,14 +210,51 @@ impl ChatMetrics {
                 this.cursor_failures.clone(),
             );
             r.register(
-                "owed_dropped",
+                "missed_pushes_dropped",
                 "Users who were not remembered after a lost push",
-                this.owed_dropped.clone(),
+                this.missed_dropped.clone(),
             );
             this.register_dead_letters(r);
             this.register_balance(r);
+            this.register_states(registry.sub_registry_with_prefix("tidings"));
         });
         this
+    }
+
+    /// Nothing is registered, and nothing was counted.
+    fn at_0() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
+        let (operations, entries) =
+            (Family::<OutcomeLabel, Counter>::default(), Family::<EntryLabel, Counter>::default());
+        Self {
+            of_outcomes: OutcomeKind::ALL
+                .map(|outcome| operations.get_or_create_owned(&OutcomeLabel { outcome })),
+            of_kinds: body::KINDS.map(|kind| entries.get_or_create_owned(&EntryLabel { kind })),
+            operations,
+            entries,
+            errors: Family::default(),
+            batch_frames: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+            append_seconds: seconds(),
+            conflicts: Counter::default(),
+            locate_seconds: seconds(),
+            locate_failures: Counter::default(),
+            pushes: Family::default(),
+            cursor_failures: Counter::default(),
+            missed_dropped: Counter::default(),
+            dead_letters: Counter::default(),
+            dead_letters_lost: Counter::default(),
+            replicas: Gauge::default(),
+            workers_busy: Gauge::default(),
+            workers: Gauge::default(),
+            // To two minutes: frames wait while the database is away.
+            partition_wait_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 18)),
+            states_verified: Counter::default(),
+            state_mismatches: Counter::default(),
+            partition_batches: Family::default(),
+            partition_unacknowledged: Family::default(),
+            partition_age_seconds: Family::default(),
+            partition_yields: Counter::default(),
+        }
     }
 
     fn begin_at_0(&self) {
@@ -294,6 +309,19 @@ impl ChatMetrics {
         );
     }
 
+    fn register_states(&self, r: &mut Registry) {
+        r.register(
+            "states_verified",
+            "Changed messages whose states were compared with their logs",
+            self.states_verified.clone(),
+        );
+        r.register(
+            "state_mismatches",
+            "Messages whose state was not what their log says; must be 0",
+            self.state_mismatches.clone(),
+        );
+    }
+
     /// What is counted of a partition.
     pub fn partition(&self, partition: Partition) -> PartitionMetrics {
         let label = PartitionLabel { partition: u32::from(partition) };
@@ -325,14 +353,13 @@ impl ChatMetrics {
         ages.fold(0.0, f64::max)
     }
 
-    /// Counts an operation.
     pub fn operation(&self, outcome: OutcomeKind) {
         self.of_outcomes[outcome as usize].inc();
     }
 
     /// Counts a message that is stored now.
     pub fn entry(&self, kind: &str) {
-        if let Some(place) = content::KINDS.iter().position(|known| *known == kind) {
+        if let Some(place) = body::KINDS.iter().position(|known| *known == kind) {
             self.of_kinds[place].inc();
         }
     }
@@ -366,7 +393,7 @@ mod tests {
             metrics.operation(outcome);
             assert_eq!(metrics.operations.get_or_create(&OutcomeLabel { outcome }).get(), 1);
         }
-        for kind in content::KINDS {
+        for kind in body::KINDS {
             metrics.entry(kind);
             assert_eq!(metrics.entries.get_or_create(&EntryLabel { kind }).get(), 1);
         }

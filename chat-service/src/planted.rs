@@ -2,35 +2,49 @@
 //! feature of this crate, for `make chaos-planted` only. The code that depends on them stands where the
 //! rule stands that it breaks, and is always compiled.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
-use proto::id::UserId;
-use tokio::task::JoinSet;
-
-use crate::directory::{Directory, Located};
-use crate::domain::plan::Conversations;
-use crate::store::{AppendBatch, ChatStore};
-
 /// A client id that was used before is not looked up, and the database takes it a second time.
-pub const DUPLICATE_CHECK_OFF: bool = cfg!(feature = "planted-duplicate-check-off");
+pub(crate) const DUPLICATE_CHECK_OFF: bool = cfg!(feature = "planted-duplicate-check-off");
 /// Recipients are looked up before their entries are committed.
-pub const LOCATE_BEFORE_COMMIT: bool = cfg!(feature = "planted-locate-before-commit");
+pub(crate) const LOCATE_BEFORE_COMMIT: bool = cfg!(feature = "planted-locate-before-commit");
 /// `sent` is told while the database is still at work.
-pub const ACK_BEFORE_COMMIT: bool = cfg!(feature = "planted-ack-before-commit");
+pub(crate) const ACK_BEFORE_COMMIT: bool = cfg!(feature = "planted-ack-before-commit");
 /// Where users are connected is remembered for a while.
-pub const CACHED_ROUTE: bool = cfg!(feature = "planted-cached-route");
-/// Those whom a push did not reach are not told how far their conversations have come.
-pub const HEADS_NOT_TOLD_AGAIN: bool = cfg!(feature = "planted-heads-not-told-again");
+pub(crate) const CACHED_ROUTE: bool = cfg!(feature = "planted-cached-route");
+/// Users who may have missed a push are not sent their head digest.
+pub(crate) const HEADS_NOT_TOLD_AGAIN: bool = cfg!(feature = "planted-heads-not-told-again");
+/// Followers pass what the broker has not confirmed.
+pub(crate) const POSITION_BEFORE_CONFIRM: bool = cfg!(feature = "planted-position-before-confirm");
 
-const ALL: [(&str, bool); 5] = [
+/// What an entry makes of a message is not written with it.
+pub(crate) const STATE_NOT_WRITTEN: bool = cfg!(feature = "planted-state-not-written");
+/// What an operation knows of its target is read before the head of the log, which then proves nothing.
+pub(crate) const STALE_TARGET: bool = cfg!(feature = "planted-stale-target");
+/// A state applies an entry again that it takes account of already.
+pub(crate) const APPLIED_AGAIN: bool = cfg!(feature = "planted-applied-again");
+/// A reaction counts as a message: it is unread, and the last message of its conversation.
+pub(crate) const REACTION_IS_A_MESSAGE: bool = cfg!(feature = "planted-reaction-is-a-message");
+/// The tail gives what is committed, also where an older transaction still runs.
+pub(crate) const TAIL_WITHOUT_HORIZON: bool = cfg!(feature = "planted-tail-without-horizon");
+
+/// What was told of a message by an offline push is not taken back when it is read elsewhere.
+pub(crate) const PUSH_NOT_TAKEN_BACK: bool = cfg!(feature = "planted-push-not-taken-back");
+/// A notice is claimed for showing by looking first and writing then.
+pub(crate) const NOTICE_CLAIM_NOT_ATOMIC: bool = cfg!(feature = "planted-notice-claim-not-atomic");
+
+const ALL: [(&str, bool); 13] = [
+    ("position-before-confirm", POSITION_BEFORE_CONFIRM),
     ("duplicate-check-off", DUPLICATE_CHECK_OFF),
     ("locate-before-commit", LOCATE_BEFORE_COMMIT),
     ("ack-before-commit", ACK_BEFORE_COMMIT),
     ("cached-route", CACHED_ROUTE),
     ("heads-not-told-again", HEADS_NOT_TOLD_AGAIN),
+    ("state-not-written", STATE_NOT_WRITTEN),
+    ("stale-target", STALE_TARGET),
+    ("applied-again", APPLIED_AGAIN),
+    ("reaction-is-a-message", REACTION_IS_A_MESSAGE),
+    ("tail-without-horizon", TAIL_WITHOUT_HORIZON),
+    ("push-not-taken-back", PUSH_NOT_TAKEN_BACK),
+    ("notice-claim-not-atomic", NOTICE_CLAIM_NOT_ATOMIC),
 ];
 
 /// Says at every start that this build breaks its promises.
@@ -40,64 +54,5 @@ pub(crate) fn warn() {
             bug,
             "THIS BUILD BREAKS ITS PROMISES ON PURPOSE: never use it for anything"
         );
-    }
-}
-
-/// A commit that nobody waits for, but the next one.
-#[derive(Debug, Default)]
-pub(crate) struct LateCommit(JoinSet<()>);
-
-impl LateCommit {
-    /// Commits after it returned.
-    pub(crate) async fn begin(&mut self, store: &Arc<dyn ChatStore>, batch: &AppendBatch) {
-        while self.0.join_next().await.is_some() {}
-        let (store, batch) = (Arc::clone(store), batch.clone());
-        self.0.spawn(async move {
-            if let Err(error) = store.append(&batch).await {
-                tracing::error!(%error, "acknowledged, but not stored");
-            }
-        });
-    }
-}
-
-/// Where all members of a batch are, before it is committed.
-pub(crate) async fn locate_early(
-    directory: &dyn Directory,
-    conversations: &Conversations,
-) -> Option<Located> {
-    let snapshots = conversations.values().flatten();
-    let users: BTreeSet<UserId> =
-        snapshots.flat_map(|snapshot| snapshot.members.keys().cloned()).collect();
-    let users: Vec<UserId> = users.into_iter().collect();
-    directory.locate(&users, "").await.ok()
-}
-
-/// How long a route is believed.
-const BELIEVED: Duration = Duration::from_secs(5);
-/// Questions remembered.
-const REMEMBERED: usize = 1_000;
-
-/// When presence was asked, and what it said.
-type Remembered = (Instant, Located);
-
-/// Answers of presence, by question.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Routes(Arc<Mutex<HashMap<Vec<UserId>, Remembered>>>);
-
-impl Routes {
-    /// What was answered lately.
-    pub(crate) fn get(&self, users: &[UserId]) -> Option<Located> {
-        let routes = self.0.lock();
-        let (asked, located) = routes.get(users)?;
-        (asked.elapsed() < BELIEVED).then(|| located.clone())
-    }
-
-    /// Remembers an answer.
-    pub(crate) fn put(&self, users: &[UserId], located: &Located) {
-        let mut routes = self.0.lock();
-        if routes.len() >= REMEMBERED {
-            routes.clear();
-        }
-        routes.insert(users.to_vec(), (Instant::now(), located.clone()));
     }
 }

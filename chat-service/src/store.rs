@@ -1,4 +1,5 @@
-//! The chat store: what the service asks of a database, in two ports by user.
+//! The chat store: what the service asks of a database, one port for each of its users; `postgres` and `sqlite` are the
+//! adapters. Must not know rules of conversations: what a batch holds was planned before.
 //!
 //! # Guarantees (held by the contract suite against Postgres and SQLite)
 //! 1. `append` is all or nothing, whatever the size of the batch: one statement on Postgres, one
@@ -20,256 +21,76 @@
 //!     place in a log that has other entries now.
 //! 12. Tenants see nothing of each other, whatever ids they have in common. Rows and lists carry their tenant, so that
 //!     one call may hold those of several.
+//! 13. What an operation knows of its target is current when its append succeeds: every change of a target is an entry of
+//!     the same log, so that a writer that loads heads before targets and has missed a change collides with it. So a state is
+//!     never written by somebody who had not seen all entries before its `as_of`.
+//! 14. The rows of `states` and the blanks of `blanked` are written with the entries. A state is replaced by one with a
+//!     higher `as_of` alone, and never where its message is gone.
 
 pub mod acquainted;
 pub mod among;
+pub mod aside;
+pub mod audit;
 pub mod chosen;
 mod connections;
 pub mod contacts;
 pub mod dead;
+pub mod deliveries;
 mod fault;
 mod finding;
+pub mod following;
+pub mod heads;
+pub(crate) mod health;
+mod log;
 mod migrations;
+pub mod notices;
+pub mod own;
 #[cfg(feature = "cluster")]
 pub mod postgres;
+pub mod privacy;
 pub mod probe;
+pub mod push;
+mod query;
+pub mod reactions;
 mod reading;
 pub mod replicas;
 pub mod revoked;
 pub mod sqlite;
 #[cfg(test)]
 mod statements;
+mod states;
 pub mod tail;
+pub mod verify;
+pub mod webhooks;
 
-use async_trait::async_trait;
-use proto::heads::HeadsDigest;
-use proto::id::{ClientId, ConversationId, ConversationKey, TenantId, UserId, UserName};
-
-use crate::domain::entry::{
-    ConversationKind, ConversationRow, CursorRow, EntryRow, MemberRow, Role, Snapshot, StoredEntry,
-    StoredOperation, UserRow,
-};
-use crate::domain::walk::{ListPlace, ListWalk};
+use self::push::PushStore;
 use acquainted::AcquaintanceStore;
 use among::AmongStore;
+use aside::AsideStore;
+use audit::AuditStore;
 use chosen::ChosenStore;
 use contacts::ContactStore;
 use dead::DeadStore;
+use deliveries::DeliveryStore;
+use following::FollowingStore;
+use heads::HeadStore;
+use notices::NoticeStore;
+use own::OwnStore;
+use privacy::PrivacyStore;
 use probe::ProbeStore;
+use reactions::ReactionStore;
 use replicas::ReplicaStore;
 use revoked::RevokedStore;
 use tail::{FollowerStore, TailStore};
-use uuid::Uuid;
+use verify::VerifyStore;
+use webhooks::WebhookStore;
 
-/// Everything that one append changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AppendBatch {
-    /// That of the store when what the batch was planned with was loaded.
-    pub generation: u64,
-    /// New entries, each with its client id.
-    pub entries: Vec<EntryRow>,
-    /// New conversations and new titles.
-    pub conversations: Vec<ConversationRow>,
-    /// New members and new roles.
-    pub members_set: Vec<MemberRow>,
-    /// Members who are gone.
-    pub members_removed: Vec<(ConversationId, UserId)>,
-}
-
-impl AppendBatch {
-    /// Whether appending it would change nothing.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-            && self.conversations.is_empty()
-            && self.members_set.is_empty()
-            && self.members_removed.is_empty()
-    }
-}
-
-/// Why a batch was not appended, by what the caller can do.
-#[derive(Debug, thiserror::Error)]
-pub enum AppendError {
-    /// A seq or a client id is taken: nothing is stored. Load again and plan again.
-    #[error("a sequence or a client id is taken")]
-    Conflict,
-    /// Nothing is stored. Try again later.
-    #[error("not stored: {0}")]
-    NotStored(#[source] sqlx::Error),
-    /// It may be stored. Look the client ids up.
-    #[error("the outcome is unknown: {0}")]
-    Unknown(#[source] sqlx::Error),
-    /// The database refuses a value; the same batch fails again. Nothing is stored.
-    #[error("refused by the database: {0}")]
-    Invalid(#[source] sqlx::Error),
-}
-
-/// The database did not answer a question. Ask again later.
-#[derive(Debug, thiserror::Error)]
-#[error("the database does not answer: {0}")]
-pub struct StoreError(#[from] pub sqlx::Error);
-
-/// A conversation as its members see it in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConversationView {
-    /// Which.
-    pub id: ConversationId,
-    /// Its kind.
-    pub kind: ConversationKind,
-    /// Its title.
-    pub title: String,
-    /// Highest seq.
-    pub head: u64,
-    /// When it was made, in Unix milliseconds.
-    pub created_at_ms: u64,
-    /// How many members it has.
-    pub member_count: u32,
-    /// The asking member's own row.
-    pub me: MemberView,
-    /// Messages by others after `me.read_seq`, counted to 1,000.
-    pub unread: u32,
-    /// The newest entry, its content as lists show it.
-    pub last_entry: Option<StoredEntry>,
-}
-
-/// A member with their cursors.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemberView {
-    /// Who.
-    pub user: UserRow,
-    /// As what.
-    pub role: Role,
-    /// First entry the member may see.
-    pub from_seq: u64,
-    /// Cursor.
-    pub delivered_seq: u64,
-    /// Cursor.
-    pub read_seq: u64,
-}
-
-/// How far a member's devices have come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivered {
-    /// Where.
-    pub conversation_id: ConversationId,
-    /// Who.
-    pub user_id: UserId,
-    /// All up to here reached a device.
-    pub seq: u64,
-}
-
-/// Where a page of a log lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
-    /// The newest entries before a seq.
-    Before(u64),
-    /// The oldest entries after a seq.
-    After(u64),
-}
-
-/// How much of a log is read at once, so that memory holds a page and not what lies in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
-    /// Entries, at most.
-    pub entries: u32,
-    /// Bytes of them, at most; an entry that is larger comes alone.
-    pub bytes: usize,
-}
-
-/// The append side: what the partition workers need.
-#[async_trait]
-pub trait LogStore: Send + Sync + 'static {
-    /// Counts the databases that have answered one after the other: what was loaded in another generation may never
-    /// have been, and has to be forgotten.
-    fn generation(&self) -> u64;
-
-    /// The present state of conversations; `None` where there is none.
-    async fn load(&self, keys: &[ConversationKey]) -> Result<Vec<Option<Snapshot>>, StoreError>;
-
-    /// What was stored under client ids, with the entries; `None` where nothing was.
-    async fn find_client_ids(
-        &self,
-        keys: &[(UserId, ClientId)],
-    ) -> Result<Vec<Option<StoredOperation>>, StoreError>;
-
-    /// How many conversations users are members of, counted to `most`; in order.
-    async fn memberships(&self, users: &[UserId], most: u32) -> Result<Vec<u32>, StoreError>;
-
-    /// How far the members of conversations have come, all of them: for small conversations.
-    async fn delivered(&self, keys: &[ConversationKey]) -> Result<Vec<Delivered>, StoreError>;
-
-    /// Appends a batch.
-    async fn append(&self, batch: &AppendBatch) -> Result<(), AppendError>;
-
-    /// Moves cursors forward; the rows that changed, as they are now.
-    async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError>;
-
-    /// Keeps what tokens say of users; writes only what changed.
-    async fn upsert_users(&self, users: &[UserRow], now_ms: u64) -> Result<(), StoreError>;
-}
-
-/// The asking side: what the gRPC service needs.
-#[async_trait]
-pub trait QueryStore: Send + Sync + 'static {
-    /// A user's conversations with their places, most recently active first: as of now, or going on with a walk.
-    async fn conversations_of(
-        &self,
-        user_id: &UserId,
-        walk: Option<&ListWalk>,
-        limit: u32,
-    ) -> Result<Vec<(ListPlace, ConversationView)>, StoreError>;
-
-    /// One conversation as a member sees it; `None` for anybody else.
-    async fn conversation(
-        &self,
-        user_id: &UserId,
-        id: ConversationId,
-    ) -> Result<Option<ConversationView>, StoreError>;
-
-    /// Members after a user's name, in byte order.
-    async fn members(
-        &self,
-        key: ConversationKey,
-        after: Option<&UserName>,
-        limit: u32,
-    ) -> Result<Vec<MemberView>, StoreError>;
-
-    /// A page of a log by ascending seq, nothing before `from_seq`.
-    async fn entries(
-        &self,
-        key: ConversationKey,
-        page: Page,
-        from_seq: u64,
-        room: Room,
-    ) -> Result<Vec<StoredEntry>, StoreError>;
-
-    /// Of every conversation of a user: id, head, first visible seq.
-    async fn heads(&self, user_id: &UserId) -> Result<Vec<(ConversationId, u64, u64)>, StoreError>;
-
-    /// How far the conversations of users have come: one digest each, in order.
-    async fn head_digests(&self, users: &[UserId]) -> Result<Vec<HeadsDigest>, StoreError>;
-
-    /// The place of the entry of a tenant that was written under a client id, whoever wrote it, or that has this id
-    /// and was written within minutes of the making of its client id.
-    async fn find_entry(
-        &self,
-        tenant: TenantId,
-        id: Uuid,
-    ) -> Result<Option<(ConversationId, u64)>, StoreError>;
-
-    /// The users that are known among these.
-    async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>, StoreError>;
-
-    /// Users of a tenant whose id or name begins with a text, without regard to case.
-    async fn search_users(
-        &self,
-        tenant: TenantId,
-        prefix: &str,
-        limit: u32,
-    ) -> Result<Vec<UserRow>, StoreError>;
-
-    /// Names the database that cursors belong to.
-    async fn epoch(&self) -> Result<String, StoreError>;
-}
+pub use fault::StoreError;
+pub use log::{AppendBatch, AppendError, Delivered, LogStore};
+pub use query::{
+    ChangedMessage, ChangedView, ConversationView, LOOKED_AT_FOR_UNREAD, Listed, MemberView,
+    MessagePage, MessageView, MessagesView, Page, PinnedView, QueryStore, Room,
+};
 
 /// All sides: what an adapter provides.
 pub trait ChatStore:
@@ -277,14 +98,26 @@ pub trait ChatStore:
     + QueryStore
     + AcquaintanceStore
     + AmongStore
+    + HeadStore
+    + OwnStore
     + ContactStore
     + ChosenStore
     + ReplicaStore
     + DeadStore
+    + PrivacyStore
     + ProbeStore
+    + PushStore
     + RevokedStore
     + TailStore
     + FollowerStore
+    + AsideStore
+    + AuditStore
+    + WebhookStore
+    + DeliveryStore
+    + VerifyStore
+    + FollowingStore
+    + NoticeStore
+    + ReactionStore
 {
 }
 
@@ -293,13 +126,25 @@ impl<T> ChatStore for T where
         + QueryStore
         + AcquaintanceStore
         + AmongStore
+        + HeadStore
+        + OwnStore
         + ContactStore
         + ChosenStore
         + ReplicaStore
         + DeadStore
+        + PrivacyStore
         + ProbeStore
+        + PushStore
         + RevokedStore
         + TailStore
         + FollowerStore
+        + AsideStore
+        + AuditStore
+        + WebhookStore
+        + DeliveryStore
+        + VerifyStore
+        + FollowingStore
+        + NoticeStore
+        + ReactionStore
 {
 }

@@ -4,12 +4,26 @@
 
 use std::collections::HashMap;
 
+use chat_service::domain::act::Authority;
 use chat_service::domain::entry::{
-    ConversationKind, Digest, EntryRow, Role, Snapshot, StoredOperation,
+    Class, ConversationKind, Digest, Entry, MessageKind, PinRow, Role, Snapshot, State,
+    StoredOperation, Target, TargetKey, Targets,
 };
-use chat_service::domain::operation::{Action, Message, Operation};
-use chat_service::domain::plan::{Closed, Conversations, Earlier, MOST_NAMED, Outcome, plan};
 use chat_service::domain::said::Said;
+use chat_service::operations::add_members::AddMembers;
+use chat_service::operations::create::Create;
+use chat_service::operations::delete::Delete;
+use chat_service::operations::edit::Edit;
+use chat_service::operations::pin::Pin;
+use chat_service::operations::plan::{
+    Conversations, Earlier, Known, MOST_NAMED, Outcome, Plan, plan,
+};
+use chat_service::operations::react::React;
+use chat_service::operations::remove_member::RemoveMember;
+use chat_service::operations::rename::Rename;
+use chat_service::operations::send::Send;
+use chat_service::operations::set_role::SetRole;
+use chat_service::operations::{Action, Operation};
 use proptest::prelude::*;
 use proto::id::{ClientId, ConversationId, ConversationKey, EntryId, TenantId, UserId};
 
@@ -34,19 +48,59 @@ fn action() -> impl Strategy<Value = Action> {
     let anyone = (0..USERS.len()).prop_map(user);
     let role = prop_oneof![Just(Role::Member), Just(Role::Admin), Just(Role::Owner)];
     prop_oneof![
-        6 => "[a-z]{1,4}".prop_map(|text| Action::Send(Message {
+        6 => "[a-z]{1,4}".prop_map(|text| Action::Send(Send {
             to: None,
-            kind: "text".to_owned(),
+            kind: MessageKind::Text,
             content: format!(r#"{{"text":"{text}"}}"#),
             reply_to: None,
             mentions: Vec::new(),
             is_important: false,
             extra: None,
+            device_type: None,
+            thread: None,
+            also_in_main: false,
+            mention_all: false,
         })),
-        2 => (users.clone(), role.clone()).prop_map(|(users, role)| Action::Add { users, role }),
-        2 => anyone.clone().prop_map(|user| Action::Remove { user }),
-        1 => (anyone, role).prop_map(|(user, role)| Action::SetRole { user, role }),
-        1 => "[a-z]{1,4}".prop_map(|title| Action::Rename { title }),
+        2 => (users.clone(), role.clone())
+            .prop_map(|(users, role)| Action::AddMembers(AddMembers { users, role })),
+        2 => anyone.clone().prop_map(|user| Action::RemoveMember(RemoveMember { user })),
+        1 => (anyone, role).prop_map(|(user, role)| Action::SetRole(SetRole { user, role })),
+        1 => "[a-z]{1,4}".prop_map(|title| Action::Rename(Rename { title })),
+        3 => (1..12_u64, any::<bool>()).prop_map(|(seq, on)| Action::Pin(Pin { seq, on })),
+        6 => change(),
+    ]
+}
+
+/// Changes of messages.
+fn change() -> impl Strategy<Value = Action> {
+    let key = prop::sample::select(vec!["👍", "x"]);
+    prop_oneof![
+        3 => (1..12_u64, key, any::<bool>()).prop_map(|(seq, key, on)| {
+            Action::React(React { seq, key: key.to_owned(), on })
+        }),
+        3 => (1..12_u64, "[a-z]{1,4}", prop::option::of(0..12_u64)).prop_map(|(seq, text, base)| {
+            Action::Edit(Edit {
+                seq,
+                content: format!(r#"{{"text":"{text}"}}"#),
+                mentions: Vec::new(),
+                extra: None,
+                base,
+                is_operator: false,
+            })
+        }),
+        1 => (prop::collection::btree_set(1..12_u64, 1..3), any::<bool>()).prop_map(
+            |(seqs, is_list)| {
+                let count = if is_list { seqs.len() } else { 1 };
+                let seqs = seqs.into_iter().take(count).collect();
+                Action::Delete(Delete {
+                    seqs,
+                    is_list,
+                    reason: None,
+                    authority: Authority::None,
+                    ip: String::new(),
+                })
+            }
+        ),
     ]
 }
 
@@ -56,7 +110,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let fresh = (0..USERS.len(), 0..CONVERSATIONS, 0..40_u16, action()).prop_map(
         |(actor, place, number, action)| Operation {
             actor: user(actor),
-            reference: String::new(),
+            is_bot: false,
             client_id: client_id(number),
             conversation_id: conversation(place),
             digest: digest(place, &action),
@@ -87,7 +141,9 @@ fn digest(place: u128, action: &Action) -> Digest {
 /// A store in a few maps.
 #[derive(Default)]
 struct Log {
-    entries: HashMap<ConversationId, Vec<EntryRow>>,
+    entries: HashMap<ConversationId, Vec<Entry>>,
+    pins: HashMap<(ConversationKey, u64), PinRow>,
+    states: HashMap<(ConversationKey, u64), State>,
     operations: Earlier,
     conversations: Conversations,
     outcomes: Vec<String>,
@@ -99,14 +155,14 @@ impl Log {
         let mut log = Self::default();
         let founders: Vec<_> = (0..CONVERSATIONS)
             .map(|place| {
-                let action = Action::Create {
+                let action = Action::Create(Create {
                     kind: ConversationKind::Group,
                     title: "Crew".to_owned(),
                     members: vec![user(0), user(1)],
-                };
+                });
                 Operation {
                     actor: user(0),
-                    reference: String::new(),
+                    is_bot: false,
                     client_id: client_id(1_000 + u16::try_from(place).unwrap()),
                     conversation_id: conversation(place),
                     digest: digest(place, &action),
@@ -132,15 +188,58 @@ impl Log {
             ids += 1;
             EntryId(uuid::Uuid::from_u128(ids))
         };
-        let planned =
-            plan(batch, &mut self.conversations, &self.operations, &Closed::new(), 5, &mut fresh);
+        let mut known = Known {
+            earlier: self.operations.clone(),
+            targets: self.targets(batch),
+            large_members: usize::MAX,
+            ..Known::default()
+        };
+        let planned = plan(batch, &mut self.conversations, &mut known, 5, &mut fresh);
         self.ids = ids;
+        self.keep(planned, batch);
+    }
+
+    /// What a store knows of the targets of a batch before it.
+    fn targets(&self, batch: &[Operation]) -> Targets {
+        let mut targets = Targets::default();
+        for wanted in batch.iter().flat_map(Operation::targets) {
+            // It may give edits that nobody asks for.
+            let TargetKey { conversation: key, seq, .. } = wanted;
+            let pinned = self.pins.keys().filter(|(of, _)| *of == key).count();
+            targets.pins.insert(key, u32::try_from(pinned).unwrap());
+            let log = self.entries.get(&key.id);
+            let Some(entry) = log.and_then(|log| log.get(seq as usize - 1)) else { continue };
+            let edits = log.into_iter().flatten();
+            let edits = edits.filter(|it| it.target == Some(seq) && it.body.kind() == "edit");
+            let edits = edits.map(|edit| edit.seq).collect();
+            let target = Target {
+                kind: entry.body.kind().to_owned(),
+                author: entry.author.id.clone(),
+                created_at_ms: entry.created_at_ms,
+                thread: entry.thread,
+                also_in_main: entry.also_in_main,
+                mentions: entry.body.message().map_or(Vec::new(), |it| it.mentions.clone()),
+                mention_all: entry.body.message().is_some_and(|it| it.mention_all),
+                state: self.states.get(&(key, seq)).cloned().unwrap_or_default(),
+                edits,
+                device_type: None,
+                expires_at_ms: None,
+                is_blank: entry.body.content() == "{}",
+                pinned_seq: self.pins.get(&(key, seq)).map(|pin| pin.pinned_seq),
+                tally_due_ms: None,
+            };
+            targets.entries.insert((key, seq), target);
+        }
+        targets
+    }
+
+    fn keep(&mut self, planned: Plan, batch: &[Operation]) {
         assert_eq!(planned.outcomes.len(), batch.len());
         for entry in &planned.entries {
             let log = self.entries.entry(entry.conversation_id).or_default();
             assert_eq!(entry.seq, log.len() as u64 + 1, "no gap, no seq twice");
             log.push(entry.clone());
-            let key = (entry.sender_id.clone(), entry.client_id);
+            let key = (entry.author.id.clone(), entry.client_id);
             let stored = StoredOperation {
                 conversation: entry.conversation(),
                 seq: entry.seq,
@@ -162,6 +261,7 @@ impl Log {
                     place(stored.conversation.id, stored.seq)
                 }
                 Outcome::Unchanged { .. } => "unchanged".to_owned(),
+                Outcome::Tallied { .. } => "tallied".to_owned(),
                 Outcome::Refused(refusal) => format!("{:?}", refusal.code),
             });
         }
@@ -173,10 +273,24 @@ impl Log {
                 "rows and memory say the same of {user}"
             );
         }
+        for (key, seq) in planned.blanked {
+            self.entries.get_mut(&key.id).unwrap()[seq as usize - 1].body.blank();
+        }
+        self.states.extend(planned.states);
+        for (place, pin) in planned.pins {
+            match pin {
+                Some(pin) => {
+                    let target = &self.entries[&place.0.id][place.1 as usize - 1];
+                    assert_eq!(target.body.class(), Class::Message, "only messages are pinned");
+                    self.pins.insert(place, pin);
+                }
+                None => drop(self.pins.remove(&place)),
+            }
+        }
     }
 }
 
-fn told(entry: &EntryRow) -> String {
+fn told(entry: &Entry) -> String {
     place(entry.conversation_id, entry.seq)
 }
 
@@ -202,6 +316,64 @@ proptest! {
             let id = conversation(place);
             prop_assert_eq!(whole.snapshot(id), pieces.snapshot(id));
         }
+        prop_assert_eq!(&whole.pins, &pieces.pins);
+        prop_assert_eq!(&whole.states, &pieces.states);
+        let contents = |log: &Log| -> Vec<_> {
+            let entries = (0..CONVERSATIONS).flat_map(|place| &log.entries[&conversation(place)]);
+            entries.map(|entry| entry.body.clone()).collect()
+        };
+        prop_assert_eq!(contents(&whole), contents(&pieces), "what is gone is gone from all rows");
+    }
+
+    #[test]
+    fn states_are_what_the_log_says_and_what_is_gone_is_in_no_entry(all in operations()) {
+        let mut log = Log::begun();
+        log.apply(&all);
+        let mut folded: HashMap<(ConversationKey, u64), State> = HashMap::new();
+        for entry in log.entries.values().flatten() {
+            for seq in entry.changes() {
+                folded.entry((entry.conversation(), seq)).or_default().apply(entry);
+            }
+        }
+        // The contents of deleted messages and of their edits are gone, and so of the folded states.
+        prop_assert_eq!(&folded, &log.states);
+        for ((key, seq), state) in &log.states {
+            let entries = &log.entries[&key.id];
+            let of_it = entries.iter().filter(|it| it.target == Some(*seq) && it.body.kind() == "edit");
+            let of_it = of_it.chain([&entries[*seq as usize - 1]]);
+            let blank = of_it.filter(|entry| entry.body.content() == "{}").count();
+            prop_assert_eq!(blank > 0, state.gone.is_some());
+            let pinned = log.pins.get(&(*key, *seq)).map(|pin| pin.pinned_seq);
+            prop_assert_eq!(state.pinned.as_ref().map(|pinned| pinned.seq), pinned);
+        }
+    }
+
+    #[test]
+    fn what_is_pinned_is_what_the_log_says(all in operations()) {
+        let mut log = Log::begun();
+        log.apply(&all);
+        let mut folded: HashMap<(ConversationId, u64), u64> = HashMap::new();
+        for (id, entries) in &log.entries {
+            for entry in entries {
+                match (entry.body.kind(), entry.body.content()) {
+                    ("pin", r#"{"on":true}"#) => {
+                        let place = (*id, entry.target.unwrap());
+                        prop_assert!(folded.insert(place, entry.seq).is_none());
+                    }
+                    ("pin", _) => {
+                        let place = (*id, entry.target.unwrap());
+                        prop_assert!(folded.remove(&place).is_some(), "unpinned and not pinned");
+                    }
+                    // What is deleted is no longer pinned; no entry of its own says so.
+                    ("delete", _) => folded.retain(|(of, seq), _| {
+                        of != id || !entry.changes().contains(seq)
+                    }),
+                    _ => {}
+                }
+            }
+        }
+        let pins = log.pins.iter().map(|((key, seq), pin)| ((key.id, *seq), pin.pinned_seq));
+        prop_assert_eq!(pins.collect::<HashMap<_, _>>(), folded);
     }
 
     #[test]
@@ -240,17 +412,17 @@ fn an_entry_names_some_of_thousands_who_are_added_and_counts_all_of_them() {
     let mut log = Log::begun();
     let users: Vec<_> =
         (0..500).map(|n| UserId::parse_qualified(&format!("user-{n:03}")).unwrap()).collect();
-    let action = Action::Add { users: users.clone(), role: Role::Member };
+    let action = Action::AddMembers(AddMembers { users: users.clone(), role: Role::Member });
     log.apply(&[Operation {
         actor: user(0),
-        reference: String::new(),
+        is_bot: false,
         client_id: client_id(1),
         conversation_id: conversation(0),
         digest: digest(0, &action),
         action,
     }]);
     let entry = &log.entries[&conversation(0)][1];
-    let content: serde_json::Value = serde_json::from_str(&entry.content).unwrap();
+    let content: serde_json::Value = serde_json::from_str(entry.body.content()).unwrap();
     assert_eq!(content["count"], 500);
     let named: Vec<_> = users[..MOST_NAMED].iter().map(UserId::name).collect();
     assert_eq!(content["members"], serde_json::json!(named));

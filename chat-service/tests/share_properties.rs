@@ -1,4 +1,4 @@
-//! What holds for the shares of replicas, whoever they are.
+//! What holds for the shares of all sets of replicas.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
+#[path = "postgres/bounded.rs"]
+mod bounded;
 mod contract;
+#[path = "postgres/equal_work.rs"]
+mod equal_work;
 #[path = "postgres/faults.rs"]
 mod faults;
 #[path = "postgres/tail.rs"]
@@ -15,6 +19,7 @@ use chat_service::store::ChatStore;
 use chat_service::store::postgres::{DatabaseConfig, PostgresStore};
 use platform::secret::Secret;
 use sqlx::{Connection, Executor, PgConnection};
+use tokio::sync::OnceCell;
 
 const PREFIX: &str = "tidings_store";
 /// Databases of crashed runs older than this are removed.
@@ -39,7 +44,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// The database, as whoever may do everything.
+    /// The database, as a role that may do everything.
     fn url(&self) -> String {
         format!("{}/{}", admin_url().rsplit_once('/').unwrap().0, self.database)
     }
@@ -86,19 +91,42 @@ async fn fresh() -> (Arc<dyn ChatStore>, Keeper) {
             drop_database(&mut admin, &name).await;
         }
     }
-    let database = format!("{PREFIX}_{}_{}", unix_secs(), uuid::Uuid::new_v4().simple());
+    let template = TEMPLATE.get_or_init(|| template(&mut admin)).await;
+    let database = database_name();
+    let statement = format!("CREATE DATABASE {database} TEMPLATE {template}");
+    admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+    let store = store_of(&database);
+    (Arc::new(store.clone()), Keeper { store, database })
+}
+
+/// The tables as the migrations make them, copied for each test: to make them anew takes several times as long.
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+
+async fn template(admin: &mut PgConnection) -> String {
+    let database = database_name();
     let statement = format!("CREATE DATABASE {database}");
     admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+    let store = store_of(&database);
+    store.migrate().await.unwrap();
+    store.build_indexes().await.unwrap();
+    // A database to which somebody is connected cannot be copied.
+    store.close().await;
+    database
+}
+
+/// When it was made stands in it: what a crashed run left is removed later, and so is the template.
+fn database_name() -> String {
+    format!("{PREFIX}_{}_{}", unix_secs(), uuid::Uuid::new_v4().simple())
+}
+
+fn store_of(database: &str) -> PostgresStore {
     let base = admin_url();
     let base = base.rsplit_once('/').unwrap().0;
     let config = DatabaseConfig {
         url: Secret::new(format!("{base}/{database}")),
         ..DatabaseConfig::default()
     };
-    let store = PostgresStore::new(&config).unwrap();
-    store.migrate().await.unwrap();
-    store.build_indexes().await.unwrap();
-    (Arc::new(store.clone()), Keeper { store, database })
+    PostgresStore::new(&config).unwrap()
 }
 
 contract::chat_store_contract!(fresh);
@@ -132,6 +160,56 @@ async fn every_table_of_tenants_has_a_column_for_them() {
     keeper.remove().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_whose_digest_is_of_another_version_is_taken_for_the_same() {
+    let (store, keeper) = fresh().await;
+    let url = keeper.url();
+    let store_digests = async |digest: &str| {
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        let sql = format!("UPDATE client_ids SET sha256 = '\\x{digest}'");
+        connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+        connection.close().await.unwrap();
+    };
+    contract::an_operation_whose_digest_is_of_another_version_is_taken_for_the_same(
+        store,
+        store_digests,
+    )
+    .await;
+    keeper.remove().await;
+}
+
+/// What sqlx keeps of migration 1.
+async fn first_sum(keeper: &Keeper, becomes: Option<&str>) -> String {
+    let mut connection = PgConnection::connect(&keeper.url()).await.unwrap();
+    if let Some(sum) = becomes {
+        let sql = format!("UPDATE _sqlx_migrations SET checksum = '\\x{sum}' WHERE version = 1");
+        connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+    }
+    let sql = "SELECT encode(checksum, 'hex') FROM _sqlx_migrations WHERE version = 1";
+    let sum = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    sum
+}
+
+#[tokio::test]
+async fn a_database_of_before_0012_is_opened_for_good_and_one_of_somebody_else_is_not() {
+    let (_, keeper) = fresh().await;
+    let now = first_sum(&keeper, None).await;
+    let before = "de04a11349fdbee370bfc570d3faca2556795b108ad5dc9331bbeec284ec812c\
+        0aebc5aa4df0bcf8125f1edeadb8f138";
+    assert_ne!(now, before);
+    first_sum(&keeper, Some(before)).await;
+    keeper.store.migrate().await.unwrap();
+    assert_eq!(first_sum(&keeper, None).await, now);
+    first_sum(&keeper, Some("00")).await;
+    let refused = keeper.store.migrate().await.unwrap_err().to_string();
+    assert_eq!(refused, "migration 1 was previously applied but has been modified");
+    // Who was refused keeps no lock.
+    first_sum(&keeper, Some(&now)).await;
+    keeper.store.migrate().await.unwrap();
+    keeper.remove().await;
+}
+
 #[tokio::test]
 async fn a_database_that_is_away_stores_nothing_and_says_where_it_was_looked_for() {
     let config = DatabaseConfig {
@@ -153,7 +231,7 @@ async fn what_postgres_cannot_hold_is_invalid_and_nothing_of_its_batch_is_stored
     let mut batch = contract::group(id, &["ann"]);
     batch.entries.push(contract::entry(id, 2, "ann"));
     // No text of Postgres holds a NUL.
-    batch.entries[1].content = "{\"text\":\"\0\"}".to_owned();
+    batch.entries[1].body.cut(|_| "{\"text\":\"\0\"}".to_owned());
     let refused = store.append(&batch).await;
     assert!(matches!(refused, Err(chat_service::store::AppendError::Invalid(_))), "{refused:?}");
     assert!(store.load(&[contract::keyed(id)]).await.unwrap()[0].is_none());
@@ -182,7 +260,7 @@ async fn replicas_see_each_other_until_they_leave_or_fall_silent() {
     };
     let impatience = Duration::from_millis(500);
     while silent_for().await <= impatience {}
-    // It is gone for whoever has less patience, and its row is still there for the others.
+    // It is gone for a reader that waits less, and its row is still there for the others.
     assert_eq!(ids("one", impatience).await, ["one"]);
     assert_eq!(ids("one", gone_after).await, ["one", "three"]);
     keeper.remove().await;

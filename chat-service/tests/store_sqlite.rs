@@ -69,3 +69,34 @@ async fn the_same_file_has_the_same_epoch_and_another_has_another() {
     assert_eq!(open("one.db").await, first);
     assert_ne!(open("two.db").await, first);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_whose_digest_is_of_another_version_is_taken_for_the_same() {
+    let (store, Keeper(folder)) = fresh().await;
+    let options = SqliteConnectOptions::new().filename(folder.path().join("chat.db"));
+    let store_digests = async |digest: &str| {
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let sql = format!("UPDATE client_ids SET sha256 = x'{digest}'");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    };
+    contract::an_operation_whose_digest_is_of_another_version_is_taken_for_the_same(
+        store,
+        store_digests,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_in_20_000_conversations_misses_none_and_no_answer_grows() {
+    let (store, Keeper(folder)) = fresh().await;
+    let options = SqliteConnectOptions::new().filename(folder.path().join("chat.db"));
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    for sql in contract::crowded::rows("printf('00000000-0000-4000-8000-%012x', {})") {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    connection.close().await.unwrap();
+    contract::crowded::a_user_in_20_000_conversations_misses_none_and_no_answer_grows(store).await;
+}

@@ -1,48 +1,26 @@
 #!/usr/bin/env bash
 # What a change costs: CPU time per message of BASE (a commit) and of this checkout, measured in turn.
 #   BASE=a629499 bash deploy/bench/against.sh
-# Both are built in the profile `bench-against` (optimized, no link-time optimization). The binaries of BASE are
-# kept in target/against/COMMIT and used again. Each workload runs BASE, this, BASE, this, BASE, each time on a
-# fresh cluster with a fresh database. Each side is loaded by its own fleet, since the protocol may differ.
+# Both are built in the profile `bench-against` (deploy/built.sh); the binaries of BASE are kept. Each workload runs
+# BASE, this, BASE, this, BASE, each time on a fresh cluster with a fresh database. Each side is loaded by its own fleet, since the protocol may differ.
 # The spread is that of BASE against itself: a ratio inside it shows nothing.
 # WORKLOADS chooses (rate saturated alone), SECONDS_EACH how long a run is measured (8), TURNS how many (5).
 # Loopback only; stops by itself after about two minutes for each workload, besides what building takes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-here=$PWD
-base=$(git rev-parse --short=9 --verify "${BASE:?names a commit: make bench-against BASE=a629499}^{commit}")
-against=$here/target/against
-export CARGO_TARGET_DIR=$against/build
-profile=bench-against
+# shellcheck source=deploy/built.sh
+. deploy/built.sh
+# shellcheck source=deploy/bench/turns.sh
+. deploy/bench/turns.sh
+base=$(commit_of "${BASE:?names a commit: make bench-against BASE=a629499}")
 workloads=${WORKLOADS:-rate saturated alone}
 
-binaries=(gateway chat-service presence-service tidings fleet)
-build() { # TREE OUT
-    local tree=$1 out=$2 binary chosen=()
-    for binary in "${binaries[@]}"; do chosen+=(--bin "$binary"); done
-    # BASE may be older than the profile.
-    local settings=(--profile "$profile" --config "profile.$profile.inherits='release'" --config "profile.$profile.lto=false"
-        --config "profile.$profile.codegen-units=16" --config "profile.$profile.debug=false")
-    # Cargo takes a crate of the other tree for the same one when its files are older than what was built.
-    (cd "$tree" && ${CARGO:-cargo} clean --quiet --workspace "${settings[@]}" &&
-        ${CARGO:-cargo} build --quiet --workspace "${settings[@]}" "${chosen[@]}")
-    mkdir -p "$out"
-    for binary in "${binaries[@]}"; do cp "$CARGO_TARGET_DIR/$profile/$binary" "$out/"; done
-}
-if [ ! -x "$against/$base/fleet" ]; then
-    echo "building BASE $base" >&2
-    git worktree prune
-    git worktree add --quiet --force --detach "$against/$base/tree" "$base"
-    # The pages are built into the gateway; what they contain costs no message anything.
-    mkdir -p "$against/$base/tree/web" && rm -rf "$against/$base/tree/web/dist"
-    [ ! -d web/dist ] || cp -r web/dist "$against/$base/tree/web/dist"
-    build "$against/$base/tree" "$against/$base"
-fi
+build_commit "$base"
 echo "building this checkout" >&2
-build "$here" "$against/this"
+build "$root" "$against/this"
 
 measure() { # SIDE WORKLOAD -> CPU microseconds per message of all servers and backends
-    local side=$1 tree=$here report
+    local side=$1 tree=$root report
     [ "$side" = this ] || tree=$against/$base/tree
     report=$(mktemp)
     (
@@ -88,18 +66,5 @@ for workload in $workloads; do
         echo "  $workload, turn $turn, $side: $figure" >&2
         figures+=("$figure")
     done
-    printf '%s\n' "${figures[@]}" | awk -v workload="$workload" '
-        function median(values, n,   i, j, kept) {
-            for (i = 2; i <= n; i++) for (j = i; j > 1 && values[j] < values[j - 1]; j--) {
-                kept = values[j]; values[j] = values[j - 1]; values[j - 1] = kept
-            }
-            return n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2
-        }
-        NR % 2 { base[++b] = $1 }
-        !(NR % 2) { this[++t] = $1 }
-        END {
-            before = median(base, b); after = median(this, t)
-            printf "| %s | %.1f | %.1f | %.3f | %.3f to %.3f |\n", workload, before, after, after / before,
-                base[1] / before, base[b] / before
-        }'
+    turns_compared "$workload" "${figures[@]}"
 done

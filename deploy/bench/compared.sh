@@ -10,6 +10,8 @@ cd "$(dirname "$0")/../.."
 . deploy/bench/servers.sh
 # shellcheck source=deploy/bench/table.sh
 . deploy/bench/table.sh
+# shellcheck source=deploy/bench/beside.sh
+. deploy/bench/beside.sh
 rows=${ROWS:-w1 w1acks w16 rate large wires wires16 idle arrivals}
 seconds=${SECONDS_EACH:-5}
 members=${MEMBERS:-1000}
@@ -48,43 +50,20 @@ start_all() {
     start_floor tcp
 }
 
-# Other people's messages while a channel with many members online gets one a second.
-pairs() { # ROW
-    local line
-    line=$("$bin/fleet" run --url "ws://${address_of[gateway]}/ws" --secret-file "$work/secret" --pairs 500 --rate 100 \
-        --warmup 2s --duration "${seconds}s" --sources 127.0.0.10-127.0.0.11 --quiet | awk '
-        /^due to receiver/ { printf "p50_ms=%s p99_ms=%s", $(NF - 3), $(NF - 1) }
-        /^valid:/ { valid = 1 }
-        END { exit !valid }') || { echo "  $1: the pairs were not well" >&2; return 0; }
-    note "$1" "pairs target=tidings $line"
-}
-until_said() { # WORD: by the fan-out in the background
-    until grep -q "^$1" "$work/beside.err"; do
-        kill -0 "${pid_of[beside]}" 2>/dev/null || { cat "$work/beside.err" >&2; return 1; }
-        sleep 0.1
-    done
-}
 beside_a_large_channel() {
-    local pace="--members $large_members --rate 1 --warmup 1s"
+    local pace="--members $large_members --rate 1"
     echo "== large: $pace, and 500 pairs at 100/s beside it" >&2
     for _ in $(seq "${REPEAT:-3}"); do
-        # shellcheck disable=SC2046,SC2086
-        launch beside "$bin/fleet" fanout $(towards tidings) $sources $pace --hold "$((seconds + 15))s" \
-            --duration "$((seconds + 10))s"
-        until_said connected || continue
-        pairs quiet
-        until_said sending || continue
-        pairs during
-        wait "${pid_of[beside]}" || true
-        [ ! -s "$work/beside.out" ] || note beside "$(cat "$work/beside.out")"
+        # shellcheck disable=SC2086
+        beside_a_crowd quiet during beside $pace
         # The channel alone: what its own time is without the pairs.
         # shellcheck disable=SC2086
-        measure large tidings fanout $pace --duration "$((seconds + 5))s"
+        measure large tidings fanout $pace --warmup 1s --duration "$((seconds + 5))s"
         # shellcheck disable=SC2086
-        [ -z "$nats_server" ] || measure large nats fanout $pace --duration "$((seconds + 5))s"
+        [ -z "$nats_server" ] || measure large nats fanout $pace --warmup 1s --duration "$((seconds + 5))s"
     done
 }
-# Everything that a client may ask of its connection, on a gateway that compresses for whoever offers it.
+# Everything that a client may ask of its connection, on a gateway that compresses for clients that offer it.
 wires_on_one_cluster() {
     local row wire window
     TIDINGS_GATEWAY__LIMITS__COMPRESSION=true start_cluster

@@ -26,6 +26,15 @@ clean() {
 }
 trap clean EXIT
 
+# A virtual host of the broker that goes with the script, and with it all queues and exchanges. Where rabbitmqctl may not make
+# one, or AMQP_URL names another broker, they stay there.
+own_vhost() {
+    [ -z "${AMQP_URL:-}" ] || return 0
+    rabbitmqctl -q add_vhost "$name" 2>/dev/null || return 0
+    trap 'clean; rabbitmqctl -q delete_vhost "$name"' EXIT
+    rabbitmqctl -q set_permissions -p "$name" guest '.*' '.*' '.*'
+    export AMQP_URL=amqp://guest:guest@127.0.0.1:5672/$name
+}
 launch() { # LOG COMMAND...: in the background, ended with the script
     local log=$1
     shift
@@ -41,10 +50,11 @@ start() { # LOG COMMAND...: until it says where it listens
         sleep 0.05
     done
 }
+management_of() { # LOG -> where it tells its health and its metrics
+    sed -n 's/^listening.*management=//p' "$work/$1.out"
+}
 ready() { # LOG
-    local management
-    management=$(sed -n 's/^listening.*management=//p' "$work/$1.out")
-    until curl -sf "http://$management/health/ready" >/dev/null; do sleep 0.1; done
+    until curl -sf "http://$(management_of "$1")/health/ready" >/dev/null; do sleep 0.1; done
     address_of[$1]=$(sed -n 's/^listening http=\([^ ]*\).*/\1/p' "$work/$1.out")
 }
 

@@ -9,7 +9,7 @@ TTL_SECONDS = 5
 
 
 class Dns(asyncio.DatagramProtocol):
-    """`names` is {name without a dot at its end: [addresses]}, replaced by whoever knows."""
+    """`names` is {name without a dot at its end: [addresses]}, replaced by the caller."""
 
     def __init__(self):
         self.names = {}

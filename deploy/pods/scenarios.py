@@ -259,7 +259,7 @@ REACHABLE = {
 
 
 async def strangers(cluster, judge):
-    """Who reaches which port: gRPC and metrics only those whom the policies let in."""
+    """Who reaches which port: gRPC and metrics are for pods that the policies let in."""
     await cluster.serves()
     places = {}
     for who, (namespace, labels) in STRANGERS.items():

@@ -1,4 +1,4 @@
-"""Endpoints of Services, and whoever learns of them late: kube-proxy's rules and the cluster's DNS."""
+"""Endpoints of Services, and what learns of them late: kube-proxy's rules and the cluster's DNS."""
 
 import asyncio
 

@@ -1,6 +1,6 @@
 """RabbitMQ, Postgres and Redis of this machine: names of our own on them, and the way to them from the pods.
 
-They are shared with whoever else works here: none is ever stopped. A store that is away is one whose way is closed."""
+They are shared with all other programs of this machine: none is ever stopped. A store that is away is one whose way is closed."""
 
 import asyncio
 import os

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::process::{Process, command};
+use crate::process::{Process, binary, command};
+use crate::second_tenant;
 
 /// Starts `tidings serve` on a free port of loopback, with its data under `folder`.
 pub async fn serve(label: &str, folder: &Path) -> Process {
@@ -21,12 +22,36 @@ pub async fn serve_with(
     listen: &str,
     settings: &[(&str, &str)],
 ) -> Process {
+    start(&binary("tidings"), label, folder, listen, settings).await
+}
+
+/// The same by a binary from elsewhere, on a free port.
+pub async fn serve_by(
+    program: &Path,
+    label: &str,
+    folder: &Path,
+    settings: &[(&str, &str)],
+) -> Process {
+    start(program, label, folder, "127.0.0.1:0", settings).await
+}
+
+async fn start(
+    program: &Path,
+    label: &str,
+    folder: &Path,
+    listen: &str,
+    settings: &[(&str, &str)],
+) -> Process {
     let data = folder.to_str().expect("test folders have plain names");
     let arguments =
         ["serve", "--listen", listen, "--management-listen", "127.0.0.1:0", "--data", data];
-    let settings: Vec<_> =
+    let mut settings: Vec<_> =
         settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Process::start(label, "tidings", &arguments, &settings).await
+    // Binaries of before may know no tenants.
+    if program == binary("tidings") {
+        settings.extend(second_tenant::setting("TIDINGS__", &settings));
+    }
+    Process::start_at(label, program, &arguments, &settings).await
 }
 
 /// A token from `tidings token`: what it prints, and nothing else.

@@ -1,9 +1,11 @@
 //! One set of names on the shared backends for each test: a database, an AMQP prefix and a Redis
 //! prefix of its own, so that tests and checkouts run beside each other. Dropped at the end.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::{Connection, Executor, PgConnection};
+
+use crate::eventually::eventually;
 
 /// Names that belong to one test.
 #[derive(Debug, Clone)]
@@ -69,6 +71,15 @@ impl Names {
             .fetch_one(&mut database)
             .await
             .expect("the table exists")
+    }
+
+    /// Waits until so many entries are stored: load enough was seen.
+    pub async fn until_stored(&self, entries: i64) {
+        eventually("so many entries are stored", Duration::from_mins(2), || async {
+            let stored = self.stored_entries().await;
+            if stored >= entries { Ok(()) } else { Err(stored) }
+        })
+        .await;
     }
 
     /// Removes everything under the test's names. Call it after the processes have ended.

@@ -71,7 +71,7 @@ async fn carry(mut client: TcpStream, backend: Arc<Backend>) {
     if let Ok(mut server) = TcpStream::connect(&backend.address).await {
         let _ = client.set_nodelay(true);
         let _ = server.set_nodelay(true);
-        // Whoever breaks it off ends it for both.
+        // The side that breaks it off ends it for both.
         let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
     }
     backend.open.fetch_sub(1, Ordering::Relaxed);

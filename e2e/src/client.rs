@@ -13,6 +13,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use uuid::Uuid;
 
+use crate::second_tenant::Second;
+
 /// How long a frame may take on a busy machine.
 const FRAME: Duration = Duration::from_secs(20);
 
@@ -21,6 +23,10 @@ const FRAME: Duration = Duration::from_secs(20);
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     acknowledges: bool,
+    /// Its frames are MessagePack.
+    is_binary: bool,
+    /// The user of the same name in the second tenant, where there is one.
+    second: Option<Second>,
 }
 
 /// What a socket said.
@@ -48,6 +54,13 @@ impl Client {
         client
     }
 
+    /// The same for a client whose frames are MessagePack.
+    pub async fn connect_binary(address: &str, token: &str) -> Self {
+        let mut client = Self::open_binary(address, &format!("/ws?token={token}")).await;
+        client.expect("welcome").await;
+        client
+    }
+
     /// Opens a socket on a path and hears nothing yet.
     pub async fn open(address: &str, path: &str) -> Self {
         Self::open_with(address, path, &[]).await
@@ -57,7 +70,14 @@ impl Client {
         let (socket, _) = tokio_tungstenite::connect_async(request(address, path, headers))
             .await
             .unwrap_or_else(|error| panic!("ws://{address}: {error}"));
-        Self { socket, acknowledges: true }
+        let second = Second::open(address, path).await;
+        Self { socket, acknowledges: true, is_binary: false, second }
+    }
+
+    /// Opens a socket whose frames are MessagePack, and hears nothing yet.
+    pub async fn open_binary(address: &str, path: &str) -> Self {
+        let headers = [(header::SEC_WEBSOCKET_PROTOCOL, "tidings.v1.msgpack")];
+        Self { is_binary: true, ..Self::open_with(address, path, &headers).await }
     }
 
     /// Opens the socket from an address of this machine, without waiting for anything; the status where it
@@ -74,19 +94,32 @@ impl Client {
         let tcp = tcp.connect(peer).await.unwrap_or_else(|error| panic!("{address}: {error}"));
         let request = request(address, path, headers);
         match tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(tcp)).await {
-            Ok((socket, _)) => Ok(Self { socket, acknowledges: true }),
+            Ok((socket, _)) => {
+                Ok(Self { socket, acknowledges: true, is_binary: false, second: None })
+            }
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("ws://{address}: {error}"),
         }
     }
 
-    /// Sends a frame as JSON text.
+    /// Sends a frame, in the form that its connection has.
     pub async fn say(&mut self, frame: &Value) {
-        self.say_raw(Message::text(frame.to_string())).await;
+        let message = self.message(frame);
+        self.say_raw(message).await;
+    }
+
+    fn message(&self, frame: &Value) -> Message {
+        if !self.is_binary {
+            return Message::text(frame.to_string());
+        }
+        Message::binary(rmp_serde::to_vec_named(frame).expect("JSON has a form in MessagePack"))
     }
 
     /// Sends anything.
     pub async fn say_raw(&mut self, message: Message) {
+        if let Some(second) = &self.second {
+            second.say(&message).await;
+        }
         self.socket.send(message).await.expect("the socket is open");
     }
 
@@ -118,7 +151,12 @@ impl Client {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {
                     let frame = serde_json::from_str(&text).expect("server frames are JSON");
-                    self.acknowledge(&frame).await;
+                    self.heard(&frame).await;
+                    return Heard::Frame(frame);
+                }
+                Some(Ok(Message::Binary(bytes))) => {
+                    let frame = rmp_serde::from_slice(&bytes).expect("frames are MessagePack");
+                    self.heard(&frame).await;
                     return Heard::Frame(frame);
                 }
                 Some(Ok(Message::Close(Some(close)))) => {
@@ -132,19 +170,26 @@ impl Client {
         }
     }
 
-    /// As every device does; one that does not is closed after a while.
-    async fn acknowledge(&mut self, frame: &Value) {
+    /// Acknowledges an entry, as every device does; one that does not is closed after a while.
+    async fn heard(&mut self, frame: &Value) {
+        if let Some(second) = &self.second {
+            second.heard(frame);
+        }
         if frame["type"] == "entry" && self.acknowledges {
             let (id, seq) = (&frame["conversation_id"], &frame["seq"]);
             let delivered = json!({ "type": "delivered", "conversation_id": id, "seq": seq });
             // A socket that is closing cannot take it, and need not.
-            let _ = self.socket.send(Message::text(delivered.to_string())).await;
+            let message = self.message(&delivered);
+            let _ = self.socket.send(message).await;
         }
     }
 
     /// Acknowledges nothing from now on.
     pub fn stop_acknowledging(&mut self) {
         self.acknowledges = false;
+        if let Some(second) = &self.second {
+            second.stop_acknowledging();
+        }
     }
 
     /// Skips to the next frame of a type. Panics when the socket closes first.

@@ -1,11 +1,13 @@
 //! Five processes on real backends: two gateways, two chat services, one presence service.
 
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::backends::{Names, amqp_url, redis_url};
 use crate::eventually::eventually;
-use crate::process::Process;
+use crate::process::{Process, binary};
+use crate::second_tenant;
 use crate::token::SECRET;
 
 /// A running cluster. Call [`Cluster::stop`] at the end: it removes what it made on the backends.
@@ -23,6 +25,8 @@ pub struct Cluster {
     label: String,
     /// Further environment variables of what is started from now on, as `start_with` takes them.
     pub settings: Vec<(String, String)>,
+    /// The folder of the binaries that are started from now on; those that were built with the test where it is `None`.
+    pub binaries: Option<PathBuf>,
 }
 
 impl Cluster {
@@ -43,13 +47,31 @@ impl Cluster {
     /// them becomes the address of the cluster, and `{database}` in those of the chat service the name of the
     /// test's database.
     pub async fn launch(label: &str, settings: &[(&str, &str)]) -> Self {
-        let names = Names::create().await;
+        Self::launch_on(Names::create().await, label, settings, None).await
+    }
+
+    /// Starts all five by binaries from elsewhere and waits until each is ready.
+    pub async fn start_from(binaries: &Path, label: &str, settings: &[(&str, &str)]) -> Self {
+        let binaries = Some(binaries.to_owned());
+        let cluster = Self::launch_on(Names::create().await, label, settings, binaries).await;
+        cluster.ready().await;
+        cluster
+    }
+
+    /// What `launch` does under names that are there already, and by binaries from elsewhere.
+    pub async fn launch_on(
+        names: Names,
+        label: &str,
+        settings: &[(&str, &str)],
+        binaries: Option<PathBuf>,
+    ) -> Self {
         // An address of its own on loopback: fixed ports without meeting another test's, so that a
         // killed process can come back at the same place.
         let host = Ipv4Addr::new(127, random_octet(), random_octet(), random_octet());
         let settings: Vec<_> =
             settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let presence = start_presence(label, &names, host, &settings).await;
+        let program = program(binaries.as_deref(), "presence-service");
+        let presence = start_presence(&program, label, &names, host, &settings).await;
         let mut cluster = Self {
             names,
             gateways: vec![],
@@ -58,6 +80,7 @@ impl Cluster {
             host,
             label: label.to_owned(),
             settings,
+            binaries,
         };
         for index in 0..2 {
             let chat = cluster.start_chat(index).await;
@@ -88,7 +111,8 @@ impl Cluster {
         let named =
             |(key, value): (String, String)| (key, value.replace("{database}", &self.names.prefix));
         environment.extend(settings.into_iter().map(named));
-        Process::start(&format!("{}-chat-{index}", self.label), "chat-service", &[], &environment)
+        let program = program(self.binaries.as_deref(), "chat-service");
+        Process::start_at(&format!("{}-chat-{index}", self.label), &program, &[], &environment)
             .await
     }
 
@@ -112,13 +136,19 @@ impl Cluster {
             ],
         );
         environment.extend(own(&self.settings, "TIDINGS_GATEWAY__", self.host));
-        Process::start(&format!("{}-gateway-{index}", self.label), "gateway", &[], &environment)
+        // Binaries of before may know no tenants.
+        if self.binaries.is_none() {
+            environment.extend(second_tenant::setting("TIDINGS_GATEWAY__", &self.settings));
+        }
+        let program = program(self.binaries.as_deref(), "gateway");
+        Process::start_at(&format!("{}-gateway-{index}", self.label), &program, &[], &environment)
             .await
     }
 
     /// Starts the presence service again, after it was stopped.
     pub async fn start_presence(&self) -> Process {
-        start_presence(&self.label, &self.names, self.host, &self.settings).await
+        let program = program(self.binaries.as_deref(), "presence-service");
+        start_presence(&program, &self.label, &self.names, self.host, &self.settings).await
     }
 
     /// Waits until every process says it is ready.
@@ -169,7 +199,12 @@ pub async fn ready(management: &str) {
     .await;
 }
 
+fn program(folder: Option<&Path>, name: &str) -> PathBuf {
+    folder.map_or_else(|| binary(name), |folder| folder.join(name))
+}
+
 async fn start_presence(
+    program: &Path,
     label: &str,
     names: &Names,
     host: Ipv4Addr,
@@ -188,7 +223,7 @@ async fn start_presence(
         ],
     );
     environment.extend(own(settings, "TIDINGS_PRESENCE__", host));
-    Process::start(&format!("{label}-presence"), "presence-service", &[], &environment).await
+    Process::start_at(&format!("{label}-presence"), program, &[], &environment).await
 }
 
 /// The settings of one binary; the address of the cluster is made here, after the caller wrote them.

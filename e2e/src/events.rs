@@ -28,13 +28,23 @@ impl Events {
 
     /// Skips to the next frame of a type.
     pub async fn expect(&mut self, kind: &str) -> Value {
+        self.expect_where(|frame| frame["type"] == kind).await
+    }
+
+    /// Skips to the answer to the operation with this `ref`.
+    pub async fn answer_to(&mut self, reference: &str) -> Value {
+        let is_answer = |frame: &Value| frame["type"] == "sent" || frame["type"] == "error";
+        self.expect_where(|frame| is_answer(frame) && frame["ref"] == reference).await
+    }
+
+    async fn expect_where(&mut self, is_meant: impl Fn(&Value) -> bool) -> Value {
         loop {
             while let Some((event, rest)) = self.unread.split_once("\n\n") {
                 let frame = event.strip_prefix("data: ").map(serde_json::from_str::<Value>);
                 self.unread = rest.to_owned();
                 if let Some(frame) = frame {
                     let frame = frame.expect("frames are JSON");
-                    if frame["type"] == kind {
+                    if is_meant(&frame) {
                         return frame;
                     }
                 }

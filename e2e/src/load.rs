@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
-use crate::process::{command, log_folder};
+use crate::process::{binary, log_folder, program};
 use crate::token::SECRET;
 
 /// A fleet under way.
@@ -20,7 +20,12 @@ pub struct Load {
 impl Load {
     /// Starts a scenario against the sockets of `gateways` (`host:port`).
     pub fn start(label: &str, gateways: &[&str], arguments: &[&str]) -> Self {
-        Self::spawn(label, gateways, &["--secret", SECRET], arguments)
+        Self::start_by(&binary("fleet"), label, gateways, arguments)
+    }
+
+    /// The same by a fleet from elsewhere.
+    pub fn start_by(fleet: &Path, label: &str, gateways: &[&str], arguments: &[&str]) -> Self {
+        Self::spawn(fleet, label, gateways, &["--secret", SECRET], arguments)
     }
 
     /// The same against a server that made its own secret.
@@ -31,10 +36,16 @@ impl Load {
         arguments: &[&str],
     ) -> Self {
         let secret = secret.to_str().expect("test folders have plain names");
-        Self::spawn(label, gateways, &["--secret-file", secret], arguments)
+        Self::spawn(&binary("fleet"), label, gateways, &["--secret-file", secret], arguments)
     }
 
-    fn spawn(label: &str, gateways: &[&str], secret: &[&str], arguments: &[&str]) -> Self {
+    fn spawn(
+        fleet: &Path,
+        label: &str,
+        gateways: &[&str],
+        secret: &[&str],
+        arguments: &[&str],
+    ) -> Self {
         let report = log_folder().join(format!("{label}-report.json"));
         let _ = std::fs::remove_file(&report);
         let urls: Vec<String> =
@@ -47,12 +58,22 @@ impl Load {
         all.extend(arguments);
         let log =
             std::fs::File::create(log_folder().join(format!("{label}.log"))).expect("log file");
-        let child = command("fleet", &all, &[])
+        let child = program(fleet, &all, &[])
             .stdout(log.try_clone().expect("a file can be shared"))
             .stderr(log)
             .spawn()
             .expect("the fleet starts");
         Self { label: label.to_owned(), child, report }
+    }
+
+    /// Ends the sending, since the test has seen what it wanted under load; then as [`Self::valid`].
+    pub async fn enough(self, deadline: Duration) -> Value {
+        // Nothing where it has ended by itself.
+        if let Some(pid) = self.child.id() {
+            let told = Command::new("kill").args(["-USR1", &pid.to_string()]).status().await;
+            assert!(told.is_ok_and(|status| status.success()), "kill -USR1 {pid}");
+        }
+        self.valid(deadline).await
     }
 
     /// Waits for the end and demands the verdict `valid`; the report.

@@ -1,5 +1,5 @@
 //! Nginx before the gateways of a test, by the configuration that we ship: only addresses and paths are
-//! put into it. Must not mend it: what is wrong there is to be found.
+//! put into it. Must not correct it: what is wrong there is to be found.
 
 use std::fs::{File, Permissions};
 use std::net::TcpListener;

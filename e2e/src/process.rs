@@ -8,6 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::machine;
+use crate::second_tenant;
+
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_mins(1);
 
@@ -46,7 +49,9 @@ pub fn command(name: &str, arguments: &[&str], environment: &[(String, String)])
     program(&binary(name), arguments, environment)
 }
 
-fn program(path: &Path, arguments: &[&str], environment: &[(String, String)]) -> Command {
+/// The same for a binary from elsewhere.
+pub fn program(path: &Path, arguments: &[&str], environment: &[(String, String)]) -> Command {
+    machine::share();
     let mut command = Command::new(path);
     command.args(arguments).env_clear().envs(environment.iter().cloned());
     command.stdin(Stdio::null()).kill_on_drop(true);
@@ -71,6 +76,7 @@ impl Process {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> Self {
+        second_tenant::start();
         let log = log_folder().join(format!("{label}.log"));
         let file =
             std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("log file");
@@ -114,14 +120,12 @@ impl Process {
 
     /// Resident memory in KiB.
     pub fn memory_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
-        let status = status.expect("a running process has a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        kib.expect("the kernel says how much")
+        let process = procfs::process::Process::new(self.pid().cast_signed());
+        let status = process.and_then(|process| process.status());
+        status.expect("a running process has a status").vmrss.expect("it has memory")
     }
 
-    /// SIGKILL: no chance to say goodbye.
+    /// SIGKILL: no graceful stop.
     pub async fn kill(&mut self) {
         self.signal("KILL").await;
         self.child.wait().await.expect("a child can be waited for");

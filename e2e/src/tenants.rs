@@ -11,18 +11,11 @@ use crate::all_in_one::serve_with;
 use crate::client::Client;
 use crate::cluster::Cluster;
 use crate::process::Process;
-use crate::token::{SECRET, token_by};
+use crate::second_tenant;
+use crate::token::{SECRET, secret_of, token_by};
 
 /// All tenants of such an install; the first is that of the section `auth`.
 pub const TENANTS: [&str; 3] = ["default", "acme", "beta"];
-
-/// What a tenant's tokens are signed with.
-pub fn secret_of(tenant: &str) -> String {
-    match tenant {
-        "default" => SECRET.to_owned(),
-        other => format!("the secret of the tenant {other}, long enough for anybody"),
-    }
-}
 
 /// A token of a tenant's user, with further claims.
 pub fn token_of(tenant: &str, user: &str, claims: &Value) -> String {
@@ -46,7 +39,8 @@ pub fn list(further: &[(&str, Value)]) -> String {
         }
         table
     });
-    tenants.collect::<Value>().to_string()
+    let second = second_tenant::is_on().then(second_tenant::table);
+    tenants.chain(second).collect::<Value>().to_string()
 }
 
 /// A running install.

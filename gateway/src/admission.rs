@@ -1,12 +1,14 @@
 //! Who may come in: limits of the gateway, of the process's files, and of each address. Everybody who is
-//! let in holds a seat and gives it back when the connection is gone, however it ends.
+//! let in holds a place and gives it back when the connection is gone, however it ends.
 //!
-//! Limits of users are not decided here: presence knows all gateways.
+//! Must not know tokens, frames or sessions. The rates of users are counted in `rates`; how many connections a user may have
+//! is decided by presence, which knows all gateways.
 
 mod addresses;
 pub mod config;
 mod direct;
 mod forwarded;
+pub(crate) mod fullness;
 pub mod network;
 pub(crate) mod proxy_protocol;
 
@@ -18,16 +20,18 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Version};
 use platform::rate_limit::Rate;
 
-use crate::connection::close::Limit;
 pub(crate) use addresses::AddressSeat;
 use addresses::{AddressRules, Addresses, Kind, Met};
 use config::AdmissionConfig;
 use network::plain;
 
+/// What is told where a tenant has as many connections as it may.
+pub(crate) const TENANT_IS_FULL: &str = "this application has as many connections here as allowed";
+
 /// When to come again after a limit that others decide.
 const LATER: Duration = Duration::from_secs(5);
 
-/// Why somebody is not let in.
+/// Why a client is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The gateway has as many sockets as it may.
@@ -61,7 +65,7 @@ impl Refusal {
     pub(crate) fn reason(self) -> String {
         let text = match self {
             Self::Gateway | Self::Files => "this gateway has as many connections as it may",
-            Self::Tenant => Limit::Tenant.text(),
+            Self::Tenant => TENANT_IS_FULL,
             Self::AddressSockets => "this address has as many sockets as it may",
             Self::AddressArrivals(_) => "this address opened too many sockets lately",
             Self::AddressRequests => "this address has too many requests under way",
@@ -111,7 +115,7 @@ impl Room {
 
     fn enter(self: &Arc<Self>) -> Option<Place> {
         let place = Place(Arc::clone(self));
-        // Counted first: whoever is one too many leaves again with the place.
+        // Counted first: beyond the limit, dropping the place takes it off again.
         (self.taken.fetch_add(1, Ordering::AcqRel) < self.most).then_some(place)
     }
 }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use proto::presence::GatewayLoad;
 use tokio::time::Instant;
 
-use crate::journal::UserHash;
+use crate::identity::UserHash;
 use crate::metrics::GatewayMetrics;
 use config::{RebalanceConfig, Servers};
 use plan::{Carried, View};

@@ -13,19 +13,21 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use platform::shutdown::Tasks;
 use prometheus_client::metrics::gauge::Gauge;
-use proto::bus::PushClass;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
+use websocket::opening::Subprotocol;
+use websocket::{Encoding, Message};
 
-use crate::accept::stream::{Gate, Stream};
-use crate::accept::{http, upgrade};
-use crate::config::LimitsConfig;
-use crate::connection::{goodbye, handshake};
-use crate::frame::{About, Encoding, Frame};
+use crate::http::accept::http;
+use crate::http::answers;
+use crate::http::upgrade::{self, UpgradeRequest};
+use crate::limits::LimitsConfig;
 use crate::memory::Budget;
-use crate::socket::opening::{Opening, Subprotocol};
-use crate::socket::{Message, MessageBounds};
-use crate::transport::Transport;
+use crate::net::frame::{About, Class, Frame};
+use crate::net::inflow::{Inflow, MessageBounds};
+use crate::net::stream::{Gate, Stream};
+use crate::net::transport::Transport;
+use crate::session::{decoding, goodbye};
 
 /// Largest message: the suite's are of 16 MiB.
 const FRAME_BYTES: usize = 16 << 20;
@@ -38,16 +40,16 @@ pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> 
     let limits = LimitsConfig { message_timeout_ms: 60_000, ..LimitsConfig::default() };
     let budget = Budget::new(16 * FRAME_BYTES, 16 * FRAME_BYTES, Gauge::default());
     let bounds = MessageBounds::new(&limits, budget);
-    let upgraded = move |opening: Opening| async move {
+    let upgraded = move |UpgradeRequest(opening): UpgradeRequest| async move {
         let encoding = Encoding { is_deflated: opening.offers_deflate(), is_binary: false };
         let (response, opened) =
             opening.grant(&Subprotocol::None, encoding, upgrade::longest(FRAME_BYTES));
         sockets.spawn("echo socket", async move {
-            if let Some(socket) = opened.socket(bounds).await {
+            if let Some(socket) = opened.socket(Inflow::new(bounds)).await {
                 echo(Transport::Socket(socket)).await;
             }
         });
-        response
+        response.map(|()| Body::empty())
     };
     let router = Router::new().route("/", get(upgraded));
     loop {
@@ -58,7 +60,8 @@ pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> 
             let service = service_fn(|request: Request<Incoming>| {
                 router.clone().oneshot(request.map(Body::new))
             });
-            let io = TokioIo::new(Stream::new(tcp, Gate::new(None), None, HEAD));
+            let io =
+                TokioIo::new(Stream::new(tcp, Gate::new(None), None, HEAD, answers::instead_of));
             let _ = http(HEAD).serve_connection(io, service).with_upgrades().await;
         });
     }
@@ -66,7 +69,7 @@ pub async fn serve(listener: TcpListener, tasks: &Tasks) -> std::io::Result<()> 
 
 async fn echo(mut socket: Transport) {
     loop {
-        let about = About::class(PushClass::Answer);
+        let about = About::class(Class::Answer);
         let frame = match socket.recv().await {
             Some(Ok(Message::Text(text))) => Frame::new(text.as_bytes(), about),
             Some(Ok(Message::Binary(bytes))) => Frame::binary(&bytes, about),
@@ -76,7 +79,7 @@ async fn echo(mut socket: Transport) {
                 return;
             }
             Some(Err(error)) => {
-                if let Some(close) = handshake::read_error(&error) {
+                if let Some(close) = decoding::read_error(&error) {
                     goodbye(&mut socket, &close).await;
                 }
                 return;

@@ -3,57 +3,32 @@
 //! Frames go up over the bus, pushes come down through this gateway's own queue, questions go to the
 //! services over gRPC. It keeps nothing that its clients and the store cannot rebuild.
 
-mod accept;
 mod admission;
-mod allow;
-mod api;
-mod ask;
 mod balance;
-mod broadcast;
-mod channels;
+mod clock;
 pub mod config;
-mod connection;
-mod credential;
-mod doubts;
-mod downlink;
-pub mod dropped;
+mod connections;
+mod down;
 #[cfg(feature = "echo")]
 pub mod echo;
-mod epoch;
-mod events;
-mod figures;
-mod frame;
-mod fullness;
-mod heads;
-mod inquiry;
-mod journal;
-mod line;
-mod login;
+mod explain;
+mod freeze_detector;
+mod http;
+mod identity;
+mod limits;
 mod memory;
 pub mod metrics;
-mod outbox;
-mod own_status;
-mod pages;
+mod moments;
+mod net;
+mod operations;
 pub mod planted;
-#[cfg(feature = "cluster")]
-pub mod prepared;
-mod presence_link;
-mod pulse;
-mod rate_link;
+mod presence;
 mod rates;
-mod registry;
-mod relief;
-mod revocations;
-mod rival;
-mod shared;
-mod socket;
+mod rest;
+mod session;
 pub mod tenants;
-mod transport;
-mod unanswered;
-mod uplink;
-mod watches;
+mod up;
 mod wiring;
-mod writers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,51 +36,24 @@ use std::time::Duration;
 use bus::Bus;
 use platform::grpc::GrpcChannel;
 use platform::metrics::Metrics;
-use platform::readiness::{Cause, Dependency, Readiness};
-use platform::shares::Shares;
+use platform::readiness::Readiness;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::token::Verifier;
 use platform::trace::Tracer;
-use proto::chat::chat_client::ChatClient;
-use proto::chat::dead_letters_client::DeadLettersClient;
-use proto::chat::overview_client::OverviewClient;
-use proto::chat::revocations_client::RevocationsClient;
 use proto::id::GatewayId;
-use proto::presence::presence_client::PresenceClient;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
 
-use crate::admission::Admission;
-use crate::channels::Channels;
-use crate::config::LimitsConfig;
-use crate::connection::unacknowledged::Patience;
-use crate::doubts::Doubts;
-use crate::heads::{HeadsAsks, HeadsLink};
-use crate::inquiry::{Answerer, InquiryLink};
-use crate::journal::Journal;
-use crate::memory::Budgets;
-use crate::metrics::GatewayMetrics;
-use crate::presence_link::{PresenceEvents, PresenceLink};
-use crate::rates::Rates;
-use crate::registry::Registry;
-use crate::relief::Relief;
-use crate::revocations::Revocations;
-use crate::revocations::notes::Notes;
-use crate::shared::{Parts, Shared};
-use crate::socket::MessageBounds;
-use crate::tenants::{DevSigners, TenantList, Tenants};
-use crate::unanswered::Unanswered;
-use crate::uplink::{Uplink, UplinkFrames};
-use crate::wiring::EndedSessions;
+use crate::limits::LimitsConfig;
+use crate::tenants::{DevSigners, TenantList};
 
 pub use admission::config::AdmissionConfig;
 pub use admission::network::Network;
-pub use allow::{AllowConfig, Whom};
-pub use api::openapi;
 pub use balance::config::{EdgeConfig, RebalanceConfig, Servers, ServersError};
-pub use connection::quality::NetworkConfig;
-pub use login::{Login, LoginConfig, LoginError, OidcToken};
+pub use http::api::openapi;
+pub use identity::allow::{AllowConfig, Whom};
+pub use identity::login::{Login, LoginConfig, LoginError, OidcToken};
+pub use moments::EventsConfig;
+pub use session::quality::NetworkConfig;
 
 /// What the gateway works with; `main` and the all-in-one binary fill it differently.
 pub struct Adapters {
@@ -148,6 +96,8 @@ pub struct Settings {
     pub allow: AllowConfig,
     /// How users of the chat page sign in.
     pub login: Login,
+    /// What other systems are told of connections.
+    pub events: EventsConfig,
     /// Clients on weak networks.
     pub network: NetworkConfig,
     /// Moving connections from gateways that have more than their share.
@@ -160,20 +110,11 @@ pub struct Settings {
 
 /// The gateway, ready to run.
 pub struct Gateway {
-    shared: Shared,
-    adapters: Adapters,
-    gateway_id: GatewayId,
+    state: http::HttpState,
+    background: wiring::Background,
     listener: TcpListener,
-    frames: UplinkFrames,
-    events: PresenceEvents,
-    asks: HeadsAsks,
-    ends: EndedSessions,
-    broker: Dependency,
-    queue: Dependency,
 }
 
-/// Largest message over gRPC: a page of the longest texts, a snapshot of all connections.
-const MAX_MESSAGE_BYTES: usize = 32 << 20;
 /// How long the tasks may take to end after the sockets did.
 const JOIN: Duration = Duration::from_secs(10);
 
@@ -184,112 +125,8 @@ pub fn build(
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> Gateway {
-    let Settings {
-        gateway_id,
-        allowed_origins,
-        tenants,
-        dev_tokens_for_all,
-        leeway_secs,
-        limits,
-        admission,
-        allow,
-        login,
-        network,
-        rebalance,
-        servers,
-        files,
-    } = settings;
-    let partitions = adapters.bus.partitions();
-    let (presence_link, events) = PresenceLink::new();
-    let (heads, asks) = HeadsLink::new();
-    let metrics = GatewayMetrics::new(&adapters.metrics);
-    let held = metrics.held("uplink", limits.memory.uplink_bytes);
-    let (uplink, frames) = Uplink::new(partitions, &limits, held);
-    let most = connections_of(&admission, limits.connections, files);
-    let pulse = wiring::pulse(&adapters.readiness, &metrics, limits.frozen_ms, most);
-    let unanswered = Unanswered::new(&limits, partitions, metrics.unanswered_limit.clone());
-    let registry = Arc::new(Registry::default());
-    let revocations = Revocations::new(Arc::clone(&registry));
-    let relief = Relief::new(limits.memory.outbox_bytes, Arc::clone(&registry), metrics.clone());
-    metrics.outbox_limit.set(limits.memory.outbox_bytes as i64);
-    let budgets = Budgets::new(&limits.memory, &metrics);
-    let balance = wiring::balance(&gateway_id, rebalance, servers, (&limits, &metrics));
-    let (notes, noted) = Notes::new(admission.noted_tokens);
-    let shared = Shared::new(Parts {
-        began: tokio::time::Instant::now(),
-        revocations: Arc::new(revocations),
-        notes,
-        sessions: RevocationsClient::new(adapters.chat.clone()),
-        gateway_id: gateway_id.to_string(),
-        tenants: Tenants::new(&tenants, allowed_origins, &adapters.metrics),
-        leeway_secs,
-        verifier: Arc::clone(&adapters.verifier),
-        dev_signers: adapters.dev_signers.clone(),
-        dev_tokens_for_all,
-        bus: Arc::clone(&adapters.bus),
-        registry,
-        journal: Arc::new(Journal::new(limits.journal_writes)),
-        gateway: Arc::new(watch::Sender::new(None)),
-        uplink,
-        unanswered: Arc::new(unanswered),
-        messages: MessageBounds::new(&limits, budgets.messages.clone()),
-        budgets,
-        relief: Arc::new(relief),
-        posts: Shares::new(limits.in_flight),
-        presence_link,
-        balance,
-        heads,
-        epoch: Arc::default(),
-        chat: chat_client(&adapters.chat),
-        overview: OverviewClient::new(adapters.chat.clone()),
-        dead_letters: DeadLettersClient::new(adapters.chat.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES),
-        presence: presence_client(&adapters.presence),
-        pulse,
-        metrics,
-        tracer: adapters.tracer.clone(),
-        readiness: adapters.readiness.clone(),
-        shutdown,
-        sockets: TaskTracker::new(),
-        profiles: quick_cache::sync::Cache::new(limits.reported_profiles.max(1)),
-        patience: Patience::from(&limits),
-        network,
-        allow,
-        login,
-        rates: Arc::new(Rates::new(&admission)),
-        admission: Admission::new(admission, limits.connections, files),
-        limits,
-    });
-    let broker = adapters.readiness.dependency(Cause::Bus);
-    let queue = adapters.readiness.dependency(Cause::AnswerQueue);
-    let ends = EndedSessions { noted, heard: adapters.readiness.latch("ended sessions") };
-    Gateway { shared, adapters, gateway_id, listener, frames, events, asks, ends, broker, queue }
-}
-
-fn chat_client(channel: &GrpcChannel) -> ChatClient<GrpcChannel> {
-    ChatClient::new(channel.clone())
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES)
-}
-
-fn presence_client(channel: &GrpcChannel) -> PresenceClient<GrpcChannel> {
-    PresenceClient::new(channel.clone())
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES)
-}
-
-/// Most connections, by the limit and by the files that the process may open.
-fn connections_of(admission: &AdmissionConfig, connections: usize, files: Option<u64>) -> usize {
-    let by_files = admission.connections_by_files(files);
-    if by_files < connections {
-        tracing::warn!(
-            connections,
-            by_files,
-            files,
-            "the file limit of this process is below limits.connections: raise it (ulimit -n)"
-        );
-    }
-    connections.min(by_files)
+    let (state, background) = wiring::wire(settings, adapters, shutdown);
+    Gateway { state, background, listener }
 }
 
 impl Gateway {
@@ -298,81 +135,32 @@ impl Gateway {
     /// is gone.
     pub async fn run(self) {
         planted::warn();
-        let Self {
-            shared,
-            adapters,
-            gateway_id,
-            listener,
-            frames,
-            events,
-            asks,
-            ends,
-            broker,
-            queue,
-        } = self;
-        let shutdown = shared.shutdown.clone();
-        let gateway = shared.gateway.subscribe();
-        let (link, inquiries) = InquiryLink::new();
-        let edge = Tasks::new();
+        let Self { state, background, listener } = self;
+        let shutdown = state.shutdown.clone();
         // These outlive the sockets and end when all is out.
         let links = Tasks::new();
-        let ended = Shutdown::new();
-        links.spawn(
-            "uplink",
-            uplink::run(wiring::uplink_parts(&shared, &adapters, &gateway), frames),
-        );
-        let broadcasts = wiring::broadcasts(&shared, &adapters, gateway_id.clone(), &ended);
-        links.spawn("broadcasts", broadcasts.run());
-        let downlink = wiring::downlink(&shared, &adapters, gateway_id, link, &ended);
-        links.spawn("downlink", downlink.run(Channels::new(&shared)));
-        let registry = Arc::clone(&shared.registry);
-        links.spawn("doubts", Doubts::new(registry, gateway.clone(), ended.clone()).run());
-        links.spawn("inquiries", Answerer::new(&shared, &ended).run(inquiries));
-        links
-            .spawn("presence link", wiring::reporter(&shared, gateway.clone(), &ended).run(events));
-        links.spawn("mover", wiring::mover(&shared).run());
-        links.spawn("tenants", Arc::clone(&shared.tenants).rank(ended.clone()));
-        links.spawn("rate link", wiring::rate_link(&shared, &ended).run());
-        ends.start(&shared, &links, &ended);
-        links.spawn("pulse", Arc::clone(&shared.pulse).run(ended.clone()));
-        let epoch = Arc::clone(&shared.epoch).learn(shared.chat.clone(), shutdown.clone());
-        links.spawn("epoch", epoch);
-        links.spawn("heads", wiring::teller(&shared, &ended).run(asks));
-        links.spawn(
-            "broker watch",
-            watches::bus(Arc::clone(&adapters.bus), broker, shutdown.clone()),
-        );
-        links.spawn("queue watch", watches::queue(gateway.clone(), queue, shutdown.clone()));
-        // Within one process it is there whenever this is.
-        if let Some(serving) = adapters.chat.serving() {
-            let chat = shared.readiness.dependency(Cause::ChatService);
-            links.spawn("chat watch", watches::service(serving, chat, shutdown.clone()));
-        }
-        edge.spawn("accept", accept::run(shared.clone(), listener, edge.clone()));
+        let (finishing, ended) = background.start(&links);
+        let edge = Tasks::new();
+        edge.spawn("accept", http::accept::run(state.clone(), listener, edge.clone()));
 
         shutdown.begun().await;
-        shared.readiness.set_draining();
-        shared.sockets.close();
-        tracing::info!(sockets = shared.sockets.len(), "leaving");
-        shared.registry.nudge();
+        state.readiness.set_draining();
+        state.sockets.close();
+        tracing::info!(sockets = state.sockets.len(), "leaving");
+        state.registry.nudge();
         tokio::select! {
-            () = shared.sockets.wait() => {}
+            () = state.sockets.wait() => {}
             () = shutdown.forced() => {
-                tracing::warn!(sockets = shared.sockets.len(), "sockets cut off");
-                shared.registry.nudge();
+                tracing::warn!(sockets = state.sockets.len(), "sockets cut off");
+                state.registry.nudge();
             }
         }
         if let Err(late) = edge.join(JOIN).await {
             tracing::warn!(?late, "requests cut off");
         }
         // The last handles on the uplink's and the link's entrances: both finish what they hold.
-        drop(shared);
-        let finish = tokio::time::timeout(JOIN, async {
-            while links.is_running("uplink") || links.is_running("presence link") {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        if finish.await.is_err() {
+        drop(state);
+        if tokio::time::timeout(JOIN, futures_util::future::join_all(finishing)).await.is_err() {
             tracing::warn!("not everything went out");
         }
         ended.force();

@@ -9,19 +9,13 @@ use anyhow::{Context, Result};
 use bus::Bus;
 use bus::rabbitmq::{Place, RabbitBus};
 use clap::{Parser, Subcommand};
+use gateway::config::prepared::Prepared;
 use gateway::config::{ENV_PREFIX, GatewayConfig};
-use gateway::prepared::Prepared;
 use gateway::{Adapters, Settings, build};
-use platform::admin::{self, Admin};
-use platform::config::{Source, VALID};
-use platform::grpc::Certificates;
-use platform::metrics::Metrics;
-use platform::monitor::Observed;
-use platform::readiness::Readiness;
-use platform::reload::Reload;
-use platform::reload::address::Addresses;
-use platform::reload::backend::{Backend, Reached};
-use platform::shutdown::{Shutdown, Tasks};
+use platform::backend::{Backend, Reached};
+use platform::config::Source;
+use platform::service::{self, Service};
+use platform::shutdown::Shutdown;
 use platform::token;
 
 /// The edge: WebSockets, REST and the chat page.
@@ -46,9 +40,6 @@ enum Command {
     CheckConfig,
 }
 
-/// What a mistake in the configuration ends with.
-const BAD_CONFIGURATION: u8 = 2;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     platform::install_crypto_provider();
@@ -56,21 +47,9 @@ async fn main() -> ExitCode {
     let source = Source::from_process(arguments.config, ENV_PREFIX);
     let ended = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => Box::pin(run(&source)).await,
-        Command::CheckConfig => check_config(&source),
+        Command::CheckConfig => service::check_config(&source, Prepared::of).map_err(Into::into),
     };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(BAD_CONFIGURATION)
-        }
-    }
-}
-
-fn check_config(source: &Source) -> Result<()> {
-    platform::config::prepare(source, Prepared::of)?;
-    println!("{VALID}");
-    Ok(())
+    service::exit(ended)
 }
 
 async fn run(source: &Source) -> Result<()> {
@@ -90,34 +69,18 @@ async fn run(source: &Source) -> Result<()> {
     } = platform::config::prepare(source, Prepared::of)?;
     let verifier = Arc::new(verifier);
     let (listener, management) = bind(&config).await?;
-    let telemetry = telemetry.start("gateway");
-    let (metrics, readiness, tasks, shutdown) =
-        (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
     // Calls are still made while the sockets are drained.
-    let links = Shutdown::new();
-    let reload = Reload::new();
+    let (shutdown, links) = (Shutdown::new(), Shutdown::new());
+    let mut service = Service::begin("gateway", telemetry, shutdown.clone(), links);
     config.amqp.url = amqp.last_good().expose().to_owned();
-    let addresses = Addresses::new(&metrics, &reload, &tasks, &links);
-    addresses.keep_backend(&amqp);
-    let certificates = Certificates::new(&metrics, &reload, &tasks, &links);
-    let chat = chat.channel(&certificates, &tasks, &links);
-    let presence = presence.channel(&certificates, &tasks, &links);
-    let instance = gateway_id.to_string();
-    let (asked, counted) = (readiness.clone(), metrics.clone());
-    let admin = Admin { readiness: asked, metrics: counted, service: "gateway", instance };
-    let admin = admin::start(management, admin)?;
-    monitor.start(Observed {
-        metrics: &metrics,
-        readiness: &readiness,
-        service: "gateway",
-        instance: gateway_id.to_string(),
-        addresses: &addresses,
-        tasks: &tasks,
-        shutdown: &shutdown,
-    });
-    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
-    token::rotate(Arc::clone(&verifier), dev_signers.all(), &metrics, &reload, &tasks, &shutdown);
-    println!("listening http={} management={}", listener.local_addr()?, admin.address());
+    service.addresses.keep_backend(&amqp);
+    let chat = chat.channel(&service.certificates, &service.tasks, &service.links);
+    let presence = presence.channel(&service.certificates, &service.tasks, &service.links);
+    let grace = Duration::from_millis(config.stop_grace_ms);
+    let management = service.open(management, gateway_id.to_string(), monitor, grace)?;
+    let Service { metrics, reload, tasks, .. } = &service;
+    token::rotate(Arc::clone(&verifier), dev_signers.all(), metrics, reload, tasks, &shutdown);
+    println!("listening http={} management={management}", listener.local_addr()?);
     tracing::info!(rabbitmq = config.amqp.place(), "depends on");
 
     let bus = Arc::new(RabbitBus::start_at(config.amqp, broker_at(amqp)));
@@ -127,9 +90,9 @@ async fn run(source: &Source) -> Result<()> {
         presence,
         verifier,
         dev_signers,
-        metrics,
-        readiness,
-        tracer: telemetry.tracer(),
+        metrics: service.metrics.clone(),
+        readiness: service.readiness.clone(),
+        tracer: service.tracer(),
     };
     let settings = Settings {
         gateway_id,
@@ -142,6 +105,7 @@ async fn run(source: &Source) -> Result<()> {
         admission: config.admission,
         allow: config.allow,
         login,
+        events: config.events,
         network: config.network,
         rebalance: config.rebalance,
         servers,
@@ -149,14 +113,11 @@ async fn run(source: &Source) -> Result<()> {
     };
     build(settings, adapters, listener, shutdown.clone()).run().await;
     bus.close().await;
-    links.force();
-    shutdown.force();
-    join(&tasks).await;
-    telemetry.flush().await;
+    service.end().await;
     Ok(())
 }
 
-/// For clients, and for those who operate it.
+/// The listeners: for clients, and for management.
 async fn bind(config: &GatewayConfig) -> Result<(tokio::net::TcpListener, std::net::TcpListener)> {
     let clients = tokio::net::TcpListener::bind(&config.listen)
         .await
@@ -164,12 +125,6 @@ async fn bind(config: &GatewayConfig) -> Result<(tokio::net::TcpListener, std::n
     let management = std::net::TcpListener::bind(&config.management_listen)
         .with_context(|| format!("management_listen: {}", config.management_listen))?;
     Ok((clients, management))
-}
-
-async fn join(tasks: &Tasks) {
-    if let Err(late) = tasks.join(Duration::from_secs(5)).await {
-        tracing::warn!(?late, "tasks did not end");
-    }
 }
 
 /// Where the broker is whenever a connection to it is opened.

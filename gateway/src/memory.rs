@@ -1,5 +1,5 @@
-//! Budgets of bytes: what may be held for one purpose by everybody together, and by one user of it. Whoever
-//! holds a part gives it back by dropping it; whoever waits for one is served in the order of asking. Knows
+//! Budgets of bytes: how much may be held for one purpose by all users together, and by one user of it. Dropping
+//! a `Share` gives its bytes back; tasks that wait for bytes get them in the order in which they asked. Knows
 //! nothing of what the bytes are.
 
 pub(crate) mod config;
@@ -33,8 +33,8 @@ struct Inner {
     shown: Gauge,
 }
 
-/// The budgets of a gateway.
-#[derive(Debug)]
+/// The budgets of a gateway. Copies share them.
+#[derive(Debug, Clone)]
 pub(crate) struct Budgets {
     pub(crate) bodies: Budget,
     pub(crate) messages: Budget,
@@ -45,14 +45,15 @@ pub(crate) struct Budgets {
 
 impl Budgets {
     pub(crate) fn new(memory: &MemoryConfig, metrics: &GatewayMetrics) -> Self {
-        let of_all = |purpose, most| metrics.budget(purpose, most, most);
+        let budget =
+            |purpose, most, user_most| Budget::new(most, user_most, metrics.held(purpose, most));
         let m = memory;
         Self {
-            bodies: metrics.budget("bodies", m.body_bytes, m.body_user_bytes),
-            messages: metrics.budget("messages", m.message_bytes, m.message_user_bytes),
-            requests: metrics.budget("requests", m.request_bytes, m.request_user_bytes),
-            channels: of_all("channels", m.channel_bytes),
-            answers: metrics.budget("answers", m.answer_bytes, m.answer_user_bytes),
+            bodies: budget("bodies", m.body_bytes, m.body_user_bytes),
+            messages: budget("messages", m.message_bytes, m.message_user_bytes),
+            requests: budget("requests", m.request_bytes, m.request_user_bytes),
+            channels: budget("channels", m.channel_bytes, m.channel_bytes),
+            answers: budget("answers", m.answer_bytes, m.answer_user_bytes),
         }
     }
 }
@@ -156,7 +157,7 @@ impl Share {
         let (of_all, of_user) = self.needed(bytes);
         let (part, all) = (self.part(), Arc::clone(&self.budget.0.all));
         let waiting = async move {
-            // The user's first: whoever waits for themselves holds up nobody else.
+            // The user's part first: a task that waits for it holds no bytes that other users need.
             let part = match part {
                 Some(part) => Some(part.acquire_many_owned(of_user).await.ok()?),
                 None => None,

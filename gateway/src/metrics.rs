@@ -1,7 +1,9 @@
 //! What the gateway counts, under `tidings_gateway_`. Labels are of closed sets, and each of their series is there from
-//! the start: a rate over one that appears with its first count misses that count.
+//! the start: a rate over one that appears with its first count misses that count. Must not know the types of what it
+//! counts: it is told words and numbers.
 
 mod closed;
+pub(crate) mod frames;
 mod watched;
 
 use std::time::Duration;
@@ -16,11 +18,7 @@ use prometheus_client::registry::Registry;
 use proto::error_code::ErrorCode;
 use proto::frame::server::Quality;
 
-use crate::connection::close::Close;
-use crate::dropped::Dropped;
-use crate::frame;
-use crate::memory::Budget;
-use crate::shared::unix_ms;
+use crate::clock::unix_ms;
 
 /// Of answers over REST.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -36,7 +34,7 @@ pub struct CodeLabel {
     pub code: &'static str,
 }
 
-/// By which way somebody came who was refused.
+/// The interface over which a client was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Door {
     /// A WebSocket, or the request for one.
@@ -61,12 +59,12 @@ impl Door {
     }
 }
 
-/// An error: a code of the closed list, and the way of whoever was told it.
+/// An error: a code of the closed list, and the interface over which the client was told it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ErrorLabel {
     /// The code, as clients are told it.
     pub code: &'static str,
-    /// The way.
+    /// The interface.
     pub via: &'static str,
 }
 
@@ -126,7 +124,7 @@ pub struct GatewayMetrics {
     entry_seconds: Histogram,
     /// Seconds until a device says `delivered`: of each `delivered`, the oldest.
     delivered_seconds: Histogram,
-    /// Errors told, whoever made them, by code and way.
+    /// Errors that clients were told, from any service, by code and interface.
     pub errors: Family<ErrorLabel, Counter>,
     /// Sockets closed by us, by close code.
     pub closes: Family<CodeLabel, Counter>,
@@ -183,7 +181,7 @@ pub struct GatewayMetrics {
     pub rates_told: Counter,
     /// Calls about that without an answer.
     pub rate_failures: Counter,
-    /// Requests of users who would have been told of, had there been a place.
+    /// Requests of users whose spending was not told to presence, for want of a place.
     pub rates_left_out: Counter,
     /// Pauses of this process after which it began anew.
     pub stood_still: Counter,
@@ -192,10 +190,44 @@ pub struct GatewayMetrics {
 impl GatewayMetrics {
     /// Registers them.
     pub fn new(metrics: &Metrics) -> Self {
+        let this = Self::at_0();
+        this.begin_at_0();
+        this.watch(metrics);
+        metrics.register(|registry| {
+            let r = registry.sub_registry_with_prefix("tidings_gateway");
+            this.register_traffic(r);
+            r.register("errors", "Errors told to clients, by code and way", this.errors.clone());
+            r.register("closes", "Sockets closed, by code", this.closes.clone());
+            r.register("network_profiles", "Profiles given, by quality", this.profiles.clone());
+            r.register("refused", "Not let in, by the limit that was met", this.refused.clone());
+            let limit = this.unanswered_limit.clone();
+            r.register("unanswered_limit", "Requests that may await their answer", limit);
+            this.register_memory(r);
+            this.register_balance(r);
+            this.register_uplink(r);
+            this.register_fan_out(r);
+            r.register(
+                "redelivered_pages",
+                "Pages pushed again for want of an acknowledgement",
+                this.redelivered.clone(),
+            );
+            r.register(
+                "answer_seconds",
+                "Seconds from request to answer",
+                this.answer_seconds.clone(),
+            );
+            this.register_presence(r);
+            r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
+        });
+        this
+    }
+
+    /// Nothing is registered, and nothing was counted.
+    fn at_0() -> Self {
         let seconds = || Histogram::new(exponential_buckets(0.0005, 2.0, 14));
         let long = || Histogram::new(exponential_buckets(0.001, 2.0, 16));
         let rest = Family::<StatusLabel, Counter>::default();
-        let this = Self {
+        Self {
             connections: Gauge::default(),
             connections_limit: Gauge::default(),
             welcomed: Counter::default(),
@@ -240,36 +272,7 @@ impl GatewayMetrics {
             rate_failures: Counter::default(),
             rates_left_out: Counter::default(),
             stood_still: Counter::default(),
-        };
-        this.begin_at_0();
-        this.watch(metrics);
-        metrics.register(|registry| {
-            let r = registry.sub_registry_with_prefix("tidings_gateway");
-            this.register_traffic(r);
-            r.register("errors", "Errors told to clients, by code and way", this.errors.clone());
-            r.register("closes", "Sockets closed, by code", this.closes.clone());
-            r.register("network_profiles", "Profiles given, by quality", this.profiles.clone());
-            r.register("refused", "Not let in, by the limit that was met", this.refused.clone());
-            let limit = this.unanswered_limit.clone();
-            r.register("unanswered_limit", "Requests that may await their answer", limit);
-            this.register_memory(r);
-            this.register_balance(r);
-            this.register_uplink(r);
-            this.register_fan_out(r);
-            r.register(
-                "redelivered_pages",
-                "Pages pushed again for want of an acknowledgement",
-                this.redelivered.clone(),
-            );
-            r.register(
-                "answer_seconds",
-                "Seconds from request to answer",
-                this.answer_seconds.clone(),
-            );
-            this.register_presence(r);
-            r.register("stood_still", "Pauses after which it began anew", this.stood_still.clone());
-        });
-        this
+        }
     }
 
     /// What goes up to the services, and what slow readers lose.
@@ -346,17 +349,12 @@ impl GatewayMetrics {
         r.register("memory_bytes", "Bytes held for clients, by purpose", self.memory.clone());
         r.register("memory_limit_bytes", "Bytes that may be held", self.memory_limit.clone());
         let held = "Bytes of frames that wait for sockets";
-        r.register("outbox_bytes", held, frame::bounds::shown());
+        r.register("outbox_bytes", held, frames::HELD.clone());
         r.register("outbox_limit_bytes", "Bytes that may wait", self.outbox_limit.clone());
         let text = "Sockets closed because too much waited for all together";
         r.register("relieved", text, self.relieved.clone());
         let text = "Frames above the limit that were left out";
-        r.register("oversized_frames", text, frame::bounds::oversized());
-    }
-
-    /// A budget of bytes for a purpose, of all and of one user.
-    pub(crate) fn budget(&self, purpose: &'static str, most: usize, user_most: usize) -> Budget {
-        Budget::new(most, user_most, self.held(purpose, most))
+        r.register("oversized_frames", text, frames::OVERSIZED.clone());
     }
 
     /// Shows how many bytes are held for a purpose, of how many.
@@ -386,9 +384,10 @@ impl GatewayMetrics {
         );
     }
 
-    /// Counts what an outbox dropped.
-    pub fn dropped(&self, dropped: Dropped) {
-        for (kind, count) in dropped.by_kind() {
+    /// Counts what an outbox dropped, by the kind of its frames.
+    pub fn dropped(&self, by_kind: impl IntoIterator<Item = (&'static str, u32)>) {
+        for (kind, count) in by_kind {
+            debug_assert!(closed::KINDS.contains(&kind), "{kind} is not in closed.rs");
             self.dropped.get_or_create(&KindLabel { kind }).inc_by(count.into());
         }
     }
@@ -403,9 +402,8 @@ impl GatewayMetrics {
         self.profiles.get_or_create(&QualityLabel { quality }).inc();
     }
 
-    /// Counts a connection that this side closes.
-    pub fn closed(&self, close: &Close) {
-        let code = close.label();
+    /// Counts a connection that this side closes with this code.
+    pub fn closed(&self, code: &'static str) {
         debug_assert!(closed::CODES.contains(&code), "{code} is not in closed.rs");
         self.closes.get_or_create(&CodeLabel { code }).inc();
     }

@@ -1,8 +1,11 @@
 //! How much a user may ask for. Each user has several accounts, one for each kind of request, so that what one
 //! kind uses up costs the others nothing; all of the user's sockets and requests of this gateway share them, and
-//! what is used up at others is learned (`rate_link`). Users who rest are forgotten first.
+//! what is used up at others is learned (`rates::link`). Users who rest are forgotten first.
+//!
+//! Must not know who asks by what: it is told the user, and answers when to come again.
 
 mod heavy;
+pub(crate) mod link;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -98,7 +101,7 @@ impl Accounts {
         !self.is_told && self.untold.iter().any(|untold| *untold > time_us / HEAVY_PART)
     }
 
-    /// What has been paid off since it was granted is of no interest to anybody.
+    /// Leaves out what was granted so long ago that the rate has paid it off.
     fn begin_to_tell(&mut self, now_us: u64) {
         self.is_told = true;
         for (untold, booked) in self.untold.iter_mut().zip(self.booked) {
@@ -111,16 +114,18 @@ impl TooMuch {
     /// For people.
     pub(crate) fn text(&self) -> &'static str {
         match self.limit {
-            Limit::Messages => "you sent too many messages lately",
-            Limit::States => "you told your state too often lately",
-            Limit::Signals | Limit::SignalBytes => "you sent too many call signals lately",
-            Limit::Reads => "you asked for too much lately",
-            Limit::Broadcasts => "you sent too many broadcasts lately",
-            Limit::Frames => "this connection says too much",
-            Limit::TenantMessages => {
-                "all users of this application together sent too many messages lately"
+            Limit::Messages => "rate limit exceeded for this user: messages",
+            Limit::States => "rate limit exceeded for this user: states",
+            Limit::Signals | Limit::SignalBytes => {
+                "rate limit exceeded for this user: call signals"
             }
-            Limit::Waiting => "too many requests before this one wait",
+            Limit::Reads => "rate limit exceeded for this user: reads",
+            Limit::Broadcasts => "rate limit exceeded for this user: broadcasts",
+            Limit::Frames => "rate limit exceeded for this connection: frames",
+            Limit::TenantMessages => {
+                "rate limit exceeded for all users of this application: messages"
+            }
+            Limit::Waiting => "too many requests of this user await their answer",
         }
     }
 }

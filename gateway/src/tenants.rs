@@ -1,8 +1,9 @@
 //! The tenants of the install as this gateway serves them: which pages each lets in, how much of the gateway each may
-//! take, and what is counted of each. Whose user somebody is, the verifier says.
+//! take, and what is counted of each. Must not decide which tenant a user is of: the verifier does.
 
 mod config;
 mod counted;
+pub(crate) mod origin;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +19,6 @@ use platform::token::{Signer, TokenError};
 use proto::error_code::Limit;
 use proto::id::TenantId;
 
-use crate::connection::handshake;
 use crate::rates::TooMuch;
 pub use config::{TenantConfig, TenantList, TenantsError};
 use counted::{Counted, TenantLimit, TenantMetrics};
@@ -128,7 +128,7 @@ impl Tenants {
             |origins: &[String]| origins.iter().any(|it| it.as_bytes() == origin.as_bytes());
         !is_listed(&self.origins)
             || self.tenants.get(&tenant).is_some_and(|tenant| is_listed(&tenant.origins))
-            || handshake::is_origin_allowed(headers, &[])
+            || origin::is_origin_allowed(headers, &[])
     }
 
     /// Whether a tenant may have one more connection now.
@@ -146,7 +146,7 @@ impl Tenants {
     /// A place for one more connection of a tenant; none when it has as many as it may.
     pub(crate) fn enter(self: &Arc<Self>, tenant: TenantId) -> Option<TenantSeat> {
         let it = self.tenants.get(&tenant)?;
-        // Counted first: whoever is one too many leaves again.
+        // Counted first: a connection beyond the limit is taken off again.
         if it.open.fetch_add(1, Ordering::AcqRel) >= it.most {
             it.open.fetch_sub(1, Ordering::AcqRel);
             it.counted.refused(TenantLimit::Connections);

@@ -12,16 +12,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
+use proto::common::GatewayRef;
 use proto::presence::presence_client::PresenceClient;
-use proto::presence::{Connected, GatewayRef, LocateRequest, ReportRequest};
+use proto::presence::{Connected, LocateRequest, ReportRequest};
 use tonic::transport::Channel;
 
 const USERS: usize = 20_000;
 const USERS_PER_CALL: usize = 500;
 const GATEWAYS: u64 = 4;
 const MEASURED: Duration = Duration::from_secs(5);
-/// Linux counts CPU time in hundredths of a second.
-const TICK_US: f64 = 10_000.0;
 
 #[expect(
     clippy::disallowed_methods,
@@ -63,10 +62,7 @@ fn start(prefix: &str) -> (Service, String) {
 
 /// User and system time so far, in microseconds.
 fn cpu_us(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks * TICK_US
+    platform::usage::of(pid).unwrap().cpu_seconds * 1e6
 }
 
 async fn redis() -> redis::aio::MultiplexedConnection {

@@ -2,8 +2,8 @@
 //!
 //! Registering only notes a change, in memory and without waiting. One task takes what has piled up,
 //! asks the chat service who may know, looks those up and hands each gateway one batch; who has many
-//! contacts is told to them in several steps. What cannot be told now is told later. Dropped, and counted,
-//! is only what finds no room: presence is wrong for these users until their next change.
+//! contacts is told to them in several steps. What cannot be told now is told later. Only what finds no room is
+//! dropped, and counted: presence is wrong for these users until their next change. Must not change a registration.
 
 mod compose;
 mod rounds;
@@ -16,8 +16,10 @@ use bus::{Bus, PublishError};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use platform::grpc::GrpcChannel;
-use proto::bus::{GatewayRef, Push, PushBatch, PushClass};
+use platform::number::{fitted, whole_ms};
+use proto::bus::{Push, PushBatch, Replaced, push::Body};
 use proto::chat::chat_client::ChatClient;
+use proto::common::GatewayRef;
 use proto::id::UserId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -34,7 +36,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Takes changes without ever waiting for anybody. Clones share what waits.
 #[derive(Debug, Clone)]
-pub struct Announcements(Arc<Waiting>);
+pub(crate) struct Announcements(Arc<Waiting>);
 
 #[derive(Debug)]
 struct Waiting {
@@ -53,7 +55,7 @@ struct Queues {
 
 impl Announcements {
     /// Nothing waits.
-    pub fn new(settings: &PresenceSettings, metrics: PresenceMetrics) -> Self {
+    pub(crate) fn new(settings: &PresenceSettings, metrics: PresenceMetrics) -> Self {
         let grace = Duration::from_millis(settings.offline_grace_ms);
         let changes = Pending::new(grace, settings.announcements);
         Self(Arc::new(Waiting {
@@ -65,8 +67,7 @@ impl Announcements {
         }))
     }
 
-    /// Notes changes.
-    pub fn note(&self, changes: Vec<Change>) {
+    pub(crate) fn note(&self, changes: Vec<Change>) {
         if changes.is_empty() {
             return;
         }
@@ -82,7 +83,7 @@ impl Announcements {
                 Added::Dropped => dropped += 1,
             }
         }
-        self.0.metrics.waiting.set(queues.changes.len() as i64);
+        self.0.metrics.waiting.set(fitted(queues.changes.len()));
         drop(queues);
         self.0.metrics.announced(AnnouncementOutcome::Suppressed, suppressed);
         self.0.metrics.announced(AnnouncementOutcome::Dropped, dropped);
@@ -96,13 +97,13 @@ impl Announcements {
         let mut queues = self.0.queues.lock();
         let put_back = told.into_iter().map(|told| queues.changes.put_back(told, now_ms));
         let dropped = put_back.filter(|added| *added == Added::Dropped).count();
-        self.0.metrics.waiting.set(queues.changes.len() as i64);
+        self.0.metrics.waiting.set(fitted(queues.changes.len()));
         drop(queues);
         self.0.metrics.announced(AnnouncementOutcome::Dropped, dropped);
     }
 
     fn now_ms(&self) -> u64 {
-        self.0.since.elapsed().as_millis() as u64
+        whole_ms(self.0.since.elapsed())
     }
 
     fn take(&self, most: usize) -> (Vec<Announcement>, Vec<Place>) {
@@ -110,7 +111,7 @@ impl Announcements {
         let taken = queues.changes.take(self.now_ms(), most.max(1));
         let count = queues.replaced.len().min(most.max(1));
         let replaced = queues.replaced.drain(..count).collect();
-        self.0.metrics.waiting.set(queues.changes.len() as i64);
+        self.0.metrics.waiting.set(fitted(queues.changes.len()));
         (taken, replaced)
     }
 
@@ -131,7 +132,7 @@ impl Announcements {
 }
 
 /// Tells what was noted.
-pub struct Announcer {
+pub(crate) struct Announcer {
     pub(crate) announcements: Announcements,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) store: Arc<dyn PresenceStore>,
@@ -144,7 +145,7 @@ pub struct Announcer {
 
 impl Announcer {
     /// Runs until nothing can be noted any more; then tells what waits, without waiting for returns.
-    pub async fn run(self) {
+    pub(crate) async fn run(self) {
         while !self.ended.is_cancelled() {
             tokio::select! {
                 () = self.announcements.due() => {}
@@ -188,8 +189,7 @@ impl Announcer {
         }
         let batches = connections.into_iter().map(|(gateway, connections)| {
             let gateway = GatewayRef { id: gateway.id.to_string(), epoch: gateway.epoch };
-            let class = PushClass::Replaced as i32;
-            (gateway, vec![Push { connections, class, ..Push::default() }])
+            (gateway, vec![Body::Replaced(Replaced { connections }).into()])
         });
         self.publish(batches.collect()).await;
     }

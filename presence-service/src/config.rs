@@ -12,37 +12,37 @@ pub use process::{ENV_PREFIX, PresenceConfig};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PresenceSettings {
-    /// How often ended leases are looked for, in milliseconds.
+    /// Interval of the search for expired leases, in milliseconds.
     pub sweep_ms: u64,
-    /// Presence ends no lease before it could be heard for so long itself, in milliseconds: after it was
-    /// away, or its store was, gateways first get the time to renew. At least a lease.
+    /// Time after a start, or after the store was unavailable, before any lease is expired, in milliseconds; gateways
+    /// renew their leases within it. At least a lease.
     pub sweep_after_ms: u64,
-    /// Registrations ended in one step of a sweep.
+    /// Maximum number of registrations removed in one step of that search.
     pub sweep_registrations: usize,
-    /// Whoever is back within it was never away, in milliseconds.
+    /// Grace period before a user is announced offline, in milliseconds: a reconnect within it is not announced.
     pub offline_grace_ms: u64,
-    /// Users whose change waits to be told; further ones are not told.
+    /// Maximum number of users whose change waits to be announced; further changes are not announced.
     pub announcements: usize,
-    /// Users whose changes are told at once.
+    /// Number of users whose changes are announced at a time.
     pub announce_batch: usize,
-    /// Contacts that are asked for, located and told in one step, of all users of a batch together. Who
-    /// has more is told to the rest in the next steps.
+    /// Maximum number of contacts that are read, located and informed in one step, over all users of a batch; the
+    /// remaining ones follow in the next steps.
     pub contacts: u32,
-    /// Members of a conversation who are told of each other's presence; in a larger one nobody is.
+    /// Maximum number of members of a conversation whose members see each other's presence; in larger ones nobody does.
     pub group_members: u32,
-    /// How long the question for contacts may take, in milliseconds.
+    /// Maximum time for reading contacts, in milliseconds.
     pub contacts_timeout_ms: u64,
-    /// How long keeping or reading chosen statuses may take, in milliseconds.
+    /// Maximum time for storing or reading chosen statuses, in milliseconds.
     pub chosen_timeout_ms: u64,
-    /// Batches of `status` frames of one partition that are not acknowledged.
+    /// Unacknowledged batches of `status` frames of one partition.
     pub prefetch: u16,
-    /// What senders of a `status` are told to wait while it cannot be kept, in milliseconds.
+    /// The `retry_after_ms` of a `status` that cannot be stored at the moment, in milliseconds.
     pub retry_after_ms: u64,
-    /// Calls answered at once; further ones are refused as unavailable.
+    /// Maximum number of calls that are answered at once; further ones are refused as unavailable.
     pub calls: usize,
-    /// Users of one question.
+    /// Maximum number of users in one query.
     pub users_per_call: usize,
-    /// Connections of one page of the list for operators.
+    /// Number of connections on one page of the list for operators.
     pub page_connections: usize,
 }
 

@@ -1,4 +1,5 @@
-//! The gRPC service: what gateways report, and where users are.
+//! The gRPC service: what gateways report, and where users are. A report is answered when the store has it; must not wait
+//! until anybody is told of it.
 
 mod listing;
 
@@ -7,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use platform::shutdown::Tasks;
 use platform::trace::Tracer;
+use proto::common::GatewayRef;
 use proto::id::{DeviceId, GatewayId, TenantId, UserId};
 use proto::presence::presence_server::Presence;
 use proto::presence::{
-    ConnectionsReply, ConnectionsRequest, GatewayLoad, GatewayRef, GatewaysReply, GatewaysRequest,
+    ConnectionsReply, ConnectionsRequest, GatewayLoad, GatewaysReply, GatewaysRequest,
     HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest, OwnStatus, OwnStatusReply,
     OwnStatusRequest, ReportReply, ReportRequest, SessionsReply, SessionsRequest, SpendReply,
     SpendRequest, StatusReply, StatusRequest, UserSpending, UserStatus,
@@ -32,9 +34,8 @@ use crate::metrics::PresenceMetrics;
 use crate::store::{ListPlace, OwnChoice, PresenceStore, Report, StoreError, UserState};
 use listing::{fitting, session};
 
-/// Answers calls.
 #[derive(Clone)]
-pub struct PresenceCalls {
+pub(crate) struct PresenceCalls {
     store: Arc<dyn PresenceStore>,
     announcements: Announcements,
     choices: Choices,
@@ -270,7 +271,7 @@ impl Presence for PresenceCalls {
         let mut span =
             self.tracer.child("presence.locate", &platform::trace::extract(request.metadata()));
         let users = self.users(&request.get_ref().user_ids)?;
-        span.set("presence.users", users.len() as i64);
+        span.set("presence.users", platform::number::fitted::<i64, _>(users.len()));
         let started = Instant::now();
         let located = self.store.locate(&users).await.map_err(|error| {
             span.fail("the presence store is away");
@@ -362,10 +363,11 @@ impl Presence for PresenceCalls {
             let place = ListPlace::parse(&after).filter(|place| place.user_id.tenant() == tenant);
             Some(place.ok_or_else(|| Status::invalid_argument("`after` is no place in the list"))?)
         };
-        let limit = (limit as usize).clamp(1, self.page_connections.max(1));
+        let limit =
+            platform::number::fitted::<usize, _>(limit).clamp(1, self.page_connections.max(1));
         let page = self.store.connections(tenant, after.as_ref(), limit).await;
         let page = page.map_err(|error| self.refusal(&error))?;
-        Ok(Response::new(fitting(page, bytes as usize)))
+        Ok(Response::new(fitting(page, platform::number::fitted(bytes))))
     }
 
     async fn spend(&self, request: Request<SpendRequest>) -> Result<Response<SpendReply>, Status> {

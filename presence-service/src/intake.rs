@@ -2,6 +2,7 @@
 //!
 //! A choice is stored by the chat service before anybody is told of it. One that cannot be kept now is
 //! answered with an error and not kept for later: the user, who sees that it did not work, chooses again.
+//! Must not take anything else from the bus: connections are reported over gRPC.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,9 +13,11 @@ use platform::backoff::Backoff;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::trace::Tracer;
 use proto::bus::frame::Body;
-use proto::bus::{Frame, FrameBatch, GatewayRef, Origin, Push, PushBatch, PushClass};
+use proto::bus::{
+    Answer, Frame, FrameBatch, Origin, Push, PushBatch, Refused, answer::Outcome, push,
+};
+use proto::common::GatewayRef;
 use proto::error_code::{ErrorCode, Stored};
-use proto::frame::server::{ErrorFrame, ServerFrame};
 use proto::id::{GatewayId, UserId};
 use proto::partition::Partition;
 
@@ -28,7 +31,7 @@ use crate::store::{Choice, PresenceStore, StoreError};
 
 /// What every partition's task works with.
 #[derive(Clone)]
-pub struct Intake {
+pub(crate) struct Intake {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) store: Arc<dyn PresenceStore>,
     pub(crate) announcements: Announcements,
@@ -40,7 +43,7 @@ pub struct Intake {
 
 impl Intake {
     /// Joins the consumers of every partition; the bus makes one of them active.
-    pub fn start(&self, tasks: &Tasks, shutdown: &Shutdown) {
+    pub(crate) fn start(&self, tasks: &Tasks, shutdown: &Shutdown) {
         for partition in 0..self.bus.partitions() {
             tasks.spawn("presence intake", self.clone().run(partition, shutdown.clone()));
         }
@@ -144,7 +147,7 @@ impl Intake {
 /// Why a frame gives no choice.
 enum Unread {
     Unknown,
-    NoSuchStatus(Origin),
+    NoSuchStatus(Box<Origin>),
 }
 
 fn read(frame: Frame, gateway: Option<&GatewayRef>) -> Result<(Origin, Choice), Unread> {
@@ -153,7 +156,7 @@ fn read(frame: Frame, gateway: Option<&GatewayRef>) -> Result<(Origin, Choice), 
     };
     let Ok(user_id) = UserId::parse_qualified(&origin.user_id) else { return Err(Unread::Unknown) };
     let Some(chosen) = Chosen::parse(&set.status) else {
-        return Err(Unread::NoSuchStatus(origin));
+        return Err(Unread::NoSuchStatus(Box::new(origin)));
     };
     let by = gateway.and_then(|gateway| {
         let id = GatewayId::parse(&gateway.id).ok()?;
@@ -170,19 +173,11 @@ fn answer(
     stored: Stored,
     retry_after_ms: Option<u64>,
 ) -> Push {
-    let frame = ErrorFrame {
-        r#ref: None,
-        client_id: None,
-        code,
-        message: message.to_owned(),
-        stored,
-        retry_after_ms,
-        limit: None,
-    };
-    Push {
-        connections: vec![origin.connection],
-        frame: ServerFrame::Error(frame).to_json(),
-        class: PushClass::Answer as i32,
-        ..Push::default()
-    }
+    let refused = Refused { retry_after_ms, ..Refused::new(code, message, stored) };
+    push::Body::Answer(Answer {
+        connection: origin.connection,
+        outcome: Some(Outcome::Refused(refused)),
+        ..Answer::default()
+    })
+    .into()
 }

@@ -3,13 +3,23 @@
 //! Gateways report over gRPC and are answered when the store has it; the chat service locates. Changes
 //! are announced apart from both. Must not know messages.
 
-pub mod announce;
+#![cfg_attr(
+    not(test),
+    warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)
+)]
+#![warn(unreachable_pub)]
+#![allow(
+    missing_docs,
+    reason = "a service is no library: a comment stands where the name does not say it"
+)]
+
+mod announce;
 mod choices;
 pub mod config;
 pub mod domain;
 mod grpc;
 mod intake;
-pub mod metrics;
+mod metrics;
 #[cfg(feature = "cluster")]
 pub mod prepared;
 pub mod store;
@@ -46,9 +56,7 @@ pub struct Adapters {
     pub store: Arc<dyn PresenceStore>,
     /// To the chat service.
     pub chat: GrpcChannel,
-    /// The process's registry.
     pub metrics: Metrics,
-    /// The process's readiness.
     pub readiness: Readiness,
     /// Makes message spans.
     pub tracer: Tracer,

@@ -9,16 +9,11 @@ use anyhow::{Context, Result};
 use bus::Bus;
 use bus::rabbitmq::{Place, RabbitBus};
 use clap::{Parser, Subcommand};
-use platform::admin::{self, Admin};
-use platform::config::{Source, VALID};
-use platform::grpc::{Certificates, Incoming};
-use platform::metrics::Metrics;
-use platform::monitor::Observed;
-use platform::readiness::Readiness;
-use platform::reload::Reload;
-use platform::reload::address::Addresses;
-use platform::reload::backend::{Backend, Reached};
-use platform::shutdown::{Shutdown, Tasks};
+use platform::backend::{Backend, Reached};
+use platform::config::Source;
+use platform::grpc::Incoming;
+use platform::service::{self, Service};
+use platform::shutdown::Shutdown;
 use presence_service::config::ENV_PREFIX;
 use presence_service::prepared::Prepared;
 use presence_service::store::redis::RedisStore;
@@ -46,9 +41,6 @@ enum Command {
     CheckConfig,
 }
 
-/// What a mistake in the configuration ends with.
-const BAD_CONFIGURATION: u8 = 2;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     platform::install_crypto_provider();
@@ -56,21 +48,9 @@ async fn main() -> ExitCode {
     let source = Source::from_process(arguments.config, ENV_PREFIX);
     let ended = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => Box::pin(run(&source)).await,
-        Command::CheckConfig => check_config(&source),
+        Command::CheckConfig => service::check_config(&source, Prepared::of).map_err(Into::into),
     };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(BAD_CONFIGURATION)
-        }
-    }
-}
-
-fn check_config(source: &Source) -> Result<()> {
-    platform::config::prepare(source, Prepared::of)?;
-    println!("{VALID}");
-    Ok(())
+    service::exit(ended)
 }
 
 async fn run(source: &Source) -> Result<()> {
@@ -82,39 +62,21 @@ async fn run(source: &Source) -> Result<()> {
     let grpc_address = grpc.local_addr()?;
     let management = std::net::TcpListener::bind(&config.management_listen)
         .with_context(|| format!("management_listen: {}", config.management_listen))?;
-    let telemetry = telemetry.start("presence-service");
-    let (metrics, readiness, tasks, shutdown) =
-        (Metrics::new(), Readiness::new(), Tasks::new(), Shutdown::new());
-    let reload = Reload::new();
-    let addresses = Addresses::new(&metrics, &reload, &tasks, &shutdown);
-    addresses.keep_backend(&amqp);
-    addresses.keep_backend(&redis);
+    let shutdown = Shutdown::new();
+    let mut service =
+        Service::begin("presence-service", telemetry, shutdown.clone(), shutdown.clone());
+    service.addresses.keep_backend(&amqp);
+    service.addresses.keep_backend(&redis);
     config.amqp.url = amqp.last_good().expose().to_owned();
     config.redis.url = redis.last_good().expose().to_owned();
     let place = config.redis.place();
-    let store =
-        RedisStore::start(config.redis, redis, config.leases, &readiness, &tasks, &shutdown);
-    let certificates = Certificates::new(&metrics, &reload, &tasks, &shutdown);
-    let incoming = Incoming::listen(grpc, grpc_tls, &certificates);
-    let chat = chat.channel(&certificates, &tasks, &shutdown);
-    let admin = Admin {
-        readiness: readiness.clone(),
-        metrics: metrics.clone(),
-        service: "presence-service",
-        instance: grpc_address.to_string(),
-    };
-    let admin = admin::start(management, admin)?;
-    monitor.start(Observed {
-        metrics: &metrics,
-        readiness: &readiness,
-        service: "presence-service",
-        instance: grpc_address.to_string(),
-        addresses: &addresses,
-        tasks: &tasks,
-        shutdown: &shutdown,
-    });
-    shutdown.on_signals(&tasks, Duration::from_millis(config.stop_grace_ms), &reload);
-    println!("listening grpc={grpc_address} management={}", admin.address());
+    let (readiness, tasks) = (&service.readiness, &service.tasks);
+    let store = RedisStore::start(config.redis, redis, config.leases, readiness, tasks, &shutdown);
+    let incoming = Incoming::listen(grpc, grpc_tls, &service.certificates);
+    let chat = chat.channel(&service.certificates, tasks, &shutdown);
+    let grace = Duration::from_millis(config.stop_grace_ms);
+    let management = service.open(management, grpc_address.to_string(), monitor, grace)?;
+    println!("listening grpc={grpc_address} management={management}");
     tracing::info!(rabbitmq = config.amqp.place(), redis = place, "depends on");
 
     let bus = Arc::new(RabbitBus::start_at(config.amqp, broker_at(amqp)));
@@ -122,17 +84,13 @@ async fn run(source: &Source) -> Result<()> {
         bus: bus.clone(),
         store: Arc::new(store),
         chat,
-        metrics,
-        readiness,
-        tracer: telemetry.tracer(),
+        metrics: service.metrics.clone(),
+        readiness: service.readiness.clone(),
+        tracer: service.tracer(),
     };
     Box::pin(build(config.presence, adapters).run(incoming, shutdown.clone())).await;
     bus.close().await;
-    shutdown.force();
-    if let Err(late) = tasks.join(Duration::from_secs(5)).await {
-        tracing::warn!(?late, "tasks did not end");
-    }
-    telemetry.flush().await;
+    service.end().await;
     Ok(())
 }
 

@@ -7,10 +7,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
 
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AnnouncementOutcome {
+pub(crate) enum AnnouncementOutcome {
     /// Handed to the gateways of those who may know.
     Told,
     /// The user was back before anybody was told.
@@ -53,55 +54,53 @@ impl EncodeLabelValue for AnnouncementOutcome {
 
 /// Label set of changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct AnnouncementLabel {
+pub(crate) struct AnnouncementLabel {
     /// What became of it.
-    pub outcome: AnnouncementOutcome,
+    pub(crate) outcome: AnnouncementOutcome,
 }
 
-/// The service's metrics.
 #[derive(Debug, Clone)]
-pub struct PresenceMetrics {
+pub(crate) struct PresenceMetrics {
     /// Connections that gateways opened.
-    pub connected: Counter,
+    pub(crate) connected: Counter,
     /// Connections that gateways closed.
-    pub disconnected: Counter,
+    pub(crate) disconnected: Counter,
     /// Connections refused because their users have as many as allowed.
-    pub refused_connections: Counter,
+    pub(crate) refused_connections: Counter,
     /// Full accounts.
-    pub snapshots: Counter,
+    pub(crate) snapshots: Counter,
     /// Heartbeats that counted otherwise: the gateway was asked for a full account.
-    pub mismatches: Counter,
+    pub(crate) mismatches: Counter,
     /// Reports and heartbeats of a gateway epoch that another has followed.
-    pub stale: Counter,
+    pub(crate) stale: Counter,
     /// Gateways that said they leave.
-    pub left_gateways: Counter,
+    pub(crate) left_gateways: Counter,
     /// Gateways whose lease ended although they did not say so.
-    pub expired_gateways: Counter,
+    pub(crate) expired_gateways: Counter,
     /// Users of each look-up.
-    pub locate_users: Histogram,
+    pub(crate) locate_users: Histogram,
     /// Seconds of each look-up in the store.
-    pub locate_seconds: Histogram,
+    pub(crate) locate_seconds: Histogram,
     /// Changes by what became of them.
-    pub announcements: Family<AnnouncementLabel, Counter>,
+    pub(crate) announcements: Family<AnnouncementLabel, Counter>,
     /// Conversations whose members were not told of a change, because they are too many.
-    pub large_groups: Counter,
+    pub(crate) large_groups: Counter,
     /// Users whose choice could not be read, beyond those that are read later.
-    pub choices_dropped: Counter,
+    pub(crate) choices_dropped: Counter,
     /// Users whose change waits to be told.
-    pub waiting: Gauge,
+    pub(crate) waiting: Gauge,
     /// Batches of pushes that a gateway did not get: it is gone or full.
-    pub push_failures: Counter,
+    pub(crate) push_failures: Counter,
     /// Users whose spending gateways told.
-    pub spending_users: Counter,
+    pub(crate) spending_users: Counter,
     /// Calls refused because too many were under way.
-    pub refused_calls: Counter,
+    pub(crate) refused_calls: Counter,
     /// Frames on the presence lane that are not understood.
-    pub unknown_frames: Counter,
+    pub(crate) unknown_frames: Counter,
 }
 
 impl PresenceMetrics {
-    /// Registers them.
-    pub fn new(metrics: &Metrics) -> Self {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
         let this = Self {
             connected: Counter::default(),
             disconnected: Counter::default(),
@@ -160,41 +159,37 @@ impl PresenceMetrics {
                 "Gateways whose lease ended without a sign-off",
                 self.expired_gateways.clone(),
             );
-            r.register("locate_users", "Users of each look-up", self.locate_users.clone());
-            r.register("locate_seconds", "Seconds of each look-up", self.locate_seconds.clone());
-            r.register("announcements", "Changes by outcome", self.announcements.clone());
-            r.register(
-                "large_groups_not_told",
-                "Conversations whose members are too many to be told of a change",
-                self.large_groups.clone(),
-            );
-            r.register(
-                "choices_dropped",
-                "Choices that were not read and are not read later",
-                self.choices_dropped.clone(),
-            );
-            r.register("announcements_waiting", "Users to be announced", self.waiting.clone());
-            r.register(
-                "push_failures",
-                "Pushes that gateways did not get",
-                self.push_failures.clone(),
-            );
-            r.register(
-                "spending_users",
-                "Users whose spending gateways told",
-                self.spending_users.clone(),
-            );
-            r.register(
-                "refused_calls",
-                "Calls refused for their number",
-                self.refused_calls.clone(),
-            );
-            r.register("unknown_frames", "Frames not understood", self.unknown_frames.clone());
+            self.register_answers(r);
         });
     }
 
+    fn register_answers(&self, r: &mut Registry) {
+        r.register("locate_users", "Users of each look-up", self.locate_users.clone());
+        r.register("locate_seconds", "Seconds of each look-up", self.locate_seconds.clone());
+        r.register("announcements", "Changes by outcome", self.announcements.clone());
+        r.register(
+            "large_groups_not_told",
+            "Conversations whose members are too many to be told of a change",
+            self.large_groups.clone(),
+        );
+        r.register(
+            "choices_dropped",
+            "Choices that were not read and are not read later",
+            self.choices_dropped.clone(),
+        );
+        r.register("announcements_waiting", "Users to be announced", self.waiting.clone());
+        r.register("push_failures", "Pushes that gateways did not get", self.push_failures.clone());
+        r.register(
+            "spending_users",
+            "Users whose spending gateways told",
+            self.spending_users.clone(),
+        );
+        r.register("refused_calls", "Calls refused for their number", self.refused_calls.clone());
+        r.register("unknown_frames", "Frames not understood", self.unknown_frames.clone());
+    }
+
     /// Gives the monitor of the process its figures. A fifth of the announcements that may wait is much.
-    pub fn watch(&self, registry: &Metrics, most_waiting: usize) {
+    pub(crate) fn watch(&self, registry: &Metrics, most_waiting: usize) {
         let connected = self.connected.clone();
         registry.watch(Watch::new("connected", move || Reading::Total(connected.get() as f64)));
         let waiting = self.waiting.clone();
@@ -206,8 +201,7 @@ impl PresenceMetrics {
         }));
     }
 
-    /// Counts changes.
-    pub fn announced(&self, outcome: AnnouncementOutcome, changes: usize) {
+    pub(crate) fn announced(&self, outcome: AnnouncementOutcome, changes: usize) {
         if changes > 0 {
             self.announcements.get_or_create(&AnnouncementLabel { outcome }).inc_by(changes as u64);
         }

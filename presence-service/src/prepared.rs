@@ -1,11 +1,11 @@
 //! What the binary `presence-service` makes of its configuration before it takes a port or connects to anything: the
 //! whole of `check-config`, and the beginning of every start.
 
+use platform::backend::Backend;
 use platform::config::Mistakes;
 use platform::grpc::{PreparedClient, PreparedServerTls};
 use platform::listen;
 use platform::monitor::PreparedMonitor;
-use platform::reload::backend::Backend;
 use platform::telemetry::PreparedTelemetry;
 
 use crate::config::PresenceConfig;

@@ -1,5 +1,5 @@
 //! Where registrations, choices and leases are kept: a port with two adapters, Redis for the cluster
-//! and memory for one process.
+//! and memory for one process. Must not decide who is told of a change.
 //!
 //! # Guarantees (held by the contract suite against both adapters)
 //! 1. When `report` has returned, a `locate` that starts later sees what it reported, in every replica.
@@ -14,10 +14,11 @@
 //!    replicas exactly one is told of each gateway and of each user's change.
 //! 7. What a caller is told of a user's change is what the store did: of concurrent callers, one sees
 //!    the first device come and one sees the last go.
-//! 8. Choices last over reconnects, and what is filled in never takes the place of one that is known; a user's last-seen time does not move while they are invisible.
+//! 8. Choices last over reconnects, and what is filled in never takes the place of one that is known; a user's
+//!    last-seen time does not move while they are invisible.
 //! 9. Every operation can be repeated after an error: what was done already is not done twice.
 //! 10. Users without any record are answered like users who never came.
-//! 11. A user with as many registrations as allowed gets no further one, whoever asks where and at the
+//! 11. A user with as many registrations as allowed gets no further one, whichever gateways ask and at the
 //!     same time; the refused connection is named and is in no account. A connection that takes the place
 //!     of another, or is part of a full account, is no further one.
 //! 12. When `report` has returned, `gateways` names that gateway in that epoch, until `sweep` ends it.
@@ -25,7 +26,7 @@
 //! 14. A walk over `connections`, whatever its limits, gives each connection that is registered all the while
 //!     once, and ends.
 //! 15. `spend` books what was granted wherever it was granted: what one caller is told includes what every earlier
-//!     one said. It is no repeatable operation: whoever gets no answer leaves it.
+//!     one said. It is no repeatable operation: a caller without an answer leaves it.
 //! 16. When `sign_off` of a gateway's present epoch has returned, `gateways` does not name it, `sweep` ends what it
 //!     still named and tells of no ended lease, and the epoch counts as followed. One caller is told that it has
 //!     left; repeated, or for any other epoch, nothing happens.
@@ -34,6 +35,7 @@
 //! 18. When `note_load` has returned, what it said of that gateway is in every later answer, whichever replica gives it,
 //!     until the gateway says something else, signs off or is silent for a lease.
 
+mod leases;
 mod listing;
 pub mod memory;
 #[cfg(feature = "cluster")]
@@ -43,17 +45,17 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use platform::number::fitted;
 use proto::id::{GatewayId, TenantId, UserId};
-use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{HeartbeatOutcome, Tally};
 use crate::domain::client::Client;
-use crate::domain::lease::Terms;
 use crate::domain::load::Load;
-use crate::domain::registration::{Allowed, Change, Connected, Disconnected, GatewayEpoch, Place};
+use crate::domain::registration::{Change, Connected, Disconnected, GatewayEpoch, Place};
 use crate::domain::rivals::Heard;
 use crate::domain::spending::Spent;
 use crate::domain::status::{Chosen, Standing};
+pub use leases::LeaseConfig;
 pub use listing::{ListPage, ListPlace, Listed};
 
 /// Why the store did not do it.
@@ -70,11 +72,9 @@ pub enum StoreError {
 /// What one gateway opened and closed since its last report.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// The gateway.
     pub gateway: GatewayEpoch,
     /// Begins a new account.
     pub is_snapshot: bool,
-    /// Opened.
     pub connected: Vec<Connected>,
     /// Closed: before the opened ones, to which they leave room, unless it was opened in this report.
     pub disconnected: Vec<Disconnected>,
@@ -102,9 +102,7 @@ pub struct Reported {
 /// What the user of a connection chose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnChoice {
-    /// The connection.
     pub connection: u64,
-    /// Its user.
     pub user_id: UserId,
     /// The choice; [`Chosen::Unread`] when the store does not know it.
     pub chosen: Chosen,
@@ -148,14 +146,14 @@ impl Located {
             self.gateways.push((gateway_id.to_owned(), epoch));
             self.gateways.len() - 1
         });
-        self.gateway_indexes.push(index as u32);
+        self.gateway_indexes.push(fitted(index));
         self.connections.push(connection);
         self.device_types.push(i32::from(device_type));
     }
 
     /// Ends the turn of a user.
     pub fn end_user(&mut self) {
-        self.device_counts.push((self.connections.len() - self.counted) as u32);
+        self.device_counts.push(fitted(self.connections.len() - self.counted));
         self.counted = self.connections.len();
     }
 }
@@ -172,9 +170,7 @@ pub struct UserState {
 /// A choice of a user.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    /// Who.
     pub user_id: UserId,
-    /// What.
     pub chosen: Chosen,
     /// The connection that said it.
     pub by: Option<Place>,
@@ -183,11 +179,9 @@ pub struct Choice {
 /// A connection, as its user is shown it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Where.
     pub gateway_id: String,
     /// Its number there.
     pub connection: u64,
-    /// With what.
     pub device_id: String,
     /// The number of its device type.
     pub device_type: u8,
@@ -256,7 +250,6 @@ pub trait PresenceStore: Send + Sync + 'static {
     /// Ends at most about `most` registrations that are due to end.
     async fn sweep(&self, most: usize) -> Result<Swept, StoreError>;
 
-    /// A user's connections.
     async fn sessions(&self, user_id: &UserId) -> Result<Vec<Session>, StoreError>;
 
     /// All connections of a tenant's users behind a place, at most so many.
@@ -270,57 +263,4 @@ pub trait PresenceStore: Send + Sync + 'static {
     /// Books what users were granted of their rates, each of which is for this time. In their order, what
     /// each has used up of each rate, in microseconds.
     async fn spend(&self, spent: &[Spent], time: Duration) -> Result<Vec<Vec<u64>>, StoreError>;
-}
-
-/// More registrations than any user has; Lua's numbers hold it.
-const MANY: usize = 1 << 30;
-
-/// The section `[leases]`: how long what is believed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LeaseConfig {
-    /// A gateway without a sign for so long is taken for dead, in milliseconds.
-    pub lease_ms: u64,
-    /// How long a gateway may take for a full account, in milliseconds.
-    pub account_ms: u64,
-    /// How long the epochs of a gone gateway are remembered, in seconds.
-    pub gateway_memory_secs: u64,
-    /// How long the last-seen time and choice of an absent user are kept, in seconds.
-    pub last_seen_secs: u64,
-    /// Connections of one user, over all gateways; further ones are refused (4029).
-    pub connections_per_user: usize,
-    /// Registrations of one user with those that are reported anew after presence lost them; beyond it
-    /// the oldest goes.
-    pub registrations_per_user: usize,
-}
-
-impl Default for LeaseConfig {
-    fn default() -> Self {
-        Self {
-            lease_ms: 10_000,
-            account_ms: 3_000,
-            gateway_memory_secs: 3_600,
-            last_seen_secs: 30 * 24 * 3_600,
-            connections_per_user: 5,
-            registrations_per_user: 32,
-        }
-    }
-}
-
-impl LeaseConfig {
-    /// How many registrations a user may have. What a full account names was admitted before.
-    pub fn allowed(&self, is_snapshot: bool) -> Allowed {
-        Allowed {
-            connections: if is_snapshot { MANY } else { self.connections_per_user.max(1) },
-            registrations: self.registrations_per_user,
-        }
-    }
-
-    /// The terms that it says.
-    pub fn terms(&self) -> Terms {
-        Terms {
-            lease: Duration::from_millis(self.lease_ms),
-            account: Duration::from_millis(self.account_ms),
-        }
-    }
 }

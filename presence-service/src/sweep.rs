@@ -1,8 +1,8 @@
 //! Ends the registrations of gateways that gave no sign for their lease.
 //!
 //! Silence counts against a gateway only while presence could hear it: after presence or its store was
-//! away, or this process stood still, every lease looks ended, and ending them would tell the whole
-//! town offline.
+//! away, or this process stood still, every lease looks ended, and ending them would announce every user
+//! as offline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::metrics::PresenceMetrics;
 use crate::store::{PresenceStore, StoreError};
 
 /// Looks for ended leases. Every replica does; the store gives each gateway to one of them.
-pub struct Sweeper {
+pub(crate) struct Sweeper {
     pub(crate) store: Arc<dyn PresenceStore>,
     pub(crate) announcements: Announcements,
     pub(crate) metrics: PresenceMetrics,
@@ -25,7 +25,7 @@ pub struct Sweeper {
 
 impl Sweeper {
     /// Sweeps until stopping begins.
-    pub async fn run(self, shutdown: Shutdown) {
+    pub(crate) async fn run(self, shutdown: Shutdown) {
         let period = Duration::from_millis(self.settings.sweep_ms.max(10));
         let patience = Duration::from_millis(self.settings.sweep_after_ms);
         let mut heard_since: Option<Instant> = None;

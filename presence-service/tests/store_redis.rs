@@ -9,13 +9,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fault_proxy::{Fault, Proxy};
 use platform::readiness::Readiness;
 use platform::shutdown::{Shutdown, Tasks};
 use presence_service::store::redis::{RedisConfig, RedisStore};
 use presence_service::store::{PresenceStore, StoreError};
 use proto::id::UserId;
-use support::proxy::Proxy;
-use support::redis_keys::{Prefix, redis_url};
+use support::redis_keys::{Prefix, redis_address, redis_url};
 
 struct Keeper {
     prefix: Prefix,
@@ -105,9 +105,9 @@ async fn without_redis_every_call_fails_at_once_and_the_reason_names_the_place_n
 #[tokio::test]
 async fn a_lost_redis_is_found_again_and_reads_do_not_notice_a_broken_connection() {
     let prefix = Prefix::fresh().await;
-    let mut proxy = Proxy::start(&redis_url()).await;
+    let proxy = Proxy::start(([127, 0, 0, 1], 0).into(), redis_address().await).unwrap();
     let config = RedisConfig {
-        url: proxy.url(),
+        url: format!("redis://{}", proxy.address()),
         prefix: prefix.name.clone(),
         // Only the failing command shows the break.
         check_ms: 60_000,
@@ -134,10 +134,10 @@ async fn a_lost_redis_is_found_again_and_reads_do_not_notice_a_broken_connection
     support::eventually("connected", || ready(true)).await;
     store.locate(&[ann()]).await.unwrap();
 
-    proxy.cut();
+    proxy.set(Fault::Cut);
     store.locate(&[ann()]).await.expect("on the next connection");
 
-    proxy.refuse();
+    proxy.set(Fault::Refuse);
     let away = store.choose(&[]).await;
     assert!(away.is_ok(), "nothing to write is nothing to fail");
     support::eventually("reads say that Redis is away", || async {
@@ -145,7 +145,7 @@ async fn a_lost_redis_is_found_again_and_reads_do_not_notice_a_broken_connection
     })
     .await;
     support::eventually("not ready", || ready(false)).await;
-    proxy.accept().await;
+    proxy.set(Fault::Pass);
     support::eventually("ready again", || ready(true)).await;
     store.locate(&[ann()]).await.unwrap();
     shutdown.force();

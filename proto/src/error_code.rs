@@ -1,20 +1,23 @@
-//! The closed list of error codes, and what each becomes on HTTP. A retired code is never reused.
+//! The closed list of error codes, and the HTTP status of each. A retired code is never reused.
 
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, in terms of what the client should do next.
+/// What went wrong, in terms of what the client does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// The frame or request is malformed. Mend it; the same bytes fail again.
+    /// The frame or request is malformed. Correct it: the same bytes fail again.
     BadFrame,
     /// The `type` of the frame is not known to this server.
     UnknownType,
-    /// A field has a value that is not allowed. Mend it.
+    /// A field has a value that is not allowed. Correct it.
     Invalid,
-    /// Larger than the limit told in `welcome`.
+    /// This server does not have what the request needs. Leave it out: the same request fails again.
+    Unsupported,
+    /// Larger than a limit; the message names it. Send less.
     TooLarge,
-    /// Too many requests. Wait `retry_after_ms`.
+    /// A limit was reached; `limit` names it. Send again after `retry_after_ms`.
     RateLimited,
     /// No valid token. Sign in again.
     Unauthenticated,
@@ -24,22 +27,26 @@ pub enum ErrorCode {
     NotFound,
     /// The caller's role does not allow this.
     Forbidden,
-    /// The client id was used before for something else. Use a new one.
+    /// Another operation is stored under this client id, and stays stored. A new operation needs a new id.
     Conflict,
-    /// A bound of the user is reached, not of a minute but of a day or for good. The message names it.
+    /// A quota of a day, or of a whole account, is used up; the message names it.
     QuotaExceeded,
-    /// A part of the system is away. Send again after `retry_after_ms` with the same client id.
+    /// The request waited in a queue for longer than it is good for, and was not worked on. Send again with the same client
+    /// id.
+    Expired,
+    /// A backend is unavailable or the server is overloaded. Send again after `retry_after_ms` with the same client id.
     Unavailable,
-    /// A fault of the server's own.
+    /// A fault of the server. Send again once, then report it.
     Internal,
 }
 
 impl ErrorCode {
     /// Every code, for documents and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::BadFrame,
         Self::UnknownType,
         Self::Invalid,
+        Self::Unsupported,
         Self::TooLarge,
         Self::RateLimited,
         Self::Unauthenticated,
@@ -48,6 +55,7 @@ impl ErrorCode {
         Self::Forbidden,
         Self::Conflict,
         Self::QuotaExceeded,
+        Self::Expired,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -58,6 +66,7 @@ impl ErrorCode {
             Self::BadFrame => "bad_frame",
             Self::UnknownType => "unknown_type",
             Self::Invalid => "invalid",
+            Self::Unsupported => "unsupported",
             Self::TooLarge => "too_large",
             Self::RateLimited => "rate_limited",
             Self::Unauthenticated => "unauthenticated",
@@ -66,6 +75,7 @@ impl ErrorCode {
             Self::Forbidden => "forbidden",
             Self::Conflict => "conflict",
             Self::QuotaExceeded => "quota_exceeded",
+            Self::Expired => "expired",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
@@ -74,7 +84,7 @@ impl ErrorCode {
     /// The HTTP status of a REST answer with this code.
     pub fn http_status(self) -> u16 {
         match self {
-            Self::BadFrame | Self::UnknownType | Self::Invalid => 400,
+            Self::BadFrame | Self::UnknownType | Self::Invalid | Self::Unsupported => 400,
             Self::Unauthenticated => 401,
             Self::NotMember | Self::Forbidden | Self::QuotaExceeded => 403,
             Self::NotFound => 404,
@@ -82,7 +92,7 @@ impl ErrorCode {
             Self::TooLarge => 413,
             Self::RateLimited => 429,
             Self::Internal => 500,
-            Self::Unavailable => 503,
+            Self::Expired | Self::Unavailable => 503,
         }
     }
 }
@@ -93,29 +103,29 @@ impl std::fmt::Display for ErrorCode {
     }
 }
 
-/// Which limit a request has met that is answered with [`ErrorCode::RateLimited`]. Says what to wait for:
-/// with [`Limit::Waiting`] for answers to earlier requests, with all others for time to pass. A server that
-/// is overloaded or misses a part answers [`ErrorCode::Unavailable`] instead and names no limit.
+/// The limit that was reached, with the code `rate_limited`. With `waiting` the client waits for answers to its earlier
+/// requests, with all others for `retry_after_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
-    /// Messages and other requests that append, of one user.
+    /// Messages and other writing requests of one user.
     Messages,
-    /// `typing` and `status`, of one user.
+    /// `typing` and `status` of one user.
     States,
     /// Call signals of one user.
     Signals,
     /// Bytes of call signals of one user.
     SignalBytes,
-    /// `sync` and requests that read, of one user.
+    /// `sync` and reading requests of one user.
     Reads,
     /// Broadcasts of one operator.
     Broadcasts,
-    /// Frames of one connection, whatever they are.
+    /// Frames of any type of one connection.
     Frames,
-    /// Messages and other requests that append, of all users of one tenant.
+    /// Messages and other writing requests of all users of one tenant.
     TenantMessages,
-    /// Too many earlier requests wait; no rate is exceeded.
+    /// Too many earlier requests await their answer; no rate is exceeded.
     Waiting,
 }
 
@@ -149,13 +159,14 @@ impl Limit {
     }
 }
 
-/// What an error says about the request it answers.
+/// Whether the request that an error answers was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stored {
     /// Nothing was stored, now or later.
     No,
-    /// It may or may not have been stored: send again with the same client id to find out.
+    /// Unknown: send again with the same client id to find out.
     Unknown,
 }
 

@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod client;
+pub mod keys;
 pub mod msgpack;
 mod reference;
 pub mod server;
@@ -29,7 +30,7 @@ const MAX_SHAPE_BYTES: usize = 256;
 pub struct FrameError {
     /// From the closed list.
     pub code: ErrorCode,
-    /// Says what to mend; contains nothing of the frame's content.
+    /// Says what to correct; contains nothing of the frame's content.
     pub message: String,
     /// The frame's `ref`.
     pub reference: Option<String>,
@@ -69,12 +70,22 @@ pub fn decode_client(text: &str) -> Result<ClientFrame, FrameError> {
         "auth" => body(text).map(ClientFrame::Auth),
         "ping" => Ok(ClientFrame::Ping),
         "send" => body(text).map(ClientFrame::Send),
+        "pin" => body(text).map(ClientFrame::Pin),
+        "forward" => body(text).map(ClientFrame::Forward),
+        "edit" => body(text).map(ClientFrame::Edit),
+        "delete" => body(text).map(ClientFrame::Delete),
+        "react" => body(text).map(ClientFrame::React),
+        "set" => body(text).map(ClientFrame::Set),
+        "draft" => body(text).map(ClientFrame::Draft),
+        "act" => body(text).map(ClientFrame::Act),
         "sync" => body(text).map(ClientFrame::Sync),
         "delivered" => body(text).map(ClientFrame::Delivered),
         "read" => body(text).map(ClientFrame::Read),
         "typing" => body(text).map(ClientFrame::Typing),
         "status" => body(text).map(ClientFrame::Status),
         "signal" => body(text).map(ClientFrame::Signal),
+        "show" => body(text).map(ClientFrame::Show),
+        "broadcast" => body(text).map(ClientFrame::Broadcast),
         _ => {
             return Err(FrameError {
                 code: ErrorCode::UnknownType,

@@ -79,6 +79,7 @@ macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
@@ -127,20 +128,32 @@ macro_rules! uuid_id {
 }
 
 uuid_id! {
-    /// A conversation. See [`ConversationId::direct`] for those between two users.
+    /// The id of a conversation. That of a direct conversation follows from its two users.
     ConversationId
 }
 uuid_id! {
-    /// One entry of a log.
+    /// The id of an entry of a log.
     EntryId
 }
 uuid_id! {
-    /// Made by a client for one operation and kept until it is answered; makes resending harmless.
+    /// A UUID that a client makes for one operation and keeps until it is answered: a repeat with it is stored once.
     ClientId
 }
 uuid_id! {
-    /// One call, named by its caller; all its signals carry it.
+    /// A UUID that a caller makes for one call; all signals of the call have it.
     CallId
+}
+
+impl ClientId {
+    /// The id of a part of an operation that is made of several: the same for a repeated request. It keeps the time of the
+    /// making of this one.
+    #[must_use]
+    pub fn part(self, name: &str) -> Self {
+        let of_part = derived_uuid(&["part", &self.to_string(), name]);
+        let mut bytes = *self.0.as_bytes();
+        bytes[8..].copy_from_slice(&of_part.as_bytes()[8..]);
+        Self(Uuid::from_bytes(bytes))
+    }
 }
 
 impl ConversationId {
@@ -148,6 +161,17 @@ impl ConversationId {
     pub fn direct(tenant: TenantId, one: &UserName, other: &UserName) -> Self {
         let (low, high) = if one <= other { (one, other) } else { (other, one) };
         Self(derived_uuid(&["direct", tenant.as_str(), low.as_str(), high.as_str()]))
+    }
+
+    /// The self log of a user: what they set for all of their devices. Not [`ConversationId::direct`] of a user with
+    /// themselves.
+    pub fn own(user: &UserId) -> Self {
+        Self(derived_uuid(&["own", user.tenant().as_str(), user.name_str()]))
+    }
+
+    /// The log of a tenant's notices, which everybody of the tenant reads.
+    pub fn notices(tenant: TenantId) -> Self {
+        Self(derived_uuid(&["notices", tenant.as_str()]))
     }
 
     /// The id of a conversation made by `creator` under `client_id`: the same for a repeated request.
@@ -180,6 +204,14 @@ impl fmt::Display for ConversationKey {
         } else {
             write!(f, "{}/{}", self.tenant, self.id)
         }
+    }
+}
+
+impl ClientId {
+    /// The id of the copy that an operation makes in a conversation: the same for a repeated request.
+    #[must_use]
+    pub fn of_copy(self, to: ConversationId) -> Self {
+        Self(derived_uuid(&["copy", &self.to_string(), &to.to_string()]))
     }
 }
 
@@ -216,6 +248,18 @@ mod tests {
     }
 
     #[test]
+    fn every_user_of_every_tenant_has_a_self_log_of_their_own() {
+        let acme = TenantId::parse("acme").unwrap();
+        let own = |name, tenant| ConversationId::own(&user(name).of(tenant));
+        let anns = own("ann", TenantId::DEFAULT);
+        assert_eq!(own("ann", TenantId::DEFAULT), anns);
+        assert_ne!(own("bob", TenantId::DEFAULT), anns);
+        assert_ne!(own("ann", acme), anns);
+        let with_herself = ConversationId::direct(TenantId::DEFAULT, &user("ann"), &user("ann"));
+        assert_ne!(anns, with_herself);
+    }
+
+    #[test]
     fn a_repeated_creation_names_the_same_conversation() {
         let client_id = ClientId::generate();
         let created = |name, tenant| ConversationId::created(&user(name).of(tenant), client_id);
@@ -223,6 +267,15 @@ mod tests {
         assert_eq!(created("ann", TenantId::DEFAULT), again);
         assert_ne!(created("bob", TenantId::DEFAULT), again);
         assert_ne!(created("ann", TenantId::parse("acme").unwrap()), again);
+    }
+
+    #[test]
+    fn the_parts_of_an_operation_have_ids_of_its_time() {
+        let whole = ClientId::generate();
+        assert_eq!(whole.part("mute"), whole.part("mute"));
+        assert_ne!(whole.part("mute"), whole.part("pin"));
+        assert_ne!(whole.part("mute"), whole);
+        assert_eq!(whole.part("pin").0.get_timestamp(), whole.0.get_timestamp());
     }
 
     #[test]

@@ -6,6 +6,10 @@
 //! Changing a contract: add fields, never reuse a number or a name, and let the old build read what
 //! the new one writes, because both run at once during a rolling update.
 
+#[cfg(test)]
+mod asyncapi;
+pub mod close_code;
+mod envelope;
 pub mod error_code;
 pub mod frame;
 pub mod hash;
@@ -13,28 +17,39 @@ pub mod heads;
 pub mod id;
 pub mod limits;
 pub mod name;
+mod notice;
 pub mod partition;
 pub mod user;
 
-/// Generated from `protos/tidings/bus/v1/bus.proto`.
-#[expect(missing_docs, reason = "generated; the .proto file is the documentation")]
+/// Generated from `protos/tidings`: the modules stand to each other as the packages do, since one names another's messages.
+#[expect(missing_docs, reason = "generated; the .proto files are the documentation")]
 #[allow(clippy::all, clippy::pedantic, reason = "generated")]
-pub mod bus {
-    tonic::include_proto!("tidings.bus.v1");
+mod tidings {
+    pub mod bus {
+        pub mod v1 {
+            tonic::include_proto!("tidings.bus.v1");
+        }
+    }
+    pub mod chat {
+        pub mod v1 {
+            tonic::include_proto!("tidings.chat.v1");
+            include!(concat!(env!("OUT_DIR"), "/chat_methods.rs"));
+        }
+    }
+    pub mod common {
+        pub mod v1 {
+            tonic::include_proto!("tidings.common.v1");
+        }
+    }
+    pub mod presence {
+        pub mod v1 {
+            tonic::include_proto!("tidings.presence.v1");
+            include!(concat!(env!("OUT_DIR"), "/presence_methods.rs"));
+        }
+    }
 }
 
-/// Generated from `protos/tidings/chat/v1/chat.proto`.
-#[expect(missing_docs, reason = "generated; the .proto file is the documentation")]
-#[allow(clippy::all, clippy::pedantic, reason = "generated")]
-pub mod chat {
-    tonic::include_proto!("tidings.chat.v1");
-    include!(concat!(env!("OUT_DIR"), "/chat_methods.rs"));
-}
-
-/// Generated from `protos/tidings/presence/v1/presence.proto`.
-#[expect(missing_docs, reason = "generated; the .proto file is the documentation")]
-#[allow(clippy::all, clippy::pedantic, reason = "generated")]
-pub mod presence {
-    tonic::include_proto!("tidings.presence.v1");
-    include!(concat!(env!("OUT_DIR"), "/presence_methods.rs"));
-}
+pub use tidings::bus::v1 as bus;
+pub use tidings::chat::v1 as chat;
+pub use tidings::common::v1 as common;
+pub use tidings::presence::v1 as presence;

@@ -127,7 +127,7 @@ impl<'de> Deserialize<'de> for TenantId {
     }
 }
 
-/// A user's name within a tenant, given by whoever issues the tokens (`sub`).
+/// The id of a user within a tenant: the `sub` of the user's tokens.
 #[derive(Clone)]
 pub struct UserName {
     text: Arc<str>,
@@ -201,6 +201,23 @@ impl fmt::Display for UserName {
 impl fmt::Debug for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for UserName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "UserId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "The id of a user: the `sub` of the user's tokens.",
+            "type": "string",
+            "minLength": 1,
+            "maxLength": crate::name::MAX_NAME_BYTES,
+            "pattern": r"^(?!\.{1,2}$)[A-Za-z0-9._@:+-]+$",
+        })
     }
 }
 

@@ -8,17 +8,63 @@ use proto::frame::{MAX_DEPTH, MAX_REF_BYTES, decode_client};
 use serde_json::{Value, json};
 
 /// Every type a client may send.
-const TYPES: [&str; 9] =
-    ["auth", "ping", "send", "sync", "delivered", "read", "typing", "status", "signal"];
+const TYPES: [&str; 17] = [
+    "auth",
+    "ping",
+    "send",
+    "pin",
+    "edit",
+    "delete",
+    "react",
+    "set",
+    "draft",
+    "sync",
+    "delivered",
+    "read",
+    "typing",
+    "status",
+    "signal",
+    "show",
+    "broadcast",
+];
 
 /// A frame as it is on the wire, of each type with a body that can be written again.
 fn frame() -> impl Strategy<Value = Value> {
     let cursor = (uuid(), any::<u64>(), prop_oneof![Just("delivered"), Just("read")]);
-    let sync = (prop::collection::hash_map(uuid(), any::<u64>(), 0..20), any::<String>());
+    let held = prop_oneof![
+        any::<u64>().prop_map(|seq| json!(seq)),
+        (any::<u64>(), uuid()).prop_map(|(seq, id)| json!({ "seq": seq, "id": id })),
+    ];
+    let sync = (prop::collection::hash_map(uuid(), held, 0..20), any::<String>());
     prop_oneof![
         send(),
         cursor.prop_map(|(conversation, seq, kind)| {
             json!({"type": kind, "conversation_id": conversation, "seq": seq})
+        }),
+        (uuid(), uuid(), any::<u64>(), any::<bool>()).prop_map(
+            |(client_id, conversation, seq, on)| {
+                json!({"type": "pin", "client_id": client_id, "conversation_id": conversation,
+                "seq": seq, "on": on})
+            }
+        ),
+        (uuid(), any::<String>(), uuid(), 1_u64.., any::<bool>()).prop_map(
+            |(client_id, what, conversation, thread, on)| {
+                json!({"type": "set", "client_id": client_id, "what": what, "conversation_id": conversation,
+                    "thread": thread, "value": {"on": on, "no": null}})
+            }
+        ),
+        (uuid(), uuid(), any::<String>(), any::<u64>()).prop_map(
+            |(client_id, conversation, text, base)| {
+                json!({"type": "draft", "client_id": client_id, "conversation_id": conversation,
+                    "content": {"text": text}, "base": base})
+            },
+        ),
+        (uuid(), uuid(), uuid(), any::<u64>()).prop_map(|(client_id, to, from, seq)| {
+            json!({"type": "forward", "client_id": client_id, "conversation_id": to,
+                "source": {"conversation_id": from, "seq": seq}})
+        }),
+        (uuid(), any::<[u64; 2]>()).prop_map(|(conversation, [seq, thread])| {
+            json!({"type": "read", "conversation_id": conversation, "seq": seq, "thread": thread})
         }),
         (uuid(), any::<bool>()).prop_map(|(conversation, on)| {
             json!({"type": "typing", "conversation_id": conversation, "on": on})
@@ -28,7 +74,33 @@ fn frame() -> impl Strategy<Value = Value> {
             json!({"type": "sync", "epoch": epoch, "cursors": cursors})
         }),
         signal(),
+        change(),
+        (uuid(), uuid()).prop_map(|(client_id, notice)| {
+            json!({"type": "show", "client_id": client_id, "notice_id": notice})
+        }),
+        (uuid(), any::<String>()).prop_map(|(client_id, text)| {
+            json!({"type": "broadcast", "client_id": client_id, "content": {"text": text}})
+        }),
     ]
+}
+
+fn change() -> impl Strategy<Value = Value> {
+    let ids = (uuid(), uuid(), any::<u64>());
+    (ids, ".{0,16}", any::<bool>(), prop::collection::vec(name(), 1..4), 0..4).prop_map(
+        |((client_id, at, seq), text, on, mentions, which)| {
+            let ids = json!({ "client_id": client_id, "conversation_id": at, "ref": text });
+            let body = match which {
+                0 => json!({ "type": "react", "seq": seq, "key": text, "on": on }),
+                1 => json!({ "type": "delete", "seq": seq, "reason": text }),
+                2 => json!({ "type": "delete", "seqs": [seq, 1] }),
+                _ => json!({ "type": "edit", "seq": seq, "content": { "text": text }, "base": seq,
+                    "mentions": mentions, "extra": { "x": [text, null] } }),
+            };
+            let mut frame = ids;
+            frame.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+            frame
+        },
+    )
 }
 
 fn send() -> impl Strategy<Value = Value> {
@@ -55,6 +127,9 @@ fn send() -> impl Strategy<Value = Value> {
                 fields.insert("mentions".to_owned(), json!(mentions));
                 fields.insert("extra".to_owned(), json!({"x": [extra, null, 1.5]}));
                 fields.insert("device_type".to_owned(), json!("web"));
+                fields.insert("thread".to_owned(), json!(reply_to));
+                fields.insert("also_in_main".to_owned(), json!(true));
+                fields.insert("mention_all".to_owned(), json!(true));
             }
             frame
         },
@@ -89,12 +164,22 @@ fn rewritten(frame: &ClientFrame) -> Value {
     let (kind, body) = match frame {
         ClientFrame::Auth(_) | ClientFrame::Ping => unreachable!("has no body to write"),
         ClientFrame::Send(body) => ("send", serde_json::to_value(body)),
+        ClientFrame::Pin(body) => ("pin", serde_json::to_value(body)),
+        ClientFrame::Edit(body) => ("edit", serde_json::to_value(body)),
+        ClientFrame::Delete(body) => ("delete", serde_json::to_value(body)),
+        ClientFrame::React(body) => ("react", serde_json::to_value(body)),
+        ClientFrame::Set(body) => ("set", serde_json::to_value(body)),
+        ClientFrame::Draft(body) => ("draft", serde_json::to_value(body)),
+        ClientFrame::Act(body) => ("act", serde_json::to_value(body)),
+        ClientFrame::Forward(body) => ("forward", serde_json::to_value(body)),
         ClientFrame::Sync(body) => ("sync", serde_json::to_value(body)),
         ClientFrame::Delivered(body) => ("delivered", serde_json::to_value(body)),
         ClientFrame::Read(body) => ("read", serde_json::to_value(body)),
         ClientFrame::Typing(body) => ("typing", serde_json::to_value(body)),
         ClientFrame::Status(body) => ("status", serde_json::to_value(body)),
         ClientFrame::Signal(body) => ("signal", serde_json::to_value(body)),
+        ClientFrame::Show(body) => ("show", serde_json::to_value(body)),
+        ClientFrame::Broadcast(body) => ("broadcast", serde_json::to_value(body)),
     };
     let mut value = body.unwrap();
     value.as_object_mut().unwrap().insert("type".to_owned(), json!(kind));

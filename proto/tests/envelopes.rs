@@ -5,62 +5,63 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 use proto::bus::{
-    AddMembers, AdvanceCursor, CreateConversation, Frame, FrameBatch, GatewayRef, Origin, Profile,
-    Push, PushBatch, Send, SetStatus, Typing, frame::Body,
+    AddMembers, AdvanceCursor, Answer, AskWritten, ChannelPush, CreateConversation, EntryPush,
+    Finding, Frame, FrameBatch, FramePush, Operation, Origin, Profile, Push, PushBatch, Refused,
+    Rename, Replaced, Send, Sent, SetStatus, Typing, Written, answer, finding, frame,
+    operation::Action, push,
 };
+use proto::common::GatewayRef;
 
 fn blob() -> impl Strategy<Value = bytes::Bytes> {
     vec(any::<u8>(), 0..40).prop_map(bytes::Bytes::from)
 }
 
-fn body() -> impl Strategy<Value = Body> {
+fn action() -> impl Strategy<Value = Action> {
     let words = || vec(any::<String>(), 0..4);
-    let send =
-        (any::<String>(), blob(), blob(), any::<String>(), any::<u64>(), words(), any::<i32>());
+    let send = (any::<String>(), any::<u64>(), words(), any::<i32>());
     prop_oneof![
-        send.prop_map(
-            |(text, client_id, conversation_id, content, reply_to, mentions, device_type)| {
-                Body::Send(Send {
-                    r#ref: text,
-                    client_id,
-                    conversation_id,
-                    content,
-                    reply_to,
-                    mentions,
-                    device_type,
-                    important: true,
-                    ..Send::default()
-                })
-            }
-        ),
-        (blob(), any::<String>(), words(), any::<i32>()).prop_map(
-            |(client_id, title, member_ids, kind)| {
-                Body::CreateConversation(CreateConversation {
-                    client_id,
-                    title,
-                    member_ids,
-                    kind,
-                    ..CreateConversation::default()
-                })
-            }
-        ),
-        (words(), any::<i32>()).prop_map(|(user_ids, role)| {
-            Body::AddMembers(AddMembers { user_ids, role, ..AddMembers::default() })
+        send.prop_map(|(content, reply_to, mentions, device_type)| {
+            Action::Send(Send {
+                content,
+                reply_to,
+                mentions,
+                device_type,
+                important: true,
+                ..Send::default()
+            })
         }),
-        (blob(), any::<u64>(), any::<u64>()).prop_map(
-            |(conversation_id, delivered_seq, read_seq)| {
-                Body::AdvanceCursor(AdvanceCursor {
+        (any::<String>(), words(), any::<i32>()).prop_map(|(title, member_ids, kind)| {
+            Action::CreateConversation(CreateConversation { kind, title, member_ids })
+        }),
+        (words(), any::<i32>())
+            .prop_map(|(user_ids, role)| Action::AddMembers(AddMembers { user_ids, role })),
+        any::<String>().prop_map(|title| Action::Rename(Rename { title })),
+    ]
+}
+
+fn body() -> impl Strategy<Value = frame::Body> {
+    let operation = (blob(), any::<String>(), prop::option::of(action()));
+    prop_oneof![
+        operation.prop_map(|(conversation_id, refusal, action)| {
+            frame::Body::Operation(Operation { conversation_id, refusal, action })
+        }),
+        (blob(), any::<[u64; 4]>()).prop_map(
+            |(conversation_id, [delivered_seq, read_seq, thread, thread_read_seq])| {
+                frame::Body::AdvanceCursor(AdvanceCursor {
                     conversation_id,
                     delivered_seq,
                     read_seq,
                     quiet: read_seq % 2 == 0,
+                    thread,
+                    thread_read_seq,
                 })
             }
         ),
-        (blob(), any::<bool>())
-            .prop_map(|(conversation_id, on)| Body::Typing(Typing { conversation_id, on })),
-        any::<String>().prop_map(|status| Body::SetStatus(SetStatus { status })),
-        Just(Body::Profile(Profile {})),
+        (blob(), any::<bool>()).prop_map(|(conversation_id, on)| {
+            frame::Body::Typing(Typing { conversation_id, on })
+        }),
+        any::<String>().prop_map(|status| frame::Body::SetStatus(SetStatus { status })),
+        Just(frame::Body::Profile(Profile {})),
     ]
 }
 
@@ -71,10 +72,19 @@ fn frame() -> impl Strategy<Value = Frame> {
         user_id,
         device_type,
         admin,
+        bot: !admin,
         ..Origin::default()
     });
-    (prop::option::of(origin), any::<String>(), prop::option::of(body()))
-        .prop_map(|(origin, traceparent, body)| Frame { origin, traceparent, body })
+    let text = any::<String>;
+    (prop::option::of(origin), text(), text(), blob(), prop::option::of(body())).prop_map(
+        |(origin, traceparent, r#ref, client_id, body)| Frame {
+            origin,
+            traceparent,
+            r#ref,
+            client_id,
+            body,
+        },
+    )
 }
 
 fn frames() -> impl Strategy<Value = FrameBatch> {
@@ -83,17 +93,73 @@ fn frames() -> impl Strategy<Value = FrameBatch> {
         .prop_map(|(gateway, frames, oldest_ms)| FrameBatch { gateway, frames, oldest_ms })
 }
 
-fn pushes() -> impl Strategy<Value = PushBatch> {
-    let push = (vec(any::<u64>(), 0..5), blob(), any::<i32>(), any::<String>(), blob()).prop_map(
-        |(connections, frame, class, traceparent, answers)| Push {
-            connections,
-            frame,
-            class,
-            traceparent,
-            answers,
-            ..Push::default()
+fn pushed() -> impl Strategy<Value = push::Body> {
+    let connections = || vec(any::<u64>(), 0..5);
+    let sent = (blob(), blob(), any::<u64>(), any::<bool>()).prop_map(
+        |(conversation_id, id, seq, unchanged)| {
+            answer::Outcome::Sent(Sent {
+                conversation_id,
+                id,
+                seq,
+                timestamp: seq,
+                unchanged,
+                tallied: unchanged && seq % 2 == 1,
+            })
         },
     );
+    let refused = (any::<String>(), any::<bool>(), prop::option::of(any::<u64>())).prop_map(
+        |(message, maybe_stored, retry_after_ms)| {
+            answer::Outcome::Refused(Refused {
+                message,
+                maybe_stored,
+                retry_after_ms,
+                ..Refused::default()
+            })
+        },
+    );
+    let outcome = prop::option::of(prop_oneof![sent, refused]);
+    let channel =
+        prop::option::of((any::<String>(), blob()).prop_map(|(sender, blank)| ChannelPush {
+            sender,
+            blank,
+            ..ChannelPush::default()
+        }));
+    prop_oneof![
+        (any::<u64>(), blob(), outcome).prop_map(|(connection, client_id, outcome)| {
+            push::Body::Answer(Answer { connection, client_id, outcome, ..Answer::default() })
+        }),
+        (connections(), blob(), any::<u64>(), channel).prop_map(
+            |(connections, frame, seq, channel)| {
+                push::Body::Entry(EntryPush {
+                    connections,
+                    frame,
+                    seq,
+                    channel,
+                    ..EntryPush::default()
+                })
+            }
+        ),
+        (connections(), blob(), any::<i32>()).prop_map(|(connections, frame, class)| {
+            push::Body::Frame(FramePush { connections, frame, class })
+        }),
+        connections().prop_map(|connections| push::Body::Replaced(Replaced { connections })),
+        (any::<u64>(), any::<String>()).prop_map(|(connection, gateway_id)| {
+            let finding = finding::Finding::Written(Written { gateway_id, connections: vec![] });
+            push::Body::Finding(Finding { connection, finding: Some(finding) })
+        }),
+        (connections(), blob()).prop_map(|(connections, conversation_id)| {
+            push::Body::AskWritten(AskWritten {
+                connections,
+                conversation_id,
+                ..AskWritten::default()
+            })
+        }),
+    ]
+}
+
+fn pushes() -> impl Strategy<Value = PushBatch> {
+    let push = (any::<String>(), prop::option::of(pushed()))
+        .prop_map(|(traceparent, body)| Push { traceparent, body });
     vec(push, 0..8).prop_map(|pushes| PushBatch { pushes })
 }
 
@@ -167,10 +233,17 @@ proptest! {
     }
 
     #[test]
-    fn a_body_of_a_newer_build_is_a_frame_without_one(traceparent in any::<String>(), unknown in unknown()) {
-        let known = Frame { traceparent, ..Frame::default() };
-        let bytes = [known.encode_to_vec(), unknown].concat();
-        prop_assert_eq!(Frame::decode(bytes.as_slice()).unwrap(), known);
+    fn a_body_of_a_newer_build_is_a_frame_without_one_that_can_be_answered(
+        r#ref in any::<String>(), client_id in blob(), conversation_id in blob(), unknown in unknown(),
+    ) {
+        let known = Frame { r#ref, client_id, ..Frame::default() };
+        let bytes = [known.encode_to_vec(), unknown.clone()].concat();
+        prop_assert_eq!(Frame::decode(bytes.as_slice()).unwrap(), known.clone());
+        // An action of a newer build.
+        let operation = Operation { conversation_id, ..Operation::default() };
+        let bytes = [operation.encode_to_vec(), unknown].concat();
+        let read = Operation::decode(bytes.as_slice()).unwrap();
+        prop_assert_eq!(read, operation);
     }
 
     #[test]

@@ -48,7 +48,11 @@ fn uuid() -> impl Strategy<Value = String> {
 /// A client frame of every type.
 fn frame() -> impl Strategy<Value = Value> {
     let send = (uuid(), uuid(), any::<String>(), prop::option::of(value()), any::<Option<u64>>());
-    let sync = (prop::collection::hash_map(uuid(), any::<u64>(), 0..40), any::<String>());
+    let held = prop_oneof![
+        any::<u64>().prop_map(|seq| json!(seq)),
+        (any::<u64>(), uuid()).prop_map(|(seq, id)| json!({"seq": seq, "id": id})),
+    ];
+    let sync = (prop::collection::hash_map(uuid(), held, 0..40), any::<String>());
     let signal = (uuid(), value());
     prop_oneof![
         send.prop_map(|(client_id, conversation, text, extra, reply_to)| {
@@ -62,11 +66,42 @@ fn frame() -> impl Strategy<Value = Value> {
             .prop_map(|(id, seq)| json!({"type": "delivered", "conversation_id": id, "seq": seq})),
         (uuid(), any::<u64>())
             .prop_map(|(id, seq)| json!({"type": "read", "conversation_id": id, "seq": seq})),
+        (uuid(), uuid(), any::<u64>(), any::<bool>()).prop_map(|(client_id, id, seq, on)| {
+            json!({"type": "pin", "client_id": client_id, "conversation_id": id, "seq": seq, "on": on})
+        }),
+        (uuid(), any::<u64>(), any::<String>(), any::<bool>()).prop_map(|(id, seq, key, on)| {
+            json!({"type": "react", "client_id": id, "conversation_id": id, "seq": seq, "key": key, "on": on})
+        }),
+        (uuid(), prop::collection::vec(any::<u64>(), 0..5)).prop_map(|(id, seqs)| {
+            json!({"type": "delete", "client_id": id, "conversation_id": id, "seqs": seqs})
+        }),
+        (uuid(), any::<u64>(), any::<String>(), prop::option::of(value())).prop_map(
+            |(id, seq, text, extra)| {
+                json!({"type": "edit", "client_id": id, "conversation_id": id, "seq": seq,
+                    "content": {"text": text}, "extra": extra, "base": seq})
+            },
+        ),
+        (uuid(), prop::option::of(uuid()), any::<Option<u64>>(), value()).prop_map(
+            |(client_id, id, thread, value)| {
+                json!({"type": "set", "client_id": client_id, "what": "mute", "conversation_id": id,
+                    "thread": thread, "value": value})
+            }
+        ),
+        (uuid(), uuid(), uuid(), any::<u64>()).prop_map(|(client_id, to, from, seq)| {
+            json!({"type": "forward", "client_id": client_id, "conversation_id": to,
+                "source": {"conversation_id": from, "seq": seq}})
+        }),
         (uuid(), any::<bool>())
             .prop_map(|(id, on)| json!({"type": "typing", "conversation_id": id, "on": on})),
         any::<String>().prop_map(|status| json!({"type": "status", "status": status})),
         any::<String>().prop_map(|token| json!({"type": "auth", "token": token})),
         Just(json!({"type": "ping"})),
+        (uuid(), uuid()).prop_map(|(client_id, notice_id)| {
+            json!({"type": "show", "client_id": client_id, "notice_id": notice_id})
+        }),
+        (uuid(), any::<String>()).prop_map(|(client_id, text)| {
+            json!({"type": "broadcast", "client_id": client_id, "content": { "text": text }})
+        }),
         signal.prop_map(|(call, data)| {
             json!({"type": "signal", "to": "bob", "call_id": call, "kind": "ice", "data": data})
         }),
@@ -79,12 +114,22 @@ fn rewritten(frame: &ClientFrame) -> Value {
         ClientFrame::Auth(body) => json!({"auth": body.token}),
         ClientFrame::Ping => json!("ping"),
         ClientFrame::Send(body) => json!({"send": body}),
+        ClientFrame::Pin(body) => json!({"pin": body}),
+        ClientFrame::Edit(body) => json!({"edit": body}),
+        ClientFrame::Delete(body) => json!({"delete": body}),
+        ClientFrame::React(body) => json!({"react": body}),
+        ClientFrame::Set(body) => json!({"set": body}),
+        ClientFrame::Draft(body) => json!({"draft": body}),
+        ClientFrame::Act(body) => json!({"act": body}),
+        ClientFrame::Forward(body) => json!({"forward": body}),
         ClientFrame::Sync(body) => json!({"sync": body}),
         ClientFrame::Delivered(body) => json!({"delivered": body}),
         ClientFrame::Read(body) => json!({"read": body}),
         ClientFrame::Typing(body) => json!({"typing": body}),
         ClientFrame::Status(body) => json!({"status": body}),
         ClientFrame::Signal(body) => json!({"signal": body}),
+        ClientFrame::Show(body) => json!({"show": body}),
+        ClientFrame::Broadcast(body) => json!({"broadcast": body}),
     }
 }
 

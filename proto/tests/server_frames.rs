@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proto::error_code::{ErrorCode, Limit, Stored};
 use proto::frame::client::SignalKind;
 use proto::frame::server::{
-    Entry, ErrorFrame, Presence, Receipt, Sender, Sent, ServerFrame, Signal, SyncPage, Synced,
-    Typing, to_json,
+    Entry, ErrorFrame, Presence, Receipt, Sender, Sent, ServerFrame, Signal, Skipped, SyncPage,
+    Synced, Typing, to_json,
 };
 use proto::id::{CallId, ClientId, ConversationId, EntryId, UserName};
 use serde::Serialize;
@@ -36,6 +36,7 @@ fn sent() -> impl Strategy<Value = Sent> {
             seq,
             timestamp,
             unchanged: id.is_none(),
+            tallied: id.is_none() && seq % 2 == 1,
         },
     )
 }
@@ -48,7 +49,8 @@ fn error() -> impl Strategy<Value = ErrorFrame> {
         |(r#ref, client_id, code, message, stored, retry_after_ms)| {
             let client_id = client_id.map(ClientId);
             let limit = (code == ErrorCode::RateLimited).then_some(Limit::Waiting);
-            ErrorFrame { r#ref, client_id, code, message, stored, retry_after_ms, limit }
+            let current = (code == ErrorCode::Conflict).then_some(7);
+            ErrorFrame { r#ref, client_id, code, message, stored, retry_after_ms, limit, current }
         },
     )
 }
@@ -71,7 +73,13 @@ fn entry() -> impl Strategy<Value = Entry> {
                 extra: flag.then(|| content.clone()),
                 content,
                 reply_to,
+                target: None,
+                thread: None,
+                also_in_main: false,
+                expires_at: None,
                 mentions,
+                mention_all: flag,
+                forwarded: None,
                 is_important: flag,
                 client_id: ids.2.map(ClientId),
                 timestamp,
@@ -122,7 +130,8 @@ proptest! {
             Presence { user_id, status: text.clone(), last_seen, devices, event: text.clone() };
         let (read, written) = again::<Presence>(&ServerFrame::Presence(presence).to_json(), "presence");
         prop_assert_eq!(read, written);
-        let synced = Synced { epoch: text, conversations: devices };
+        let only = on.then_some(conversation_id);
+        let synced = Synced { epoch: text, conversations: devices, only };
         let (read, written) = again::<Synced>(&ServerFrame::Synced(synced).to_json(), "synced");
         prop_assert_eq!(read, written);
     }
@@ -166,6 +175,10 @@ proptest! {
             reset: false,
             skipped_before: None,
             gone: false,
+            as_of: Some(head),
+            states: std::collections::BTreeMap::new(),
+            skipped: Some(Skipped { from_seq: 1, to_seq: head }),
+            own: None,
         };
         let json = to_json(&page);
         let read: SyncPage = serde_json::from_slice(&json).unwrap();

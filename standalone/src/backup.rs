@@ -1,6 +1,6 @@
 //! `tidings backup` and `tidings restored`: a copy of the messages, and what has to be said after one was put back.
 //!
-//! Must not touch the signing secret: whoever may read a backup could sign tokens with it.
+//! Must not touch the signing secret: a reader of a backup could sign tokens with it.
 
 use std::path::Path;
 

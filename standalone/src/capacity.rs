@@ -58,7 +58,7 @@ pub async fn measure(arguments: CapacityArguments, config: &TidingsConfig) -> Re
         cpu_secs: server.cpu()? - cpu,
         wall_secs: began.elapsed().as_secs_f64(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        available_bytes: server::available_memory().context("reading /proc/meminfo")?,
+        available_bytes: platform::usage::memory().context("reading /proc/meminfo")?.available,
         files,
         by_files: by_files(&config.admission, files),
         configured: configured(&config.limits),

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use bus::in_process::InProcessConfig;
-use chat_service::config::{LaneConfig, QueryConfig, RevocationConfig};
-use chat_service::followers::FollowerConfig;
+use chat_service::config::{MessagesConfig, QueryConfig, RevocationConfig, WorkerConfig};
+use chat_service::followers::webhooks::WebhookSettings;
+use chat_service::followers::{EventConfig, FollowerConfig};
+use chat_service::notices::NoticeConfig;
+use chat_service::push::PushConfig;
 use gateway::config::LimitsConfig;
 use gateway::tenants::TenantConfig;
 use gateway::{AdmissionConfig, AllowConfig, LoginConfig, Network, NetworkConfig};
@@ -29,18 +32,18 @@ pub const ENV_PREFIX: &str = "TIDINGS__";
 pub struct TidingsConfig {
     /// Where the chat page, WebSockets and REST listen.
     pub listen: String,
-    /// Where health and metrics listen.
+    /// Address on which health and metrics listen.
     pub management_listen: String,
-    /// The folder of messages and signing secret.
+    /// Folder of the database and of the signing secret.
     pub data: PathBuf,
-    /// How long a stop may take before it is forced, in milliseconds.
+    /// Maximum time of a graceful stop before it is forced, in milliseconds.
     pub stop_grace_ms: u64,
     /// How tokens are verified; by the secret of the data folder where no key is named.
     pub auth: AuthConfig,
     /// Further applications of this install, apart from each other: a list of tables `[[tenants]]`. Users of the section
     /// `auth` are of the tenant `default`.
     pub tenants: Vec<TenantConfig>,
-    /// Web pages of these origins may open sockets, besides those of the same host. For users of the tenant `default`.
+    /// Origins of web pages that may open sockets for users of the tenant `default`, besides pages of the same host.
     pub allowed_origins: Vec<String>,
     /// Sockets and REST.
     pub limits: LimitsConfig,
@@ -55,13 +58,23 @@ pub struct TidingsConfig {
     /// The queues between the services.
     pub bus: InProcessConfig,
     /// Appending and delivering.
-    pub lanes: LaneConfig,
+    pub lanes: WorkerConfig,
+    /// What may become of messages.
+    pub messages: MessagesConfig,
     /// Answering questions.
     pub queries: QueryConfig,
     /// Sessions that were ended.
     pub revocations: RevocationConfig,
     /// What happens with entries after their commit.
     pub followers: FollowerConfig,
+    /// Which events are published.
+    pub events: EventConfig,
+    /// Deliveries of events to receivers of webhooks.
+    pub webhooks: WebhookSettings,
+    /// What devices are told that are not connected.
+    pub push: PushConfig,
+    /// Notices of operators.
+    pub notices: NoticeConfig,
     /// How long what is believed of connections, and how many a user may have.
     pub leases: LeaseConfig,
     /// Leases and announcements.
@@ -92,10 +105,15 @@ impl Default for TidingsConfig {
             network: NetworkConfig::default(),
             bus: InProcessConfig::default(),
             // SQLite has one writer: a second lane would only wait for it and sync the disk once more.
-            lanes: LaneConfig { lanes: 1, ..LaneConfig::default() },
+            lanes: WorkerConfig { lanes: 1, ..WorkerConfig::default() },
+            messages: MessagesConfig::default(),
             queries: QueryConfig::default(),
             revocations: RevocationConfig::default(),
             followers: FollowerConfig::default(),
+            events: EventConfig::default(),
+            webhooks: WebhookSettings::default(),
+            push: PushConfig::default(),
+            notices: NoticeConfig::default(),
             leases: LeaseConfig::default(),
             presence: PresenceSettings::default(),
             // What it does is on the terminal already; the log is for what goes wrong.
@@ -123,7 +141,7 @@ impl TidingsConfig {
         auth
     }
 
-    /// The same for whoever only looks at a configuration. The first start makes the secret of its folder: until then
+    /// The same for a command that only looks at a configuration. The first start makes the secret of its folder: until then
     /// another one stands for it.
     pub fn auth_for_checking(&self) -> AuthConfig {
         let mut auth = self.auth.clone();
@@ -147,7 +165,7 @@ impl TidingsConfig {
         Ok(Signer::of_tenant(tenant.as_str(), &config.auth())?)
     }
 
-    /// The same as for serving, for whoever signs beside a server.
+    /// The same as for serving, for a command that signs beside a server.
     fn auth_for_signing(&self) -> Result<AuthConfig, DataFolderError> {
         let mut auth = self.auth.clone();
         if !self.auth.names_a_key() {

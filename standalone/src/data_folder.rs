@@ -144,7 +144,7 @@ pub fn address(folder: &Path) -> Option<SocketAddr> {
     Some(address)
 }
 
-/// The signing secret's file, if it is there already; whoever only signs does not make it, since a server that was
+/// The signing secret's file, if it is there already; a command that only signs does not make it, since a server that was
 /// started elsewhere would refuse what it signs.
 pub fn existing_secret_file(folder: &Path) -> Result<PathBuf, DataFolderError> {
     let file = secret_file(folder);

@@ -1,6 +1,7 @@
 //! The three services in this process: the in-process bus, a SQLite file, presence in memory, gRPC over
 //! pipes. They are built and run as in the cluster; only what they stand on differs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,17 +10,18 @@ use anyhow::{Context, Result};
 use bus::Bus;
 use bus::in_process::InProcessBus;
 use chat_service::ChatService;
+use chat_service::push::PreparedPush;
 use chat_service::store::sqlite::SqliteStore;
 use gateway::config::LimitsConfig;
 use gateway::tenants::{DevSigners, TenantList};
 use gateway::{Gateway, Login};
+use platform::address::Addresses;
 use platform::admin::{self, Admin};
 use platform::grpc::{Incoming, in_memory};
 use platform::metrics::Metrics;
 use platform::monitor::Observed;
 use platform::readiness::Readiness;
 use platform::reload::Reload;
-use platform::reload::address::Addresses;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::telemetry::{PreparedTelemetry, Telemetry};
 use platform::token::{self, Verifier};
@@ -60,6 +62,7 @@ pub async fn serve(
         tenants,
         mut dev_signers,
         login,
+        push,
         telemetry,
         monitor,
     } = prepared;
@@ -86,15 +89,7 @@ pub async fn serve(
         &tasks,
         &shutdown,
     );
-    let admin = admin::start(
-        management,
-        Admin {
-            readiness: ground.readiness.clone(),
-            metrics: ground.metrics.clone(),
-            service: "tidings",
-            instance: address.to_string(),
-        },
-    )?;
+    let admin = admin::start(management, ground.admin(address))?;
     monitor.start(Observed {
         metrics: &ground.metrics,
         readiness: &ground.readiness,
@@ -105,7 +100,7 @@ pub async fn serve(
         shutdown: &shutdown,
     });
     let tokens = Tokens { verifier, tenants, dev_signers, login };
-    let house = House::build(&config, &data, &ground, tokens, listener)?;
+    let house = House::build(&config, &data, &ground, tokens, push, listener)?;
     let welcome = Welcome {
         address,
         management: admin.address(),
@@ -113,24 +108,31 @@ pub async fn serve(
         dev_tokens: gives,
         signs,
     };
-    let greet = async {
-        tokio::select! {
-            () = ground.readiness.until_ready() => welcome.print(),
-            () = shutdown.begun() => {}
-        }
-        shutdown.begun().await;
-        say("Stopping. Ctrl-C again stops at once.");
-    };
-    let (ended, ()) = tokio::join!(house.run(&shutdown), greet);
+    let (ended, ()) =
+        tokio::join!(house.run(&shutdown), greet(&welcome, &ground.readiness, &shutdown));
     ground.close().await;
-    shutdown.force();
-    if let Err(late) = tasks.join(JOIN).await {
-        tracing::warn!(?late, "tasks did not end");
-    }
+    join(&tasks, &shutdown).await;
     if ended == Ended::AsAsked {
         data.close();
     }
     Ok(ended)
+}
+
+async fn join(tasks: &Tasks, shutdown: &Shutdown) {
+    shutdown.force();
+    if let Err(late) = tasks.join(JOIN).await {
+        tracing::warn!(?late, "tasks did not end");
+    }
+}
+
+/// Says where it listens once everything is there, and that it stops.
+async fn greet(welcome: &Welcome<'_>, readiness: &Readiness, shutdown: &Shutdown) {
+    tokio::select! {
+        () = readiness.until_ready() => welcome.print(),
+        () = shutdown.begun() => {}
+    }
+    shutdown.begun().await;
+    say("Stopping. Ctrl-C again stops at once.");
 }
 
 /// What all parts stand on.
@@ -175,6 +177,15 @@ struct Ground {
 }
 
 impl Ground {
+    fn admin(&self, address: SocketAddr) -> Admin {
+        Admin {
+            readiness: self.readiness.clone(),
+            metrics: self.metrics.clone(),
+            service: "tidings",
+            instance: address.to_string(),
+        }
+    }
+
     async fn close(self) {
         self.bus.close().await;
         self.store.close().await;
@@ -190,6 +201,35 @@ struct Tokens {
     login: Login,
 }
 
+fn gateway_settings(
+    config: &TidingsConfig,
+    tenants: TenantList,
+    login: Login,
+) -> Result<gateway::Settings> {
+    Ok(gateway::Settings {
+        // The only one: it need not differ from any other.
+        gateway_id: GatewayId::parse("tidings")?,
+        allowed_origins: config.allowed_origins.clone(),
+        tenants,
+        dev_tokens_for_all: config.auth.dev_tokens,
+        leeway_secs: config.auth.leeway_secs,
+        // There is no other gateway to go to: clients wait for this one.
+        limits: LimitsConfig { drain_window_ms: 0, ..config.limits.clone() },
+        admission: config.admission.clone(),
+        allow: config.allow,
+        login,
+        // The section is that of the chat service, too; of its types a gateway tells its own.
+        events: gateway::EventsConfig {
+            types: config.events.types.clone(),
+            ..gateway::EventsConfig::default()
+        },
+        network: config.network.clone(),
+        rebalance: gateway::RebalanceConfig::default(),
+        servers: gateway::Servers::default(),
+        files: platform::files::raise_limit(),
+    })
+}
+
 /// The three services, wired to each other.
 struct House {
     gateway: (Gateway, Shutdown),
@@ -203,27 +243,32 @@ impl House {
         data: &DataFolder,
         ground: &Ground,
         Tokens { verifier, tenants, dev_signers, login }: Tokens,
+        push: PreparedPush,
         listener: TcpListener,
     ) -> Result<Self> {
         let bus: Arc<dyn Bus> = Arc::<InProcessBus>::clone(&ground.bus);
         let (metrics, readiness) = (&ground.metrics, &ground.readiness);
         let (to_chat, chat_calls) = in_memory();
         let (to_presence, presence_calls) = in_memory();
-        let chat = chat_service::build(
-            config.lanes.clone(),
-            config.queries.clone(),
-            config.revocations.clone(),
-            chat_service::Adapters {
-                bus: Arc::clone(&bus),
-                store: Arc::new(ground.store.clone()),
-                presence: to_presence.clone(),
-                metrics: metrics.clone(),
-                readiness: readiness.clone(),
-                tracer: ground.telemetry.tracer(),
-                after_unclean_end: data.after_unclean_end(),
-                followers: config.followers.clone(),
-            },
-        );
+        let adapters = chat_service::Adapters {
+            bus: Arc::clone(&bus),
+            store: Arc::new(ground.store.clone()),
+            presence: to_presence.clone(),
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+            tracer: ground.telemetry.tracer(),
+            after_unclean_end: data.after_unclean_end(),
+            roles: chat_service::config::Role::ALL.to_vec(),
+            followers: config.followers.clone(),
+            events: config.events.clone(),
+            sinks: Vec::new(),
+            webhooks: config.webhooks.clone(),
+            messages: config.messages,
+            push,
+            notices: config.notices.clone(),
+        };
+        let (lanes, queries) = (config.lanes.clone(), config.queries.clone());
+        let chat = chat_service::build(lanes, queries, config.revocations.clone(), adapters);
         let presence = presence_service::build(
             config.presence.clone(),
             presence_service::Adapters {
@@ -236,25 +281,8 @@ impl House {
             },
         );
         let gateway_stop = Shutdown::new();
-        let settings = gateway::Settings {
-            // The only one: it need not differ from any other.
-            gateway_id: GatewayId::parse("tidings")?,
-            allowed_origins: config.allowed_origins.clone(),
-            tenants,
-            dev_tokens_for_all: config.auth.dev_tokens,
-            leeway_secs: config.auth.leeway_secs,
-            // There is no other gateway to go to: clients wait for this one.
-            limits: LimitsConfig { drain_window_ms: 0, ..config.limits.clone() },
-            admission: config.admission.clone(),
-            allow: config.allow,
-            login,
-            network: config.network.clone(),
-            rebalance: gateway::RebalanceConfig::default(),
-            servers: gateway::Servers::default(),
-            files: platform::files::raise_limit(),
-        };
         let gateway = gateway::build(
-            settings,
+            gateway_settings(config, tenants, login)?,
             gateway::Adapters {
                 bus,
                 chat: to_chat,
@@ -276,7 +304,7 @@ impl House {
     }
 
     /// Runs everything until `shutdown` has begun. Then, one after the other: the gateway, which still
-    /// needs both others to say goodbye; chat, which finishes its batches; presence.
+    /// needs both others for signing its connections off; chat, which finishes its batches; presence.
     async fn run(self, shutdown: &Shutdown) -> Ended {
         let by_itself = Arc::new(AtomicBool::new(false));
         let end = || End { shutdown: shutdown.clone(), by_itself: Arc::clone(&by_itself) };

@@ -35,6 +35,8 @@ struct Explanation {
     pushes: Vec<Push>,
     pushes_unknown: Option<String>,
     pushes_since: u64,
+    #[serde(default)]
+    followers: Vec<Follower>,
     members: Vec<Member>,
     next: String,
 }
@@ -55,7 +57,38 @@ struct Member {
     delivered_seq: u64,
     read_seq: u64,
     devices: Vec<Device>,
+    offline_push: Option<OfflinePush>,
     waits_for: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct OfflinePush {
+    rule: String,
+    action: String,
+    devices: Vec<PushDevice>,
+}
+
+#[derive(Deserialize)]
+struct PushDevice {
+    device_id: String,
+    provider: String,
+    state: String,
+    #[serde(default)]
+    reason: String,
+    attempts: Option<u32>,
+    at: Option<u64>,
+    next_attempt_at: Option<u64>,
+    seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Follower {
+    name: String,
+    state: String,
+    attempt: Option<u32>,
+    next_attempt_at: Option<u64>,
+    #[serde(default)]
+    error: String,
 }
 
 #[derive(Deserialize)]
@@ -108,14 +141,33 @@ fn head(page: &Explanation) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(text, "pushed    {unknown}{since}");
     }
+    for follower in &page.followers {
+        text += &told(follower);
+    }
     text
+}
+
+/// What becomes of it for other systems.
+fn told(follower: &Follower) -> String {
+    let mut text = format!("told      {}: {}", follower.name, follower.state);
+    if let Some(attempt) = follower.attempt {
+        // Writing to a String does not fail.
+        let _ = write!(text, " after attempt {attempt}");
+    }
+    if let Some(at) = follower.next_attempt_at {
+        let _ = write!(text, ", tried again at {}", utc(at));
+    }
+    if !follower.error.is_empty() {
+        let _ = write!(text, " ({})", follower.error);
+    }
+    text + "\n"
 }
 
 fn pushed(push: &Push) -> String {
     let at = utc(push.at);
     let Some(gateway) = &push.gateway else {
         let why = match push.outcome.as_str() {
-            "owed" => "presence did not answer, or it was late; heads are told later",
+            "postponed" => "presence did not answer, or it was late; heads are told later",
             _ => "nobody else was connected",
         };
         return format!("pushed    {at} to no gateway: {why}\n");
@@ -158,6 +210,34 @@ fn written(device: &Device) -> String {
     text
 }
 
+/// What offline push makes of it, for a member.
+fn offline(page: &Explanation, push: &OfflinePush) -> String {
+    let mut text = format!("; offline push by rule {}: {}", push.rule, push.action);
+    if push.devices.is_empty() {
+        text += ", no device is registered";
+    }
+    // Writing to a String does not fail.
+    for device in &push.devices {
+        let _ = write!(text, ", {} ({}) {}", device.device_id, device.provider, device.state);
+        if let Some(at) = device.at {
+            let _ = write!(text, " {}", utc(at));
+        }
+        if let Some(attempts) = device.attempts {
+            let _ = write!(text, " after attempt {attempts}");
+        }
+        if let Some(at) = device.next_attempt_at {
+            let _ = write!(text, ", tried again at {}", utc(at));
+        }
+        if let Some(seq) = device.seq.filter(|seq| *seq != page.seq) {
+            let _ = write!(text, " with that of {seq}");
+        }
+        if !device.reason.is_empty() {
+            let _ = write!(text, " [{}]", device.reason);
+        }
+    }
+    text
+}
+
 fn line(page: &Explanation, member: &Member) -> String {
     let mut line = format!("{:<12}  ", member.state);
     if member.user_id == page.sender {
@@ -171,6 +251,9 @@ fn line(page: &Explanation, member: &Member) -> String {
     );
     for device in &member.devices {
         line += &written(device);
+    }
+    if let Some(push) = &member.offline_push {
+        line += &offline(page, push);
     }
     if let Some(waits_for) = &member.waits_for {
         let _ = write!(line, "; waits for {waits_for}");

@@ -11,6 +11,7 @@ mod explain;
 mod moment;
 mod prepared;
 mod token;
+mod verify;
 mod welcome;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::dead::DeadArguments;
 use crate::embedded::Ended;
 use crate::explain::ExplainArguments;
 use crate::token::TokenArguments;
+use crate::verify::VerifyArguments;
 
 /// Connections come and go in great numbers: an allocator that gives their memory back.
 #[global_allocator]
@@ -70,6 +72,13 @@ enum Command {
     Restored {
         #[command(flatten)]
         place: Place,
+    },
+    /// Compares what is stored of messages with what their logs say, also while a server is running.
+    Verify {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        verify: VerifyArguments,
     },
     /// Lists, shows, replays and drops frames that were put aside because they do harm.
     Dead {
@@ -135,6 +144,7 @@ async fn main() -> ExitCode {
         Command::Token { place, token } => print_token(place, token),
         Command::Backup { place, to } => back_up(place, &to).await,
         Command::Restored { place } => note_restore(place).await,
+        Command::Verify { place, verify } => print_verified(place, verify).await,
         Command::Dead { place, dead } => print_dead(place, dead).await,
         Command::Capacity { place, capacity } => print_capacity(place, capacity).await,
         Command::Explain { place, explain } => print_explanation(place, explain).await,
@@ -198,6 +208,11 @@ async fn back_up(place: Place, to: &Path) -> anyhow::Result<Ended> {
 
 async fn note_restore(place: Place) -> anyhow::Result<Ended> {
     println!("{}", backup::restored(&load(place)?.data).await?);
+    Ok(Ended::AsAsked)
+}
+
+async fn print_verified(place: Place, arguments: VerifyArguments) -> anyhow::Result<Ended> {
+    println!("{}", verify::verify(&load(place)?.data, arguments).await?);
     Ok(Ended::AsAsked)
 }
 

@@ -2,6 +2,7 @@
 //! `check-config`, and the beginning of every start.
 
 use anyhow::Result;
+use chat_service::push::PreparedPush;
 use gateway::Login;
 use gateway::tenants::{DevSigners, TenantConfig, TenantList};
 use platform::config::{Mistakes, Source};
@@ -28,6 +29,8 @@ pub struct Prepared {
     pub dev_signers: DevSigners,
     /// How users of the chat page sign in.
     pub login: Login,
+    /// What devices are told that are not connected.
+    pub push: PreparedPush,
     /// Logs and traces.
     pub telemetry: PreparedTelemetry,
     /// What the process says of itself.
@@ -83,6 +86,8 @@ impl Prepared {
     ) -> Option<Self> {
         mistakes.keep(listen::check("listen", &config.listen));
         mistakes.keep(listen::check("management_listen", &config.management_listen));
+        mistakes.keep(config.events.patterns());
+        mistakes.keep(config.webhooks.check());
         let tenants = mistakes.keep_all(TenantList::new(&config.tenants));
         let keys = TenantConfig::keys(&config.tenants);
         let verifier = mistakes.keep_all(Verifier::prepare(auth, &keys));
@@ -95,6 +100,7 @@ impl Prepared {
             Some(signer.ok())
         };
         let login = mistakes.keep(Login::new(&config.login));
+        let push = mistakes.keep_all(config.push.prepare());
         let telemetry = mistakes.keep_all(config.telemetry.prepare());
         let monitor = mistakes.keep_all(config.monitor.prepare());
         Some(Self {
@@ -103,6 +109,7 @@ impl Prepared {
             tenants: tenants?,
             dev_signers: dev_signers?,
             login: login?,
+            push: push?,
             telemetry: telemetry?,
             monitor: monitor?,
             config,

@@ -1,4 +1,4 @@
-// What is shown to whoever is signed in.
+// What is shown to the user who is signed in.
 
 import { useEffect } from 'preact/hooks';
 import * as badge from './badge';
@@ -14,7 +14,12 @@ export { Session } from './session';
 
 export function Chat({ current }: { current: Session }) {
   useEffect(() => {
-    const stops = [route.follow(current.open), badge.follow(current), focus.follow(current), preload()];
+    const stops = [
+      route.follow(current.open, current.goal),
+      badge.follow(current),
+      focus.follow(current),
+      preload(),
+    ];
     return () => {
       for (const stop of stops) stop();
     };
@@ -47,7 +52,9 @@ function Banner({ session }: { session: Session }) {
   const text =
     connection.state === 'connecting'
       ? 'Connecting…'
-      : `Offline. Trying again in ${Math.ceil((connection.retryMs ?? 0) / 1000)} s; what you write is kept.`;
+      : connection.state === 'forbidden'
+        ? 'The server does not serve this page. What you write is kept.'
+        : `Offline. Trying again in ${Math.ceil((connection.retryMs ?? 0) / 1000)} s; what you write is kept.`;
   return (
     <div class="banner" role="status" data-testid="banner">
       {text}

@@ -5,13 +5,13 @@ import { signOut } from './account';
 import { focusSoon } from './focus';
 import { useSignal } from './signals';
 import './list.css';
-import { NewConversation } from './panels';
+import { Bar, NewConversation } from './panels';
 import { Rows } from './Rows';
 import type { Session } from './session';
 
 export function ConversationList({ session }: { session: Session }) {
   const starting = useSignal(false);
-  const { isLoaded, order } = session.conversations;
+  const { isLoaded, order, archived, listsArchived } = session.conversations;
 
   return (
     <nav class="list" aria-label="Conversations">
@@ -33,6 +33,7 @@ export function ConversationList({ session }: { session: Session }) {
           Sign out
         </button>
       </header>
+      <div class="bar">{session.hasClient.value && <Bar session={session} />}</div>
       <button
         type="button"
         class="new"
@@ -61,7 +62,22 @@ export function ConversationList({ session }: { session: Session }) {
           </button>
         </p>
       ))}
-      {isLoaded.value && order.value.length === 0 && <p class="empty">Nobody yet. Begin a conversation.</p>}
+      {(archived.value > 0 || listsArchived.value) && (
+        <button
+          type="button"
+          class="plain archived"
+          data-testid="archived"
+          aria-pressed={listsArchived.value}
+          onClick={() => {
+            listsArchived.value = !listsArchived.value;
+          }}
+        >
+          Archived ({archived.value})
+        </button>
+      )}
+      {isLoaded.value && order.value.length === 0 && !listsArchived.value && (
+        <p class="empty">Nobody yet. Begin a conversation.</p>
+      )}
       <Rows session={session} />
     </nav>
   );

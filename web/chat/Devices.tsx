@@ -12,8 +12,9 @@ export function Devices({ session }: { session: Session }) {
   const problem = useSignal('');
 
   useEffect(() => {
-    session.rest
-      .sessions()
+    session
+      .api()
+      .then((rest) => rest.sessions())
       .then((answer) => {
         devices.value = answer.sessions.sort((a, b) => a.connected_at - b.connected_at);
       })
@@ -25,7 +26,7 @@ export function Devices({ session }: { session: Session }) {
   const end = async (device: Device) => {
     ending.value = device.connection_id;
     try {
-      await session.rest.endSession(device.connection_id);
+      await (await session.api()).endSession(device.connection_id);
       devices.value = devices.value?.filter((one) => one !== device);
       session.reconnect();
     } catch (error) {

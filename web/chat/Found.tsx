@@ -20,11 +20,16 @@ export interface Search {
 /** Whom a text means: the user of exactly this name or id, or else the id itself. */
 export async function find(session: Session, text: string): Promise<User | undefined> {
   const wanted = same(text);
-  const { users } = await session.rest.search(text.trim()).catch(() => ({ users: [] as User[] }));
+  const { users } = await look(session, text);
   const named = users.filter((user) => same(user.name) === wanted);
   const user = users.find(({ id }) => id === text.trim()) ?? (named.length === 1 ? named[0] : undefined);
   if (user) return user;
   return isUserId(text.trim()) ? { id: text.trim(), name: '', avatar: '' } : undefined;
+}
+
+async function look(session: Session, text: string): Promise<{ users: User[] }> {
+  const rest = await session.api();
+  return rest.search(text.trim()).catch(() => ({ users: [] }));
 }
 
 function same(name: string): string {
@@ -54,7 +59,7 @@ export function Found({ session, search, label, id, testid, field, onChoose, onK
     clearTimeout(pause.current);
     if (!text.trim()) return;
     pause.current = setTimeout(async () => {
-      const { users } = await session.rest.search(text.trim()).catch(() => ({ users: [] as User[] }));
+      const { users } = await look(session, text);
       if (search.value.text !== text) return;
       search.value = { text, users: users.filter((user) => user.id !== session.userId) };
     }, SEARCH_MS);

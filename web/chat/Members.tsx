@@ -1,7 +1,7 @@
 // The members of a group: who they are, and what one may change.
 
 import { useEffect, useRef } from 'preact/hooks';
-import type { Conversation, Member, User } from '../sdk/rest';
+import type { Conversation, Member, Rest, User } from '../sdk/rest';
 import { Dot } from './Dot';
 import { Found, find, type Search } from './Found';
 import { isPlain, rove } from './keys';
@@ -35,8 +35,10 @@ export function Members({ session, conversation, onClose }: MembersProps) {
       .catch(() => {});
   }, [session, id, conversation.member_count, members]);
 
-  const run = (change: Promise<unknown>) =>
-    change
+  const run = (change: (rest: Rest) => Promise<unknown>) =>
+    session
+      .api()
+      .then(change)
       .then(() => {
         problem.value = '';
         return session.reload(id);
@@ -46,7 +48,7 @@ export function Members({ session, conversation, onClose }: MembersProps) {
       });
   const remove = (user: string) => {
     heading.current?.focus();
-    void run(session.rest.removeMember(id, user));
+    void run((rest) => rest.removeMember(id, user));
   };
 
   return (
@@ -88,12 +90,12 @@ export function Members({ session, conversation, onClose }: MembersProps) {
           </li>
         ))}
       </ul>
-      {mayChange && <Add session={session} onAdd={(user) => run(session.rest.addMembers(id, [user]))} />}
+      {mayChange && <Add session={session} onAdd={(user) => run((rest) => rest.addMembers(id, [user]))} />}
       {mayChange && (
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            void run(session.rest.rename(id, title.value));
+            void run((rest) => rest.rename(id, title.value));
           }}
         >
           <input
@@ -108,7 +110,11 @@ export function Members({ session, conversation, onClose }: MembersProps) {
           <button type="submit">Rename</button>
         </form>
       )}
-      <button type="button" class="plain" onClick={() => run(session.rest.removeMember(id, session.userId))}>
+      <button
+        type="button"
+        class="plain"
+        onClick={() => run((rest) => rest.removeMember(id, session.userId))}
+      >
         Leave the group
       </button>
       <p class="problem" role="alert">

@@ -1,33 +1,59 @@
 // What can be done with a message: a menu that opens by its button, a long press, a right click or the keyboard.
 
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { Entry } from '../sdk/frames';
+import { type Choice, choicesOf, factsOf } from './choices';
 import { isPlain, rove } from './keys';
-
-export interface Choice {
-  label: string;
-  run: () => void;
-}
+import type { Session } from './session';
 
 interface MenuProps {
-  label: string;
-  /** Facts above the choices. */
-  about: string[];
-  choices: Choice[];
+  session: Session;
+  entry: Entry;
+  /** Who has read it, of a message of one's own. */
+  detail: string | undefined;
   /** The menu is to go; the focus goes back to where it came from. */
   onClose: () => void;
 }
 
-export function Menu({ label, about, choices, onClose }: MenuProps) {
+export function Menu({ session, entry, detail, onClose }: MenuProps) {
+  return (
+    <Choices
+      label="Message"
+      facts={factsOf(session, entry, detail)}
+      choices={choicesOf(session, entry)}
+      within=".messages"
+      onClose={onClose}
+    />
+  );
+}
+
+interface ChoicesProps {
+  label: string;
+  facts?: readonly string[];
+  choices: readonly Choice[];
+  /** What it is shown in. */
+  within: string;
+  /** The menu is to go; the focus goes back to where it came from. */
+  onClose: () => void;
+}
+
+/** A menu of what can be done. */
+export function Choices({ label, facts = [], choices, within, onClose }: ChoicesProps) {
   const box = useRef<HTMLDivElement>(null);
 
   useLayoutEffect(() => {
     const menu = box.current;
     if (!menu) return;
     const before = document.activeElement as HTMLElement | null;
-    // It opens below its message, and above where there is no room for it.
-    const { bottom } = menu.getBoundingClientRect();
-    const log = menu.closest('.messages')?.getBoundingClientRect().bottom ?? innerHeight;
-    menu.classList.toggle('above', bottom > log);
+    // It opens below what it is for, and above where there is no room for it and more there; it is scrolled where there is
+    // little on both sides.
+    const { height } = menu.getBoundingClientRect();
+    const log = menu.closest(within)?.getBoundingClientRect() ?? { top: 0, bottom: innerHeight };
+    const message = menu.parentElement?.getBoundingClientRect() ?? log;
+    const [above, below] = [message.top - log.top, log.bottom - message.bottom];
+    const isAbove = height > below && above > below;
+    menu.classList.toggle('above', isAbove);
+    menu.style.setProperty('--room', `${Math.max(above, below)}px`);
     menu.querySelector<HTMLElement>('[role=menuitem]')?.focus({ preventScroll: true });
     const outside = (event: Event) => {
       if (!menu.contains(event.target as Node)) onClose();
@@ -37,11 +63,11 @@ export function Menu({ label, about, choices, onClose }: MenuProps) {
       document.removeEventListener('pointerdown', outside);
       if (menu.contains(document.activeElement) || document.activeElement === document.body) before?.focus();
     };
-  }, [onClose]);
+  }, [within, onClose]);
 
   return (
     <div class="menu" ref={box}>
-      {about.map((fact) => (
+      {facts.map((fact) => (
         <span key={fact} class="fact">
           {fact}
         </span>

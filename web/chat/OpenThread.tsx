@@ -1,17 +1,17 @@
 // One conversation: its messages, who is writing, and the field to write in.
 
 import type { Conversation } from '../sdk/rest';
+import { asking } from './asking';
 import { Composer } from './Composer';
 import { Dot } from './Dot';
 import { focusSoon } from './focus';
-import { Members } from './panels';
+import { OtherDraft } from './OtherDraft';
+import { Dialogs, Members, PinLine, ThreadPanel } from './panels';
 import type { Session } from './session';
 import { useSignal } from './signals';
 import { Timeline } from './Timeline';
+import { openThread } from './threading';
 import { writing } from './typing';
-
-// The panels have it from here: so all that a conversation is made of is one file of the build.
-export { Text } from './Message';
 
 export function OpenThread({ session, conversation }: { session: Session; conversation: Conversation }) {
   const showsMembers = useSignal(false);
@@ -56,6 +56,7 @@ export function OpenThread({ session, conversation }: { session: Session; conver
           }}
         />
       )}
+      {session.hasClient.value && <PinLine session={session} conversation={conversation} />}
       {conversation.receipts === false && (
         <p class="receipts-off" data-testid="receipts-off">
           This conversation is large: nobody is told who has read it or who is writing.
@@ -68,7 +69,23 @@ export function OpenThread({ session, conversation }: { session: Session; conver
       <p class="problem" role="alert">
         {session.problem.value}
       </p>
-      <Composer session={session} conversation={conversation} />
+      <OtherDraft session={session} id={conversation.id} />
+      <Composer
+        session={session}
+        conversation={conversation}
+        onLeave={() => {
+          session.open.value = undefined;
+        }}
+      />
+      {openThread.value?.id === conversation.id && (
+        <ThreadPanel
+          key={openThread.value.seq}
+          session={session}
+          conversation={conversation}
+          open={openThread.value}
+        />
+      )}
+      {asking.value && <Dialogs session={session} asked={asking.value} />}
     </section>
   );
 }

@@ -2,7 +2,7 @@
 
 import type { Refused as RefusedText } from '../sdk/types';
 import { copy } from './copy';
-import { Text } from './OpenThread';
+import { Text } from './Message';
 import type { Session } from './session';
 
 /** Below the messages of a conversation. */

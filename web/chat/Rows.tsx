@@ -1,17 +1,18 @@
 // The rows of the list of conversations. Only those near what is in view are in the document; one of them is a stop
 // of the Tab key, and arrows lead to the others.
 
-import { useLayoutEffect, useRef } from 'preact/hooks';
-import type { Entry } from '../sdk/frames';
-import type { Conversation } from '../sdk/rest';
+import { useCallback, useLayoutEffect, useRef } from 'preact/hooks';
+import type { Listed } from './conversations';
 import { Dot } from './Dot';
 import { clock } from './formats';
 import { Picture } from './Picture';
+import { RowMenu } from './panels';
 import type { Session } from './session';
+import { isMuted } from './settings';
 import { useSignal } from './signals';
-import { describe } from './text';
 import { writing } from './typing';
-import { visible } from './window';
+import { visible } from './visible';
+import { wordsOf } from './words';
 
 /** Until a row was measured. */
 const GUESS_PX = 68;
@@ -122,8 +123,24 @@ function Row({ session, id, topPx, place, count, isStop }: RowProps) {
   if (!conversation) return null;
   const peer = session.peer(conversation);
   const isOpen = session.open.value === id;
+  const { mute, isPinned, isMarkedUnread } = session.settings.of(conversation);
+  const hasMenu = useSignal(false);
+  const close = useCallback(() => {
+    hasMenu.value = false;
+  }, [hasMenu]);
+  const showMenu = (event: Event) => {
+    event.preventDefault();
+    hasMenu.value = true;
+  };
+  const marks = [isPinned && 'Pinned', isMuted(mute) && 'Muted'].filter(Boolean).join(', ');
   return (
-    <li style={{ transform: `translateY(${topPx}px)` }} aria-setsize={count} aria-posinset={place}>
+    <li
+      class={hasMenu.value ? 'with-menu' : undefined}
+      style={{ transform: `translateY(${topPx}px)` }}
+      aria-setsize={count}
+      aria-posinset={place}
+      onContextMenu={showMenu}
+    >
       <button
         type="button"
         class="conversation"
@@ -131,8 +148,12 @@ function Row({ session, id, topPx, place, count, isStop }: RowProps) {
         data-id={id}
         tabIndex={isStop ? 0 : -1}
         aria-current={isOpen ? 'true' : undefined}
+        onKeyDown={(event) => {
+          if (event.key === 'ContextMenu' || (event.shiftKey && event.key === 'F10')) showMenu(event);
+        }}
         onClick={() => {
           session.open.value = id;
+          session.look(id);
         }}
       >
         <Picture
@@ -144,10 +165,18 @@ function Row({ session, id, topPx, place, count, isStop }: RowProps) {
           {peer && <Dot status={session.statusOf(peer)} />}
           <bdi>{session.title(conversation)}</bdi>
         </span>
-        <time>{conversation.last_entry ? clock(conversation.last_entry.timestamp) : ''}</time>
+        <time>
+          {marks && <span class="set">{marks} · </span>}
+          {clock(conversation.active_at)}
+        </time>
         <span class="last" dir="auto">
-          {preview(session, conversation, conversation.last_entry)}
+          {preview(session, conversation)}
         </span>
+        {isMarkedUnread && conversation.unread === 0 && (
+          <span class="unread" data-testid="marked-unread">
+            <span class="for-ears">Marked as unread</span>
+          </span>
+        )}
         {conversation.unread > 0 && (
           <span class="unread" data-testid="unread">
             {conversation.unread > 99 ? '99+' : conversation.unread}
@@ -155,17 +184,29 @@ function Row({ session, id, topPx, place, count, isStop }: RowProps) {
           </span>
         )}
       </button>
+      <button
+        type="button"
+        class="more"
+        tabIndex={isStop ? 0 : -1}
+        aria-label={`Menu of ${session.title(conversation)}`}
+        aria-haspopup="menu"
+        aria-expanded={hasMenu.value}
+        onClick={showMenu}
+      >
+        …
+      </button>
+      {hasMenu.value && <RowMenu session={session} conversation={conversation} onClose={close} />}
     </li>
   );
 }
 
-function preview(session: Session, conversation: Conversation, entry: Entry | undefined): string {
+function preview(session: Session, conversation: Listed): string {
   const nameOf = (user: string) => session.nameOf(user);
   const writers = writing(session.typing.in(conversation.id), nameOf);
   if (writers) return writers;
+  const entry = conversation.last_message;
   if (!entry) return '';
-  if (entry.kind === 'system') return describe(entry, nameOf);
   const isMine = entry.sender.id === session.userId;
   const who = isMine ? 'You: ' : conversation.kind === 'group' ? `${nameOf(entry.sender.id)}: ` : '';
-  return who + String(entry.content?.text ?? '').slice(0, 200);
+  return who + wordsOf(entry).slice(0, 200);
 }

@@ -2,7 +2,8 @@
 // a token.
 
 import { useEffect, useRef } from 'preact/hooks';
-import { type Meta, Rest } from '../sdk/rest';
+import { BasicRest } from '../sdk/basic_rest';
+import type { Meta } from '../sdk/rest';
 import { signInProblem } from './account';
 import { useSignal } from './signals';
 import { signInByName, signInByOidc, signInByRedirect, signInByToken } from './signing';
@@ -17,7 +18,7 @@ export function SignIn() {
     let timer: ReturnType<typeof setTimeout>;
     const away = 'The server does not answer. Trying again…';
     const ask = () =>
-      new Rest().meta().then(
+      new BasicRest().meta().then(
         (answer) => {
           meta.value = answer;
           if (signInProblem.value === away) signInProblem.value = '';

@@ -1,7 +1,7 @@
 // The place of the open conversation: the conversation itself, or why there is none to show.
 
 import { useEffect } from 'preact/hooks';
-import { OpenThread } from './panels';
+import { NoConversation, OpenThread } from './panels';
 import type { Session } from './session';
 
 export function Thread({ session }: { session: Session }) {
@@ -13,27 +13,14 @@ export function Thread({ session }: { session: Session }) {
     if (id && isLoaded && !session.conversations.peek(id)) session.conversations.want(id);
     if (id && conversation) void session.conversations.loadMembers(id);
   }, [session, id, isLoaded, conversation === undefined, conversation?.member_count]);
+  useEffect(() => {
+    if (id) session.look(id);
+  }, [session, id]);
   if (!id) return <section class="thread nothing">Choose a conversation.</section>;
   if (conversation) return <OpenThread session={session} conversation={conversation} />;
-  const notice = session.notices.value.find((one) => one.id === id);
   return (
     <section class="thread nothing">
-      <p role="status" data-testid="no-conversation">
-        {notice?.text ??
-          (isLoaded ? 'This conversation is not there, or you are not a member of it.' : 'Loading…')}
-      </p>
-      {isLoaded && (
-        <button
-          type="button"
-          class="plain"
-          onClick={() => {
-            session.dismiss(id);
-            session.open.value = undefined;
-          }}
-        >
-          To the list
-        </button>
-      )}
+      {isLoaded ? <NoConversation session={session} id={id} /> : <p role="status">Loading…</p>}
     </section>
   );
 }

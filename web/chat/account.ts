@@ -1,9 +1,10 @@
 // Who is signed in in this browser: the account that all tabs share, kept over reloads, and the session of this tab.
 
+import { BasicRest } from '../sdk/basic_rest';
 import { leaveDeviceId, tabDeviceId } from '../sdk/device';
 import { RestError } from '../sdk/errors';
-import { Rest } from '../sdk/rest';
 import { claims } from '../sdk/token';
+import { hasPushId } from './push_key';
 import type { Session } from './session';
 import { signal } from './signals';
 
@@ -67,7 +68,7 @@ async function open(account: Account): Promise<void> {
 
 /** A token has come: it is asked who it speaks for. */
 export async function signedIn(token: string, by: Account['by'], renewal?: Renewal): Promise<void> {
-  const { id, name } = await new Rest({ token }).me();
+  const { id, name } = await new BasicRest({ token }).me();
   const account = { id, name, token, by, renewal };
   keep(account);
   await open(account);
@@ -80,13 +81,17 @@ export function signOut(): void {
   close('');
   // Signing in again is not to meet what is ended now.
   leaveDeviceId();
-  if (current) void revoke(current.token, current.deviceId);
+  if (!current) return;
+  const { token, deviceId } = current;
+  // Before the token is revoked; where that fails, the browser shows nothing any more nevertheless.
+  const untold = hasPushId() ? import('./web_push').then((push) => push.signedOut(token)) : Promise.resolve();
+  void untold.catch(() => {}).then(() => revoke(token, deviceId));
 }
 
 /** The server takes no token any more that this device has used. */
 async function revoke(token: string, deviceId: Promise<string>): Promise<void> {
   // Goes on when the tab is closed.
-  const rest = new Rest({ token, fetch: (url, how) => fetch(url, { ...how, keepalive: true }) });
+  const rest = new BasicRest({ token, fetch: (url, how) => fetch(url, { ...how, keepalive: true }) });
   try {
     await rest.endDevice(await deviceId);
   } catch {
@@ -132,7 +137,7 @@ async function renewed(id: string): Promise<string | undefined> {
 
 async function another(account: Account): Promise<{ token: string; renewal?: Renewal } | undefined> {
   if (account.by === 'name') {
-    const { token } = await new Rest().devToken(account.id, account.name);
+    const { token } = await new BasicRest().devToken(account.id, account.name);
     return { token };
   }
   return account.renewal && (await import('./oidc')).refresh(account.renewal);

@@ -1,9 +1,12 @@
-// The conversations of whoever is signed in: each a signal of its own, so that a change of one draws one row.
+// The conversations of the user who is signed in: each a signal of its own, so that a change of one draws one row.
 
+import type { BasicRest } from '../sdk/basic_rest';
 import { RestError } from '../sdk/errors';
 import type { Entry } from '../sdk/frames';
-import type { Conversation, Member, Rest } from '../sdk/rest';
+import { isBlank, isListed, newestMessage } from '../sdk/kinds';
+import type { Conversation, Member } from '../sdk/rest';
 import type { People } from './people';
+import { isMuted, type Settings } from './settings';
 import { batch, computed, type Signal, signal } from './signals';
 import { type Counted, grown, read } from './unread';
 
@@ -15,15 +18,27 @@ const COLLECT_MS = 40;
 const AGAIN_MS = 10_000;
 /** Pages of a list; ends a walk that does not end. */
 const MOST_PAGES = 1_000;
+/** Entries that are looked at for a message that is not blank. */
+const LOOKED_AT = 200;
+
+/** A conversation of the list. `last_message` is the newest one that can be shown. */
+export interface Listed extends Conversation {
+  /** What the list is ordered by: the time of the newest message, or of the entry by which the user came in. */
+  active_at: number;
+}
 
 export interface Owner {
   userId: string;
-  rest: Rest;
+  rest: BasicRest;
   people: People;
   /** What this device holds of a log, without gaps. */
   entriesOf: (id: string) => readonly Entry[];
+  /** These are to be emptied at their time. */
+  expire: (entries: readonly Entry[]) => void;
   /** The user is no member any more. */
   lost: (conversation: Conversation) => void;
+  /** What the user has set for it. A view that reads it is drawn again when that changes. */
+  settings: (conversation: Conversation) => Settings;
 }
 
 export class Conversations {
@@ -31,7 +46,7 @@ export class Conversations {
   readonly isLoaded = signal(false);
   /** All members of the conversation that is open, where the conversation itself names some only. */
   readonly members = signal<{ id: string; members: readonly Member[] } | undefined>(undefined);
-  private readonly rows = new Map<string, Signal<Conversation | undefined>>();
+  private readonly rows = new Map<string, Signal<Listed | undefined>>();
   private readonly version = signal(0);
   private readonly wanted = new Set<string>();
   /** Members of whom it was not told how they are. */
@@ -46,28 +61,45 @@ export class Conversations {
   private hasEnded = false;
   private sorted: readonly string[] = [];
 
-  /** Ids, most recently active first. */
+  /** Whether those that are archived are listed, or the others. */
+  readonly listsArchived = signal(false);
+
+  /** Ids of those that are listed: pinned ones, then the most recently active first. */
   readonly order = computed(() => {
     this.version.value;
-    const all = this.all().sort((a, b) => activity(b) - activity(a));
+    const listsArchived = this.listsArchived.value;
+    const rows = this.all().map((it) => ({ id: it.id, active_at: it.active_at, ...this.owner.settings(it) }));
+    const listed = rows.filter((it) => !it.isHidden && it.isArchived === listsArchived);
+    const all = listed.sort((a, b) => Number(b.isPinned) - Number(a.isPinned) || b.active_at - a.active_at);
     const isSame = all.length === this.sorted.length && all.every((it, at) => it.id === this.sorted[at]);
     if (!isSame) this.sorted = all.map((it) => it.id);
     return this.sorted;
   });
 
-  /** Unread messages of all of them. */
+  /** How many are archived. */
+  readonly archived = computed(() => {
+    this.version.value;
+    const shown = this.all().map((it) => this.owner.settings(it));
+    return shown.filter((it) => it.isArchived && !it.isHidden).length;
+  });
+
+  /** Unread messages of all of them but those that are muted or archived, which want no attention. */
   readonly unread = computed(() => {
     this.version.value;
-    return this.all().reduce((sum, it) => sum + it.unread, 0);
+    const quiet = (it: Listed) => {
+      const { isArchived, mute } = this.owner.settings(it);
+      return isArchived || isMuted(mute);
+    };
+    return this.all().reduce((sum, it) => sum + (it.unread > 0 && !quiet(it) ? it.unread : 0), 0);
   });
 
   constructor(private readonly owner: Owner) {}
 
-  get(id: string): Conversation | undefined {
+  get(id: string): Listed | undefined {
     return this.row(id).value;
   }
 
-  peek(id: string): Conversation | undefined {
+  peek(id: string): Listed | undefined {
     return this.rows.get(id)?.peek();
   }
 
@@ -79,13 +111,11 @@ export class Conversations {
     return members.filter((member) => member.user_id !== this.owner.userId);
   }
 
-  /** The newest ones, for whoever looks while there is no connection yet. */
+  /** The newest ones, to be shown while there is no connection yet. */
   async begin(): Promise<void> {
-    const page = await this.page(undefined).catch(() => undefined);
+    const page = await this.page().catch(() => undefined);
     if (!page || this.hasEnded || this.isLoaded.peek()) return;
-    batch(() => {
-      for (const conversation of page.conversations) this.put(conversation);
-    });
+    this.putAll(page.conversations);
   }
 
   /** Reads the whole list, page by page; what it does not name any more is gone. */
@@ -98,19 +128,20 @@ export class Conversations {
     const before = new Set(this.all().map((it) => it.id));
     try {
       let after: string | undefined;
+      let activeAt: number | undefined;
       for (let pages = 0; pages < MOST_PAGES; pages++) {
         const page = await this.page(after);
         if (this.hasEnded) return;
-        batch(() => {
-          for (const conversation of page.conversations) {
-            before.delete(conversation.id);
-            this.put(conversation);
-          }
-        });
+        for (const { id } of page.conversations) before.delete(id);
+        activeAt = this.putAll(page.conversations, activeAt);
         after = page.next;
         if (!after) break;
       }
-      for (const id of before) this.want(id);
+      // Those that are hidden are in no list of the server's.
+      for (const id of before) {
+        const known = this.peek(id);
+        if (known && !this.owner.settings(known).isHidden) this.want(id);
+      }
       this.isLoaded.value = true;
     } catch {
       this.later(() => void this.load());
@@ -123,15 +154,20 @@ export class Conversations {
     }
   }
 
-  private async page(after: string | undefined) {
-    const { rest } = this.owner;
-    try {
-      return await rest.conversationPage({ limit: 100, after, include: 'presence' });
-    } catch (error) {
-      // While an update rolls, a gateway of the version before may answer, which does not know `include`.
-      if (!(error instanceof RestError) || error.code !== 'invalid') throw error;
-      return rest.conversationPage({ limit: 100, after });
-    }
+  private page(after?: string) {
+    return this.owner.rest.conversationPage({ limit: 100, after, include: 'presence' });
+  }
+
+  /** In the order of the list: where the newest message is too far back to be told, the one before says when it was at
+   * the latest. Answers when the last one was active. */
+  private putAll(conversations: readonly Conversation[], activeAt?: number): number | undefined {
+    batch(() => {
+      for (const conversation of conversations) {
+        this.put(conversation, activeAt);
+        activeAt = newestMessage(conversation)?.timestamp ?? activeAt;
+      }
+    });
+    return activeAt;
   }
 
   /** Asks for one of them, together with others that are wanted at the same time. */
@@ -168,8 +204,9 @@ export class Conversations {
     for (const { user_id } of members) if (!this.owner.people.knows(user_id)) this.meet(user_id);
   }
 
-  /** The server's word, to which is added what happened since it was said. */
-  put(answer: Conversation): void {
+  /** The server's word, to which is added what happened since it was said. `before`: when the one before it in the list
+   * was active. */
+  put(answer: Conversation, before?: number): void {
     const { userId, people } = this.owner;
     const known = this.restarted.delete(answer.id) ? undefined : this.peek(answer.id);
     for (const member of answer.members) {
@@ -177,7 +214,13 @@ export class Conversations {
       if (member.presence) people.is(member.user_id, member.presence.status);
       else if (!people.knows(member.user_id)) this.meet(member.user_id);
     }
-    if (answer.last_entry) people.called(answer.last_entry.sender.id, answer.last_entry.sender.name);
+    const told = newestMessage(answer);
+    if (told) {
+      people.called(told.sender.id, told.sender.name);
+      // By another clock than the server's it may be over already: nobody is told, and asks again.
+      if (told.expires_at && told.expires_at <= Date.now()) told.content = {};
+      else this.owner.expire([told]);
+    }
     const entries = this.owner.entriesOf(answer.id);
     const newest = entries.at(-1);
     const seq = known?.my_read_seq ?? 0;
@@ -193,10 +236,13 @@ export class Conversations {
     };
     counted = grown(counted, newest?.seq ?? 0, entries, userId) ?? counted;
     const { head, my_read_seq, unread } = counted;
-    const last_entry = newest && newest.seq > answer.head ? newest : answer.last_entry;
+    const message = edited(after(entries, answer.head).findLast(isListed) ?? told, entries);
+    const last_message = shownOf(message, entries);
+    const entered = answer.last_entry?.timestamp ?? answer.created_at;
+    const active_at = message?.timestamp ?? known?.active_at ?? Math.min(before ?? entered, entered);
     const members = known ? answer.members.map((it) => furthest(it, known.members)) : answer.members;
     this.wanted.delete(answer.id);
-    this.set({ ...answer, head, my_read_seq, unread, members, ...(last_entry ? { last_entry } : {}) });
+    this.set({ ...answer, head, my_read_seq, unread, members, last_message, active_at });
   }
 
   /** Entries were added to a log. */
@@ -210,10 +256,21 @@ export class Conversations {
     }
     if (!last || last.seq <= known.head) return;
     const counted = grown(known, last.seq, entries, this.owner.userId);
-    this.set({ ...known, ...pick(counted ?? { ...known, head: last.seq }), last_entry: last });
-    const first = entries[0]?.seq ?? 0;
-    const fresh = entries.slice(Math.max(0, known.head + 1 - first));
+    const fresh = after(entries, known.head);
+    const message = fresh.findLast(isListed);
+    this.set({
+      ...known,
+      ...pick(counted ?? { ...known, head: last.seq }),
+      last_message: edited(shownOf(message, entries) ?? known.last_message, fresh),
+      active_at: message?.timestamp ?? known.active_at,
+    });
     if (!counted || fresh.some((entry) => entry.kind === 'system')) this.want(id);
+  }
+
+  /** The content of entries is gone: what was unread may be so no more, and another message be the newest. */
+  expired(id: string): void {
+    const known = this.peek(id);
+    if (known && (known.unread > 0 || (known.last_message && isBlank(known.last_message)))) this.want(id);
   }
 
   /** The log was replaced by another one: the server is asked how far it goes and was read. */
@@ -266,11 +323,11 @@ export class Conversations {
     clearTimeout(this.timer);
   }
 
-  private all(): Conversation[] {
+  private all(): Listed[] {
     return [...this.rows.values()].flatMap((row) => row.peek() ?? []);
   }
 
-  private row(id: string): Signal<Conversation | undefined> {
+  private row(id: string): Signal<Listed | undefined> {
     let row = this.rows.get(id);
     if (!row) {
       row = signal(undefined);
@@ -279,7 +336,7 @@ export class Conversations {
     return row;
   }
 
-  private set(conversation: Conversation): void {
+  private set(conversation: Listed): void {
     this.row(conversation.id).value = conversation;
     this.version.value++;
   }
@@ -318,8 +375,22 @@ export class Conversations {
   }
 }
 
-function activity(conversation: Conversation): number {
-  return conversation.last_entry?.timestamp ?? conversation.created_at;
+/** What is held after an entry. */
+function after(entries: readonly Entry[], seq: number): readonly Entry[] {
+  return entries.slice(Math.max(0, seq + 1 - (entries[0]?.seq ?? 0)));
+}
+
+/** A message, or where it is blank the one before it, as far as that is held. */
+function shownOf(message: Entry | undefined, entries: readonly Entry[]): Entry | undefined {
+  if (!message || !isBlank(message)) return message;
+  return entries.slice(-LOOKED_AT).findLast((entry) => isListed(entry) && !isBlank(entry));
+}
+
+/** A message as it was edited last, as far as that is held. */
+function edited(message: Entry | undefined, entries: readonly Entry[]): Entry | undefined {
+  const seq = message?.seq ?? 0;
+  const edit = after(entries, seq).findLast(({ kind, target }) => kind === 'edit' && target === seq);
+  return message && edit?.content.content ? { ...message, content: edit.content.content } : message;
 }
 
 function pick({ head, my_read_seq, unread }: Counted): Counted {

@@ -1,5 +1,5 @@
 // What the client lets go of a log while somebody reads it: the client holds the newest entries, and forgets the oldest
-// whoever looks at them.
+// everybody who looks at them.
 
 import type { Entry } from '../sdk/frames';
 

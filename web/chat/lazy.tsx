@@ -22,7 +22,7 @@ export function lazy<Props extends object>(
         loaded.value = component;
       })
       .catch(() => {
-        // The server is away: whoever still waits or asks next tries again.
+        // The server is away: a caller that still waits, or the next one, tries again.
         loading = undefined;
         setTimeout(() => {
           failures.value++;

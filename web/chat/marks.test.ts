@@ -30,7 +30,7 @@ test('in a group a mark says of how many it is true', () => {
   expect(markOf(1, { isGroup: true, others, nameOf })).toMatchObject({ word: 'read', text: 'read' });
 });
 
-test('whoever joined later has not read what was written before', () => {
+test('a member who joined later has not read what was written before', () => {
   const others = [member('bob', 9, 0), member('late', 9, 9, 8)];
   expect(markOf(5, { isGroup: true, others, nameOf }).text).toBe('delivered');
   expect(markOf(8, { isGroup: true, others, nameOf }).text).toBe('read by 1 of 2');

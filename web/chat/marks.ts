@@ -24,7 +24,7 @@ export interface Marked {
 /** `read` and `delivered` stand for everybody: of a part it is said how large. */
 export function markOf(seq: number, { isGroup, others, nameOf }: Marked): Mark {
   if (!others) return SENT;
-  // Whoever joined later does not see it, whatever their cursor says.
+  // A member who joined later does not see it, whatever their cursor says.
   const able = others.filter((member) => (member.from_seq ?? 1) <= seq);
   const readers = able.filter((member) => member.read_seq >= seq);
   const holders = able.filter((member) => member.delivered_seq >= seq || member.read_seq >= seq);

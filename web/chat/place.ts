@@ -1,5 +1,5 @@
-// Where a list is scrolled to. Rows may come and go above and below: what is in view stays where it is, and whoever
-// is at the end stays at the end.
+// Where a list is scrolled to. Rows may come and go above and below: what is in view stays where it is, and a reader
+// at the end stays at the end.
 
 /** So near to the end is at the end. */
 const NEAR_PX = 60;
@@ -23,12 +23,13 @@ export class Place {
   /** Puts the list where it was, after rows or sizes have changed. */
   keep(): void {
     const { list, anchor } = this;
-    if (this.isAtEnd) {
+    // Scrolled back since, and not told yet. What shrinks leaves the list at its bottom.
+    if (this.isAtEnd && list.scrollTop < this.scrollTop && !isAtBottom(list)) this.look();
+    else if (this.isAtEnd) {
       list.scrollTop = list.scrollHeight;
     } else if (anchor) {
       // Scrolled since, and not told yet: from there. At the very end it may be the browser that moved it.
-      const isAtBottom = list.scrollTop + list.clientHeight >= list.scrollHeight - 1;
-      const by = isAtBottom ? 0 : list.scrollTop - this.scrollTop;
+      const by = isAtBottom(list) ? 0 : list.scrollTop - this.scrollTop;
       const row = this.row(anchor.seq) ?? this.nearest(Number(anchor.seq));
       if (row) {
         anchor.top -= by;
@@ -70,4 +71,8 @@ export class Place {
     }
     return rows[low];
   }
+}
+
+function isAtBottom(list: HTMLElement): boolean {
+  return list.scrollTop + list.clientHeight >= list.scrollHeight - 1;
 }

@@ -1,16 +1,21 @@
-// Everything that is shown of the conversations of whoever is signed in.
+// Everything that is shown of the conversations of the user who is signed in.
 
+import { BasicRest } from '../sdk/basic_rest';
 import type { Client } from '../sdk/client';
-import type { Entry, Notice, Status as OwnStatus, ServerFrame } from '../sdk/frames';
-import { type Conversation, Rest } from '../sdk/rest';
+import type { Entry, Message, Status as OwnStatus, ServerFrame } from '../sdk/frames';
+import { isMessage } from '../sdk/kinds';
+import type { Conversation, Member, PinnedEntry, Rest } from '../sdk/rest';
 import { Tokens } from '../sdk/token';
-import type { Operation, Refused, State } from '../sdk/types';
+import type { Operation, ReactOperation, Refused, State } from '../sdk/types';
+import type { Announcement } from './announced';
 import { Conversations } from './conversations';
 import { Drafts } from './drafts';
+import type { Far } from './far';
 import { Frames } from './frames';
 import { lost } from './kept';
 import { type Marked, markOf } from './marks';
 import { People, type Status } from './people';
+import { OwnSettings } from './settings';
 import { batch, type Signal, signal } from './signals';
 import { Typing } from './typing';
 
@@ -21,26 +26,58 @@ const LONG_HISTORY = 200;
 const PLACE_PAGES = 50;
 /** What operators said that is shown; more pushes out the oldest. */
 const MOST_ANNOUNCEMENTS = 5;
+const DEVICE_TYPE = 'web';
 const ENDED = 'This session was ended. Please sign in again.';
+const LACKING = 'This server cannot do that.';
+/** Own reactions that are remembered where no entry tells of them. */
+const MOST_REACTED = 500;
 /** Code that did not come is asked for again so much later. */
 const AGAIN_MS = 3_000;
 
+type Code = typeof import('./client');
+
+export interface Goal {
+  id: string;
+  seq: number;
+  /** It stands in this thread alone. */
+  thread?: number;
+}
+
+/** An own reaction that no entry tells of. */
+interface Reacted extends Pick<ReactOperation, 'conversation_id' | 'seq' | 'key' | 'on'> {
+  /** The first is 1. */
+  at: number;
+  /** It is not counted yet. */
+  isNew: boolean;
+}
+
 export class Session {
-  readonly rest: Rest;
+  readonly rest: BasicRest;
   readonly conversations: Conversations;
   readonly people = new People();
   readonly typing = new Typing();
   readonly drafts: Drafts;
+  readonly settings = new OwnSettings();
   readonly connection = signal<{ state: State; retryMs?: number }>({ state: 'connecting' });
   /** The last attempt to connect was refused because all places for this user's devices are taken. */
   readonly hasTooManyDevices = signal(false);
   /** The conversation that is shown, or asked for by the address. */
   readonly open = signal<string | undefined>(undefined);
+  /** What is pinned in it, newest first, as soon as that is known. */
+  readonly pins = signal<readonly PinnedEntry[]>([]);
+  /** A message that somebody wants to see: the conversation that it stands in is opened at it. */
+  readonly goal = signal<Goal | undefined>(undefined);
+  /** What is shown of the open conversation in the place of its log, far from the end. */
+  readonly far = signal<Far | undefined>(undefined);
+  /** Another number after the content of some entries is gone. */
+  readonly blanked = signal(0);
+  /** The newest last. */
+  readonly reacted: Reacted[] = [];
   readonly pending = signal<readonly Operation[]>([]);
   /** Texts that were refused for good and wait for their writer to decide. */
   readonly refused = signal<readonly Refused[]>([]);
-  /** What operators said to everybody. */
-  readonly announcements = signal<readonly Notice[]>([]);
+  /** What operators said, to everybody or to this user. */
+  readonly announcements = signal<readonly Announcement[]>([]);
   readonly problem = signal('');
   /** The one that was used last. */
   token: string;
@@ -82,13 +119,19 @@ export class Session {
       return token;
     };
     this.tokens = new Tokens({ token: tokens.token, getToken });
-    this.rest = new Rest({ token: () => this.tokens.take(), renew: (refused) => this.renew(refused) });
+    this.rest = new BasicRest({
+      token: () => this.tokens.take(),
+      renew: (refused) => this.renew(refused),
+      deviceType: DEVICE_TYPE,
+    });
     this.conversations = new Conversations({
       userId,
       rest: this.rest,
       people: this.people,
       entriesOf: (id) => this.known(id),
+      expire: (entries) => this.expire(entries),
       lost: (conversation) => this.lost(conversation),
+      settings: (conversation) => this.settings.of(conversation),
     });
     void this.conversations.begin();
     void this.connect(getToken, onEnd);
@@ -99,7 +142,7 @@ export class Session {
     getToken: () => Promise<string | undefined>,
     onEnd: (reason: string) => void,
   ): Promise<void> {
-    const load = () => import('../sdk/client').catch(() => undefined);
+    const load = () => import('./client').catch(() => undefined);
     let code = await load();
     while (!code && !this.hasEnded) {
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
@@ -109,16 +152,34 @@ export class Session {
     const { deviceId, token } = this;
     const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
     const storage = localStorage;
-    const client = new code.Client({ url, token, getToken, deviceId, deviceType: 'web', storage });
+    const notices = code.noticesOf(
+      this.userId,
+      (shown) => this.announce(shown),
+      (standing) => this.stand(standing),
+      (done) => this.unannounce(done),
+    );
+    const client = new code.Client({
+      url,
+      token,
+      getToken,
+      deviceId,
+      deviceType: DEVICE_TYPE,
+      storage,
+      notices,
+    });
     this.client = client;
-    this.listen(client, onEnd);
+    this.drafts.follow(
+      client,
+      this.settings.follow(client, code, () => this.drafts.heard()),
+    );
+    this.listen(client, code, onEnd);
     this.readOutbox();
     for (const act of this.planned) act(client);
     this.hasClient.value = true;
     void client.connect().catch(() => {});
   }
 
-  private listen(client: Client, onEnd: (reason: string) => void): void {
+  private listen(client: Client, code: Code, onEnd: (reason: string) => void): void {
     client.on('state', (state, { retryMs, error }) => {
       this.connection.value = { state, retryMs };
       if (state === 'online' || state === 'too-many-devices') this.refresh();
@@ -134,33 +195,59 @@ export class Session {
       if (entry) this.removers.set(id, entry.sender.id);
       this.conversations.remove(id);
     });
-    client.on('reset', (id) => void this.replaced(id));
+    client.on('reset', (id) => {
+      if (id !== client.selfLog) void this.replaced(id);
+    });
     client.on('status', (status) => {
       this.myStatus.value = status;
     });
     client.on('outbox', () => {
       this.readOutbox();
     });
-    client.on('refused', () => this.readOutbox());
+    client.on('refused', ({ type }, { code, message }) => {
+      // A text stays, and says so itself.
+      if (type) this.problem.value = code === 'unknown_type' ? LACKING : message;
+      this.readOutbox();
+    });
+    client.on('reacted', (operation, { tallied = false }) => {
+      const at = (this.reacted.at(-1)?.at ?? 0) + 1;
+      this.reacted.push({ ...operation, at, isNew: tallied });
+      if (this.reacted.length > MOST_REACTED) this.reacted.shift();
+      this.log(operation.conversation_id).value++;
+    });
+    client.on('expired', (entries) =>
+      batch(() => {
+        this.blanked.value++;
+        for (const id of new Set(entries.map((entry) => entry.conversation_id))) {
+          this.log(id).value++;
+          this.conversations.expired(id);
+        }
+      }),
+    );
     client.on('notice', (notice) => {
-      const others = this.announcements.value.filter(({ id }) => id !== notice.id);
-      this.announcements.value = [...others, notice].slice(-MOST_ANNOUNCEMENTS);
+      this.announce(code.ofBroadcast(notice));
     });
   }
 
+  /** All of REST, as soon as there is a client. */
+  api(): Promise<Rest> {
+    return new Promise((resolve) => this.plan((client) => resolve(client.rest)));
+  }
+
+  /** Of what came over REST. */
+  private expire(entries: readonly Entry[]): void {
+    if (entries.some((entry) => entry.expires_at)) this.plan((client) => client.expire(entries));
+  }
+
   /** Now, or as soon as there is a client. */
-  private plan(act: (client: Client) => void): void {
+  plan(act: (client: Client) => void): void {
     if (this.client) act(this.client);
     else this.planned.push(act);
   }
 
   /** A request was refused: another token, for the connection, too. */
   private async renew(refused: string): Promise<string | undefined> {
-    const { tokens } = this;
-    // Another request has got one meanwhile.
-    if (tokens.value !== refused) return tokens.value;
-    tokens.refuse(refused);
-    const token = await tokens.renew();
+    const token = await this.tokens.renewFor(refused);
     if (token) this.client?.setToken(token);
     return token;
   }
@@ -188,9 +275,17 @@ export class Session {
     this.reading = from === undefined ? undefined : { id, from, entries: this.known(id) };
   }
 
-  send(conversation: Conversation, text: string): void {
+  send(
+    conversation: Conversation,
+    message: Pick<Message, 'content' | 'mentions' | 'mention_all' | 'reply_to' | 'thread'>,
+  ): void {
     this.problem.value = '';
-    this.client?.send({ conversation_id: conversation.id, content: { text } });
+    this.client?.send({ conversation_id: conversation.id, ...message });
+  }
+
+  pin(id: string, seq: number, on: boolean): void {
+    this.problem.value = '';
+    this.client?.pin(id, seq, on);
   }
 
   /** Sends a refused text once more. */
@@ -217,6 +312,27 @@ export class Session {
     if (this.conversations.readUpTo(id, seq)) this.plan((client) => client.read(id, seq));
   }
 
+  /** The user looks at a conversation that may be marked as unread. */
+  look(id: string): void {
+    const conversation = this.conversations.peek(id);
+    if (conversation && this.settings.peek(conversation).isMarkedUnread)
+      this.settings.set(id, 'marked_unread', false);
+  }
+
+  /** Opens a conversation at one of its messages. */
+  lead(id: string, seq: number, thread?: number): void {
+    batch(() => {
+      this.open.value = id;
+      this.goal.value = { id, seq, thread };
+    });
+  }
+
+  /** These have come over REST. */
+  met(entries: readonly Entry[]): void {
+    this.expire(entries);
+    for (const { sender } of entries) this.people.called(sender.id, sender.name);
+  }
+
   /** Reads history before what is held. False when there is none. */
   async older(id: string, limit = HISTORY): Promise<boolean> {
     const held = this.known(id)[0]?.seq;
@@ -224,8 +340,8 @@ export class Session {
     if (first <= 1) return false;
     const page = await this.rest.messages(id, { before_seq: first, limit });
     batch(() => {
+      this.met(page.entries);
       this.addOlder(id, page.entries);
-      for (const { sender } of page.entries) this.people.called(sender.id, sender.name);
       this.log(id).value++;
     });
     return page.more && page.entries.length > 0;
@@ -241,7 +357,7 @@ export class Session {
   }
 
   async start(kind: 'direct' | 'group', members: string[], title?: string): Promise<void> {
-    const made = await this.rest.create(kind, members, title);
+    const made = await (await this.api()).create(kind, members, title);
     this.conversations.put(made);
     this.open.value = made.id;
   }
@@ -270,6 +386,12 @@ export class Session {
     return conversation.members.find((member) => member.user_id !== this.userId)?.user_id;
   }
 
+  /** All that are known: of a large conversation some only. */
+  membersOf(conversation: Conversation): readonly Member[] {
+    const all = this.conversations.members.value;
+    return all?.id === conversation.id ? all.members : conversation.members;
+  }
+
   nameOf(user: string): string {
     return this.people.name(user);
   }
@@ -293,8 +415,29 @@ export class Session {
     this.notices.value = this.notices.value.filter((notice) => notice.id !== id);
   }
 
-  dismissAnnouncement(id: string): void {
+  private announce(notice: Announcement): void {
+    const others = this.announcements.value.filter(({ id }) => id !== notice.id);
+    this.announcements.value = [...others, notice].slice(-MOST_ANNOUNCEMENTS);
+  }
+
+  private unannounce(id: string): void {
     this.announcements.value = this.announcements.value.filter((notice) => notice.id !== id);
+  }
+
+  /** Those that are kept and stand no more are shown no more. */
+  private stand(ids: ReadonlySet<string>): void {
+    const { value } = this.announcements;
+    const left = value.filter(({ id, isKept }) => !isKept || ids.has(id));
+    if (left.length < value.length) this.announcements.value = left;
+  }
+
+  /** The user has put it away, or followed what it offers. */
+  dismissAnnouncement(id: string, how: 'dismissed' | 'clicked' = 'dismissed'): void {
+    const found = this.announcements.value.find((notice) => notice.id === id);
+    this.unannounce(id);
+    // Told once: what is not heard of it is shown again by no device, either.
+    if (found?.isKept)
+      void this.rest.ask('POST', `/notices/${encodeURIComponent(id)}/${how}`).catch(() => {});
   }
 
   /** Tries again now. */
@@ -314,6 +457,7 @@ export class Session {
     this.client?.disconnect();
     this.frames.end();
     this.typing.end();
+    this.drafts.end();
     this.conversations.end();
   }
 
@@ -341,8 +485,9 @@ export class Session {
   private take(frames: readonly ServerFrame[]): void {
     const arrived = new Set<string>();
     for (const frame of frames) {
-      if (frame.type === 'entry' || frame.type === 'sent' || frame.type === 'sync_page')
-        arrived.add(frame.conversation_id);
+      const isOfLog = frame.type === 'entry' || frame.type === 'sent' || frame.type === 'sync_page';
+      // What the user sets is no conversation to show.
+      if (isOfLog && frame.conversation_id !== this.client?.selfLog) arrived.add(frame.conversation_id);
       this.hear(frame);
     }
     for (const id of arrived) {
@@ -379,10 +524,11 @@ export class Session {
     reading.entries = log.entries;
   }
 
-  /** The server has begun a log anew, as after a restore. Whoever reads it reads on at the same entry, or at the one
+  /** The server has begun a log anew, as after a restore. A reader goes on at the same entry, or at the one
    * nearest to it. */
   private async replaced(id: string): Promise<void> {
     this.conversations.restart(id);
+    if (this.far.peek()?.id === id) this.far.value = undefined;
     const { reading } = this;
     if (reading?.id !== id) return;
     const held = { id, entries: this.held?.id === id ? this.held.entries : reading.entries };
@@ -404,7 +550,7 @@ export class Session {
         break;
       case 'entry':
         this.people.called(frame.sender.id, frame.sender.name);
-        this.typing.heard(frame.conversation_id, frame.sender.id, false);
+        if (isMessage(frame)) this.typing.heard(frame.conversation_id, frame.sender.id, false);
         break;
       case 'sync_page':
         for (const { sender } of frame.entries) this.people.called(sender.id, sender.name);

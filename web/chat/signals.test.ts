@@ -41,7 +41,7 @@ test('of several changes within a batch an effect hears once, also where one has
   expect(seen).toEqual([3, 30, 120, 300]);
 });
 
-test('what follows from others is told only when it is another value, before whoever reads both', () => {
+test('what follows from others is told only when it is another value, before what reads both', () => {
   const number = signal(1);
   const isOdd = computed(() => number.value % 2 === 1);
   const odd: boolean[] = [];

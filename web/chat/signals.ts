@@ -1,4 +1,4 @@
-// Values that views and effects follow: whoever has read one is drawn or run again when it changes, and nobody else. As
+// Values that views and effects follow: a view or effect that has read one is drawn or run again when it changes, and no other. As
 // much of the idea as this page needs: `@preact/signals` is 3 KB larger, of the 30 that may come before one can read.
 
 import { Component, options, type VNode } from 'preact';
@@ -12,7 +12,7 @@ interface Reader {
 }
 
 export interface ReadonlySignal<T> {
-  /** Whoever reads it while it is drawn or run follows it. */
+  /** A view that is drawn, or an effect that runs, follows what it reads. */
   readonly value: T;
   /** Its value for somebody who does not follow it. */
   peek(): T;
@@ -59,7 +59,7 @@ export function signal<T>(value: T): Signal<T> {
   };
 }
 
-/** Whoever follows several values that change within hears of them once. */
+/** A follower of several values that change within hears of them once. */
 export function batch(act: () => void): void {
   depth++;
   try {

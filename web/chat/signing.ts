@@ -1,7 +1,7 @@
-// The ways to sign in: by name, by token, at an OpenID provider, or at a page of the operator. Whoever is signed in
+// The ways to sign in: by name, by token, at an OpenID provider, or at a page of the operator. A user who is signed in
 // already loads none of it.
 
-import { Rest } from '../sdk/rest';
+import { BasicRest } from '../sdk/basic_rest';
 import { signedIn } from './account';
 import { userIdOf } from './names';
 import type { OidcLogin } from './oidc';
@@ -9,7 +9,7 @@ import type { OidcLogin } from './oidc';
 const RETURN = 'tidings.return';
 
 export async function signInByName(name: string): Promise<void> {
-  const { token } = await new Rest().devToken(userIdOf(name), name.trim().replaceAll(/\s+/g, ' '));
+  const { token } = await new BasicRest().devToken(userIdOf(name), name.trim().replaceAll(/\s+/g, ' '));
   await signedIn(token, 'name');
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Entry } from '../sdk/frames';
-import { characters, clock, describe, pieces } from './text';
+import { clock } from './formats';
+import { characters, describe, pieces } from './text';
 
 const nameOf = (user: string) => user.toUpperCase();
 

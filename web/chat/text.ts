@@ -2,12 +2,11 @@
 
 import type { Entry } from '../sdk/frames';
 
-export { clock } from './formats';
-
-/** A system entry as a sentence. */
+/** What was done to a conversation, as a sentence. */
 export function describe(entry: Entry, nameOf: (user: string) => string): string {
   const who = nameOf(entry.sender.id);
-  const content = entry.content ?? {};
+  const { kind, content } = entry;
+  if (kind === 'pin') return `${who} ${content.on ? 'pinned' : 'unpinned'} a message`;
   const names = (users: string[] = [], count = users.length) => {
     const others = count - users.length;
     return users.map(nameOf).join(', ') + (others > 0 ? ` and ${others} more` : '');
@@ -26,7 +25,7 @@ export function describe(entry: Entry, nameOf: (user: string) => string): string
     case 'renamed':
       return `${who} named it “${content.title}”`;
     default:
-      return String(content.text ?? 'Something happened');
+      return 'Something happened';
   }
 }
 

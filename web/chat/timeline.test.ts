@@ -39,12 +39,25 @@ test('messages of one sender are together until another, a pause or the line of 
     entry(5, 'bob', NOON + 20 * MINUTE),
     entry(6, 'ann', NOON + 21 * MINUTE, 'system'),
   ];
-  const shape = (newAfter?: number) =>
-    rows(log, ALL, newAfter).map(
+  const shape = (newFrom?: number) =>
+    rows(log, ALL, newFrom).map(
       (row) => `${row.isNew ? '!' : ''}${row.starts ? '<' : ''}${row.ends ? '>' : ''}`,
     );
   expect(shape()).toEqual(['<', '>', '<>', '<', '>', '<>']);
-  expect(shape(4)).toEqual(['<', '>', '<>', '<>', '!<>', '<>']);
+  expect(shape(5)).toEqual(['<', '>', '<>', '<>', '!<>', '<>']);
+});
+
+test('notices stand by themselves, as all that is no text does', () => {
+  const log = ['text', 'notice', 'notice', 'pin', 'text'].map((kind, at) => entry(at + 1, 'ann', NOON, kind));
+  expect(rows(log, ALL, undefined).every((row) => row.starts && row.ends)).toBe(true);
+});
+
+test('what is between two rows and not shown parts none of them', () => {
+  const log = [entry(1, 'ann', NOON), entry(7, 'ann', NOON + MINUTE)];
+  expect(rows(log, ALL, undefined).map((row) => [row.starts, row.ends])).toEqual([
+    [true, false],
+    [false, true],
+  ]);
 });
 
 test('a part is cut at both ends', () => {

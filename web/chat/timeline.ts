@@ -2,7 +2,7 @@
 
 import type { Entry } from '../sdk/frames';
 import { dayOf } from './formats';
-import type { Range } from './window';
+import { placesOf, type Range } from './window';
 
 /** Messages of one sender that follow each other within this time are one group. */
 const GROUP_MS = 5 * 60_000;
@@ -18,12 +18,10 @@ export interface Row {
   ends: boolean;
 }
 
-/** The rows of a part of a log, which is without gaps. `newAfter`: up to where it was read when it was opened. */
-export function rows(entries: readonly Entry[], range: Range, newAfter: number | undefined): Row[] {
-  const first = entries[0]?.seq;
-  if (first === undefined) return [];
-  const start = Math.max(0, range.from - first);
-  const end = range.to === undefined ? entries.length : Math.min(entries.length, range.to - first + 1);
+/** The rows of a part of what is shown. `newFrom`: the first one that was new when it was opened. */
+export function rows(entries: readonly Entry[], range: Range, newFrom: number | undefined): Row[] {
+  const [start, last] = placesOf(range, entries);
+  const end = last + 1;
   const all: Row[] = [];
   let before = entries[start - 1];
   let day = before && dayOf(before.timestamp);
@@ -31,20 +29,21 @@ export function rows(entries: readonly Entry[], range: Range, newAfter: number |
     const entry = entries[at];
     if (!entry) break;
     const today = dayOf(entry.timestamp);
-    const isNew = newAfter !== undefined && entry.seq === newAfter + 1;
+    const isNew = entry.seq === newFrom;
     const starts = isNew || today !== day || !isTogether(before, entry);
-    const last = all.at(-1);
-    if (last) last.ends = starts;
+    const above = all.at(-1);
+    if (above) above.ends = starts;
     all.push({ entry, day: today === day ? undefined : today, isNew, starts, ends: true });
     day = today;
     before = entry;
   }
-  const last = all.at(-1);
-  if (last) last.ends = !isTogether(last.entry, entries[end]);
+  const below = all.at(-1);
+  if (below) below.ends = !isTogether(below.entry, entries[end]);
   return all;
 }
 
 function isTogether(one: Entry | undefined, next: Entry | undefined): boolean {
-  if (!one || !next || one.kind === 'system' || next.kind === 'system') return false;
+  // Whatever is no text stands by itself.
+  if (one?.kind !== 'text' || next?.kind !== 'text') return false;
   return one.sender.id === next.sender.id && next.timestamp - one.timestamp < GROUP_MS;
 }

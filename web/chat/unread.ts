@@ -2,9 +2,10 @@
 // here. Where this device does not hold the entries in question, it does not guess: the server is asked again.
 
 import type { Entry } from '../sdk/frames';
+import { counts } from '../sdk/kinds';
 
-/** The server stops counting here: beyond, a number is not exact and nothing may be taken away from it. */
-export const COUNTED_TO = 1_000;
+/** The server stops counting here, or later: from there on a number is not exact and nothing may be taken away from it. */
+export const COUNTED_TO = 100;
 
 export interface Counted {
   /** The entry up to which was counted. */
@@ -27,7 +28,7 @@ export function between(
   let count = 0;
   for (let at = from + 1 - first; at <= to - first; at++) {
     const entry = entries[at];
-    if (entry && entry.kind !== 'system' && entry.sender.id !== userId) count++;
+    if (entry && counts(entry, userId)) count++;
   }
   return count;
 }
@@ -42,7 +43,7 @@ export function grown(
   if (head <= counted.head) return counted;
   const more = between(entries, Math.max(counted.head, counted.my_read_seq), head, userId);
   if (more === undefined) return undefined;
-  return { ...counted, head, unread: Math.min(COUNTED_TO, counted.unread + more) };
+  return { ...counted, head, unread: counted.unread + more };
 }
 
 /** Everything up to `seq` was read, here or on another device. Undefined: ask the server. */

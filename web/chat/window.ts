@@ -1,10 +1,14 @@
-// Which rows of a long list are in the document. A log is drawn in part: `from` and `to` are sequence numbers,
-// and without `to` the range goes on with the log.
+// Which entries of those that are shown are in the document: a part of them. `from` and `to` are sequence numbers, and without `to` the range goes on with the log.
+
+import { placeOf } from './shown';
 
 export interface Range {
   from: number;
   to: number | undefined;
 }
+
+/** Entries that are shown, by ascending seq; at least one. */
+type List = readonly { seq: number }[];
 
 /** Rows at the end of a log that is opened. */
 export const ROWS = 80;
@@ -13,58 +17,51 @@ export const STEP = 60;
 /** The most rows. */
 export const MOST = 240;
 
-/** The end of a log that is held from `first` to `last`. */
-export function tail(first: number, last: number): Range {
-  return { from: Math.max(first, last - ROWS + 1), to: undefined };
+/** The end of a log. */
+export function tail(list: List): Range {
+  return part(list, list.length - ROWS, list.length - 1);
 }
 
 /** Rows around one of them, which is near the beginning. */
-export function around(seq: number, first: number, last: number): Range {
-  const from = Math.max(first, Math.min(seq, last) - STEP / 2);
-  return bounded({ from, to: undefined }, last);
+export function around(seq: number, list: List): Range {
+  const last = list.length - 1;
+  return part(list, Math.min(placeOf(list, seq), last) - STEP / 2, last);
 }
 
 /** Older rows; undefined when all that are held are there. */
-export function up(range: Range, first: number, last: number): Range | undefined {
-  if (range.from <= first) return undefined;
-  return bounded({ from: Math.max(first, range.from - STEP), to: range.to }, last);
+export function up(range: Range, list: List): Range | undefined {
+  const [first, last] = placesOf(range, list);
+  return first <= 0 ? undefined : part(list, first - STEP, last);
 }
 
 /** Newer rows; undefined when the end is there. */
-export function down(range: Range, last: number): Range | undefined {
+export function down(range: Range, list: List): Range | undefined {
   if (range.to === undefined) return undefined;
-  const end = range.to + STEP;
-  const to = end >= last ? undefined : end;
-  return { from: Math.max(range.from, (to ?? last) - MOST + 1), to };
+  const [first, last] = placesOf(range, list);
+  const end = Math.min(last + STEP, list.length - 1);
+  return part(list, Math.max(first, end - MOST + 1), end);
 }
 
-/** The same place after the log went on or was replaced. Whoever reads the end sees the end; for others rows are
+/** The same place after the log went on or was replaced. A reader at the end sees the end; for others rows are
  * added only as long as there are not too many. */
-export function follow(range: Range, first: number, last: number, isAtEnd: boolean): Range {
-  if (range.from > last) return tail(first, last);
-  if ((range.to ?? last) < first) return isAtEnd ? tail(first, last) : around(first, first, last);
-  if (range.from < first) return isAtEnd ? tail(first, last) : bounded({ from: first, to: range.to }, last);
-  const size = (range.to ?? last) - range.from + 1;
-  if (range.to !== undefined || size <= MOST) return range;
-  return isAtEnd ? tail(first, last) : bounded(range, last);
+export function follow(range: Range, list: List, isAtEnd: boolean): Range {
+  const [first, last] = placesOf(range, list);
+  const isTooMany = range.to === undefined && last - first >= MOST;
+  // It begins before what is held now, or behind it, or ends before it.
+  const isElsewhere = range.from < (list[0]?.seq ?? 0) || first > last;
+  if (!isElsewhere && !isTooMany) return range;
+  if (isAtEnd || first >= list.length) return tail(list);
+  return last < first ? around(0, list) : part(list, first, last);
 }
 
-function bounded(range: Range, last: number): Range {
-  const end = range.to ?? last;
-  const to = end - range.from + 1 > MOST ? range.from + MOST - 1 : range.to;
-  return { from: range.from, to: to === undefined || to >= last ? undefined : to };
+/** Where a range begins and ends in the list. */
+export function placesOf({ from, to }: Range, list: List): [number, number] {
+  return [placeOf(list, from), to === undefined ? list.length - 1 : placeOf(list, to + 1) - 1];
 }
 
-/** Of a list of equal rows: those near what is in view, from the first to behind the last. */
-export function visible(
-  count: number,
-  rowPx: number,
-  scrollPx: number,
-  viewPx: number,
-  extra = 6,
-): [number, number] {
-  const first = Math.floor(scrollPx / rowPx) - extra;
-  const last = Math.ceil((scrollPx + viewPx) / rowPx) + extra;
-  const start = Math.max(0, Math.min(first, count - 1));
-  return [start, Math.max(start, Math.min(count, last))];
+/** From one place to another, and not too much. */
+function part(list: List, first: number, last: number): Range {
+  const start = Math.max(0, first);
+  const end = Math.min(last, start + MOST - 1);
+  return { from: list[start]?.seq ?? 0, to: end >= list.length - 1 ? undefined : list[end]?.seq };
 }

@@ -8,7 +8,7 @@ import { begin, hasTexts, readsAndAnswers, Stage, until, write } from './stage.m
 const stage = new Stage();
 let proxy;
 
-/** Passes requests and answers on as they come, and hangs up on whoever asks for a socket. */
+/** Passes requests and answers on as they come, and hangs up on clients that ask for a socket. */
 class OldProxy {
   /** `METHOD /path` of all requests, without ids and queries. */
   asked = [];

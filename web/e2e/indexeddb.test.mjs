@@ -121,8 +121,11 @@ test('cursors in IndexedDB: after a reload what was missed comes, and nothing tw
   let page = await open(context, 'fay', 'one');
   for (const text of ['one', 'two']) await people.write('eve', id, text);
   await until('both came', async () => (await page.evaluate(() => shown.length)) >= 2);
-  const last = async () =>
-    Number(await page.evaluate((id) => kept.getItem(`tidings/fay/cursor/one/at/${id}`), id));
+  // The seq, and the id of its entry.
+  const last = async () => {
+    const cursor = await page.evaluate((id) => kept.getItem(`tidings/fay/cursor/one/at/${id}`), id);
+    return Number(cursor?.split(' ')[0]);
+  };
   const { head } = await people.conversation('fay', id);
   await until('kept', async () => (await last()) === head || last());
   await page.close();

@@ -11,7 +11,7 @@ const KID = 'test';
 const base64url = (value) => Buffer.from(value).toString('base64url');
 
 export class Issuer {
-  /** Whoever comes to sign in. */
+  /** The user who comes to sign in. */
   user = { sub: 'ann', name: 'Ann' };
   /** How long its tokens are good, in seconds. */
   lifetime = 3600;

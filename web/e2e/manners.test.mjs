@@ -203,7 +203,7 @@ test('the menu of a message opens by its button, a right click and the keyboard,
   for (const page of [kim, lou]) await page.context().close();
 });
 
-test('the menu of a message copies the address of its conversation, and writes to its sender alone', async () => {
+test('the menu of a message copies an address that leads to it, and writes to its sender alone', async () => {
   const max = await stage.open('max');
   const ned = await stage.open('ned');
   await begin(max, ['ned', 'ole'], 'Three');
@@ -213,9 +213,10 @@ test('the menu of a message copies the address of its conversation, and writes t
   const message = ned.getByTestId('message').filter({ hasText: 'to all' });
   await ned.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   await message.click({ button: 'right' });
-  await item('Copy link to this conversation').click();
+  await item('Copy link to this message').click();
   await ned.getByRole('status').filter({ hasText: 'Copied' }).waitFor();
-  assert.equal(await ned.evaluate(() => navigator.clipboard.readText()), ned.url());
+  const seq = await message.getAttribute('data-seq');
+  assert.equal(await ned.evaluate(() => navigator.clipboard.readText()), `${ned.url()}/${seq}`);
   await message.click({ button: 'right' });
   await item('Write to max').click();
   await until('a conversation of the two', async () => {

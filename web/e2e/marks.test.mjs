@@ -103,7 +103,7 @@ test('a mark in a group says of how many it is true, and of whom', async () => {
   await until('of two', shows(mark, 'read by 2 of 11'));
   const detail = await mark.getAttribute('title');
   assert.match(detail, /Read by member-0, member-1\. Not yet delivered to .* and 1 more/);
-  // Whoever joins later is not asked about what was written before.
+  // A member who joins later is not asked about what was written before.
   await people.add('gil', group, ['late']);
   await gil.reload();
   await until('the same after a reload', shows(mark, 'read by 2 of 11'));
@@ -206,7 +206,7 @@ test('a chosen status stays over a reload and a restart, here and for others', a
   for (const page of [oda, other, pip]) await page.context().close();
 });
 
-test('whoever is removed is told by whom, and the conversation is gone', async () => {
+test('a member who is removed is told by whom, and the conversation is gone', async () => {
   const quin = await stage.open('quin');
   const ray = await stage.open('ray');
   await begin(quin, ['ray', 'sam'], 'Club');
@@ -220,7 +220,7 @@ test('whoever is removed is told by whom, and the conversation is gone', async (
   await ray.context().close();
 });
 
-test('whoever was removed while away is told when they come back', async () => {
+test('a member who was removed while away is told when they come back', async () => {
   const group = await people.group('vic', ['wes'], 'Circle');
   const wes = await stage.open('wes');
   await wes.getByTestId('conversation').waitFor();

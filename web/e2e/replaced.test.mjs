@@ -45,7 +45,7 @@ async function openAtEnd(name, title, text) {
   return page;
 }
 
-test('whoever reads a log that is restored from a backup reads on at the same message', async () => {
+test('a reader of a log that is restored from a backup reads on at the same message', async () => {
   const group = await people.group('ann', ['bob'], 'Vault');
   await writeLines('ann', group, 0, 200);
   const bob = await openAtEnd('bob', 'Vault', 'line 199');
@@ -61,24 +61,27 @@ test('whoever reads a log that is restored from a backup reads on at the same me
 
   await pause(() => stage.restoreData());
   await until('nothing is new', async () => (await toEnd(bob).textContent()).includes('To the newest'));
+  // Until the log is read again, what was there before stays before the eyes.
+  await until('what was lost is gone', async () => {
+    const lost = (await texts(bob)).filter((text) => text.startsWith('lost'));
+    return lost.length === 0 || lost;
+  });
   await until('the same message at the same place', async () => {
     const { top } = await placeOf(list, place.seq).catch(() => ({ top: Number.NaN }));
     return Math.abs(top - place.top) <= 2 || `${top} instead of ${place.top}`;
   });
-  assert.deepEqual(
-    (await texts(bob)).filter((text) => text.startsWith('lost')),
-    [],
-  );
 
   await people.write('ann', group, 'after the restore');
   await until('one is new', async () => (await toEnd(bob).textContent()).includes('1 new'));
   assert.ok(Math.abs((await placeOf(list, place.seq)).top - place.top) <= 2, 'still there');
   await toEnd(bob).click();
   await until('the newest', () => isInView(bob.getByText('after the restore', { exact: true })));
-  const order = await list.evaluate((rows) =>
-    [...rows.children].map((child) => child.querySelector('p')?.textContent ?? child.className),
-  );
-  assert.deepEqual(order.slice(-3), ['line 199', 'new-line', 'after the restore']);
+  await until('a line above it', async () => {
+    const order = await list.evaluate((rows) =>
+      [...rows.children].map((child) => child.querySelector('p')?.textContent ?? child.className),
+    );
+    return order.slice(-3).join() === 'line 199,new-line,after the restore' || order.slice(-3);
+  });
   await badge(bob, 'Vault').waitFor({ state: 'detached' });
   await bob.context().close();
 });
@@ -110,7 +113,12 @@ test('what is above the first loaded message stays unread until it was in view o
   await people.write('eli', group, 'before');
   await until('read', hasTexts(fox, ['before']));
   await badge(fox, 'Much').waitFor({ state: 'detached' });
-  const { my_read_seq: read } = await people.conversation('fox', group);
+  let read = 0;
+  await until('told to the server', async () => {
+    const { my_read_seq, head } = await people.conversation('fox', group);
+    read = my_read_seq;
+    return read === head || [read, head];
+  });
   await fox.goto('about:blank');
   for (let i = 0; i < 260; i++) await people.write('eli', group, `new ${i}`);
   // Short pages, so that a few hundred are more than are read on the way to the first new one.
@@ -135,7 +143,8 @@ test('what is above the first loaded message stays unread until it was in view o
   await until('stored', async () => (await fox.getByTestId('mark').count()) === 1);
   const answered = await people.conversation('fox', group);
   assert.equal(answered.my_read_seq, read);
-  assert.equal(answered.unread, 261);
+  // Counting stops somewhere.
+  assert.ok(answered.unread >= 100, String(answered.unread));
   assert.equal(await badge(fox, 'Much').textContent(), '99+ unread');
 
   // From the first one on it is read as it comes into view.
@@ -143,8 +152,8 @@ test('what is above the first loaded message stays unread until it was in view o
   await fox.getByTestId('to-new').click();
   await until('the first', () => isInView(fox.getByText('new 0', { exact: true })));
   await until('some are read', async () => {
-    const { unread } = await people.conversation('fox', group);
-    return (unread < 261 && unread > 200) || unread;
+    const { my_read_seq } = await people.conversation('fox', group);
+    return (my_read_seq > read && my_read_seq < read + 60) || my_read_seq;
   });
 
   // Or all at once, where somebody says so.

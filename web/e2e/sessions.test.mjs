@@ -136,7 +136,7 @@ test('a session that was ended elsewhere is over, and the page says so', async (
   await page.context().close();
 });
 
-test('whoever signs out has no token that is good any more, and comes in again at once', async () => {
+test('a user who signs out has no token that is good any more, and comes in again at once', async () => {
   const page = await stage.open('una');
   const { token } = await kept(page);
   const me = async (of) => {
@@ -156,7 +156,7 @@ test('whoever signs out has no token that is good any more, and comes in again a
   await page.context().close();
 });
 
-test('whoever signs out is signed out, also while the server does not answer', async () => {
+test('a user who signs out is signed out, also while the server does not answer', async () => {
   const page = await stage.open('wim');
   await page.route('**/api/v1/sessions?*', () => {});
   const asked = page.waitForRequest((request) => request.method() === 'DELETE');

@@ -137,6 +137,8 @@ export async function begin(page, users, title) {
   await field.fill(users.at(-1));
   if (title) await page.getByTestId('title').fill(title);
   await page.getByTestId('begin').click();
+  // The form closes once the conversation is open; until then the composer may be that of another one.
+  await page.getByTestId('begin').waitFor({ state: 'detached' });
   await page.getByTestId('composer').waitFor();
 }
 

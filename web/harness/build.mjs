@@ -1,5 +1,6 @@
-// Builds the harness for Node: its program, the tab, and a tab for each planted bug, in which one module of the SDK
-// is replaced by a broken one of `planted`. The SDK itself knows nothing of it.
+// Builds the harness for Node: its program, the tab, the driver for the scripts of `fleet conformance-client`, and a tab
+// for each planted bug, in which one module of the SDK is replaced by a broken one of `planted`. The SDK itself knows
+// nothing of it.
 
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
@@ -9,6 +10,7 @@ const out = here('dist');
 
 /** Each bug: the module that has it, and who asks for that module. */
 const BUGS = {
+  'late-answer-wins': { module: 'messages', importer: '/harness/changing.ts' },
   'retry-out-of-order': { module: 'queue', importer: '/sdk/writing.ts' },
   'storage-overwritten': { module: 'file_store', importer: '/harness/tab.ts' },
   'sync-not-asked-again': { module: 'sync', importer: '/sdk/client.ts' },
@@ -22,7 +24,7 @@ function planted(bug) {
     name: 'planted',
     enforce: 'pre',
     resolveId(source, from) {
-      const isMeant = [`./${module}`, `./${module}.js`].includes(source) && from?.endsWith(importer);
+      const isMeant = source.replace(/\.js$/, '').endsWith(`/${module}`) && from?.endsWith(importer);
       isPlanted ||= isMeant;
       return isMeant ? here(`planted/${bug}.ts`) : undefined;
     },
@@ -42,7 +44,10 @@ async function bundle(input, plugins, emptyOutDir) {
   });
 }
 
-await bundle({ main: here('main.ts'), tab: here('tab.ts') }, [], true);
+await bundle({ main: here('main.ts'), tab: here('tab.ts'), driver: here('driver.ts') }, [], true);
 for (const bug of Object.keys(BUGS)) {
   await bundle({ [`tab-${bug}`]: here('tab.ts') }, [planted(bug)], false);
+  if (BUGS[bug].importer.startsWith('/sdk/')) {
+    await bundle({ [`driver-${bug}`]: here('driver.ts') }, [planted(bug)], false);
+  }
 }

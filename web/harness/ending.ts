@@ -4,6 +4,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Entry } from '../sdk/index';
+import { isBlank, isMessage } from '../sdk/kinds';
+import { Messages } from '../sdk/messages';
+import { plain } from './changing';
 import { type Line, type Note, now, type Seen, type Timed, textHash } from './history';
 import type { Person, Tab, Tabs } from './people';
 import type { Ask } from './rest';
@@ -146,6 +149,7 @@ export function writeHistory(path: string, ended: Ended): ForNow {
     lines.push(...memberships(tab, own));
   }
   lines.push(...logLines(ended));
+  forget(lines);
   lines.sort((a, b) => a.t - b.t);
   const conversations = watched.map(({ id }) => id);
   const first: Line = { e: 'run', name: ended.name, devs: tabs.length, conversations, gateways };
@@ -161,8 +165,37 @@ export function writeHistory(path: string, ended: Ended): ForNow {
   return forNow;
 }
 
+/** What was deleted says nothing of its text any more: it counts as what was written. */
+function forget(lines: Timed<Line>[]): void {
+  const written = new Map<string, number>();
+  for (const line of lines) if (line.e === 'invoke') written.set(line.cid, line.hash);
+  for (const line of lines) {
+    if ((line.e !== 'recv' && line.e !== 'log') || !line.entry.blank) continue;
+    delete line.entry.blank;
+    line.entry.hash = written.get(line.entry.cid ?? '') ?? line.entry.hash;
+  }
+}
+
+/** Messages that are another thing for a tab than what all entries of the log make of them. */
+export function misfolded({ tabs, logs, isDrained }: Pick<Ended, 'tabs' | 'logs' | 'isDrained'>): string[] {
+  if (!isDrained) return [];
+  const wanted = logs.map((log) => {
+    const messages = new Messages();
+    messages.follow(log);
+    return messages;
+  });
+  return tabs.flatMap(({ dev, history }) =>
+    linesOf(history).flatMap((line) => {
+      if (line.e !== 'folded') return [];
+      const right = plain(wanted[line.conv]?.get(line.seq)?.state);
+      const where = `client ${dev}, message ${line.seq} of conversation ${line.conv}`;
+      return line.state === right ? [] : [`${where}: ${line.state} instead of ${right}`];
+    }),
+  );
+}
+
 function isNote(line: AnyLine): line is Timed<Note> {
-  return ['kept', 'skipped', 'for_now', 'doubt'].includes(line.e);
+  return ['kept', 'skipped', 'for_now', 'doubt', 'folded'].includes(line.e);
 }
 
 function linesOf(path: string): AnyLine[] {
@@ -201,6 +234,7 @@ function logLines({ logs, people }: Ended): Timed<Line>[] {
       ...(entry.client_id ? { cid: entry.client_id } : {}),
       from: entry.kind === 'system' ? -1 : (numbers.get(entry.sender.id) ?? -2),
       hash: textHash(entry.content?.text ?? ''),
+      ...(isMessage(entry) && isBlank(entry) ? { blank: true as const } : {}),
     });
     return [
       ...log.map((entry): Timed<Line> => ({ t: now(), e: 'log', entry: seen(entry) })),

@@ -1,4 +1,4 @@
-// The lines of a history as `fleet check` reads them (fleet/src/event.rs), one JSON object a line. Names within a
+// The lines of a history as `fleet check` reads them (workbench/verdict/src/event.rs), one JSON object a line. Names within a
 // run are numbers: `dev` one client in one process, `conv` a conversation, `n` which of a client's messages.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
@@ -11,6 +11,8 @@ export interface Seen {
   cid?: string;
   from: number;
   hash: number;
+  /** Its content is gone: the hash says nothing. Only this harness reads it. */
+  blank?: true;
 }
 
 export type Line =
@@ -22,8 +24,8 @@ export type Line =
   | { e: 'fail'; dev: number; n: number; code: string }
   | { e: 'recv'; dev: number; epoch: number; entry: Seen; via: 'live' | 'sync'; shown: boolean }
   | { e: 'leak'; dev: number; conversation: string }
-  | { e: 'sync_begin'; dev: number; epoch: number; cursors: [number, number][] }
-  | { e: 'sync_page'; dev: number; conv: number; head: number }
+  | { e: 'sync_begin'; dev: number; epoch: number; cursors: [number, number][]; entries: [number, string][] }
+  | { e: 'sync_page'; dev: number; conv: number; head: number; reset: boolean }
   | { e: 'sync_end'; dev: number; epoch: number; done: boolean }
   | { e: 'cursor'; dev: number; conv: number; kind: 'delivered' | 'read'; seq: number }
   | { e: 'open'; dev: number; epoch: number; gateway: number }
@@ -35,12 +37,14 @@ export type Line =
   | { e: 'done'; dropped: number; drained: boolean; doubts: string[] };
 
 /** What only this harness reads: storage has taken a message; what a first page left out; an error of the server
- * that a client takes as one for now; what was not as it should be. */
+ * that a client takes as one for now; what was not as it should be; what became of messages. */
 export type Note =
   | { e: 'kept'; n: number }
   | { e: 'skipped'; conv: number; before: number }
   | { e: 'for_now'; what: 'send' | 'sync' }
-  | { e: 'doubt'; text: string };
+  | { e: 'doubt'; text: string }
+  /** What a message was for a tab at its end, by its state as `plain` writes it. */
+  | { e: 'folded'; conv: number; seq: number; state: string };
 
 export type Timed<What> = What & { t: number };
 
@@ -49,7 +53,7 @@ export function now(): number {
   return Number(process.hrtime.bigint());
 }
 
-/** Lines go to the file at once: whoever kills this process loses none. */
+/** Lines go to the file at once: a kill of this process loses none. */
 export class Journal {
   private readonly file: number;
 

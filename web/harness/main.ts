@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Cluster } from './cluster';
-import { drained, type Watched, waitingOf, writeHistory } from './ending';
+import { drained, misfolded, type Watched, waitingOf, writeHistory } from './ending';
 import { Faults, linkOf } from './faults';
 import { Journal } from './history';
 import { newNonce } from './names';
@@ -29,6 +29,8 @@ const EVERY_MS = 400;
 const DRAIN_MS = 60_000;
 const END_MS = 30_000;
 const MIN_ACKNOWLEDGED = 150;
+/** Messages with a wrong state that are told one by one. */
+const MOST_TOLD = 10;
 
 async function run(options: RunOptions): Promise<number> {
   const { seed } = options;
@@ -91,8 +93,14 @@ async function run(options: RunOptions): Promise<number> {
     isBusy,
     doubts,
   });
+  const wrong = misfolded({ tabs: tabs.all, logs, isDrained: undone.length === 0 });
+  const changes = logs
+    .flat()
+    .filter(({ kind }) => kind === 'edit' || kind === 'delete' || kind === 'reaction');
+  console.log(`sdk harness: ${changes.length} changes; ${wrong.length} messages with a wrong state`);
+  for (const one of wrong.slice(0, MOST_TOLD)) console.log(one);
   console.log(`sdk harness: ${forNow.send} messages and ${forNow.sync} syncs were refused for now`);
-  const code = check(options, history);
+  const code = Math.max(check(options, history), wrong.length > 0 ? 1 : 0);
   if (code === 0) rmSync(folder, { recursive: true, force: true });
   else console.log(`sdk harness: seed ${seed}; what was written is kept in ${folder}`);
   return code;

@@ -1,4 +1,4 @@
-// Client ids that carry their meaning, as those of the fleet do (fleet/src/identity.rs): from the id alone it is
+// Client ids that carry their meaning, as those of the fleet do (workbench/wire-client/src/identity.rs): from the id alone it is
 // known which client wrote a message, and as which one. So a tab recognises what another tab has left behind.
 
 /** Of one run: what other programs wrote is told apart by it. */

@@ -12,7 +12,7 @@ lets \`fleet check\` judge what they wrote, were answered and were shown.
   --history FILE     where the history goes
   --seconds N        faults for so long instead of each once; SIGINT ends them earlier
   --seed N           repeats a schedule
-  --planted BUG      clients with this bug: ${'`'}retry-out-of-order${'`'}, ${'`'}storage-overwritten${'`'}, ${'`'}sync-not-asked-again${'`'}`;
+  --planted BUG      clients with this bug: ${'`'}late-answer-wins${'`'}, ${'`'}retry-out-of-order${'`'}, ${'`'}storage-overwritten${'`'}, ${'`'}sync-not-asked-again${'`'}`;
 
 export interface RunOptions {
   binaries: string;

@@ -1,7 +1,9 @@
 // One tab: a process with one client of the SDK, which writes down all that it says and is told. Its parent may
 // kill it at any moment.
 
-import { Client, type Entry, type Options, RefusedError, type ServerFrame } from '../sdk/index';
+import { Client, type Entry, type Handle, type Options, RefusedError, type ServerFrame } from '../sdk/index';
+import { isBlank, isMessage } from '../sdk/kinds';
+import { Changing, plain } from './changing';
 import { FileStore } from './file_store';
 import { Journal, type Seen, textHash } from './history';
 import { TabLocks } from './locks';
@@ -14,6 +16,10 @@ import { Tap } from './tap';
 const LARGE_CHARS = 1_100_000;
 const MOST_BURST = 40;
 const STATE_EVERY_MS = 150;
+/** Of what is written so much changes a message that is there. */
+const CHANGES = 0.25;
+/** How often messages are asked for as they are now. */
+const LOOKS = 0.15;
 
 export class Tab {
   private readonly journal: Journal;
@@ -25,6 +31,7 @@ export class Tab {
   private readonly numbers: Map<string, number>;
   /** What was answered, so that it is written down once. */
   private readonly answered = new Set<string>();
+  private readonly changing: Changing;
   private n = 0;
   private unsettled = 0;
   private isQuiet = false;
@@ -44,6 +51,7 @@ export class Tab {
       makeSocket: (url, protocols) => tap.socket(url, protocols),
       makeStream: (query, token) => tap.stream(options.url, query, token),
     });
+    this.changing = new Changing(this.client, this.random);
     this.listen();
   }
 
@@ -93,6 +101,8 @@ export class Tab {
 
   private write(): void {
     const room = this.random.pick(this.options.rooms);
+    if (this.random.next() < CHANGES && this.change(room)) return;
+    if (this.random.next() < LOOKS) this.changing.look(room.id).catch(() => undefined);
     this.send(room, `${this.options.dev}.${this.n} ${'x'.repeat(this.random.between(0, 200))}`);
   }
 
@@ -113,10 +123,30 @@ export class Tab {
     // A direct conversation has two names.
     const isByName = room.to !== undefined && this.random.next() < 0.5;
     const where = isByName ? { to: room.to } : { conversation_id: room.id };
+    this.settle({ dev, n }, cid, this.client.send({ ...where, client_id: cid, content: { text } }));
+  }
+
+  /** An edit, a delete or a reaction: to the checker an operation without a text. False: there is nothing to change. */
+  private change(room: Room): boolean {
+    const { dev, nonce } = this.options;
+    const n = this.n;
+    const cid = clientId(nonce, { dev, n });
+    const { conv } = room;
+    const change = this.changing.pick(room.id, cid);
+    if (!change) return false;
+    this.n++;
+    this.journal.write({ e: 'invoke', dev, conv, n, cid, hash: textHash(''), again: false });
+    this.settle({ dev, n }, cid, change());
+    return true;
+  }
+
+  private settle({ dev, n }: Author, cid: string, { stored }: Handle): void {
     this.unsettled++;
-    const { stored } = this.client.send({ ...where, client_id: cid, content: { text } });
     stored.then(
-      (sent) => this.ok(cid, sent.conversation_id, sent.seq, sent.id),
+      (sent) => {
+        if (sent.id) this.ok(cid, sent.conversation_id, sent.seq, sent.id);
+        else this.journal.write({ e: 'fail', dev, n, code: 'unchanged' });
+      },
       (error) => {
         const code = error instanceof RefusedError ? error.code : String(error);
         this.journal.write({ e: 'fail', dev, n, code });
@@ -136,8 +166,12 @@ export class Tab {
   }
 
   private heardFrame(frame: ServerFrame): void {
+    if (frame.type !== 'sent') return;
+    const author = this.author(frame.client_id);
     // Also for what another tab has left behind.
-    if (frame.type === 'sent') this.ok(frame.client_id, frame.conversation_id, frame.seq, frame.id);
+    if (frame.id === undefined && author && author.dev !== this.options.dev)
+      this.journal.write({ e: 'fail', ...author, code: 'unchanged' });
+    else this.ok(frame.client_id, frame.conversation_id, frame.seq, frame.id);
   }
 
   private author(cid: string): Author | undefined {
@@ -161,6 +195,7 @@ export class Tab {
       this.journal.write({ e: 'leak', dev, conversation: entry.conversation_id });
       return;
     }
+    this.changing.heard(entry.conversation_id);
     this.journal.write({
       e: 'recv',
       dev,
@@ -178,7 +213,9 @@ export class Tab {
   private seen(entry: Entry, conv: number): Seen {
     const { seq, id, kind, sender, client_id: cid } = entry;
     const from = kind === 'system' ? -1 : (this.options.people[sender.id] ?? -2);
-    return { conv, seq, id, ...(cid ? { cid } : {}), from, hash: textHash(entry.content?.text ?? '') };
+    const blank = isMessage(entry) && isBlank(entry);
+    const hash = textHash(entry.content?.text ?? '');
+    return { conv, seq, id, ...(cid ? { cid } : {}), from, hash, ...(blank ? { blank } : {}) };
   }
 
   private tellState(): void {
@@ -194,6 +231,10 @@ export class Tab {
     const { dev } = this.options;
     if (this.unsettled > 0) {
       this.journal.write({ e: 'doubt', text: `client ${dev}: ${this.unsettled} promises were not settled` });
+    }
+    for (const [id, conv] of this.numbers) {
+      for (const [seq, state] of this.changing.states(id))
+        this.journal.write({ e: 'folded', conv, seq, state: plain(state) });
     }
     this.journal.write({ e: 'end', dev, reached: this.client.state === 'online' });
     this.client.disconnect();

@@ -11,8 +11,9 @@ interface Frame {
   type?: string;
   conversation_id?: string;
   seq?: number;
-  cursors?: Record<string, number>;
+  cursors?: Record<string, number | { seq: number; id?: string }>;
   head?: number;
+  reset?: boolean;
   skipped_before?: number;
   code?: string;
   client_id?: string;
@@ -44,11 +45,16 @@ export class Tap {
     if (type === 'sync') {
       this.endSync(false);
       this.isSyncing = true;
-      const known = Object.entries(cursors ?? {}).flatMap(([id, at]) => {
+      const known: [number, number][] = [];
+      const entries: [number, string][] = [];
+      for (const [id, at] of Object.entries(cursors ?? {})) {
         const conv = this.numbers.get(id);
-        return conv === undefined ? [] : [[conv, at] as [number, number]];
-      });
-      this.journal.write({ e: 'sync_begin', dev, epoch, cursors: known });
+        if (conv === undefined) continue;
+        const place = typeof at === 'number' ? { seq: at } : at;
+        known.push([conv, place.seq]);
+        if (place.id) entries.push([conv, place.id]);
+      }
+      this.journal.write({ e: 'sync_begin', dev, epoch, cursors: known, entries });
     }
     const conv = this.numbers.get(conversation_id ?? '');
     if ((type === 'delivered' || type === 'read') && conv !== undefined && seq !== undefined) {
@@ -57,7 +63,7 @@ export class Tap {
   }
 
   /** Answers whether this was the beginning of a connection. */
-  told({ type, conversation_id, head, skipped_before, code, client_id }: Frame): boolean {
+  told({ type, conversation_id, head, reset = false, skipped_before, code, client_id }: Frame): boolean {
     const { dev } = this;
     if (type === 'welcome') {
       this.isSyncing = false;
@@ -66,7 +72,7 @@ export class Tap {
     }
     const conv = this.numbers.get(conversation_id ?? '');
     if (type === 'sync_page' && conv !== undefined && head !== undefined) {
-      this.journal.write({ e: 'sync_page', dev, conv, head });
+      this.journal.write({ e: 'sync_page', dev, conv, head, reset });
       if (skipped_before !== undefined) this.journal.write({ e: 'skipped', conv, before: skipped_before });
     }
     if (type === 'synced') this.endSync(true);

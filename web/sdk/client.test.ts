@@ -1,18 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { RestError } from './errors';
-import {
-  conversation_id,
-  entry,
-  FakeSocket,
-  FakeStream,
-  latest,
-  online,
-  start,
-  text,
-  token,
-  tokenOf,
-  welcome,
-} from './fake';
+import { conversation_id, entry, FakeSocket, FakeStream, latest, online, start, text, welcome } from './fake';
 import { digest } from './heads';
 import type { Wire } from './types';
 
@@ -37,7 +25,11 @@ test('holds an entry that leaves a gap and shows it when the page has filled the
   socket.hear(entry(1));
   socket.hear(entry(3));
   expect(client.log(conversation_id).cursor).toBe(1);
-  expect(socket.said.at(-1)).toMatchObject({ type: 'sync', epoch: 'e', cursors: { [conversation_id]: 1 } });
+  expect(socket.said.at(-1)).toMatchObject({
+    type: 'sync',
+    epoch: 'e',
+    cursors: { [conversation_id]: { seq: 1, id: 'id-1' } },
+  });
   socket.hear({
     type: 'sync_page',
     conversation_id,
@@ -112,7 +104,7 @@ test('goes to the server of a redirect, also in the place of a welcome, and back
   vi.advanceTimersByTime(0);
   online();
   expect(states.at(-1)).toBe('online');
-  // Whoever was there once is free to be sent elsewhere again.
+  // A client that was there once is free to be sent elsewhere again.
   vi.advanceTimersByTime(20_000);
   online();
   latest().drop();
@@ -167,11 +159,66 @@ test('syncs when the heads in a pong are not its own, and not when they are', ()
   socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
   socket.hear(entry(1));
   const syncs = () => socket.said.filter((frame) => frame.type === 'sync').length;
-  socket.hear({ type: 'pong', heads: digest([[conversation_id, 1]]) });
+  const pong = (seq: number, id: string) => ({
+    type: 'pong',
+    heads2: digest([[conversation_id, { seq, id }]]),
+  });
+  socket.hear(pong(1, 'id-1'));
   socket.hear({ type: 'pong' });
   expect(syncs()).toBe(1);
-  socket.hear({ type: 'pong', heads: digest([[conversation_id, 2]]) });
-  expect(syncs()).toBe(2);
+  for (const other of [pong(2, 'id-2'), pong(1, 'id-9')]) {
+    socket.hear(other);
+    socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+    socket.hear(pong(1, 'id-1'));
+  }
+  expect(syncs()).toBe(3);
+});
+
+test('forgets a log of which the server has another, and shows it anew', () => {
+  const { client } = start();
+  const socket = online();
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  for (const seq of [1, 2, 3]) socket.hear(entry(seq));
+  const resets: string[] = [];
+  const shown: string[] = [];
+  client.on('reset', (id) => resets.push(id));
+  client.on('entry', ({ id }, origin) => shown.push(`${id} ${origin}`));
+  // Put back to its first entry; then others were written.
+  const other = (seq: number) => ({ ...entry(seq), id: `other-${seq}` });
+  for (const seq of [2, 3, 4]) socket.hear(other(seq));
+  expect(shown).toEqual([]);
+  const sync = socket.said.findLast((frame) => frame.type === 'sync');
+  expect(sync?.cursors).toEqual({ [conversation_id]: { seq: 2, id: 'id-2' } });
+  const entries = [entry(1), other(2), other(3), other(4)];
+  socket.hear({ type: 'sync_page', conversation_id, entries, head: 4, more: false, reset: true });
+  socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
+  socket.hear(other(5));
+  expect(resets).toEqual([conversation_id]);
+  expect(shown).toEqual([
+    'id-1 history',
+    'other-2 history',
+    'other-3 history',
+    'other-4 history',
+    'other-5 live',
+  ]);
+});
+
+test('says the seqs alone where there is no room for the ids', () => {
+  start();
+  const socket = latest();
+  socket.onopen?.();
+  const limits = { frame_bytes: 64 * 14, in_flight: 8 };
+  const conversations = Array.from({ length: 6 }, (_, at) => `0198c0de-0000-7000-8000-00000000000${at}`);
+  const sync = () =>
+    socket.said.findLast((frame) => frame.type === 'sync')?.cursors as Record<string, unknown>;
+  socket.hear({ ...welcome, limits });
+  for (const [at, id] of conversations.entries()) {
+    socket.hear({ ...entry(1), conversation_id: id });
+    socket.hear({ type: 'synced', epoch: 'e', conversations: at + 1 });
+    socket.hear({ type: 'pong', heads2: 0 });
+    const cursor = at < 4 ? { seq: 1, id: 'id-1' } : 1;
+    expect(Object.values(sync())).toEqual(Array.from({ length: at + 1 }, () => cursor));
+  }
 });
 
 test('does not count a conversation that it has left', () => {
@@ -180,7 +227,7 @@ test('does not count a conversation that it has left', () => {
   socket.hear({ type: 'synced', epoch: 'e', conversations: 1 });
   const left = { event: 'member_removed', member: 'ann' };
   socket.hear({ ...entry(1), kind: 'system', content: left });
-  socket.hear({ type: 'pong', heads: 0 });
+  socket.hear({ type: 'pong', heads2: 0 });
   expect(socket.said.filter((frame) => frame.type === 'sync').length).toBe(1);
 });
 
@@ -188,7 +235,7 @@ test('what an operator says in a conversation of others begins no log of it', ()
   const { client } = start();
   const socket = online();
   socket.hear({ type: 'synced', epoch: 'e', conversations: 0 });
-  const { clientId } = client.send({ conversation_id, kind: 'system', content: { text: 'Closed at six.' } });
+  const { clientId } = client.send({ conversation_id, kind: 'notice', content: { body: 'Closed at six.' } });
   socket.hear({ type: 'sent', client_id: clientId, conversation_id, id: 'i', seq: 9, timestamp: 1 });
   expect(client.logs.has(conversation_id)).toBe(false);
   expect(socket.said.filter((frame) => frame.type === 'sync').length).toBe(1);
@@ -317,6 +364,16 @@ test('a device that has connected elsewhere does not fight for its place', () =>
   expect(FakeSocket.all.length).toBe(2);
 });
 
+test('a client that is not allowed in stays away until it is told to connect', () => {
+  const { client, states } = start();
+  online().drop(4003, 'subprotocol: offer tidings.v1');
+  vi.advanceTimersByTime(60_000);
+  expect(states.at(-1)).toBe('forbidden');
+  expect(FakeSocket.all.length).toBe(1);
+  void client.connect();
+  expect(FakeSocket.all.length).toBe(2);
+});
+
 test('a connection that ends again and again is not opened at once each time', () => {
   start({ random: () => 1 });
   for (let time = 0; time < 200; time++) {
@@ -324,60 +381,6 @@ test('a connection that ends again and again is not opened at once each time', (
     vi.advanceTimersByTime(100);
   }
   expect(FakeSocket.all.length).toBeLessThan(8);
-});
-
-test('a refused token is replaced by the one that the app has', async () => {
-  const tokens = [tokenOf('ann', 1), tokenOf('ann', 2)];
-  const asked: string[] = [];
-  const getToken = () => {
-    const token = tokens.shift() ?? '';
-    asked.push(token);
-    return token;
-  };
-  const { states } = start({ token: undefined, getToken });
-  await vi.advanceTimersByTimeAsync(0);
-  latest().onopen?.();
-  expect(latest().said[0]).toEqual({ type: 'auth', token: asked[0] });
-  latest().drop(4001, 'revoked');
-  await vi.advanceTimersByTimeAsync(1_000);
-  latest().onopen?.();
-  expect(latest().said[0]).toEqual({ type: 'auth', token: asked[1] });
-  expect(states).not.toContain('signed-out');
-});
-
-test('the same token again after it was refused ends the session', async () => {
-  const { states } = start({ getToken: () => token });
-  latest().drop(4001, 'revoked');
-  await vi.advanceTimersByTimeAsync(1_000);
-  expect(states.at(-1)).toBe('signed-out');
-});
-
-test('a token is renewed before it ends, on the same connection', async () => {
-  const now = Date.now() / 1_000;
-  const first = tokenOf('ann', Math.floor(now) + 600);
-  const second = tokenOf('ann', Math.floor(now) + 1_200);
-  start({ token: first, getToken: () => second });
-  const socket = online();
-  const live = setInterval(() => socket.hear({ type: 'pong' }), 1_000);
-  await vi.advanceTimersByTimeAsync(530_000);
-  expect(socket.said.filter((frame) => frame.type === 'auth')).toHaveLength(1);
-  await vi.advanceTimersByTimeAsync(12_000);
-  clearInterval(live);
-  expect(socket.said.filter((frame) => frame.type === 'auth').at(-1)).toEqual({
-    type: 'auth',
-    token: second,
-  });
-  expect(FakeSocket.all.length).toBe(1);
-});
-
-test('a new token of the app goes to the connection, and signs in again after a refusal', () => {
-  const { client } = start();
-  const socket = online();
-  client.setToken('x.y.z');
-  expect(socket.said.at(-1)).toEqual({ type: 'auth', token: 'x.y.z' });
-  socket.drop(4001, 'revoked');
-  client.setToken(token);
-  expect(FakeSocket.all.length).toBe(2);
 });
 
 test('pings as often as the server wants to hear it', () => {
@@ -418,7 +421,7 @@ test('a sync is asked for again after silence, and after half of its pages', () 
   socket.hear({ type: 'sync_page', conversation_id, entries: [entry(1)], head: 9, more: true, reset: false });
   vi.advanceTimersByTime(15_100);
   clearInterval(live);
-  expect(syncs().at(-1)?.cursors).toEqual({ [conversation_id]: 1 });
+  expect(syncs().at(-1)?.cursors).toEqual({ [conversation_id]: { seq: 1, id: 'id-1' } });
 });
 
 test('a sync that was refused for now is asked for again, whatever the server repeats unasked meanwhile', () => {
@@ -503,7 +506,7 @@ test('a conversation that is gone is forgotten, told of, and not counted', () =>
   expect(gone).toEqual([conversation_id]);
   expect(client.logs.size).toBe(0);
   const said = socket.said.length;
-  socket.hear({ type: 'pong', heads: 0 });
+  socket.hear({ type: 'pong', heads2: 0 });
   expect(socket.said.length).toBe(said);
 });
 

@@ -5,12 +5,19 @@ import type { Cursors } from './cursors';
 import { type Deferred, deferred } from './deferred';
 import { Emitter, type Unsubscribe } from './emitter';
 import { TidingsError } from './errors';
+import type { Expiry } from './expiry';
 import { type CloseError, FrameError, ListenerError, StorageError } from './failures';
+import { targetsOf } from './fold';
 import type {
+  Act,
+  Delete,
+  Edit,
   Entry,
   ErrorFrame,
   Limits,
   Message,
+  NewDraft,
+  NewSetting,
   Notice,
   OutgoingSignal,
   Sent,
@@ -23,6 +30,7 @@ import { uuidv7 } from './ids';
 import { type Lease, lease } from './lease';
 import type { Log } from './log';
 import { Marks } from './marks';
+import { entryOf } from './operations';
 import { Rest } from './rest';
 import { OwnStatus } from './status';
 import { asStore } from './storage';
@@ -50,6 +58,7 @@ export class Client {
   readonly #ownTyping: OwnTyping;
   readonly #ownStatus: OwnStatus;
   #user = '';
+  #selfLog: string | undefined;
   #limits: Partial<Limits> | undefined;
   #lease: Lease | undefined;
   #cursors: Cursors | undefined;
@@ -60,16 +69,13 @@ export class Client {
   #inheriting: ReturnType<typeof setInterval> | undefined;
   #unwatch: (() => void) | undefined;
   #first: Deferred<void> | undefined;
+  #expiry: Expiry | undefined;
 
   readonly #options: Options;
 
   constructor(options: Options) {
     this.#options = options;
-    const say = (frame: object) => {
-      const { isReady } = this.#connection;
-      if (isReady) this.#connection.say(frame);
-      return isReady;
-    };
+    const say = this.#say;
     const random = () => (options.random ?? Math.random)();
     this.#tokens = new Tokens(options);
     this.#connection = new Connection(options, this.#tokens, {
@@ -102,6 +108,7 @@ export class Client {
       renew: (refused) => this.#renewFor(refused),
       fetch: options.fetch,
       random: options.random,
+      deviceType: options.deviceType ?? 'web',
     });
     this.#user = claims(options.token).sub ?? '';
     if (this.#user) this.#openStorage();
@@ -124,6 +131,11 @@ export class Client {
   /** What this user is shown as; undefined as long as it is not known. */
   get status(): Status | undefined {
     return this.#ownStatus.value;
+  }
+
+  /** The log of what this user sets; undefined as long as nothing was heard of a server that has them. */
+  get selfLog(): string | undefined {
+    return this.#selfLog;
   }
 
   /** What is held, by conversation. */
@@ -184,7 +196,51 @@ export class Client {
    */
   send(message: Message & { client_id?: string }): Handle {
     this.#ownTyping.sent(message.conversation_id ?? '');
-    return this.#writing.send(message);
+    return this.#writing.write(message);
+  }
+
+  /**
+   * Pins a message for all members, or unpins it: kept and stored as what `send` takes. `stored` says `unchanged` where
+   * it was so already.
+   */
+  pin(conversation_id: string, seq: number, on = true, client_id?: string): Handle {
+    return this.#writing.write({ type: 'pin', conversation_id, seq, on, client_id });
+  }
+
+  /** Puts another content in the place of that of an own message. With `base` it is refused where another edit came. */
+  edit(edit: Edit & { client_id?: string }): Handle {
+    return this.#writing.write({ type: 'edit', ...edit });
+  }
+
+  /** Takes a message from everybody, or several own ones at once. */
+  delete(what: Delete & { client_id?: string }): Handle {
+    return this.#writing.write({ type: 'delete', ...what });
+  }
+
+  /** Reacts to a message, or takes a reaction back. */
+  react(conversation_id: string, seq: number, key: string, on = true, client_id?: string): Handle {
+    return this.#writing.write({ type: 'react', conversation_id, seq, key, on, client_id });
+  }
+
+  /**
+   * Sets something of this user's own for all of their devices: kept and stored as what `send` takes, in their self log.
+   * `own.ts` has what is set.
+   */
+  set({ client_id, ...set }: NewSetting & { client_id?: string }): Handle {
+    return this.#writing.write({ ...set, type: 'set', client_id });
+  }
+
+  /**
+   * Keeps what is written and not sent for all devices of this user, or takes it back. With `base` it is refused where
+   * another device has written there since.
+   */
+  draft({ client_id, ...draft }: NewDraft & { client_id?: string }): Handle {
+    return this.#writing.write({ ...draft, type: 'draft', client_id });
+  }
+
+  /** Presses an action of a bot's card. The bot finds it in its self log; `stored` names the card. */
+  act(act: Act & { client_id?: string }): Handle {
+    return this.#writing.write({ ...act, type: 'act' });
   }
 
   /** Not answered yet, in the order of writing. */
@@ -212,6 +268,11 @@ export class Client {
     this.#marks.read(conversationId, seq);
   }
 
+  /** The replies of a thread up to this entry were in view. */
+  readThread(conversation_id: string, thread: number, seq: number): void {
+    if (this.#connection.isReady) this.#connection.say({ type: 'read', conversation_id, seq, thread });
+  }
+
   /** Everything up to this entry has come. The client says so by itself, unless `acknowledge` is false. */
   delivered(conversationId: string, seq: number): void {
     this.#marks.delivered(conversationId, seq);
@@ -224,6 +285,20 @@ export class Client {
 
   setStatus(status: Status): void {
     this.#ownStatus.choose(status);
+  }
+
+  /** Empties these when their time is over, as those of the logs: for what was read over REST. */
+  expire(entries: readonly Entry[]): void {
+    const ending = entries.filter((entry) => entry.expires_at);
+    if (ending.length === 0) return;
+    // Few need it: it is loaded when it is needed, and again later where it did not come.
+    import('./expiry').then(
+      ({ Expiry }) => {
+        this.#expiry ??= new Expiry((ended) => this.#emit('expired', ended));
+        this.#expiry.add(ending);
+      },
+      () => setTimeout(() => this.expire(ending), INHERIT_MS),
+    );
   }
 
   /** A step of a call. False: there is no connection, and nobody hears it. */
@@ -254,7 +329,7 @@ export class Client {
 
   #changed(state: State, detail: StateDetail): void {
     if (state === 'online') this.#first?.resolve();
-    if (state === 'signed-out' || state === 'replaced' || state === 'idle') {
+    if (state === 'signed-out' || state === 'replaced' || state === 'forbidden' || state === 'idle') {
       this.#first?.reject(detail.error ?? new TidingsError('disconnected', 'disconnected'));
       this.#first = undefined;
       this.#quiet();
@@ -292,13 +367,15 @@ export class Client {
       if (!left) return;
       this.#sync.restore(left.epoch, left.cursors);
       if (this.#options.acknowledge === false) return;
-      for (const [id, cursor] of left.cursors) this.#marks.delivered(id, cursor);
+      for (const [id, { seq }] of left.cursors) this.#marks.delivered(id, seq);
     });
     return this.#restoring;
   }
 
   #welcomed(welcome: Welcome): void {
     this.#limits = welcome.limits;
+    this.#selfLog = welcome.self_log;
+    this.#options.notices?.heard(welcome, this.#say);
     this.#sync.begin();
     this.#writing.queues.begin(welcome.limits?.in_flight);
     this.#marks.begin();
@@ -322,11 +399,18 @@ export class Client {
     this.#marks.end();
   }
 
+  readonly #say = (frame: object) => {
+    const { isReady } = this.#connection;
+    if (isReady) this.#connection.say(frame);
+    return isReady;
+  };
+
   #hear(frame: ServerFrame): void {
+    if (this.#options.notices?.heard(frame)) return;
     switch (frame.type) {
       case 'pong':
         this.#writing.queues.drained();
-        if (frame.heads !== undefined) this.#sync.told(frame.heads);
+        this.#sync.told(frame);
         break;
       case 'entry':
         this.#heardEntry(frame);
@@ -386,13 +470,17 @@ export class Client {
     if (this.#sync.log(id).hasGap) this.#sync.miss(id);
     const last = entries.at(-1);
     if (!last) return;
+    this.expire(entries);
     for (const entry of entries) {
       this.#writing.settle(entry);
+      const gone = entry.kind === 'delete' ? this.#sync.log(id).blank(targetsOf(entry)) : [];
+      if (gone.length > 0) this.#emit('expired', gone);
       const answers = this.#emit('entry', entry, origin);
       for (const answer of answers) {
         if (answer instanceof Promise) answer.catch((error) => this.#fail(new ListenerError('entry', error)));
       }
-      this.#cursors?.done(id, entry.seq, origin === 'history' ? [] : answers);
+      // What is set is known as a whole after each sync without a cursor.
+      if (id !== this.#selfLog) this.#cursors?.done(entry, origin === 'history' ? [] : answers);
     }
     if (this.#options.acknowledge !== false) this.#marks.delivered(id, last.seq);
     if (endsMembership(last, this.#user)) this.#forget(id, last);
@@ -406,21 +494,19 @@ export class Client {
   }
 
   #stored(operation: Operation, sent: Sent): void {
-    // The sender's own socket hears `sent` instead of the entry. An operator need not be a member: no log begins so.
-    const isHeld = operation.kind !== 'system' || this.logs.has(sent.conversation_id);
-    if (sent.id !== undefined && isHeld) this.#heardEntry(this.#ownEntry(operation, sent));
-  }
-
-  #ownEntry(operation: Operation, sent: Sent): Entry {
-    const { written_at: _, to: _to, device_type: _type, kind = 'text', ...message } = operation;
-    const { conversation_id, id = '', seq, timestamp } = sent;
-    const { name } = claims(this.#tokens.value);
-    const sender = {
-      id: this.#user,
-      type: kind === 'system' ? 'operator' : 'user',
-      ...(name ? { name } : {}),
-    };
-    return { ...message, type: 'entry', conversation_id, seq, id, kind, sender, timestamp };
+    if (operation.type === 'react' && sent.id === undefined) this.#emit('reacted', operation, sent);
+    // The sender's own socket hears `sent` instead of the entry. An operator or moderator need not be a member: no log begins so.
+    const isNotice = operation.kind === 'notice';
+    const isForeign = (isNotice || operation.type === 'delete') && !this.logs.has(sent.conversation_id);
+    if (sent.id === undefined || isForeign) return;
+    // What a sender is follows from the token, as for the server.
+    const { name, roles } = claims(this.#tokens.value);
+    const type = isNotice ? 'operator' : roles?.includes('bot') ? 'bot' : 'user';
+    const entry = entryOf(operation, sent, { id: this.#user, type, name });
+    // Somebody else's is taken away by who may do so.
+    const target = this.logs.get(sent.conversation_id)?.at(entry.target);
+    if (entry.kind === 'delete' && target && target.sender.id !== this.#user) entry.content.by = 'admin';
+    this.#heardEntry(entry);
   }
 
   #heardError(error: ErrorFrame): void {
@@ -432,12 +518,9 @@ export class Client {
     this.#connection.settled();
   }
 
+  /** For the connection, too. */
   async #renewFor(refused: string): Promise<string | undefined> {
-    // Another request has got one meanwhile.
-    if (this.#tokens.value !== refused) return this.#tokens.value;
-    if (!this.#tokens.canRenew) return undefined;
-    this.#tokens.refuse(refused);
-    const token = await this.#tokens.renew();
+    const token = await this.#tokens.renewFor(refused);
     if (token) this.#connection.authenticate();
     return token;
   }
@@ -445,7 +528,7 @@ export class Client {
 
 /** The last thing that happened is that this user left or was removed. */
 function endsMembership({ kind, content }: Entry, userId: string): boolean {
-  const isEnd = content?.event === 'member_left' || content?.event === 'member_removed';
+  const isEnd = /^member_(left|removed)$/.test(`${content?.event}`);
   return kind === 'system' && isEnd && content.member === userId;
 }
 

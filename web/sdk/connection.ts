@@ -3,6 +3,7 @@
 
 import { CloseError } from './failures';
 import type { Redirect, ServerFrame, Welcome } from './frames';
+import { given } from './given';
 import { claims, type Tokens } from './token';
 import type { Options, State, StateDetail, Wire } from './types';
 
@@ -38,6 +39,8 @@ const DOUBT_MS = 3_000;
 /** How long answers are waited for before a connection that is to be left is closed. */
 const LEAVE_MS = 4_000;
 const LONGEST_REDIRECT_MS = 60_000;
+/** After these codes nothing comes of coming again. */
+const ENDS: Record<number, State> = { 4000: 'replaced', 4003: 'forbidden' };
 /** Timers take no more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -179,15 +182,21 @@ export class Connection {
   #dial(turn: number, token: string, userId: string, deviceId: string | undefined): void {
     const options = this.#options;
     // `user` is for load balancers alone: the token says who it is.
-    const query = new URLSearchParams({ user: userId, device_type: options.deviceType ?? 'web' });
-    this.#server ?? query.set('redirect', 'on');
-    if (deviceId) query.set('device', deviceId);
-    if (options.acknowledge === false) query.set('acks', 'off');
-    if (options.network) query.set('network', options.network);
-    if (options.batch) {
-      query.set('batch', String(options.batch.frames));
-      query.set('batch_ms', String(options.batch.ms ?? 0));
-    }
+    const { deviceType = 'web', acknowledge, network, batch } = options;
+    const query = new URLSearchParams(
+      given({
+        user: userId,
+        device_type: deviceType,
+        heads: 2,
+        notices: options.notices && 1,
+        redirect: this.#server === undefined ? 'on' : undefined,
+        device: deviceId,
+        acks: acknowledge === false ? 'off' : undefined,
+        network,
+        batch: batch?.frames,
+        batch_ms: batch && (batch.ms ?? 0),
+      }),
+    );
     const url = this.#server || options.url;
     // A server that cannot be reached keeps nobody out, and nobody is sent on from there.
     this.#server &&= '';
@@ -390,12 +399,13 @@ export class Connection {
     if (!this.#isWanted) return;
     const { closeCode } = error;
     const isSignedOut = closeCode === 4001 && !this.#tokens.canRenew;
-    if (closeCode === 4000 || isSignedOut) {
-      this.#stop(isSignedOut ? 'signed-out' : 'replaced', error);
+    const end = isSignedOut ? 'signed-out' : ENDS[closeCode];
+    if (end) {
+      this.#stop(end, error);
       return;
     }
     // Coming again at once changes nothing.
-    const isSlow = closeCode === 4003 || closeCode === 4008 || closeCode === 4029;
+    const isSlow = closeCode === 4008 || closeCode === 4029;
     const retryMs = Math.round(
       askedMs === undefined
         ? this.#backoffMs(isSlow)

@@ -49,7 +49,10 @@ test('a restarted bot answers what it has missed, and nothing twice', async () =
   expect(first.answered).toEqual([51]);
   FakeSocket.all = [];
   const second = await bot(cursors);
-  expect(asked(second.socket)).toMatchObject({ epoch: 'e', cursors: { [conversation_id]: 51 } });
+  expect(asked(second.socket)).toMatchObject({
+    epoch: 'e',
+    cursors: { [conversation_id]: { seq: 51, id: 'id-51' } },
+  });
   second.socket.hear(page([52, 53]));
   second.socket.hear(synced);
   expect(second.answered).toEqual([52, 53]);
@@ -70,9 +73,9 @@ test('an entry counts when its listener has ended, and entries count in their or
   ends[53]?.();
   await new Promise((resolve) => setTimeout(resolve));
   const key = `tidings/ann/cursor/d/at/${conversation_id}`;
-  expect(cursors.getItem(key)).toBe('51');
+  expect(cursors.getItem(key)).toBe('51 id-51');
   ends[52]?.();
-  await vi.waitFor(() => expect(cursors.getItem(key)).toBe('53'));
+  await vi.waitFor(() => expect(cursors.getItem(key)).toBe('53 id-53'));
 });
 
 test('a listener that fails is told of, and does not hold the bot up', async () => {
@@ -82,7 +85,9 @@ test('a listener that fails is told of, and does not hold the bot up', async () 
   client.on('error', (error) => errors.push(error.code));
   socket.hear(synced);
   socket.hear(entry(1));
-  await vi.waitFor(() => expect(cursors.getItem(`tidings/ann/cursor/d/at/${conversation_id}`)).toBe('1'));
+  await vi.waitFor(() =>
+    expect(cursors.getItem(`tidings/ann/cursor/d/at/${conversation_id}`)).toBe('1 id-1'),
+  );
   expect(errors).toEqual(['listener']);
 });
 
@@ -107,6 +112,14 @@ test('after its database was replaced a bot answers no history', async () => {
   second.socket.hear({ ...synced, epoch: 'other' });
   expect(second.answered).toEqual([]);
   expect(cursors.getItem('tidings/ann/cursor/d/epoch')).toBe('other');
+});
+
+test('a cursor that an earlier version kept has no id yet', async () => {
+  const cursors = memoryStorage();
+  cursors.setItem('tidings/ann/cursor/d/epoch', 'e');
+  cursors.setItem(`tidings/ann/cursor/d/at/${conversation_id}`, '7');
+  const { socket } = await bot(cursors);
+  expect(asked(socket)).toMatchObject({ epoch: 'e', cursors: { [conversation_id]: { seq: 7 } } });
 });
 
 test('a conversation that is gone has no cursor any more', async () => {

@@ -1,6 +1,8 @@
 // How far the app has come in each conversation, kept over restarts: an entry counts when every listener has done
 // with it. One record for each conversation, one for the epoch that they belong to.
 
+import type { Entry } from './frames';
+import type { Place } from './log';
 import type { Store } from './types';
 
 export class Cursors {
@@ -18,15 +20,16 @@ export class Cursors {
   }
 
   /** What an earlier run has left; nothing where there was none. */
-  async load(): Promise<{ epoch: string; cursors: Map<string, number> } | undefined> {
-    const cursors = new Map<string, number>();
+  async load(): Promise<{ epoch: string; cursors: Map<string, Place> } | undefined> {
+    const cursors = new Map<string, Place>();
     try {
       const epoch = await this.#store.getItem(`${this.#prefix}epoch`);
       if (epoch === null) return undefined;
       const begin = `${this.#prefix}at/`;
       for (const key of await this.#store.keys(begin)) {
-        const seq = Number(await this.#store.getItem(key));
-        if (seq > 0) cursors.set(key.slice(begin.length), seq);
+        // Versions before kept the seq alone.
+        const [seq, entryId] = (await this.#store.getItem(key))?.split(' ') ?? [];
+        if (Number(seq) > 0) cursors.set(key.slice(begin.length), { seq: Number(seq), id: entryId });
       }
       return { epoch, cursors };
     } catch (error) {
@@ -41,17 +44,18 @@ export class Cursors {
   }
 
   /** This entry was given to the listeners. What they answered is waited for; entries count in their order. */
-  done(id: string, seq: number, answers: unknown[]): void {
+  done({ conversation_id: id, seq, id: entryId }: Entry, answers: unknown[]): void {
+    const keep = () => this.#keep(`${this.#prefix}at/${id}`, `${seq} ${entryId}`);
     const before = this.#working.get(id);
     const isOver = !before && !answers.some((answer) => answer instanceof Promise);
     if (isOver) {
-      this.#keep(`${this.#prefix}at/${id}`, String(seq));
+      keep();
       return;
     }
     const working: Promise<unknown> = Promise.allSettled([before, ...answers]).then(() => {
       if (!this.#working.has(id)) return;
       if (this.#working.get(id) === working) this.#working.delete(id);
-      this.#keep(`${this.#prefix}at/${id}`, String(seq));
+      keep();
     });
     this.#working.set(id, working);
   }

@@ -2,6 +2,7 @@
 // storage. Two tabs with one device id would replace each other without end.
 
 import { uuidv7 } from './ids';
+import type { Channel } from './without_locks';
 
 const KEY = 'tidings.device';
 /** A tab that is being left may hold its id for so long. */
@@ -13,7 +14,7 @@ export interface DeviceOptions {
   storage?: Place;
   locks?: LockManager | null;
   /** Where there are no locks, tabs ask each other here. */
-  channel?: (name: string) => Pick<BroadcastChannel, 'postMessage' | 'addEventListener'>;
+  channel?: (name: string) => Channel;
 }
 
 /** An id for this tab, which no other living tab has. */
@@ -41,7 +42,9 @@ function isFree(
   channel: DeviceOptions['channel'] = (name) => new BroadcastChannel(name),
 ): Promise<boolean> {
   const name = `${KEY}/${id}`;
-  if (!locks) return isUnclaimed(channel(name));
+  // Few need it: it is loaded when it is needed.
+  if (!locks)
+    return import('./without_locks').then(({ isUnclaimed }) => isUnclaimed(channel(name), PATIENCE_MS));
   const signal = AbortSignal.timeout(PATIENCE_MS);
   return new Promise((resolve) => {
     locks
@@ -52,21 +55,6 @@ function isFree(
       })
       // Where locks are forbidden, nobody else has one either.
       .catch(() => resolve(!signal.aborted));
-  });
-}
-
-/** Asks whether another tab has it, and answers those that ask from now on. */
-function isUnclaimed(channel: ReturnType<NonNullable<DeviceOptions['channel']>>): Promise<boolean> {
-  let isTaken = false;
-  return new Promise((resolve) => {
-    channel.addEventListener('message', ({ data }) => {
-      if (data === 'whose' && !isTaken) channel.postMessage('taken');
-      if (data !== 'taken') return;
-      isTaken = true;
-      resolve(false);
-    });
-    channel.postMessage('whose');
-    setTimeout(() => resolve(true), PATIENCE_MS);
   });
 }
 

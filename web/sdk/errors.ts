@@ -15,14 +15,12 @@ export class TidingsError extends Error {
 /** An answer of the REST API that is none of success; `status` 0 means that there was no answer. */
 export class RestError extends TidingsError {
   override readonly name = 'RestError';
-  constructor(
-    readonly status: number,
-    code: string,
-    message: string,
-    readonly retryAfterMs?: number,
-    readonly stored?: 'no' | 'unknown',
-    readonly limit?: string,
-  ) {
-    super(code, message);
+  declare readonly status: number;
+  declare readonly retryAfterMs?: number;
+  declare readonly stored?: 'no' | 'unknown';
+  declare readonly limit?: string;
+  constructor(answer: Pick<RestError, 'status' | 'code' | 'message' | 'retryAfterMs' | 'stored' | 'limit'>) {
+    super(answer.code, answer.message);
+    Object.assign(this, answer);
   }
 }

@@ -3,7 +3,7 @@
 import { TidingsError } from './errors';
 import type { ErrorFrame } from './frames';
 
-/** A connection has ended. README lists the codes; 1006 means that no reason was told. */
+/** A connection has ended. docs/protocol.md lists the codes; 1006 means that no reason was given. */
 export class CloseError extends TidingsError {
   override readonly name = 'CloseError';
   constructor(
@@ -37,7 +37,7 @@ export class FrameError extends TidingsError {
 export class StorageError extends TidingsError {
   override readonly name = 'StorageError';
   constructor(cause: unknown) {
-    super('storage', 'the outbox cannot be kept in storage', { cause });
+    super('storage', 'storage cannot be used', { cause });
   }
 }
 

@@ -32,7 +32,10 @@ export class FakeSocket {
     this.onclose?.({ code, reason });
   }
   sends() {
-    return this.said.filter((frame) => frame.type === 'send');
+    return this.saidOf('send');
+  }
+  saidOf(type: string) {
+    return this.said.filter((frame) => frame.type === type);
   }
 }
 
@@ -96,7 +99,12 @@ export function online() {
   return socket;
 }
 
-/** What a server answers to the send of this client id. */
+/** Somebody has pinned or unpinned a message. */
+export function pin(seq: number, target: number, on = true, sender = 'bob'): Entry {
+  return { ...entry(seq), kind: 'pin', target, content: { on }, sender: { id: sender, type: 'user' } };
+}
+
+/** What a server answers to the operation of this client id. */
 export function sent(client_id: unknown, seq: number) {
   return { type: 'sent', client_id, conversation_id, id: `id-${seq}`, seq, timestamp: seq };
 }

@@ -1,191 +1,165 @@
-// The frames of the protocol. README describes them by example.
+// The frames of the protocol by the names that apps know. The types themselves are generated (protocol.ts);
+// docs/protocol.md has the rules.
 
-export type DeviceType = 'web' | 'ios' | 'android' | 'desktop' | 'bot';
-export type Status = 'online' | 'away' | 'busy' | 'invisible';
+import type {
+  ClientDraft,
+  ClientPin,
+  ClientSend,
+  ClientSet,
+  ClientSignal,
+  ClientStatus,
+  ErrorCode,
+  Limits,
+  Sender,
+  ServerBatch,
+  ServerEntry,
+  ServerError,
+  ServerNetworkOptimization,
+  ServerNotice,
+  ServerNoticeMark,
+  ServerPong,
+  ServerPresence,
+  ServerReceipt,
+  ServerRedirect,
+  ServerSent,
+  ServerShown,
+  ServerSignal,
+  ServerSynced,
+  ServerSyncPage,
+  ServerThreadRead,
+  ServerTyping,
+  ServerWelcome,
+} from './protocol';
 
-export interface Sender {
-  id: string;
-  type: string;
-  name?: string;
-  avatar?: string;
-}
+export type { Limits, Sender, SignalKind } from './protocol';
 
-/** Depends on the kind; a `text` has `text`, a `system` entry of the server has `event`. */
+export type DeviceType = NonNullable<ClientSend['device_type']>;
+export type Status = ClientStatus['status'];
+
+/** `operator`: a token with the role `admin`, who need not be a member; `system`: the server itself. */
+export type SenderType = Sender['type'];
+
+/**
+ * Depends on the kind: a `text` has `text`, a `notice` has `body` and perhaps a `title` (older ones have `text`), a
+ * `pin` has `on`, a `system` entry has `event`. It is `{}` where this device may not see it, or not any more.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: apps put fields of their own into it
 export type Content = any;
 
-export interface Entry {
-  type: 'entry';
-  conversation_id: string;
-  seq: number;
-  id: string;
-  kind: string;
-  sender: Sender;
+type WithContent<Frame> = Omit<Frame, 'content' | 'extra'> & {
   content: Content;
-  reply_to?: number;
-  mentions?: string[];
-  is_important?: boolean;
   extra?: Record<string, unknown>;
-  client_id?: string;
-  timestamp: number;
+};
+
+/** One entry of a log. Kinds that this version does not know are kept, and neither shown nor counted. */
+export interface Entry extends WithContent<ServerEntry> {
+  /** The message that begins the thread in which it stands. */
+  thread?: number;
+  /** It stands in its thread and among all messages. */
+  also_in_main?: boolean;
+  /** It is a copy of a message: who wrote that one, and when. */
+  forwarded?: { user: string; at: number };
 }
 
 /** What `send` takes. Exactly one of `conversation_id` and `to` is given. */
-export interface Message {
-  conversation_id?: string;
-  to?: string;
-  content: Content;
+export interface Message
+  extends Omit<WithContent<ClientSend>, 'type' | 'ref' | 'client_id' | 'kind' | 'is_important'> {
   kind?: string;
-  reply_to?: number;
-  mentions?: string[];
   is_important?: boolean;
-  extra?: Record<string, unknown>;
-  /** Deliver to devices of this type only. */
-  device_type?: DeviceType;
+  thread?: number;
+  also_in_main?: boolean;
+  mention_all?: boolean;
 }
 
-export interface Sent {
-  type: 'sent';
-  client_id: string;
+/** What `pin` asks for. */
+export type Pin = Omit<ClientPin, 'type' | 'ref' | 'client_id'>;
+
+/** What `edit` asks for: another content of the same kind in place of the present one. */
+export interface Edit {
   conversation_id: string;
-  /** Absent when nothing was to be changed. */
-  id?: string;
   seq: number;
-  timestamp: number;
-  unchanged?: boolean;
-}
-
-export interface SyncPage {
-  type: 'sync_page';
-  conversation_id: string;
-  entries: Entry[];
-  head: number;
-  more: boolean;
-  reset: boolean;
-  /** On the first page of a tail: entries before this one are not in this sync. */
-  skipped_before?: number;
-  /** This user is no member any more; comes with `reset` and without entries. */
-  gone?: boolean;
-}
-
-export interface Receipt {
-  type: 'receipt';
-  conversation_id: string;
-  user_id: string;
-  delivered_seq: number;
-  read_seq: number;
-}
-
-export interface Presence {
-  type: 'presence';
-  user_id: string;
-  status: 'online' | 'away' | 'busy' | 'offline';
-  last_seen?: number;
-  devices: number;
-  event?: string;
-}
-
-export interface Typing {
-  type: 'typing';
-  conversation_id: string;
-  user_id: string;
-  on: boolean;
-  /** End it by itself so many milliseconds later, unless it is said again. */
-  expires_ms?: number;
-}
-
-export type SignalKind = 'offer' | 'answer' | 'ice' | 'ring' | 'busy' | 'decline' | 'hangup';
-
-export interface Signal {
-  type: 'signal';
-  from: string;
-  call_id: string;
-  kind: SignalKind;
-  data?: unknown;
-}
-
-export interface OutgoingSignal {
-  to: string;
-  call_id: string;
-  kind: SignalKind;
-  data?: unknown;
-}
-
-export interface Notice {
-  type: 'notice';
-  id: string;
   content: Content;
-  timestamp: number;
+  mentions?: string[];
+  extra?: Record<string, unknown>;
+  /** The last edit that its writer has seen, 0 for none: it is refused where there is another one by now. */
+  base?: number;
 }
 
-export interface Limits {
-  frame_bytes: number;
-  in_flight: number;
-  content_bytes: number;
-  text_chars: number;
+/** What `delete` asks for: of one message, or of several own ones. */
+export interface Delete {
+  conversation_id: string;
+  seq?: number;
+  seqs?: number[];
+  reason?: string;
 }
 
-export interface Welcome {
-  type: 'welcome';
-  connection_id: string;
-  user_id: string;
-  /** What this user chose to be shown as; absent when the server does not know it now. */
-  status?: Status;
-  heartbeat_ms: number;
-  epoch?: string;
-  limits?: Partial<Limits>;
+/** What `react` asks for. */
+export interface React {
+  conversation_id: string;
+  seq: number;
+  key: string;
+  on: boolean;
 }
 
-export interface NetworkOptimization {
-  type: 'network_optimization';
-  quality: 'good' | 'fair' | 'poor';
-  heartbeat_ms: number;
-  batch: number;
-  compression: boolean;
-  retries: number;
+/** What `act` asks for: an action of a bot's card is pressed. */
+export interface Act {
+  conversation_id: string;
+  seq: number;
+  /** Who has sent the card. */
+  bot: string;
+  action_id: string;
+  /** For an action without a value of its own. */
+  value?: string;
 }
 
-export interface ErrorFrame {
-  type: 'error';
-  ref?: string;
-  client_id?: string;
-  code: string;
-  message: string;
-  stored: 'no' | 'unknown';
-  retry_after_ms?: number;
-  /** With `rate_limited`: the limit that was met; `waiting` is for answers, all others for time to pass. */
-  limit?:
-    | 'messages'
-    | 'states'
-    | 'signals'
-    | 'signal_bytes'
-    | 'reads'
-    | 'broadcasts'
-    | 'frames'
-    | 'tenant_messages'
-    | 'waiting';
-}
+/** What `set` asks for: something of the user's own. */
+export type NewSetting = Omit<ClientSet, 'type' | 'ref' | 'client_id' | 'value'> & { value: unknown };
 
-export interface Redirect {
-  type: 'redirect';
-  after_ms: number;
-  /** To be connected to once, instead. */
-  server?: string;
+/** What `draft` asks for: what is written and not sent is kept, or taken back where it is null. */
+export type NewDraft = Omit<ClientDraft, 'type' | 'ref' | 'client_id' | 'content'> & {
+  content: Content | null;
+};
+
+/** What `signal` takes. */
+export type OutgoingSignal = Omit<ClientSignal, 'type' | 'ref'>;
+
+export type Sent = ServerSent;
+/** The entries of a page are given their `type` where they are read. */
+export type SyncPage = Omit<ServerSyncPage, 'entries'> & { entries: Entry[] };
+export type Receipt = ServerReceipt;
+/** `event` is missing where a status was read over REST. */
+export type Presence = Omit<ServerPresence, 'event'> & { event?: string };
+export type ThreadRead = ServerThreadRead;
+export type Typing = ServerTyping;
+export type Signal = ServerSignal;
+export interface Notice extends Omit<ServerNotice, 'content'> {
+  content: Content;
 }
+/** Older servers say fewer limits. */
+export type Welcome = Omit<ServerWelcome, 'limits'> & { limits?: Partial<Limits> };
+export type NetworkOptimization = ServerNetworkOptimization;
+/** Later servers may have further codes. */
+export type ErrorFrame = Omit<ServerError, 'code'> & { code: ErrorCode | (string & {}) };
+export type Pong = ServerPong;
+export type Redirect = ServerRedirect;
+export type Batch = Omit<ServerBatch, 'frames'> & { frames: ServerFrame[] };
 
 export type ServerFrame =
   | Welcome
-  | { type: 'pong'; heads?: number }
-  | { type: 'synced'; epoch: string; conversations: number }
+  | Pong
+  | ServerSynced
   | Redirect
-  | { type: 'batch'; frames: ServerFrame[] }
+  | Batch
   | NetworkOptimization
   | Entry
   | Sent
   | SyncPage
   | Receipt
+  | ThreadRead
   | Presence
   | Typing
   | Signal
   | Notice
+  | ServerShown
+  | ServerNoticeMark
   | ErrorFrame;

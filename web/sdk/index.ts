@@ -4,6 +4,7 @@ export { Client } from './client';
 export { tabDeviceId } from './device';
 export * from './errors';
 export * from './failures';
+export type * from './fold';
 export type * from './frames';
 export { uuidv7 } from './ids';
 export type { Log } from './log';

@@ -1,31 +1,45 @@
 // What this device holds of one conversation's log: without gaps from its first entry on.
 
 import type { Entry, SyncPage } from './frames';
+import { blank, isBlank } from './kinds';
+
+/** A place in a log, and the id of the entry there, where it is known. */
+export interface Place {
+  seq: number;
+  id?: string;
+}
 
 export class Log {
   /** By ascending seq, without gaps. */
   entries: Entry[] = [];
   /** A sync has left out what is before this entry: it can be read over REST. */
   skippedBefore: number | undefined;
-  /** Highest seq known without a gap; 0 when nothing is known. */
-  cursor: number;
+  /** The last entry up to which there is no gap, and 0 when nothing is known: a sync goes on from there. */
+  place: Place;
+  /** The server has another entry at this place: it was put back to a moment before. Nothing joins until it says `reset`. */
+  #isOther = false;
   /** Live entries that arrived before what lies between. */
   readonly #held = new Map<number, Entry>();
 
   /** Before the first page that came as long as nothing was known. */
   #start = Infinity;
 
-  /** At most `limit` entries are held; the oldest go first. `cursor`: up to there this device had everything. */
   #limit: number;
 
-  constructor(limit = 2_000, cursor = 0) {
+  /** At most `limit` entries are held; the oldest go first. `place`: up to there this device had everything. */
+  constructor(limit = 2_000, place: Place = { seq: 0 }) {
     this.#limit = limit;
-    this.cursor = cursor;
+    this.place = place;
   }
 
-  /** True when something before a live entry is missing. */
+  /** Highest seq known without a gap; 0 when nothing is known. */
+  get cursor(): number {
+    return this.place.seq;
+  }
+
+  /** True when something before a live entry is missing, or the server has other entries. */
   get hasGap(): boolean {
-    return this.#held.size > 0;
+    return this.#isOther || this.#held.size > 0;
   }
 
   /** Takes a live entry. Answers the entries that are new now; with a gap before it, it is held and none is. */
@@ -44,26 +58,25 @@ export class Log {
     const held = this.cursor;
     if (page.reset) {
       this.#held.clear();
-      this.cursor = 0;
+      this.place = { seq: 0 };
+      this.#isOther = false;
     }
     const first = page.entries[0]?.seq ?? this.cursor + 1;
     if (this.cursor === 0 && first > 1) this.#start = Math.min(this.#start, first - 1);
     const isNew = page.reset || (page.skipped_before !== undefined && first > this.cursor + 1);
     if (isNew) {
       this.entries = [];
-      this.cursor = first - 1;
+      this.place = { seq: first - 1 };
       this.skippedBefore = undefined;
     }
-    if (page.skipped_before !== undefined && this.entries.length === 0) {
+    if (page.skipped_before !== undefined && this.entries.length === 0)
       this.skippedBefore = page.skipped_before;
-      this.cursor = Math.max(this.cursor, first - 1);
-    }
     return { taken: this.#append(page.entries), isReset: isNew && held > 0 };
   }
 
   /** A sync has ended: a log of which nothing was known begins with the first page that has come. */
   begin(): Entry[] {
-    if (this.cursor === 0 && this.#start < Infinity) this.cursor = this.#start;
+    if (this.cursor === 0 && this.#start < Infinity) this.place = { seq: this.#start };
     return this.#append([...this.#held.values()]);
   }
 
@@ -76,6 +89,20 @@ export class Log {
     this.entries = [...older, ...this.entries];
   }
 
+  /** What is held there. */
+  at(seq: number | undefined): Entry | undefined {
+    return this.entries[(seq ?? 0) - (this.entries[0]?.seq ?? 0)];
+  }
+
+  /** Takes the content from messages and from their edits. Answers those that had some. */
+  blank(seqs: readonly number[]): Entry[] {
+    const gone = this.entries.filter(
+      (entry) => seqs.includes(entry.kind === 'edit' ? (entry.target ?? 0) : entry.seq) && !isBlank(entry),
+    );
+    for (const entry of gone) blank(entry);
+    return gone;
+  }
+
   /** Keeps the newest entries alone. */
   trim(count: number): void {
     if (this.entries.length > count) this.entries = this.entries.slice(this.entries.length - count);
@@ -84,13 +111,20 @@ export class Log {
   #append(entries: Entry[]): Entry[] {
     const taken: Entry[] = [];
     for (const entry of entries) {
+      const held = this.entries.at(entry.seq - this.cursor - 1) ?? this.place;
+      if (held.seq === entry.seq && held.id && held.id !== entry.id) {
+        this.place = held;
+        this.#isOther = true;
+      }
+      if (this.#isOther) break;
       // What finds no place comes by sync.
       const hasPlace = entry.seq === this.cursor + 1 || this.#held.size < this.#limit;
       if (entry.seq > this.cursor && hasPlace) this.#held.set(entry.seq, entry);
       let next = this.#held.get(this.cursor + 1);
       while (next) {
         taken.push(next);
-        this.#held.delete(++this.cursor);
+        this.place = next;
+        this.#held.delete(this.cursor);
         next = this.#held.get(this.cursor + 1);
       }
     }

@@ -1,10 +1,11 @@
-// What was written and is not answered, and what was refused for good: one record each in storage, which several
-// clients may share. Each record belongs to one client; what a dead one has left is taken over. One that only seemed
+// The operations that are not answered, and the messages that were refused for good: one record each in storage, which
+// several clients may share. Each record belongs to one client; what a dead one has left is taken over. One that only seemed
 // to be dead sends it all the same: the same client ids make that harmless, and what it writes next stays behind.
 // Must not decide when something is sent.
 
 import type { ErrorFrame } from './frames';
 import type { Lease } from './lease';
+import { isMessageOperation } from './operations';
 import type { Operation, Refused, Store } from './types';
 
 /** An operation as it is kept. */
@@ -42,7 +43,7 @@ export class Outbox {
     this.own();
   }
 
-  /** Whoever has taken something over, because this client seemed to be dead: all of it is this client's again, so
+  /** Another client has taken something over, because this client seemed to be dead: all of it is this client's again, so
    * that what is written later is never left to somebody else alone. */
   own(): void {
     for (const kept of this.#kept.values()) this.#save(kept);
@@ -64,7 +65,7 @@ export class Outbox {
   /** Refused for good, in the order of writing. */
   refusals(): Refused[] {
     return this.#inOrder().flatMap(({ operation, refused }) =>
-      refused ? [{ operation, error: refused }] : [],
+      refused && isMessageOperation(operation) ? [{ operation, error: refused }] : [],
     );
   }
 
@@ -77,7 +78,12 @@ export class Outbox {
     return kept;
   }
 
+  /** A message is kept, for its writer to decide. */
   refuse(kept: Kept, error: ErrorFrame): void {
+    if (!isMessageOperation(kept.operation)) {
+      this.remove(kept.operation.client_id);
+      return;
+    }
     kept.refused = error;
     this.#save(kept);
     this.#changed();

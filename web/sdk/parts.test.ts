@@ -3,7 +3,7 @@ import { directId, sha256 } from './direct';
 import { entry } from './fake';
 import { digest } from './heads';
 import { uuidv7 } from './ids';
-import { Log } from './log';
+import { Log, type Place } from './log';
 import { claims } from './token';
 
 const seqs = (log: Log) => log.entries.map((one) => one.seq);
@@ -30,14 +30,45 @@ test('a direct conversation has one id from both sides', () => {
 test('computes the digest that the server computes', () => {
   const first = '0198c0de-0000-7000-8000-000000000001';
   const second = '0198c0de-0000-7000-8000-000000000002';
-  expect(digest([[first, 1]])).toBe(3397989771);
-  expect(
-    digest([
-      [second, 1_000_000],
-      [first, 1],
-    ]),
-  ).toBe(3574788234);
-  expect(digest([[first, 0]])).toBe(0);
+  const one: [string, Place] = [first, { seq: 1, id: '0198c0de-0000-7000-8000-0000000000ff' }];
+  const other: [string, Place] = [second, { seq: 1_000_000, id: '0198c0de-0000-7000-8000-000000000100' }];
+  expect(digest([one])).toBe(4168228564);
+  expect(digest([other, one])).toBe(1986843991);
+  expect(digest([[first, { seq: 0 }]])).toBe(0);
+});
+
+/** As another server, or one that was put back, has it. */
+const another = (seq: number) => ({ ...entry(seq), id: `other-${seq}` });
+
+test.each([
+  ['the newest', 3],
+  ['an earlier one', 2],
+])(
+  'a log that meets another entry in the place of %s takes nothing more until it is begun anew',
+  (_, seq) => {
+    const log = new Log();
+    for (const at of [1, 2, 3]) log.add(entry(at));
+    expect(log.add(entry(seq))).toEqual([]);
+    expect(log.hasGap).toBe(false);
+    expect(log.add(another(seq))).toEqual([]);
+    expect([log.hasGap, log.place.seq, log.place.id]).toEqual([true, seq, `id-${seq}`]);
+    expect(log.add(another(4))).toEqual([]);
+    expect(log.addPage({ entries: [another(4)], reset: false }).taken).toEqual([]);
+    const anew = log.addPage({ entries: [another(3), another(4)], reset: true });
+    expect([anew.isReset, log.hasGap, log.place.id]).toEqual([true, false, 'other-4']);
+    expect(log.entries.map((one) => one.id)).toEqual(['other-3', 'other-4']);
+  },
+);
+
+test('a log that an earlier run left notices another entry in its place', () => {
+  const log = new Log(10, { seq: 7, id: 'id-7' });
+  expect(log.add(entry(7))).toEqual([]);
+  expect(log.hasGap).toBe(false);
+  log.add(another(7));
+  expect([log.hasGap, log.place]).toEqual([true, { seq: 7, id: 'id-7' }]);
+  const unknown = new Log(10, { seq: 7 });
+  unknown.add(another(7));
+  expect(unknown.hasGap).toBe(false);
 });
 
 test('a reset takes the place of what was held', () => {

@@ -3,21 +3,19 @@
 // never more than the server takes at once. Every operation under way ends with an answer, an error with or
 // without its id, the end of the connection, or a deadline.
 
+import type { Connection } from './connection';
 import type { ErrorFrame, Sent } from './frames';
+import { isMessageOperation, refusal } from './operations';
 import type { Kept } from './outbox';
 
 export interface Hooks {
   /** Which queue it belongs into. */
   keyOf: (kept: Kept) => string;
-  /** Sends it. False: it is larger than the server takes. */
+  /** Sends it. False: it is larger than allowed. */
   transmit: (kept: Kept) => boolean;
   stored: (kept: Kept, sent: Sent) => void;
   refused: (kept: Kept, error: ErrorFrame) => void;
-  /** The token was refused. */
-  renew: () => void;
-  /** The connection answers nothing. */
-  restart: () => void;
-  ping: () => void;
+  connection: Pick<Connection, 'say' | 'renew' | 'restart'>;
   random: () => number;
 }
 
@@ -48,6 +46,7 @@ const WINDOW = 32;
 
 /** They concern the conversation or the user: what waits behind would be refused as well. */
 const OF_THE_QUEUE = new Set(['not_member', 'not_found', 'forbidden', 'quota_exceeded']);
+const FOR_NOW = new Set(['unavailable', 'expired', 'rate_limited', 'unauthenticated']);
 /** Limits that all operations share. */
 const OF_THE_USER = new Set(['messages', 'frames']);
 /** The frame could not be read: such an error may name nothing. */
@@ -63,7 +62,7 @@ export class Queues {
   readonly #suspects = new Set<string>();
   /** Until earlier errors without a name have come, no suspect goes out. */
   #isDraining = false;
-  /** What is larger than the server takes was told already: that this closes the connection blames no other. */
+  /** What is larger than allowed was told already: that this closes the connection blames no other. */
   #isExplained = false;
   #isOnline = false;
   #paused: ReturnType<typeof setTimeout> | undefined;
@@ -166,7 +165,7 @@ export class Queues {
       const ms = this.#retryMs(error, queue.refusals);
       this.#pause(key, queue, ms);
       if (error.limit && OF_THE_USER.has(error.limit)) this.#pauseAll(ms);
-      if (error.code === 'unauthenticated') this.#hooks.renew();
+      if (error.code === 'unauthenticated') this.#hooks.connection.renew();
     } else {
       this.#refuse(kept, queue, error);
     }
@@ -189,7 +188,7 @@ export class Queues {
     for (const kept of possible) this.#takeBack(kept.operation.client_id);
     this.#suspect(possible);
     this.#isDraining = true;
-    this.#hooks.ping();
+    this.#hooks.connection.say({ type: 'ping' });
     return true;
   }
 
@@ -234,7 +233,7 @@ export class Queues {
   /** No answer in time: asked for again, once; then the connection is given up. */
   #silent(kept: Kept): void {
     if (++this.#silences >= SILENCES) {
-      this.#hooks.restart();
+      this.#hooks.connection.restart('no answer');
       return;
     }
     this.#takeBack(kept.operation.client_id);
@@ -243,17 +242,8 @@ export class Queues {
   }
 
   #isForNow(error: ErrorFrame, queue: Queue): boolean {
-    switch (error.code) {
-      case 'unavailable':
-      case 'rate_limited':
-      case 'unauthenticated':
-        return true;
-      // A fault of the server's own: once more, then it is told.
-      case 'internal':
-        return queue.refusals === 0;
-      default:
-        return false;
-    }
+    // A fault of the server's own: once more, then it is told.
+    return FOR_NOW.has(error.code) || (error.code === 'internal' && queue.refusals === 0);
   }
 
   #retryMs(error: ErrorFrame, refusals: number): number {
@@ -282,7 +272,9 @@ export class Queues {
 
   /** What waits behind is refused as well, where it would meet the same: nothing is sent before its turn. */
   #refuse(kept: Kept, queue: Queue, error: ErrorFrame): void {
-    const refused = OF_THE_QUEUE.has(error.code) ? [...queue.waiting] : [kept];
+    // What cannot be done with one message can be done with others, and others can be written.
+    const isOfAll = isMessageOperation(kept.operation) && OF_THE_QUEUE.has(error.code);
+    const refused = isOfAll ? [...queue.waiting] : [kept];
     for (const one of refused) this.#settle(one);
     for (const one of refused) this.#hooks.refused(one, { ...error, client_id: one.operation.client_id });
   }
@@ -327,7 +319,6 @@ export class Queues {
   }
 }
 
-function tooLarge(kept: Kept): ErrorFrame {
-  const message = 'larger than the server takes';
-  return { type: 'error', client_id: kept.operation.client_id, code: 'too_large', message, stored: 'no' };
+function tooLarge({ operation }: Kept): ErrorFrame {
+  return refusal(operation.client_id, 'too_large', 'too_large');
 }

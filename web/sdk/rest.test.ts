@@ -165,3 +165,62 @@ test('an answer without a body is one', async () => {
   const { rest } = server([[204]]);
   expect(await rest.endSession('c')).toBeUndefined();
 });
+
+test('reads of entries say for which type of device, and nothing else does', async () => {
+  const { rest, asked } = server([[200, { conversations: [], entries: [], pins: [] }]], {
+    deviceType: 'web',
+  });
+  await rest.conversationPage({ limit: 5 });
+  await rest.conversation('c');
+  await rest.messages('c', { after_seq: 3 });
+  await rest.pins('c', { limit: 100 });
+  await rest.memberPage('c');
+  await rest.search('b');
+  expect(asked.map(({ path }) => path)).toEqual([
+    '/conversations?limit=5&device_type=web',
+    '/conversations/c?device_type=web',
+    '/conversations/c/messages?after_seq=3&device_type=web',
+    '/conversations/c/pins?limit=100&device_type=web',
+    '/conversations/c/members',
+    '/users?prefix=b&limit=8',
+  ]);
+});
+
+test('threads, mentions and who has read a message are asked for by their paths', async () => {
+  const { rest, asked } = server([[200, { threads: [], mentions: [], members: [], entries: [] }]], {
+    deviceType: 'web',
+  });
+  await rest.threads({ unread: true, limit: 100 });
+  await rest.mentions({ after: 'a+b' });
+  await rest.message('c', 7);
+  await rest.replies('c', 7, { before_seq: 90, limit: 100 });
+  await rest.messagesNow('c', { around_seq: 7, limit: 100 });
+  await rest.reads('c', 7, { after: 'bob' });
+  expect(asked.map(({ path }) => path)).toEqual([
+    '/threads?unread=true&limit=100&device_type=web',
+    '/me/mentions?after=a%2Bb&device_type=web',
+    '/conversations/c/messages/7?device_type=web',
+    '/conversations/c/messages?before_seq=90&limit=100&thread=7&device_type=web',
+    '/conversations/c/messages?around_seq=7&limit=100&view=messages&device_type=web',
+    '/conversations/c/messages/7/reads?after=bob',
+  ]);
+});
+
+test('a reader of no type says none', async () => {
+  const { rest, asked } = server([[200, {}]]);
+  await rest.conversation('c');
+  expect(asked[0]?.path).toBe('/conversations/c');
+});
+
+test('pinning over REST names a client id, which a repeat has again', async () => {
+  const { rest, asked } = server(['none', [200, {}]]);
+  await settled(rest.pin('c', 7, true));
+  await rest.pin('c', 7, false, 'mine');
+  expect(asked.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    'PUT /conversations/c/pins/7',
+    'PUT /conversations/c/pins/7',
+    'DELETE /conversations/c/pins/7',
+  ]);
+  expect(asked[0]?.key).toBe(asked[1]?.key);
+  expect(asked[2]?.key).toBe('mine');
+});

@@ -16,13 +16,29 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-interface SendFrame {
+interface Frame {
   type: string;
   ref?: string;
   client_id: string;
   conversation_id?: string;
   to?: string;
   content: { text: string };
+  /** Of a pin. */
+  seq: number;
+}
+
+/** Pins of a tab have numbers of their own, so that it is known whose each is; some messages are not there. */
+const PINS_OF_A_TAB = 1_000;
+const NOT_THERE = 7;
+
+export function pinText(seq: number): string {
+  const end = seq % NOT_THERE === 0 ? ' bad' : '';
+  return `t${Math.floor(seq / PINS_OF_A_TAB)}:pin ${seq}${end}`;
+}
+
+/** What is stored of it. */
+function textOf(frame: Frame): string {
+  return frame.type === 'pin' ? pinText(frame.seq) : frame.content.text;
 }
 
 /** How often each fault happens. */
@@ -65,7 +81,7 @@ export class Server {
     line.tell({ type: 'welcome', connection_id: 'x', user_id: 'ann', heartbeat_ms: 30_000, limits });
   }
 
-  hear(line: Line, frame: SendFrame): void {
+  hear(line: Line, frame: Frame): void {
     const { random, faults } = this;
     if (frame.type === 'auth') this.welcome(line);
     if (frame.type === 'ping') line.tell({ type: 'pong' });
@@ -73,24 +89,26 @@ export class Server {
       // Some are forgotten.
       if (random() > faults.swallow) line.tell({ type: 'synced', epoch: 'e', conversations: 0 });
     }
-    if (frame.type === 'send') this.#send(line, frame);
+    if (frame.type === 'send' || frame.type === 'pin') this.#operate(line, frame);
   }
 
-  #send(line: Line, frame: SendFrame): void {
+  #operate(line: Line, frame: Frame): void {
     const answer = this.#answer(frame);
     if (typeof answer === 'number') line.break(answer);
     else if (answer) line.tell(answer);
   }
 
   /** What is said of it, the close code of what is done instead, or nothing. */
-  #answer(frame: SendFrame): object | number | undefined {
+  #answer(frame: Frame): object | number | undefined {
     const { random, faults } = this;
-    if (frame.content.text.endsWith('huge')) return 1009;
-    if (frame.content.text.endsWith('bad')) {
+    const text = textOf(frame);
+    const refusal = { type: 'error', client_id: frame.client_id, message: '' };
+    if (text.endsWith('huge')) return 1009;
+    if (text.endsWith('bad')) {
+      if (frame.type === 'pin') return { ...refusal, code: 'not_found', stored: 'no' };
       const named = random() < 0.5 ? { ref: frame.ref } : {};
       return { type: 'error', code: 'bad_frame', message: '', stored: 'no', ...named };
     }
-    const refusal = { type: 'error', client_id: frame.client_id, message: '' };
     if (random() < faults.refuse) {
       const code = random() < 0.5 ? 'rate_limited' : 'unavailable';
       return { ...refusal, code, stored: 'no', retry_after_ms: Math.round(random() * 2_000) };
@@ -105,13 +123,13 @@ export class Server {
     return { type: 'sent', client_id: frame.client_id, id: 'i', timestamp: 1, ...answer };
   }
 
-  #store(frame: SendFrame) {
+  #store(frame: Frame) {
     const known = this.#answers.get(frame.client_id);
     if (known) return known;
     const conversation_id = frame.conversation_id ?? directId('ann', frame.to ?? '');
     const log = this.logs.get(conversation_id) ?? [];
     this.logs.set(conversation_id, log);
-    log.push(frame.content.text);
+    log.push(textOf(frame));
     const answer = { conversation_id, seq: log.length };
     this.#answers.set(frame.client_id, answer);
     return answer;
@@ -177,6 +195,8 @@ export class Tab {
   /** What it has written, by conversation. */
   readonly written: { to: string; text: string }[] = [];
   readonly refused: string[] = [];
+  /** Pins that were refused. */
+  unpinned = 0;
   isDead = false;
   isAsleep = false;
   isFull = false;
@@ -205,7 +225,10 @@ export class Tab {
       makeSocket: () => server.open(() => !isGone()),
       makeStream: () => server.open(() => !isGone(), true),
     });
-    this.client.on('refused', (operation) => this.refused.push(operation.content.text));
+    this.client.on('refused', (operation) => {
+      if (operation.type === 'pin') this.unpinned++;
+      else if (!operation.type) this.refused.push(operation.content.text);
+    });
     void this.client.connect();
   }
 
@@ -213,6 +236,12 @@ export class Tab {
     this.written.push({ to, text });
     const where = text.length % 2 ? { to } : { conversation_id: directId('ann', to) };
     this.client.send({ ...where, content: { text } });
+  }
+
+  pin(to: string, n: number): void {
+    const seq = Number(this.name.slice(1)) * PINS_OF_A_TAB + n;
+    this.written.push({ to, text: pinText(seq) });
+    this.client.pin(directId('ann', to), seq, n % 2 === 0);
   }
 
   kill(): void {

@@ -18,9 +18,9 @@ async function size(module: string): Promise<number> {
   return byteLength;
 }
 
-test('the client is at most 12 KB, and everything together 12 KiB', async () => {
-  expect(await size('client.ts')).toBeLessThanOrEqual(12_000);
-  expect(await size('index.ts')).toBeLessThanOrEqual(12 * 1024);
+test('the client is at most 13 KB, and everything together 13.5 KB', async () => {
+  expect(await size('client.ts')).toBeLessThanOrEqual(13_000);
+  expect(await size('index.ts')).toBeLessThanOrEqual(13_500);
 });
 
 test('MessagePack costs nobody anything who does not import it', async () => {

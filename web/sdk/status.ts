@@ -2,9 +2,6 @@
 
 import type { Status } from './frames';
 
-/** `offline` is nothing that can be chosen. */
-const STATUSES = new Set(['online', 'away', 'busy', 'invisible']);
-
 export class OwnStatus {
   /** Undefined as long as nobody has said it. */
   value: Status | undefined;
@@ -31,25 +28,22 @@ export class OwnStatus {
   }
 
   /** Told to all devices of this user as it was chosen on one of them. */
-  heard(status: string): void {
-    if (!STATUSES.has(status) || status === this.value) return;
+  heard(status: string | undefined): void {
+    // `offline` is nothing that can be chosen.
+    if (!status || status === 'offline' || status === this.value) return;
     this.value = status as Status;
     this.#isOwnChoice = false;
-    this.#changed(this.value);
+    this.#changed(status as Status);
   }
 
   /** What the server knows at the beginning of a connection. */
   welcomed(told: Status | undefined): void {
-    const chosen = this.#isOwnChoice ? this.value : undefined;
+    const { value } = this;
     // `online` is what a server says that has forgotten; another word was chosen on another device.
-    const isForgotten = chosen !== undefined && chosen !== told && (told === undefined || told === 'online');
-    if (chosen !== undefined && (isForgotten || (this.#isNew && chosen !== told))) {
-      this.#say({ type: 'status', status: chosen });
-    } else if (told !== undefined && told !== this.value) {
-      this.value = told;
-      this.#isOwnChoice = false;
-      this.#changed(told);
-    }
+    const isForgotten = this.#isNew || told === undefined || told === 'online';
+    if (value && value !== told && this.#isOwnChoice && isForgotten)
+      this.#say({ type: 'status', status: value });
+    else this.heard(told);
     this.#isNew = false;
   }
 }

@@ -8,14 +8,8 @@ export function webStorage(storage: Storage): Store {
     getItem: (key) => storage.getItem(key),
     setItem: (key, value) => storage.setItem(key, value),
     removeItem: (key) => storage.removeItem(key),
-    keys(prefix) {
-      const keys: string[] = [];
-      for (let at = 0; at < storage.length; at++) {
-        const key = storage.key(at);
-        if (key?.startsWith(prefix)) keys.push(key);
-      }
-      return keys;
-    },
+    keys: (prefix) =>
+      Array.from(storage, (_, at) => storage.key(at) ?? '').filter((key) => key.startsWith(prefix)),
   };
 }
 

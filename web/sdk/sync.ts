@@ -1,8 +1,9 @@
 // Asks for all that is missing, until it has come: again after an error, after silence, on each connection and
 // where the server's heads are not ours.
 
+import type { Pong } from './frames';
 import { digest } from './heads';
-import { Log } from './log';
+import { Log, type Place } from './log';
 
 export interface Hooks {
   say: (frame: object) => void;
@@ -15,7 +16,7 @@ const SILENCE_MS = 15_000;
 const RETRY_MS = 1_000;
 /** What the server takes in one sync. */
 const MOST_CURSORS = 10_000;
-/** One cursor as JSON, at most. */
+/** One cursor as JSON, at most; with the id of its entry twice as much. */
 const CURSOR_BYTES = 64;
 
 export class Sync {
@@ -28,13 +29,12 @@ export class Sync {
   #isRunning = false;
   /** It is under way: an answer is to come. */
   #isAsked = false;
-  #isWanted = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
   /** Syncs in a row that did not bring all. */
   #repeats = 0;
-  /** Told while pages were coming. */
-  #toldHeads: number | undefined;
+  /** While pages were coming. */
+  #told: Pong | undefined;
   /** Logs with gaps; few. */
   readonly #gaps = new Set<string>();
 
@@ -60,7 +60,7 @@ export class Sync {
   }
 
   /** What an earlier run of this program had. */
-  restore(epoch: string, cursors: Iterable<[string, number]>): void {
+  restore(epoch: string, cursors: Iterable<[string, Place]>): void {
     this.epoch = epoch;
     this.#isFirst = false;
     for (const [id, cursor] of cursors) this.logs.set(id, new Log(this.#logEntries, cursor));
@@ -78,19 +78,19 @@ export class Sync {
     clearTimeout(this.#timer);
   }
 
-  /** At once, or when the one under way has ended. */
+  /** At once. While one is under way its end shows whether another is wanted. */
   ask(): void {
-    if (this.#isRunning || !this.#isOnline) {
-      this.#isWanted = true;
-      return;
-    }
+    if (this.#isRunning || !this.#isOnline) return;
     this.#isRunning = this.#isAsked = true;
-    this.#isWanted = false;
-    this.#toldHeads = undefined;
-    const most = Math.min(MOST_CURSORS, Math.floor(this.#hooks.frameBytes() / CURSOR_BYTES) - 4);
-    const cursors: Record<string, number> = {};
+    this.#told = undefined;
+    const room = Math.floor(this.#hooks.frameBytes() / CURSOR_BYTES) - 4;
+    const most = Math.min(MOST_CURSORS, room);
+    const cursors: Record<string, Place | number> = {};
     let count = 0;
-    for (const [id, log] of this.logs) if (log.cursor > 0 && count++ < most) cursors[id] = log.cursor;
+    for (const [conversation, log] of this.logs) {
+      const { seq, id } = log.place;
+      if (seq > 0 && count++ < most) cursors[conversation] = this.logs.size * 2 < room ? { seq, id } : seq;
+    }
     this.#watch();
     this.#hooks.say({ type: 'sync', ref: this.#ref(++this.#asked), epoch: this.epoch, cursors });
   }
@@ -112,8 +112,7 @@ export class Sync {
     this.#isRunning = this.#isAsked = false;
     clearTimeout(this.#timer);
     for (const id of this.#gaps) if (!this.logs.get(id)?.hasGap) this.#gaps.delete(id);
-    const isBehind = this.#isWanted && this.#toldHeads !== undefined && this.#toldHeads !== this.heads();
-    this.#isWanted = false;
+    const isBehind = this.#told && this.#differ(this.#told);
     if (isBehind || this.#gaps.size > 0) {
       // What a sync does not bring it may bring later, but not at once.
       this.#isRunning = true;
@@ -137,16 +136,14 @@ export class Sync {
   }
 
   /** How far the server says that all conversations have come. */
-  told(heads: number): void {
-    if (heads === this.heads()) return;
-    this.#toldHeads = heads;
+  told(pong: Pong): void {
+    if (!this.#differ(pong)) return;
+    this.#told = pong;
     this.ask();
   }
 
-  heads(): number {
-    const heads: [string, number][] = [];
-    for (const [id, log] of this.logs) heads.push([id, log.cursor]);
-    return digest(heads);
+  #differ({ heads2 }: Pong): boolean {
+    return heads2 != null && heads2 !== digest([...this.logs].map(([id, log]) => [id, log.place]));
   }
 
   forget(id: string): boolean {

@@ -4,6 +4,8 @@ import { error, FakeSocket, latest, online, sent, start, text } from './fake';
 import { indexedDbStorage } from './indexeddb';
 import { memoryStorage, webStorage } from './storage';
 import type { Options } from './types';
+// Loaded before time stands still.
+import './without_locks';
 
 const words = (socket: FakeSocket) => socket.sends().map((frame) => (frame.content as { text: string }).text);
 

@@ -6,6 +6,7 @@ export interface Claims {
   sub?: string;
   exp?: number;
   name?: string;
+  roles?: string[];
 }
 
 /** Another token is asked for so long before this one ends. */
@@ -57,6 +58,15 @@ export class Tokens {
     const isUsable = this.#current !== undefined && this.#current !== this.#refused;
     if (!this.canRenew) return isUsable ? this.#current : undefined;
     if (isUsable && this.leftMs() > 0) return this.#current;
+    return this.renew();
+  }
+
+  /** A request was refused with this one: another one, where there is one. */
+  async renewFor(refused: string): Promise<string | undefined> {
+    // Another request has got one meanwhile.
+    if (this.#current !== refused) return this.#current;
+    if (!this.canRenew) return undefined;
+    this.#refused = refused;
     return this.renew();
   }
 

@@ -3,12 +3,19 @@
 import type { TidingsError } from './errors';
 import type { CloseError, RefusedError } from './failures';
 import type {
+  Act,
+  Delete,
   DeviceType,
+  Edit,
   Entry,
   ErrorFrame,
   Message,
+  NewDraft,
+  NewSetting,
   Notice,
+  Pin,
   Presence,
+  React,
   Receipt,
   Sent,
   ServerFrame,
@@ -17,6 +24,7 @@ import type {
   SyncPage,
   Typing,
 } from './frames';
+import type { NoticesHook } from './notices';
 
 /**
  * - `idle`: not asked to connect
@@ -26,6 +34,7 @@ import type {
  * - `too-many-devices`: as `offline`; the app can end another session (`client.rest.endSession`), then `connect()`
  * - `signed-out`: the token was refused and there is no other; `setToken` or `connect` go on
  * - `replaced`: the same device has connected elsewhere; `connect` takes it back
+ * - `forbidden`: the server does not serve this page or this kind of client (4003); `connect` tries again
  */
 export type State =
   | 'idle'
@@ -34,7 +43,8 @@ export type State =
   | 'offline'
   | 'too-many-devices'
   | 'signed-out'
-  | 'replaced';
+  | 'replaced'
+  | 'forbidden';
 
 export interface StateDetail {
   /** How long until the next attempt. */
@@ -43,19 +53,41 @@ export interface StateDetail {
   error?: CloseError;
 }
 
-/** A message with the id under which it is stored once. */
-export interface Operation extends Message {
+/** What every operation has: the id under which it is stored once, and when it was written, in Unix milliseconds. */
+interface Written {
   client_id: string;
-  /** When it was written, in Unix milliseconds. */
   written_at: number;
 }
 
+/** A message. That it has no type is how it always was kept in storage. */
+export type SendOperation = Message & Written & { type?: undefined };
+type Changing<Type, Asked> = Asked & Written & { type: Type; to?: undefined; kind?: undefined };
+export type PinOperation = Changing<'pin', Pin>;
+export type EditOperation = Changing<'edit', Edit>;
+export type DeleteOperation = Changing<'delete', Delete>;
+export type ReactOperation = Changing<'react', React>;
+export type SetOperation = Changing<'set', NewSetting>;
+export type DraftOperation = Changing<'draft', NewDraft>;
+export type ActOperation = Changing<'act', Act>;
+
+/** What is kept until it is answered. All but messages have the type of their frame. */
+export type Operation =
+  | SendOperation
+  | PinOperation
+  | EditOperation
+  | DeleteOperation
+  | ReactOperation
+  | SetOperation
+  | DraftOperation
+  | ActOperation;
+
+/** A message that was refused for good. Of other operations the event `refused` tells, and nothing is kept. */
 export interface Refused {
-  operation: Operation;
+  operation: SendOperation;
   error: ErrorFrame;
 }
 
-/** What `send` answers. Nobody has to wait for `stored`. */
+/** What `send`, `edit` and the like answer. Nobody has to wait for `stored`. */
 export interface Handle {
   clientId: string;
   /** Settled when the server has stored it, or refused it for good (`RefusedError`). */
@@ -72,6 +104,8 @@ export type Events = {
   state: (state: State, detail: StateDetail) => void;
   /** Every frame of the server, after the log has taken it. */
   frame: (frame: ServerFrame) => void;
+  /** An own reaction is stored and no entry tells of it alone (`tallied`), or it was there already (`unchanged`). */
+  reacted: (operation: ReactOperation, sent: Sent) => void;
   /** Each entry once and in the order of its log, however it came; own ones, too. */
   entry: (entry: Entry, origin: Origin) => unknown;
   /** A page of a sync was taken into its log. */
@@ -90,6 +124,8 @@ export type Events = {
   /** `pending()` or `refused()` have changed. */
   outbox: () => void;
   refused: (operation: Operation, error: RefusedError) => void;
+  /** The content of these entries is gone, wherever they are held: their time is over, or they were deleted. */
+  expired: (entries: readonly Entry[]) => void;
   error: (error: TidingsError) => void;
 };
 
@@ -138,6 +174,8 @@ export interface Options {
   /** Where the cursors are kept, so that a restarted program goes on where it was. By default nowhere. */
   cursors?: Store | Storage;
   codec?: Codec;
+  /** Keeps the log of notices of operators: a `Notices`. */
+  notices?: NoticesHook;
   /** Several frames may come as one. */
   batch?: { frames: number; ms?: number };
   network?: 'good' | 'fair' | 'poor' | 'auto';

@@ -3,10 +3,22 @@
 
 import type { Connection } from './connection';
 import { type Deferred, deferred } from './deferred';
-import { directId } from './direct';
 import { RefusedError } from './failures';
-import type { Entry, ErrorFrame, Message, Sent } from './frames';
+import type {
+  Act,
+  Delete,
+  Edit,
+  Entry,
+  ErrorFrame,
+  Message,
+  NewDraft,
+  NewSetting,
+  Pin,
+  React,
+  Sent,
+} from './frames';
 import { uuidv7 } from './ids';
+import { queueOf, refusal } from './operations';
 import { type Kept, Outbox } from './outbox';
 import { Queues } from './queue';
 import type { Handle, Operation } from './types';
@@ -25,7 +37,19 @@ export interface Hooks {
   random: () => number;
 }
 
-/** The most operations that may wait: beyond it, `send` refuses. */
+/** What an app asks for, before it is an operation. */
+export type Asked = (
+  | Message
+  | (Pin & { type: 'pin' })
+  | (Edit & { type: 'edit' })
+  | (Delete & { type: 'delete' })
+  | (React & { type: 'react' })
+  | (NewSetting & { type: 'set' })
+  | (NewDraft & { type: 'draft' })
+  | (Act & { type: 'act' })
+) & { client_id?: string };
+
+/** The most operations that may wait: beyond it, the next one is refused. */
 const MOST_WAITING = 10_000;
 /** UTF-8 takes at most three bytes for a UTF-16 unit. */
 const BYTES_PER_UNIT = 3;
@@ -43,7 +67,8 @@ export class Writing {
     this.#hooks = hooks;
     this.outbox = new Outbox(hooks.changed, hooks.failed);
     this.queues = new Queues({
-      keyOf: ({ operation }) => operation.conversation_id ?? directId(this.#user ?? '', operation.to ?? ''),
+      ...hooks,
+      keyOf: ({ operation }) => queueOf(operation, this.#user ?? ''),
       transmit: (kept) => this.#transmit(kept),
       stored: ({ operation }, sent) => {
         this.outbox.remove(operation.client_id);
@@ -54,10 +79,6 @@ export class Writing {
         this.outbox.refuse(kept, error);
         hooks.refused(kept.operation, this.#reject(kept.operation.client_id, error));
       },
-      renew: () => hooks.connection.renew(),
-      restart: () => hooks.connection.restart('no answer'),
-      ping: () => hooks.connection.say({ type: 'ping' }),
-      random: hooks.random,
     });
   }
 
@@ -71,18 +92,17 @@ export class Writing {
     for (const kept of await this.outbox.inherit()) this.queues.add(kept);
   }
 
-  send({ client_id = uuidv7(), ...message }: Message & { client_id?: string }): Handle {
+  write({ client_id = uuidv7(), ...asked }: Asked): Handle {
     const kept = this.outbox.get(client_id);
     if (kept?.refused) return this.#again(kept);
     const handle = this.#handle(client_id);
     // Waits already, perhaps since an earlier run of this program.
     if (kept) return handle;
     if (this.outbox.size >= MOST_WAITING) {
-      const message = 'too many operations wait';
-      this.#reject(client_id, { type: 'error', code: 'outbox_full', message, stored: 'no' });
+      this.#reject(client_id, refusal(client_id, 'outbox_full', 'outbox_full'));
       return handle;
     }
-    this.#enqueue(this.outbox.add({ ...message, client_id, written_at: Date.now() }));
+    this.#enqueue(this.outbox.add({ ...asked, client_id, written_at: Date.now() }));
     return handle;
   }
 
@@ -95,7 +115,7 @@ export class Writing {
     const kept = this.outbox.get(clientId);
     if (!kept || (!kept.refused && !this.queues.discard(kept))) return false;
     this.outbox.remove(clientId);
-    this.#reject(clientId, { type: 'error', code: 'discarded', message: 'discarded', stored: 'no' });
+    this.#reject(clientId, refusal(clientId, 'discarded', 'discarded'));
     return true;
   }
 
@@ -112,15 +132,16 @@ export class Writing {
     return kept !== undefined;
   }
 
-  /** What came back in the log is stored, whoever has sent it. */
-  settle({ sender, client_id, conversation_id, id, seq, timestamp }: Entry): void {
+  /** What came back in the log is stored, by whichever client it was sent. */
+  settle(entry: Entry): void {
+    const { sender, client_id } = entry;
     if (!client_id || sender.id !== this.#user) return;
     const kept = this.outbox.get(client_id);
     if (kept) {
       this.outbox.remove(client_id);
       this.queues.settled(kept);
     }
-    this.#promise(client_id)?.resolve({ type: 'sent', client_id, conversation_id, id, seq, timestamp });
+    this.#promise(client_id)?.resolve({ ...entry, client_id, type: 'sent' });
   }
 
   #again(kept: Kept): Handle {
@@ -156,8 +177,8 @@ export class Writing {
     return error;
   }
 
-  #transmit({ operation: { written_at: _, ...message } }: Kept): boolean {
-    const frame = { type: 'send', ref: message.client_id, ...message };
+  #transmit({ operation: { written_at: _, ...operation } }: Kept): boolean {
+    const frame = { type: 'send', ref: operation.client_id, ...operation };
     const text = JSON.stringify(frame);
     const most = this.#hooks.frameBytes();
     const isSmall = text.length * BYTES_PER_UNIT <= most;

@@ -73,3 +73,4 @@ CREATE TABLE client_ids (
     created_at_ms   bigint NOT NULL,
     PRIMARY KEY (tenant, sender_id, client_id)
 );
+-- With this line the sum of the file is another one: builds that do not fit the tables since 0012 refuse them.

@@ -3,26 +3,42 @@
 use proto::error_code::ErrorCode;
 use proto::id::UserId;
 
-use super::entry::{ConversationKind, Role, Snapshot};
+use super::act::Authority;
+use super::entry::{ConversationKind, Membership, MessageKind, Role, Snapshot, Target};
+use super::state::DeletedBy;
 
 /// Most members of one conversation.
 pub const MAX_MEMBERS: usize = 100_000;
+/// Most members of a group that any of them may mention at once.
+pub const MAX_MENTIONED_BY_MEMBERS: usize = 50;
 /// Most members named in one request.
 pub const MAX_NAMED: usize = 1_000;
 
 /// A refusal: a code from the closed list and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The code.
     pub code: ErrorCode,
     /// For people.
     pub message: String,
+    /// What is there instead of what the operation begins with: the seq of an edit, 0 for none.
+    pub current: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal with a code.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), current: None }
+    }
+
+    /// Says what is there instead.
+    #[must_use]
+    pub fn with_current(self, current: u64) -> Self {
+        Self { current: Some(current), ..self }
+    }
+
+    /// A conflict with an entry that came after the one that the sender knew.
+    pub fn conflict(current: u64, message: impl Into<String>) -> Self {
+        Self { current: Some(current), ..Self::new(ErrorCode::Conflict, message) }
     }
 }
 
@@ -50,6 +66,11 @@ fn invalid(message: &str) -> Refusal {
 /// The role of a member, or the refusal.
 pub fn member_role(snapshot: &Snapshot, user_id: &UserId) -> Result<Role, Refusal> {
     snapshot.members.get(user_id).map(|member| member.role).ok_or_else(not_member)
+}
+
+/// A member, or the refusal.
+pub fn member(snapshot: &Snapshot, user_id: &UserId) -> Result<Membership, Refusal> {
+    snapshot.members.get(user_id).copied().ok_or_else(not_member)
 }
 
 fn group_admin(snapshot: &Snapshot, actor: &UserId) -> Result<Role, Refusal> {
@@ -145,6 +166,58 @@ pub fn may_set_role(snapshot: &Snapshot, actor: &UserId, user: &UserId) -> Resul
         Ok(())
     } else {
         Err(Refusal::new(ErrorCode::NotFound, "this user is not a member"))
+    }
+}
+
+/// Both members of a direct conversation pin, in a group its owner and its admins. Returns the first entry that the actor may
+/// see.
+pub fn may_pin(snapshot: &Snapshot, actor: &UserId) -> Result<u64, Refusal> {
+    let member = snapshot.members.get(actor).ok_or_else(not_member)?;
+    if snapshot.kind == ConversationKind::Group && member.role < Role::Admin {
+        return Err(forbidden("only admins and the owner may do this"));
+    }
+    Ok(member.from_seq)
+}
+
+/// Owner and admins of a group mention all of its members, and in small groups everybody does.
+pub fn may_mention_all(kind: ConversationKind, members: usize, role: Role) -> Result<(), Refusal> {
+    if kind == ConversationKind::Direct {
+        return Err(forbidden("a direct conversation has nobody else to mention"));
+    }
+    if role < Role::Admin && members > MAX_MENTIONED_BY_MEMBERS {
+        return Err(forbidden(
+            "only admins and the owner mention all members of a group of more than 50",
+        ));
+    }
+    Ok(())
+}
+
+/// As what `actor` may delete a message. In a group the owner and admins delete those of members below their own role, and of
+/// those who are no members any more; moderators delete everybody's. What an operator wrote is deleted by operators and by its
+/// author.
+pub fn may_delete(
+    snapshot: &Snapshot,
+    actor: &UserId,
+    target: &Target,
+    authority: Authority,
+) -> Result<DeletedBy, Refusal> {
+    let own = snapshot.members.get(actor).map(|member| member.role);
+    if own.is_some() && target.author == *actor {
+        return Ok(DeletedBy::Sender);
+    }
+    let theirs = snapshot.members.get(&target.author).map(|member| member.role);
+    let is_group = snapshot.kind == ConversationKind::Group;
+    let is_admin = own.is_some_and(|own| own >= Role::Admin && theirs.is_none_or(|it| it < own));
+    let is_of_operators = MessageKind::of(&target.kind).is_some_and(MessageKind::is_of_operators);
+    if is_group && is_admin && !is_of_operators {
+        return Ok(DeletedBy::Admin);
+    }
+    match authority {
+        Authority::Operator => Ok(DeletedBy::Operator),
+        Authority::Moderator if !is_of_operators => Ok(DeletedBy::Moderator),
+        _ => Err(forbidden(
+            "a message is deleted by its author, in a group also by the owner and by admins above its author, and by moderators",
+        )),
     }
 }
 

@@ -8,7 +8,7 @@ const KEY_CHARS: usize = 200;
 
 /// A text with its case folded, composed (NFC). Lower, upper and lower again is Unicode's full case folding for what
 /// matters in a search: `ß`, `ẞ` and `SS` become `ss`, and all three sigmas one.
-pub fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     let lower = |c: char| c.to_lowercase();
     text.nfd()
         .flat_map(lower)
@@ -21,12 +21,12 @@ pub fn fold(text: &str) -> String {
 }
 
 /// What is stored beside a name.
-pub fn name_key(name: &str) -> String {
+pub(crate) fn name_key(name: &str) -> String {
     fold(name).chars().take(KEY_CHARS).collect()
 }
 
 /// All keys that begin with a prefix are at least the first, and less than the second.
-pub fn prefix_range(prefix: &str) -> (String, String) {
+pub(crate) fn prefix_range(prefix: &str) -> (String, String) {
     let from = fold(prefix);
     let to = format!("{from}{}", char::MAX);
     (from, to)

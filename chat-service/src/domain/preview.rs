@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// Longest text in a list, in characters.
 const TEXT_CHARS: usize = 200;
 /// A content of at most so many bytes is shown as it is when its texts are short.
-pub const WHOLE_BYTES: usize = 2_048;
+pub(crate) const WHOLE_BYTES: usize = 2_048;
 /// Elements of a list that are shown.
 const ELEMENTS: usize = 8;
 /// Fields that are shown.
@@ -19,7 +19,7 @@ const KEY_BYTES: usize = 64;
 /// The content of an entry as a list shows it: unchanged when it is small; otherwise its texts, numbers and flags,
 /// each text cut to 200 characters, of lists the first eight elements, and `"is_cut": true`. `content` is a JSON
 /// object or, when `is_whole` is false, the beginning of one.
-pub fn preview(content: &str, is_whole: bool) -> String {
+pub(crate) fn preview(content: &str, is_whole: bool) -> String {
     if is_whole && content.len() <= WHOLE_BYTES && is_short(content) {
         return content.to_owned();
     }

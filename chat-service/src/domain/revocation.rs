@@ -12,11 +12,9 @@ pub struct TokenId(pub [u8; 32]);
 /// Which tokens of a user.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
-    /// All.
     All,
     /// Those of one device.
     Device(DeviceId),
-    /// One.
     Token(TokenId),
 }
 
@@ -32,9 +30,7 @@ pub struct Cut {
 /// Tokens of a user that do not come in any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// Whose.
     pub user_id: UserId,
-    /// Which.
     pub what: What,
     /// How far and how long.
     pub cut: Cut,
@@ -43,11 +39,8 @@ pub struct Revocation {
 /// A token that a device used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceToken {
-    /// Whose.
     pub user_id: UserId,
-    /// With what.
     pub device_id: DeviceId,
-    /// Which.
     pub token_id: TokenId,
     /// When it was issued, in Unix seconds; 0 when it does not say.
     pub issued_secs: u64,

@@ -1,7 +1,9 @@
 //! What an operation says, as one SHA-256: the same thing said with other spaces, another order of keys, other
 //! escapes or other spellings of numbers has the same digest, over whichever interface it came.
 //!
-//! Digests are stored with client ids: what is hashed here must never change for operations that exist.
+//! Digests are stored with client ids, behind their version: who changes what is hashed here for operations that exist
+//! counts it up. A stored digest of another version, of before an update or of after one that was taken back, says
+//! nothing: its operation counts as the same, since taking a repeat for something else would refuse what is stored.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,6 +15,26 @@ use sha2::{Digest as _, Sha256};
 
 /// SHA-256 of what an operation says.
 pub type Digest = [u8; 32];
+
+/// Of what is hashed here, and how. Digests of before they had one count as of another.
+const VERSION: u8 = 1;
+
+/// Bytes of a digest behind its version.
+const STORED: usize = 33;
+
+/// A digest as it is stored.
+pub fn stored(digest: &Digest) -> [u8; STORED] {
+    let mut stored = [VERSION; STORED];
+    stored[1..].copy_from_slice(digest);
+    stored
+}
+
+/// A stored digest, where it can be compared with one that is made now.
+pub fn comparable(stored: &[u8]) -> Option<Digest> {
+    let (version, digest) = stored.split_first()?;
+    let digest = digest.try_into().ok()?;
+    (*version == VERSION).then_some(digest)
+}
 
 /// Deepest nesting of arrays and objects in a JSON field, as in frames.
 const MAX_DEPTH: usize = proto::frame::MAX_DEPTH;
@@ -34,13 +56,11 @@ impl Said {
         said
     }
 
-    /// A text.
     pub fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.update(text);
     }
 
-    /// A number.
     pub fn number(&mut self, number: u64) {
         self.0.update(number.to_le_bytes());
     }
@@ -186,6 +206,17 @@ mod tests {
         ];
         let digests: std::collections::BTreeSet<_> = different.map(digest).into();
         assert_eq!(digests.len(), different.len());
+    }
+
+    #[test]
+    fn a_stored_digest_of_another_version_cannot_be_compared() {
+        let made = digest("{}");
+        let mut kept = stored(&made);
+        assert_eq!(comparable(&kept), Some(made));
+        assert_eq!(comparable(&kept[1..]), None, "of before there were versions");
+        assert_eq!((comparable(&[]), comparable(&kept[..32])), (None, None));
+        kept[0] = VERSION + 1;
+        assert_eq!(comparable(&kept), None);
     }
 
     #[test]

@@ -15,7 +15,6 @@ const SETTLED_MS: u64 = 5_000;
 pub struct ListPlace {
     /// Unix milliseconds of its last activity.
     pub active_at_ms: u64,
-    /// Which.
     pub id: ConversationId,
 }
 

@@ -2,28 +2,48 @@
 
 use std::collections::BTreeMap;
 
-use super::walk::Follower;
-use crate::store::tail::{Counted, TailRow};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use proto::id::TenantId;
+
+use super::follower::{Follower, WorkError};
+use crate::store::tail::{Counted, Position, TailPage};
 
 /// Names its cursor.
 pub(super) const NAME: &str = "counts";
 
-/// Counts entries.
-#[derive(Debug, Clone, Copy)]
-pub struct Counts;
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Since the last move.
+    counted: Mutex<BTreeMap<(TenantId, String), u64>>,
+}
 
+#[async_trait]
 impl Follower for Counts {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAME
     }
 
-    fn counted(&self, rows: &[TailRow]) -> Vec<Counted> {
-        let mut counts = BTreeMap::new();
-        for row in rows {
-            *counts
-                .entry((row.entry.entry.sender_id.tenant(), row.entry.entry.kind.as_str()))
-                .or_insert(0) += 1;
+    fn kind(&self) -> &'static str {
+        NAME
+    }
+
+    fn begin(&self, _from: Position) {
+        self.counted.lock().clear();
+    }
+
+    async fn work(&self, page: &TailPage) -> Result<Position, WorkError> {
+        let mut counted = self.counted.lock();
+        for row in &page.rows {
+            let entry = &row.entry.entry;
+            let of = (entry.author.id.tenant(), entry.body.kind().to_owned());
+            *counted.entry(of).or_insert(0) += 1;
         }
-        counts.into_iter().map(|((tenant, kind), n)| (tenant, kind.to_owned(), n)).collect()
+        Ok(page.next)
+    }
+
+    fn counted(&self) -> Vec<Counted> {
+        let counted = std::mem::take(&mut *self.counted.lock());
+        counted.into_iter().map(|((tenant, kind), n)| (tenant, kind, n)).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Nudges: whoever appended tells all processes over the bus, so that followers look at the tail at once. A nudge that is
+//! Nudges: the process that appended tells all processes over the bus, so that followers look at the tail at once. A nudge that is
 //! lost costs the time until the next look.
 
 use std::sync::Arc;
@@ -7,6 +7,9 @@ use std::time::Duration;
 use bus::Bus;
 use platform::shutdown::{Shutdown, Tasks};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::store::ChatStore;
 
 /// Tells of commits within the process. Clones share it; without followers nobody listens, and a call costs nothing.
 #[derive(Debug, Clone, Default)]
@@ -22,12 +25,30 @@ impl Commits {
 /// How long to wait before the bus is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Tells the other processes of commits, at most once in `least`.
-pub(super) async fn tell(commits: Commits, bus: Arc<dyn Bus>, least: Duration, shutdown: Shutdown) {
+/// How often it is asked whether anybody follows.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells the other processes of commits, at most once in `least`, while anybody follows.
+pub(super) async fn tell(
+    commits: Commits,
+    store: Arc<dyn ChatStore>,
+    bus: Arc<dyn Bus>,
+    least: Duration,
+    shutdown: Shutdown,
+) {
+    let (mut is_followed, mut asked) = (true, None::<Instant>);
     loop {
         tokio::select! {
             () = commits.0.notified() => {}
             () = shutdown.begun() => return,
+        }
+        if asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY) {
+            // Without an answer they look by themselves.
+            is_followed = store.is_followed().await.unwrap_or(is_followed);
+            asked = Some(Instant::now());
+        }
+        if !is_followed {
+            continue;
         }
         // A broker that is away is said elsewhere; followers look by themselves.
         if let Err(error) = bus.nudge().await {

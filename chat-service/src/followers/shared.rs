@@ -17,7 +17,7 @@ const PAGES: usize = 3;
 pub struct SharedTail {
     store: Arc<dyn ChatStore>,
     page_entries: u32,
-    /// The pages that were read last, by the position that they follow. Held while one is read: whoever wants the same
+    /// The pages that were read last, by the position that they follow. Held while one is read: a follower that wants the same
     /// page waits for it instead of reading it, too.
     pages: Mutex<VecDeque<(Position, Arc<TailPage>)>>,
 }

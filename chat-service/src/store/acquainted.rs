@@ -8,10 +8,9 @@
 use async_trait::async_trait;
 use proto::id::{TenantId, UserId, UserName};
 
-use super::StoreError;
+use super::fault::StoreError;
 use crate::domain::entry::UserRow;
 
-/// The questions.
 #[async_trait]
 pub trait AcquaintanceStore: Send + Sync + 'static {
     /// Those of a list who share a conversation with a user.

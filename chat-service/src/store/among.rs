@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use proto::id::{ConversationKey, UserName};
 
-use super::StoreError;
+use super::fault::StoreError;
 
 /// The members among some users.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,7 +18,6 @@ pub struct Among {
     pub members: Vec<(UserName, u64)>,
 }
 
-/// The question.
 #[async_trait]
 pub trait AmongStore: Send + Sync + 'static {
     /// Which of `users` are members.

@@ -7,9 +7,8 @@
 use async_trait::async_trait;
 use proto::id::UserId;
 
-use super::StoreError;
+use super::fault::StoreError;
 
-/// The choices.
 #[async_trait]
 pub trait ChosenStore: Send + Sync + 'static {
     /// Keeps choices, each user named once. They are stored when this returns.

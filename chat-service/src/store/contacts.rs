@@ -11,12 +11,11 @@
 use async_trait::async_trait;
 use proto::id::{TenantId, UserId};
 
-use super::StoreError;
+use super::fault::StoreError;
 
 /// Whose contacts are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactsOf {
-    /// The user.
     pub user_id: UserId,
     /// The `next` of the page before; empty at the beginning.
     pub after: String,
@@ -42,7 +41,6 @@ pub struct ContactsPage {
     pub large: u32,
 }
 
-/// The question.
 #[async_trait]
 pub trait ContactStore: Send + Sync + 'static {
     /// One page for each of these users, in their order.

@@ -4,14 +4,14 @@
 //! # Guarantees (held by the contract suite)
 //! 1. A letter that is kept again counts up and is not doubled.
 //! 2. A full table takes no new letter, and still counts those it has.
-//! 3. A letter that was put aside again after it was read is not dropped by whoever read it.
+//! 3. A letter that was put aside again after it was read is not dropped by the operator who read it.
 //! 4. Letters of one tenant take no room from another's.
 //! 5. A mark is committed when it was made: a process that ends afterwards leaves it behind.
 
 use async_trait::async_trait;
 use proto::id::{TenantId, UserId};
 
-use super::StoreError;
+use super::fault::StoreError;
 use crate::domain::letter::{DeadLetter, LetterKey};
 
 /// Marks that nobody cleared, of frames that never came back, go after this many milliseconds.
@@ -54,7 +54,6 @@ pub trait DeadStore: Send + Sync + 'static {
     /// Marks a frame that is worked on alone: how often, this time included.
     async fn mark_alone(&self, key: &LetterKey, now_ms: u64) -> Result<u64, StoreError>;
 
-    /// Clears marks.
     async fn unmark(&self, keys: &[LetterKey]) -> Result<(), StoreError>;
 }
 

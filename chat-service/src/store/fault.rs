@@ -1,9 +1,12 @@
-//! Whose fault an error of a database is: of whoever asked, or of the database.
+//! An error of a database, and whose fault it is: of the caller, or of the database.
 
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteError;
 
-use super::StoreError;
+/// The database did not answer a question. Ask again later.
+#[derive(Debug, thiserror::Error)]
+#[error("the database does not answer: {0}")]
+pub struct StoreError(#[from] pub sqlx::Error);
 
 impl StoreError {
     /// Whether the database refused a value of the question. The same question fails again, and any other works.
@@ -13,6 +16,11 @@ impl StoreError {
             sqlx::Error::Encode(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether something with the same key was there already.
+    pub fn is_taken(&self) -> bool {
+        matches!(&self.0, sqlx::Error::Database(error) if error.is_unique_violation())
     }
 }
 

@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::fault::StoreError;
 
 /// Whether the database can be written to.
 #[async_trait]

@@ -3,10 +3,12 @@
 //! Postgres and SQLite understand the same text but for lists and ids. An adapter supplies a module
 //! `dialect` for those and calls [`query_store!`].
 
+mod messages;
 mod sql;
 
 use proto::id::{TenantId, UserId, UserName};
 
+pub(super) use messages::*;
 pub(super) use sql::*;
 
 /// A moment after all others, as a database keeps it.
@@ -16,15 +18,25 @@ pub(super) const EVER: u64 = i64::MAX as u64;
 pub(super) mod code {
     use crate::domain::entry::{ConversationKind, Role};
 
+    /// In lists there are none.
+    pub(crate) const SELF_LOG: i16 = 4;
+
     pub(crate) fn kind(kind: ConversationKind) -> i16 {
         match kind {
             ConversationKind::Direct => 1,
             ConversationKind::Group => 2,
+            ConversationKind::SelfLog => SELF_LOG,
+            ConversationKind::Notices => 5,
         }
     }
 
     pub(crate) fn kind_of(code: i64) -> ConversationKind {
-        if code == 1 { ConversationKind::Direct } else { ConversationKind::Group }
+        match code {
+            1 => ConversationKind::Direct,
+            4 => ConversationKind::SelfLog,
+            5 => ConversationKind::Notices,
+            _ => ConversationKind::Group,
+        }
     }
 
     pub(crate) fn role(role: Role) -> i16 {
@@ -65,7 +77,6 @@ pub(super) fn corrupt(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(format!("a stored {what} is malformed").into())
 }
 
-/// A stored tenant.
 pub(super) fn tenant(stored: &str) -> Result<TenantId, sqlx::Error> {
     TenantId::parse(stored).map_err(|_| corrupt("tenant"))
 }
@@ -75,7 +86,6 @@ pub(super) fn user_name(stored: &str) -> Result<UserName, sqlx::Error> {
     UserName::parse(stored).map_err(|_| corrupt("user id"))
 }
 
-/// A stored user.
 pub(super) fn user_id(stored_tenant: &str, stored_name: &str) -> Result<UserId, sqlx::Error> {
     Ok(user_name(stored_name)?.of(tenant(stored_tenant)?))
 }
@@ -88,6 +98,7 @@ macro_rules! query_store {
             async fn conversations_of(
                 &self,
                 user_id: &UserId,
+                of: Listed,
                 walk: Option<&ListWalk>,
                 limit: u32,
             ) -> Result<Vec<(ListPlace, ConversationView)>, StoreError> {
@@ -97,7 +108,7 @@ macro_rules! query_store {
                 };
                 let place = walk.and_then(|walk| walk.after).unwrap_or(end);
                 let shown = walk.map_or(&[][..], |walk| &walk.shown);
-                let sql = reading::listed_views(dialect::NOT_IN_SIXTH_LIST);
+                let sql = reading::listed_views(dialect::NOT_IN_SIXTH_LIST, dialect::GREATEST);
                 let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
                     .bind(user_id.tenant().as_str())
                     .bind(user_id.name_str())
@@ -106,6 +117,8 @@ macro_rules! query_store {
                     .bind(dialect::id(place.id.0))
                     .bind(dialect::ids(shown))
                     .bind(i64::from(limit))
+                    .bind(of.device_type.map(DeviceType::code))
+                    .bind(of.archived)
                     .fetch_all(&self.readers)
                     .await?;
                 rows.iter()
@@ -120,12 +133,14 @@ macro_rules! query_store {
             async fn conversation(
                 &self,
                 user_id: &UserId,
+                device_type: Option<DeviceType>,
                 id: ConversationId,
             ) -> Result<Option<ConversationView>, StoreError> {
                 let row = sqlx::query(sqlx::AssertSqlSafe(reading::one_view()))
                     .bind(user_id.tenant().as_str())
                     .bind(user_id.name_str())
                     .bind(dialect::id(id.0))
+                    .bind(device_type.map(DeviceType::code))
                     .fetch_optional(&self.readers)
                     .await?;
                 row.as_ref().map(|row| view(row, user_id)).transpose()
@@ -160,7 +175,7 @@ macro_rules! query_store {
                 room: Room,
             ) -> Result<Vec<StoredEntry>, StoreError> {
                 let (Page::Before(seq) | Page::After(seq)) = page;
-                let rows = sqlx::query(sqlx::AssertSqlSafe(reading::entries_page(page)))
+                let rows = sqlx::query(sqlx::AssertSqlSafe(reading::entries_page(page, false)))
                     .bind(key.tenant.as_str())
                     .bind(dialect::id(key.id.0))
                     .bind(from_seq.min(reading::EVER) as i64)
@@ -177,42 +192,106 @@ macro_rules! query_store {
                 Ok(entries)
             }
 
-            async fn heads(
+            async fn entries_with_states(
                 &self,
-                user_id: &UserId,
-            ) -> Result<Vec<(ConversationId, u64, u64)>, StoreError> {
-                let rows = sqlx::query(reading::HEADS)
-                    .bind(user_id.tenant().as_str())
-                    .bind(user_id.name_str())
+                key: ConversationKey,
+                page: Page,
+                from_seq: u64,
+                room: Room,
+            ) -> Result<MessagesView, StoreError> {
+                let (Page::Before(seq) | Page::After(seq)) = page;
+                let sql = reading::entries_page(page, true);
+                let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(key.tenant.as_str())
+                    .bind(dialect::id(key.id.0))
+                    .bind(from_seq.min(reading::EVER) as i64)
+                    .bind(seq.min(reading::EVER) as i64)
+                    .bind(i64::from(room.entries))
+                    .bind(room.bytes as i64)
                     .fetch_all(&self.readers)
                     .await?;
-                rows.iter()
-                    .map(|row: &$row| {
-                        let id = ConversationId(dialect::uuid(row, "conversation_id")?);
-                        Ok((id, number(row, "head")?, number(row, "from_seq")?))
-                    })
-                    .collect()
+                let mut view = MessagesView::default();
+                for row in &rows {
+                    view.head = some_number(row, "head")?.unwrap_or_default();
+                    let (stored, state) = (entry(row, key)?, state(row)?);
+                    view.messages.push(MessageView { stored, state });
+                }
+                view.messages.sort_unstable_by_key(|message| message.stored.entry.seq);
+                Ok(view)
             }
 
-            async fn head_digests(&self, users: &[UserId]) -> Result<Vec<HeadsDigest>, StoreError> {
-                let query =
-                    sqlx::query(sqlx::AssertSqlSafe(reading::heads_of(dialect::GIVEN_USERS)));
-                let rows: Vec<$row> =
-                    dialect::bind_users(query, users).fetch_all(&self.readers).await?;
-                let mut digests: HashMap<(&str, &str), HeadsDigest> =
-                    HashMap::with_capacity(users.len());
-                for row in &rows {
-                    let id = ConversationId(dialect::uuid(row, "conversation_id")?);
-                    digests
-                        .entry((row.try_get("tenant")?, row.try_get("user_id")?))
-                        .or_default()
-                        .add(id, number(row, "head")?);
-                }
-                let of = |user: &UserId| {
-                    let key = (user.tenant().as_str(), user.name_str());
-                    digests.get(&key).copied().unwrap_or_default()
-                };
-                Ok(users.iter().map(of).collect())
+            async fn messages(
+                &self,
+                key: ConversationKey,
+                page: MessagePage,
+                from_seq: u64,
+                room: Room,
+            ) -> Result<MessagesView, StoreError> {
+                let (seq, before, after) = page.parts(room.entries);
+                let rows = sqlx::query(sqlx::AssertSqlSafe(reading::messages_page(page)))
+                    .bind(key.tenant.as_str())
+                    .bind(dialect::id(key.id.0))
+                    .bind(from_seq.min(reading::EVER) as i64)
+                    .bind(seq.min(reading::EVER) as i64)
+                    .bind(i64::from(before))
+                    .bind(room.bytes as i64)
+                    .bind(i64::from(after))
+                    .fetch_all(&self.readers)
+                    .await?;
+                messages(&rows, key)
+            }
+
+            async fn changed(
+                &self,
+                key: ConversationKey,
+                range: std::ops::RangeInclusive<u64>,
+                after: u64,
+                limit: u32,
+            ) -> Result<ChangedView, StoreError> {
+                let rows = sqlx::query(reading::CHANGED)
+                    .bind(key.tenant.as_str())
+                    .bind(dialect::id(key.id.0))
+                    .bind((*range.start()).min(reading::EVER) as i64)
+                    .bind((*range.end()).min(reading::EVER) as i64)
+                    .bind(after.min(reading::EVER) as i64)
+                    .bind(i64::from(limit))
+                    .fetch_all(&self.readers)
+                    .await?;
+                changed(&rows, key)
+            }
+
+            async fn edits(
+                &self,
+                key: ConversationKey,
+                seq: u64,
+                limit: u32,
+            ) -> Result<Vec<StoredEntry>, StoreError> {
+                let rows = sqlx::query(sqlx::AssertSqlSafe(reading::edits()))
+                    .bind(key.tenant.as_str())
+                    .bind(dialect::id(key.id.0))
+                    .bind(seq.min(reading::EVER) as i64)
+                    .bind(i64::from(limit))
+                    .fetch_all(&self.readers)
+                    .await?;
+                rows.iter().map(|row| entry(row, key)).collect()
+            }
+
+            async fn pins(
+                &self,
+                key: ConversationKey,
+                from_seq: u64,
+                before: u64,
+                limit: u32,
+            ) -> Result<Vec<PinnedView>, StoreError> {
+                let rows = sqlx::query(reading::PINS)
+                    .bind(key.tenant.as_str())
+                    .bind(dialect::id(key.id.0))
+                    .bind(from_seq as i64)
+                    .bind(reading::EVER.min(before) as i64)
+                    .bind(i64::from(limit))
+                    .fetch_all(&self.readers)
+                    .await?;
+                rows.iter().map(|row| pinned(row, key)).collect()
             }
 
             async fn find_entry(
@@ -277,9 +356,11 @@ macro_rules! query_store {
             let last_entry = match row.try_get::<Option<i64>, _>("seq")? {
                 Some(_) => {
                     let mut last = entry(row, ConversationKey::new(user_id.tenant(), id))?;
-                    let is_whole = number(row, "content_bytes")? == last.entry.content.len() as u64;
-                    last.entry.content =
-                        crate::domain::preview::preview(&last.entry.content, is_whole);
+                    let bytes = number(row, "content_bytes")?;
+                    last.entry.body.cut(|content| {
+                        let is_whole = bytes == content.len() as u64;
+                        crate::domain::preview::preview(content, is_whole)
+                    });
                     Some(last)
                 }
                 None => None,
@@ -298,6 +379,8 @@ macro_rules! query_store {
                 member_count: number(row, "member_count")? as u32,
                 me: member(row, me)?,
                 unread: number(row, "unread")? as u32,
+                unread_mentions: number(row, "unread_mentions")? as u32,
+                last_message_seq: some_number(row, "last_message_seq")?,
                 last_entry,
             })
         }
@@ -328,42 +411,153 @@ macro_rules! query_store {
                 }
                 None => Vec::new(),
             };
+            let message = Message {
+                kind: MessageKind::Text,
+                content: row.try_get("content")?,
+                reply_to: some_number(row, "reply_to")?,
+                mentions,
+                mention_all: Message::mentions_all(row.try_get("flags")?),
+                forwarded: forwarded(row)?,
+                is_important: row.try_get("is_important")?,
+                extra: row.try_get("extra")?,
+            };
+            let body = Body::read(row.try_get("entry_kind")?, message);
+            let author = Author {
+                id: reading::user_name(row.try_get("sender_id")?)?.of(key.tenant),
+                r#type: SenderType::of(row.try_get("sender_type")?, &body),
+            };
+            let device_type: Option<i64> = row.try_get("device_type")?;
             Ok(StoredEntry {
-                entry: EntryRow {
+                entry: Entry {
                     conversation_id: key.id,
                     seq: number(row, "seq")?,
                     id: proto::id::EntryId(dialect::uuid(row, "entry_id")?),
-                    kind: row.try_get("entry_kind")?,
-                    sender_id: reading::user_name(row.try_get("sender_id")?)?.of(key.tenant),
+                    author,
                     client_id: ClientId(dialect::uuid(row, "client_id")?),
                     digest: [0; 32],
-                    content: row.try_get("content")?,
-                    reply_to: row.try_get::<Option<i64>, _>("reply_to")?.map(|seq| seq as u64),
-                    mentions,
-                    is_important: row.try_get("is_important")?,
-                    extra: row.try_get("extra")?,
                     created_at_ms: number(row, "created_at_ms")?,
+                    target: some_number(row, "target")?,
+                    thread: some_number(row, "thread")?,
+                    also_in_main: row.try_get("also_in_main")?,
+                    device_type: device_type.and_then(DeviceType::of),
+                    expires_at_ms: some_number(row, "expires_at_ms")?,
+                    body,
                 },
                 sender_name: reading::name(row.try_get("sender_name")?),
                 sender_avatar: reading::avatar(row.try_get("sender_avatar")?),
             })
         }
 
-        /// What was stored under a client id of a tenant, with the entry where it is still there.
+        fn forwarded(row: &$row) -> Result<Option<proto::frame::server::Forwarded>, StoreError> {
+            let stored: Option<&str> = row.try_get("forwarded")?;
+            let read =
+                |json| serde_json::from_str(json).map_err(|_| reading::corrupt("source of a copy"));
+            Ok(stored.map(read).transpose()?)
+        }
+
+        fn pinned(row: &$row, key: ConversationKey) -> Result<PinnedView, StoreError> {
+            let mut stored = entry(row, key)?;
+            if let Some(state) = state(row)? {
+                stored.entry.show_edited(&state);
+            }
+            stored.entry.body.cut(|content| crate::domain::preview::preview(content, true));
+            Ok(PinnedView {
+                stored,
+                pinned_seq: number(row, "pinned_seq")?,
+                by: reading::user_name(row.try_get("by_user")?)?.of(key.tenant),
+                pinned_at_ms: number(row, "pinned_at_ms")?,
+            })
+        }
+
+        fn state(row: &$row) -> Result<Option<State>, StoreError> {
+            let json: Option<&str> = row.try_get("state")?;
+            let read = |json| State::read(json).ok_or_else(|| reading::corrupt("message state"));
+            Ok(json.map(read).transpose()?)
+        }
+
+        fn messages(rows: &[$row], key: ConversationKey) -> Result<MessagesView, StoreError> {
+            let mut view = MessagesView::default();
+            for row in rows {
+                view.head = some_number(row, "head")?.unwrap_or_default();
+                view.looked_from = some_number(row, "looked_from")?;
+                view.looked_to = some_number(row, "looked_to")?;
+                view.first_found = some_number(row, "first_found")?;
+                view.last_found = some_number(row, "last_found")?;
+                if some_number(row, "seq")?.is_some() {
+                    let (stored, state) = (entry(row, key)?, state(row)?);
+                    view.messages.push(MessageView { stored, state });
+                }
+            }
+            Ok(view)
+        }
+
+        fn changed(rows: &[$row], key: ConversationKey) -> Result<ChangedView, StoreError> {
+            let mut view = ChangedView::default();
+            for row in rows {
+                view.head = some_number(row, "head")?.unwrap_or_default();
+                let Some(seq) = some_number(row, "seq")? else { continue };
+                let sender: Option<&str> = row.try_get("sender_id")?;
+                let (Some(state), Some(sender)) = (state(row)?, sender) else { continue };
+                let device_type: Option<i64> = row.try_get("device_type")?;
+                let limits = Limits {
+                    device_type: device_type.and_then(DeviceType::of),
+                    expires_at_ms: some_number(row, "expires_at_ms")?,
+                    target: None,
+                };
+                let author = reading::user_name(sender)?.of(key.tenant);
+                view.messages.push(ChangedMessage { seq, author, limits, state });
+            }
+            Ok(view)
+        }
+
+        /// What is planned on: see [`Targets`].
+        fn targets(rows: &[$row], keys: &[TargetKey]) -> Result<Targets, StoreError> {
+            let mut targets = Targets::default();
+            for row in rows {
+                let place = number(row, "place")? as usize;
+                let TargetKey { conversation: key, seq, .. } = keys[place];
+                targets.pins.insert(key, number(row, "pins")? as u32);
+                let Some(kind) = row.try_get::<Option<&str>, _>("kind")? else { continue };
+                let device_type: Option<i64> = row.try_get("device_type")?;
+                let state = state(row)?.unwrap_or_default();
+                let edits: Option<&str> = row.try_get("edits")?;
+                let edits = edits.map_or(Ok(Vec::new()), serde_json::from_str);
+                let mentions: Option<&str> = row.try_get("mentions")?;
+                let mentions = mentions.map_or(Ok(Vec::new()), serde_json::from_str);
+                let author = reading::user_name(row.try_get("sender_id")?)?.of(key.tenant);
+                let target = Target {
+                    kind: kind.to_owned(),
+                    author,
+                    created_at_ms: number(row, "created_at_ms")?,
+                    thread: some_number(row, "thread")?,
+                    also_in_main: row.try_get("also_in_main")?,
+                    mentions: mentions.map_err(|_| reading::corrupt("list of mentions"))?,
+                    mention_all: Message::mentions_all(row.try_get("flags")?),
+                    state,
+                    edits: edits.map_err(|_| reading::corrupt("list of edits"))?,
+                    device_type: device_type.and_then(DeviceType::of),
+                    expires_at_ms: some_number(row, "expires_at_ms")?,
+                    is_blank: number(row, "content_bytes")? <= 2,
+                    pinned_seq: some_number(row, "pinned_seq")?,
+                    tally_due_ms: some_number(row, "tally_due_ms")?,
+                };
+                targets.entries.insert((key, seq), target);
+            }
+            Ok(targets)
+        }
+
         fn operation(row: &$row, tenant: TenantId) -> Result<StoredOperation, StoreError> {
             let id = ConversationId(dialect::uuid(row, "conversation_id")?);
             let conversation = ConversationKey::new(tenant, id);
             let kind: Option<&str> = row.try_get("entry_kind")?;
             let entry = kind.map(|_| entry(row, conversation)).transpose()?;
             let digest: Option<&[u8]> = row.try_get("sha256")?;
-            let digest =
-                digest.map(|digest| digest.try_into().map_err(|_| reading::corrupt("digest")));
             Ok(StoredOperation {
                 conversation,
                 seq: number(row, "seq")?,
                 entry_id: proto::id::EntryId(dialect::uuid(row, "entry_id")?),
                 created_at_ms: number(row, "created_at_ms")?,
-                digest: digest.transpose()?,
+                digest: digest.and_then(crate::domain::said::comparable),
                 entry: entry.map(|stored| Box::new(stored.entry)),
             })
         }
@@ -374,6 +568,10 @@ macro_rules! query_store {
                 user_id: reading::user_id(row.try_get("tenant")?, row.try_get("user_id")?)?,
                 seq: number(row, "delivered_seq")?,
             })
+        }
+
+        fn some_number(row: &$row, column: &str) -> Result<Option<u64>, StoreError> {
+            Ok(row.try_get::<Option<i64>, _>(column)?.map(|number| number as u64))
         }
 
         fn number(row: &$row, column: &str) -> Result<u64, StoreError> {

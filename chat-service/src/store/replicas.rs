@@ -3,18 +3,17 @@
 //! # Guarantees (held by the contract suite)
 //! 1. `beat` returns this replica and every other that has beaten within `gone_after`, by the
 //!    database's clock: clocks of replicas are never compared.
-//! 2. Whoever left is not returned until it beats again.
+//! 2. A replica that left is not returned until it beats again.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::fault::StoreError;
 
 /// A replica that lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveReplica {
-    /// Which.
     pub id: String,
     /// How long ago it beat.
     pub beat_ago: Duration,

@@ -1,7 +1,7 @@
 //! What is revoked, and which tokens devices used. Written once for both databases: sessions are ended rarely.
 //!
 //! # Guarantees (held by the contract suite)
-//! 1. Whoever has read the list up to a version misses nothing that was written before it.
+//! 1. A reader that has read the list up to a version misses nothing that was written before it.
 //! 2. A user has at most so many rows, and none is forgotten for it: the oldest become one that says more.
 //! 3. A device that is ended takes every token with it that it was noted with, were it at the same moment:
 //!    `note` then tells which come too late. Tokens of a user that were forgotten for the bound go, too.
@@ -13,7 +13,7 @@ mod rows;
 use async_trait::async_trait;
 use proto::id::{DeviceId, TenantId, UserId};
 
-use super::StoreError;
+use super::fault::StoreError;
 use crate::domain::revocation::{Cut, DeviceToken, Revocation, What};
 
 pub(super) use rows::{read_cut, read_what, revoked_store};
@@ -21,11 +21,9 @@ pub(super) use rows::{read_cut, read_what, revoked_store};
 /// What is to be ended of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// This.
     What(What),
     /// A device with every token that it used.
     Device {
-        /// Which.
         device_id: DeviceId,
         /// It exists, whatever is known of its tokens.
         is_connected: bool,
@@ -136,6 +134,31 @@ impl Ending {
         }
         Ok(rows)
     }
+}
+
+/// Each token once, in one order, so that two batches never wait for each other.
+pub(super) fn in_one_order(tokens: &[DeviceToken]) -> Vec<&DeviceToken> {
+    let mut tokens: Vec<_> = tokens.iter().collect();
+    tokens.sort_unstable_by_key(|it| (&it.user_id, &it.device_id, it.token_id));
+    tokens.dedup();
+    tokens
+}
+
+/// Those of the tokens that a row ends which is about the device they were used by.
+pub(super) fn covered<'a>(
+    tokens: &'a [&DeviceToken],
+    user_id: &'a UserId,
+    what: &'a What,
+    cut: &'a Cut,
+    now_ms: u64,
+) -> impl Iterator<Item = DeviceToken> + 'a {
+    let is_covered = move |token: &&&DeviceToken| {
+        token.user_id == *user_id
+            && *what == What::Device(token.device_id.clone())
+            && token.issued_secs <= cut.issued_until_secs
+            && cut.until_ms > now_ms
+    };
+    tokens.iter().filter(is_covered).map(|token| (*token).clone())
 }
 
 /// The row of the version: there is one list for all tenants, and one version of it, under the name of the first tenant.

@@ -6,9 +6,14 @@ mod append;
 pub mod backup;
 mod chosen;
 mod contacts;
+mod following;
+mod heads;
+mod json;
 mod names;
+mod own;
 #[cfg(test)]
 mod plans;
+mod reactions;
 mod replicas;
 mod rows;
 mod tail;
@@ -17,7 +22,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::heads::HeadsDigest;
 use proto::id::{ClientId, ConversationId, ConversationKey, TenantId, UserId, UserName};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
@@ -26,13 +30,21 @@ use sqlx::sqlite::{
 use sqlx::{Row, Sqlite};
 
 use super::connections::Connections;
+use super::tail::LogKind;
 use super::{
-    ConversationView, Delivered, MemberView, Page, Room, StoreError, dead, finding, migrations,
-    probe, reading, revoked,
+    ChangedMessage, ChangedView, ConversationView, Delivered, Listed, MemberView, MessagePage,
+    MessageView, MessagesView, Page, PinnedView, Room, StoreError, aside, audit, dead, deliveries,
+    finding, following as store_following, migrations, notices, privacy, probe, push,
+    reactions as store_reactions, reading, revoked, verify, webhooks,
 };
-use crate::domain::entry::{EntryRow, StoredEntry, StoredOperation, UserRow};
+use crate::domain::entry::{
+    Author, Body, DeviceType, Entry, Limits, Message, MessageKind, SenderType, State, StoredEntry,
+    StoredOperation, Target, TargetKey, Targets, UserRow,
+};
+use crate::domain::notice::{Audience, Notice, NoticeMark};
 use crate::domain::revocation;
 use crate::domain::walk::{ListPlace, ListWalk};
+use crate::domain::webhook::{Blocked, DeadEvent, Webhook, WebhookKey, WebhookState};
 
 /// Pages of 4 KiB in the log before they are moved into the file.
 const WAL_PAGES: &str = "4096";
@@ -81,7 +93,7 @@ impl SqliteStore {
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(options.clone())
             .await?;
-        migrations::migrator(migrations::SQLITE).run(&writer).await?;
+        migrations::SQLITE.run::<Sqlite>(&mut *writer.acquire().await?).await?;
         names::fill(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -109,7 +121,7 @@ impl SqliteStore {
 mod dialect {
     use std::collections::BTreeSet;
 
-    use proto::id::{ConversationId, UserId};
+    use proto::id::{ConversationId, ConversationKey, UserId, UserName};
     use sqlx::query::Query;
     use sqlx::sqlite::SqliteArguments;
     use sqlx::{Row, Sqlite};
@@ -121,6 +133,16 @@ mod dialect {
     /// The users of [`bind_users`], to be joined. `CROSS JOIN` has SQLite go through the list and look each up.
     pub(super) const GIVEN_USERS: &str =
         "(SELECT value ->> 0 AS tenant, value ->> 1 AS id FROM json_each($1)) g CROSS JOIN";
+    /// The places of [`bind_places`], to be joined.
+    pub(super) const GIVEN_PLACES: &str =
+        "(SELECT value ->> 0 AS tenant, value ->> 1 AS id, value ->> 2 AS seq
+        FROM json_each($1)) g CROSS JOIN";
+    /// The users of [`names`], bound behind places.
+    pub(super) const WITH_NAMED: &str = "m.user_id IN (SELECT value FROM json_each($2))";
+    /// The users of [`names`], bound as the sixth.
+    pub(super) const AMONG_SIXTH: &str = "m.user_id IN (SELECT value FROM json_each($6))";
+    /// The largest of some numbers.
+    pub(super) const GREATEST: &str = "max";
     pub(super) const NOT_IN_SIXTH_LIST: &str = "NOT IN (SELECT value FROM json_each($6))";
 
     pub(super) fn id(id: Uuid) -> String {
@@ -133,11 +155,25 @@ mod dialect {
     }
 
     pub(super) fn ids(ids: &[ConversationId]) -> String {
-        super::append::json(ids)
+        super::json::json(ids)
     }
 
     pub(super) fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> String {
         serde_json::Value::from(texts.collect::<Vec<_>>()).to_string()
+    }
+
+    pub(super) fn names(names: &[UserName]) -> String {
+        texts(names.iter().map(UserName::as_str))
+    }
+
+    /// Hands seqs of conversations over as the first of what a statement takes.
+    pub(super) fn bind_places<'q>(
+        query: Query<'q, Sqlite, SqliteArguments>,
+        places: &[(ConversationKey, u64)],
+    ) -> Query<'q, Sqlite, SqliteArguments> {
+        let places: Vec<_> =
+            places.iter().map(|(key, seq)| (key.tenant.as_str(), key.id, *seq)).collect();
+        query.bind(super::json::json(&places))
     }
 
     /// Hands users over as the first of what a statement takes, each once.
@@ -146,7 +182,7 @@ mod dialect {
         users: &'q [UserId],
     ) -> Query<'q, Sqlite, SqliteArguments> {
         let users: BTreeSet<&UserId> = users.iter().collect();
-        query.bind(super::append::json(&users.into_iter().map(pair).collect::<Vec<_>>()))
+        query.bind(super::json::json(&users.into_iter().map(pair).collect::<Vec<_>>()))
     }
 
     /// A user as rows hold it.
@@ -156,6 +192,16 @@ mod dialect {
 }
 
 reading::query_store!(SqliteStore, SqliteRow);
+audit::audit_store!(SqliteStore, writer, readers);
+privacy::privacy_store!(SqliteStore, readers);
+aside::aside_store!(SqliteStore, readers);
+verify::verify_store!(SqliteStore, writer);
+store_reactions::reaction_store!(SqliteStore, Sqlite, SqliteRow, writer);
+store_following::following_store!(SqliteStore, SqliteRow);
 dead::dead_store!(SqliteStore, writer, readers);
 probe::probe_store!(SqliteStore, writer, SqliteStore::cause);
 revoked::revoked_store!(SqliteStore, sqlx::Sqlite, writer, readers);
+webhooks::webhook_store!(SqliteStore, writer, readers);
+deliveries::delivery_store!(SqliteStore, sqlx::Sqlite, writer, readers);
+push::push_store!(SqliteStore, sqlx::Sqlite, SqliteRow, writer, readers);
+notices::notice_store!(SqliteStore, sqlx::Sqlite, SqliteRow, writer, readers);

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// Tables whose rows belong to tenants.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 30] = [
     "users",
     "conversations",
     "members",
@@ -16,12 +16,32 @@ const TABLES: [&str; 11] = [
     "device_tokens",
     "chosen_statuses",
     "entry_counts",
+    "pins",
+    "follower_dead",
+    "subscribers",
+    "subscriber_blocked",
+    "subscriber_dead",
+    "audit",
+    "message_state",
+    "reactions",
+    "own_settings",
+    "drafts",
+    "push_devices",
+    "push_sent",
+    "push_retries",
+    "push_dead",
+    "mentions",
+    "thread_reads",
+    "notices",
+    "notice_cursors",
+    "notice_receipts",
 ];
 /// What a statement says that is meant for the rows of all tenants.
 const OF_ALL: &str = "/* of every tenant */";
-/// How many say so: what has ended by itself is forgotten (three), gateways keep one list of revocations, and a store has
-/// one tail (two).
-const MEANT_FOR_ALL: usize = 6;
+/// How many say so: what has ended by itself is forgotten (three), gateways keep one list of revocations, a store has one
+/// tail and its followers (six), states of all conversations are verified, one process sends the pushes of all (five),
+/// and what is due of notices is claimed.
+const MEANT_FOR_ALL: usize = 18;
 
 /// The string literals of a source text, without escapes.
 fn literals(source: &str) -> Vec<String> {

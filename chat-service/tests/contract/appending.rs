@@ -15,12 +15,12 @@ pub async fn batches_of_every_size_are_stored_whole(store: Store) {
     // Around the sizes at which an adapter may cut a batch into statements.
     for size in [1, 2, 3, 4, 5, 15, 16, 17, 20, 21, 63, 64, 65, 84, 85, 128, 513] {
         let batch: Vec<_> = (head + 1..=head + size).map(|seq| entry(id, seq, "ann")).collect();
-        let keys: Vec<_> = batch.iter().map(|row| (row.sender_id.clone(), row.client_id)).collect();
+        let keys: Vec<_> = batch.iter().map(|row| (row.author.id.clone(), row.client_id)).collect();
         store.append(&only(batch.clone())).await.unwrap();
         let read = store.entries(keyed(id), Page::After(head), 0, room(1_000)).await.unwrap();
-        let read = read.into_iter().map(|stored| (stored.entry.id, stored.entry.content));
+        let read = read.into_iter().map(|stored| (stored.entry.id, stored.entry.body));
         let read: Vec<_> = read.collect();
-        let written: Vec<_> = batch.into_iter().map(|row| (row.id, row.content)).collect();
+        let written: Vec<_> = batch.into_iter().map(|row| (row.id, row.body)).collect();
         assert_eq!(read, written, "of {size}");
         let found = store.find_client_ids(&keys).await.unwrap();
         let found: Vec<_> = found.into_iter().map(|found| found.unwrap().seq).collect();
@@ -52,7 +52,7 @@ pub async fn a_conflict_in_the_last_row_of_a_large_batch_leaves_nothing_behind(s
     batch.entries.last_mut().unwrap().client_id = earlier.client_id;
     batch.members_removed.push((id, user("bob")));
     let fresh = batch.entries.iter().filter(|row| row.client_id != earlier.client_id);
-    let keys: Vec<_> = fresh.map(|row| (row.sender_id.clone(), row.client_id)).collect();
+    let keys: Vec<_> = fresh.map(|row| (row.author.id.clone(), row.client_id)).collect();
     let refused = store.append(&batch).await;
     assert!(matches!(refused, Err(AppendError::Conflict)), "{refused:?}");
     assert_eq!(seqs(&store, id).await, [1, 2]);
@@ -61,7 +61,7 @@ pub async fn a_conflict_in_the_last_row_of_a_large_batch_leaves_nothing_behind(s
     assert!(loaded[1].is_none(), "no conversation was made");
     let found = store.find_client_ids(&keys).await.unwrap();
     assert!(found.iter().all(Option::is_none), "no client id is taken");
-    // All of it goes in once the one row is mended.
+    // All of it goes in once the one row is corrected.
     batch.entries.last_mut().unwrap().client_id = entry(id, 1, "ann").client_id;
     store.append(&batch).await.unwrap();
     assert_eq!(seqs(&store, id).await, (1..=300).collect::<Vec<_>>());
@@ -121,7 +121,7 @@ pub async fn cursors_moved_by_many_at_once_end_at_the_highest(store: Store) {
         }
     });
     futures_util::future::join_all(moves).await;
-    let bob = store.conversation(&user("bob"), id).await.unwrap().unwrap().me;
+    let bob = store.conversation(&user("bob"), None, id).await.unwrap().unwrap().me;
     assert_eq!((bob.delivered_seq, bob.read_seq), (40, 20));
 }
 

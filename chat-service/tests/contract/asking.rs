@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bus::in_process::{InProcessBus, InProcessConfig};
 use bytes::Bytes;
-use chat_service::grpc::ChatQueries;
-use chat_service::grpc::dead_letters::DeadLetterDesk;
+use chat_service::queries::ChatQueries;
+use chat_service::queries::dead_letters::DeadLetterDesk;
 use prost::Message;
 use proto::chat::chat_server::Chat;
 use proto::chat::dead_letters_server::DeadLetters;
@@ -25,14 +25,14 @@ pub async fn lists_stay_small_whatever_is_written_into_them(store: Store) {
         let id = ConversationId::generate();
         store.append(&group(id, &["eve", "vic"])).await.unwrap();
         let mut row = entry(id, 2, "eve");
-        row.content =
+        super::message(&mut row).content =
             format!(r#"{{"text":"{}","junk":"{}"}}"#, "t".repeat(500), "j".repeat(900_000));
-        row.extra = Some(format!(r#"{{"e":"{}"}}"#, "e".repeat(16_000)));
+        super::message(&mut row).extra = Some(format!(r#"{{"e":"{}"}}"#, "e".repeat(16_000)));
         store.append(&only(vec![row])).await.unwrap();
     }
     let queries = queries(&store, 1 << 20);
     let request =
-        ListConversationsRequest { user_id: "vic".to_owned(), limit: 100, after: String::new() };
+        ListConversationsRequest { user_id: "vic".to_owned(), limit: 100, ..Default::default() };
     let reply = queries.list_conversations(Request::new(request)).await.unwrap().into_inner();
     assert_eq!((reply.conversations.len(), reply.next.as_str()), (20, ""));
     assert!(reply.encoded_len() < 50_000, "{}", reply.encoded_len());
@@ -104,9 +104,11 @@ pub async fn odd_values_are_the_askers_mistake_in_every_question(store: Store) {
             limit: u32::MAX,
             acquainted_with: String::new(),
             tenant: String::new(),
+            user_id: String::new(),
         };
         check("search", &t, queries.search_users(Request::new(search)).await);
-        let request = ListConversationsRequest { user_id: ann.clone(), limit: 0, after: t.clone() };
+        let (user_id, after) = (ann.clone(), t.clone());
+        let request = ListConversationsRequest { user_id, after, ..Default::default() };
         check("list", &t, queries.list_conversations(Request::new(request)).await);
         let request = ListConversationsRequest { user_id: t.clone(), ..Default::default() };
         check("list of", &t, queries.list_conversations(Request::new(request)).await);
@@ -117,12 +119,9 @@ pub async fn odd_values_are_the_askers_mistake_in_every_question(store: Store) {
             after: t.clone(),
         };
         check("members", &t, queries.list_members(Request::new(request)).await);
-        let request = GetConversationRequest { user_id: t.clone(), conversation_id: id.clone() };
+        let request = shown(t.clone(), id.clone());
         check("show", &t, queries.get_conversation(Request::new(request)).await);
-        let request = GetConversationRequest {
-            user_id: ann.clone(),
-            conversation_id: t.clone().into_bytes().into(),
-        };
+        let request = shown(ann.clone(), t.clone().into_bytes().into());
         let _ = queries.get_conversation(Request::new(request)).await.map_err(|status| {
             assert_eq!(status.code(), Code::InvalidArgument, "show what");
         });
@@ -167,6 +166,10 @@ pub async fn odd_values_are_the_askers_mistake_in_every_question(store: Store) {
     odd_numbers(&queries, &id).await;
 }
 
+fn shown(user_id: String, conversation_id: Bytes) -> GetConversationRequest {
+    GetConversationRequest { user_id, conversation_id, device_type: i32::MAX }
+}
+
 async fn odd_numbers(queries: &ChatQueries, id: &Bytes) {
     for seq in [0, 1, u64::MAX >> 1, (u64::MAX >> 1) + 1, u64::MAX] {
         for (before_seq, after_seq) in
@@ -179,6 +182,7 @@ async fn odd_numbers(queries: &ChatQueries, id: &Bytes) {
                 after_seq,
                 limit: u32::MAX,
                 page_bytes: 1,
+                ..Default::default()
             };
             check("read", &seq.to_string(), queries.read_entries(Request::new(request)).await);
         }

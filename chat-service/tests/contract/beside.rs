@@ -1,35 +1,51 @@
 //! A store in which another tenant has the same users, conversations, client ids, letters and tokens: whatever a test
 //! writes is written for both, in the same calls, and a test must not notice.
 
+mod notices;
+mod own;
+mod push;
+mod webhooks;
+
 use async_trait::async_trait;
+use chat_service::domain::act::Act;
 use chat_service::domain::entry::{
-    ConversationRow, CursorRow, EntryRow, MemberRow, Snapshot, StoredEntry, StoredOperation,
-    UserRow,
+    Author, ConversationRow, CursorRow, DeviceType, Entry, FollowRow, MemberRow, MentionKey,
+    MentionRow, PinRow, Snapshot, State, StateRow, StoredEntry, StoredOperation, Target, TargetKey,
+    Targets, UserRow,
 };
 use chat_service::domain::letter::{DeadLetter, LetterKey};
 use chat_service::domain::revocation::{Cut, DeviceToken, Revocation};
+use chat_service::domain::tally::{ReactionKey, ReactionRow, Tally, TallyKey};
 use chat_service::domain::walk::{ListPlace, ListWalk};
 use chat_service::store::acquainted::AcquaintanceStore;
 use chat_service::store::among::{Among, AmongStore};
 use chat_service::store::chosen::ChosenStore;
 use chat_service::store::contacts::{ContactStore, ContactsBound, ContactsOf, ContactsPage};
-use chat_service::store::dead::{DeadStore, Mark};
+use chat_service::store::heads::{Head, HeadStore};
 use chat_service::store::probe::ProbeStore;
 use chat_service::store::replicas::{LiveReplica, ReplicaStore};
 use chat_service::store::revoked::{Bounds, Ending, RevokeError, RevokedStore};
 use chat_service::store::tail::{
-    Counted, Followed, FollowerStore, Horizon, Move, Position, TailPage, TailRow, TailStore,
+    AsideRow, Counted, Followed, FollowerStore, FollowerView, Horizon, Move, Need, Position, Rest,
+    TailPage, TailRow, TailStore,
 };
+use chat_service::store::verify::{Changes, VerifyStore};
 use chat_service::store::{
-    AppendBatch, AppendError, ConversationView, Delivered, LogStore, MemberView, Page, QueryStore,
-    Room, StoreError,
+    AppendBatch, AppendError, ChangedView, ConversationView, Delivered, Listed, LogStore,
+    MemberView, MessagePage, MessagesView, Page, PinnedView, QueryStore, Room, StoreError,
 };
 use proto::heads::HeadsDigest;
-use proto::id::{ClientId, ConversationId, ConversationKey, TenantId, UserId, UserName};
+use proto::id::{ClientId, ConversationId, ConversationKey, EntryId, TenantId, UserId, UserName};
+use std::collections::HashMap;
 use std::time::Duration;
 use uuid::Uuid;
 
 use super::Store;
+
+mod dead;
+mod following;
+mod questions;
+mod reactions;
 
 /// The store as one tenant of two. The tests say `default` and mean `first`; `default` has the rows of the other.
 pub struct Beside(pub Store);
@@ -97,8 +113,9 @@ fn row_out(row: UserRow) -> UserRow {
     UserRow { id: user_out(&row.id), ..row }
 }
 
-fn entry_out(entry: EntryRow) -> EntryRow {
-    EntryRow { sender_id: user_out(&entry.sender_id), ..entry }
+fn entry_out(entry: Entry) -> Entry {
+    let author = Author { id: user_out(&entry.author.id), ..entry.author };
+    Entry { author, ..entry }
 }
 
 fn stored_out(stored: StoredEntry) -> StoredEntry {
@@ -129,15 +146,23 @@ fn is_doubled(user: &UserId) -> bool {
     user.tenant() == TenantId::DEFAULT
 }
 
+fn acts_of_both(act: &Act) -> impl Iterator<Item = Act> + use<> {
+    let theirs = is_doubled(&act.actor).then(|| act.clone());
+    let own = Act { actor: user_in(&act.actor), ..act.clone() };
+    theirs.into_iter().chain([own])
+}
+
 /// Each row of the batch, and beside it one of the other tenant with the same ids and another content.
 fn for_both(batch: &AppendBatch) -> AppendBatch {
     let mut both = AppendBatch { generation: batch.generation, ..AppendBatch::default() };
     for row in &batch.entries {
-        let content = r#"{"text":"of the other tenant"}"#.to_owned();
-        if is_doubled(&row.sender_id) {
-            both.entries.push(EntryRow { content, extra: None, digest: [9; 32], ..row.clone() });
+        if is_doubled(&row.author.id) {
+            let mut theirs = Entry { digest: [9; 32], ..row.clone() };
+            theirs.body.cut(|_| r#"{"text":"of the other tenant"}"#.to_owned());
+            both.entries.push(theirs);
         }
-        both.entries.push(EntryRow { sender_id: user_in(&row.sender_id), ..row.clone() });
+        let author = Author { id: user_in(&row.author.id), ..row.author };
+        both.entries.push(Entry { author, ..row.clone() });
     }
     for row in &batch.conversations {
         if row.key.tenant == TenantId::DEFAULT {
@@ -154,6 +179,60 @@ fn for_both(batch: &AppendBatch) -> AppendBatch {
     // The other tenant's members stay.
     both.members_removed =
         batch.members_removed.iter().map(|(id, user)| (*id, user_in(user))).collect();
+    both.acts = batch.acts.iter().flat_map(acts_of_both).collect();
+    for row in &batch.states {
+        match row {
+            StateRow::Message(key, seq, state, due_ms) => {
+                if key.tenant == TenantId::DEFAULT {
+                    let theirs = State { as_of: state.as_of, ..State::default() };
+                    both.states.push(StateRow::Message(*key, *seq, theirs, None));
+                }
+                both.states.push(StateRow::Message(key_in(*key), *seq, state.clone(), *due_ms));
+            }
+            StateRow::Pinned(pin) => {
+                if is_doubled(&pin.by) {
+                    both.states.push(StateRow::Pinned(PinRow { pinned_seq: 1, ..pin.clone() }));
+                }
+                let by = user_in(&pin.by);
+                both.states.push(StateRow::Pinned(PinRow { by, ..pin.clone() }));
+            }
+            StateRow::Unpinned(key, seq) => {
+                both.states.push(StateRow::Unpinned(key_in(*key), *seq));
+            }
+        }
+    }
+    for row in &batch.mentions {
+        if row.conversation.tenant == TenantId::DEFAULT {
+            both.mentions.push(row.clone());
+        }
+        both.mentions.push(MentionRow { conversation: key_in(row.conversation), ..row.clone() });
+    }
+    for key in &batch.mentions_removed {
+        let conversation = key_in(key.conversation);
+        both.mentions_removed.push(MentionKey { conversation, ..key.clone() });
+    }
+    for row in &batch.follows {
+        if is_doubled(&row.user_id) {
+            both.follows.push(FollowRow { read_seq: 0, ..row.clone() });
+        }
+        both.follows.push(FollowRow { user_id: user_in(&row.user_id), ..row.clone() });
+    }
+    let inside = |of: &ReactionKey| {
+        let conversation = key_in(of.conversation);
+        ReactionKey { conversation, ..of.clone() }
+    };
+    for row in &batch.reactions_set {
+        if row.of.conversation.tenant == TenantId::DEFAULT {
+            both.reactions_set.push(row.clone());
+        }
+        both.reactions_set.push(ReactionRow { of: inside(&row.of), ..row.clone() });
+    }
+    both.reactions_removed = batch.reactions_removed.iter().map(inside).collect();
+    let due = batch.tallies_due.iter().map(|(key, seq, due_ms)| (key_in(*key), *seq, *due_ms));
+    both.tallies_due = due.collect();
+    both.heads = batch.heads.iter().map(|(key, head)| (key_in(*key), *head)).collect();
+    both.blanked = batch.blanked.iter().map(|(key, seq)| (key_in(*key), *seq)).collect();
+    own::double(batch, &mut both);
     both
 }
 
@@ -166,6 +245,23 @@ impl LogStore for Beside {
     async fn load(&self, keys: &[ConversationKey]) -> Result<Vec<Option<Snapshot>>, StoreError> {
         let loaded = self.0.load(&keys_in(keys)).await?;
         Ok(loaded.into_iter().map(|snapshot| snapshot.map(snapshot_out)).collect())
+    }
+
+    async fn load_targets(&self, keys: &[TargetKey]) -> Result<Targets, StoreError> {
+        let inside = |key: &TargetKey| TargetKey { conversation: key_in(key.conversation), ..*key };
+        let keys: Vec<_> = keys.iter().map(inside).collect();
+        let found = self.0.load_targets(&keys).await?;
+        let entries = found.entries.into_iter().map(|((key, seq), target)| {
+            ((key_out(key), seq), Target { author: user_out(&target.author), ..target })
+        });
+        let pins = found.pins.into_iter().map(|(key, count)| (key_out(key), count));
+        Ok(Targets { entries: entries.collect(), pins: pins.collect() })
+    }
+
+    async fn load_tallies(&self, keys: &[TallyKey]) -> Result<Vec<Tally>, StoreError> {
+        let inside =
+            |key: &TallyKey| TallyKey { conversation: key_in(key.conversation), ..key.clone() };
+        self.0.load_tallies(&keys.iter().map(inside).collect::<Vec<_>>()).await
     }
 
     async fn find_client_ids(
@@ -191,16 +287,20 @@ impl LogStore for Beside {
         self.0.append(&for_both(batch)).await
     }
 
-    async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError> {
-        let both: Vec<_> = cursors
-            .iter()
-            .flat_map(|row| {
-                let others = CursorRow { delivered_seq: 1, read_seq: 0, ..row.clone() };
-                let own = CursorRow { user_id: user_in(&row.user_id), ..row.clone() };
-                is_doubled(&row.user_id).then_some(others).into_iter().chain([own])
-            })
-            .collect();
-        let moved = self.0.advance_cursors(&both).await?;
+    async fn advance_cursors_at(
+        &self,
+        cursors: &[CursorRow],
+        is_timed: &[bool],
+        now_ms: u64,
+    ) -> Result<Vec<CursorRow>, StoreError> {
+        let both = cursors.iter().zip(is_timed).flat_map(|(row, timed)| {
+            let others = CursorRow { delivered_seq: 1, read_seq: 0, ..row.clone() };
+            let own = CursorRow { user_id: user_in(&row.user_id), ..row.clone() };
+            let others = is_doubled(&row.user_id).then_some((others, *timed));
+            others.into_iter().chain([(own, *timed)])
+        });
+        let (both, is_timed): (Vec<_>, Vec<_>) = both.unzip();
+        let moved = self.0.advance_cursors_at(&both, &is_timed, now_ms).await?;
         let own = moved.into_iter().filter(|row| row.user_id.tenant() != TenantId::DEFAULT);
         Ok(own.map(|row| CursorRow { user_id: user_out(&row.user_id), ..row }).collect())
     }
@@ -215,82 +315,6 @@ impl LogStore for Beside {
             })
             .collect();
         self.0.upsert_users(&both, now_ms).await
-    }
-}
-
-#[async_trait]
-impl QueryStore for Beside {
-    async fn conversations_of(
-        &self,
-        user_id: &UserId,
-        walk: Option<&ListWalk>,
-        limit: u32,
-    ) -> Result<Vec<(ListPlace, ConversationView)>, StoreError> {
-        let listed = self.0.conversations_of(&user_in(user_id), walk, limit).await?;
-        Ok(listed.into_iter().map(|(place, view)| (place, view_out(view))).collect())
-    }
-
-    async fn conversation(
-        &self,
-        user_id: &UserId,
-        id: ConversationId,
-    ) -> Result<Option<ConversationView>, StoreError> {
-        Ok(self.0.conversation(&user_in(user_id), id).await?.map(view_out))
-    }
-
-    async fn members(
-        &self,
-        key: ConversationKey,
-        after: Option<&UserName>,
-        limit: u32,
-    ) -> Result<Vec<MemberView>, StoreError> {
-        let members = self.0.members(key_in(key), after, limit).await?;
-        Ok(members.into_iter().map(member_out).collect())
-    }
-
-    async fn entries(
-        &self,
-        key: ConversationKey,
-        page: Page,
-        from_seq: u64,
-        room: Room,
-    ) -> Result<Vec<StoredEntry>, StoreError> {
-        let entries = self.0.entries(key_in(key), page, from_seq, room).await?;
-        Ok(entries.into_iter().map(stored_out).collect())
-    }
-
-    async fn heads(&self, user_id: &UserId) -> Result<Vec<(ConversationId, u64, u64)>, StoreError> {
-        self.0.heads(&user_in(user_id)).await
-    }
-
-    async fn head_digests(&self, users: &[UserId]) -> Result<Vec<HeadsDigest>, StoreError> {
-        self.0.head_digests(&users_in(users)).await
-    }
-
-    async fn find_entry(
-        &self,
-        tenant: TenantId,
-        id: Uuid,
-    ) -> Result<Option<(ConversationId, u64)>, StoreError> {
-        self.0.find_entry(inside(tenant), id).await
-    }
-
-    async fn users(&self, ids: &[UserId]) -> Result<Vec<UserRow>, StoreError> {
-        Ok(self.0.users(&users_in(ids)).await?.into_iter().map(row_out).collect())
-    }
-
-    async fn search_users(
-        &self,
-        tenant: TenantId,
-        prefix: &str,
-        limit: u32,
-    ) -> Result<Vec<UserRow>, StoreError> {
-        let found = self.0.search_users(inside(tenant), prefix, limit).await?;
-        Ok(found.into_iter().map(row_out).collect())
-    }
-
-    async fn epoch(&self) -> Result<String, StoreError> {
-        self.0.epoch().await
     }
 }
 
@@ -312,6 +336,25 @@ impl AcquaintanceStore for Beside {
     ) -> Result<Vec<UserRow>, StoreError> {
         let found = self.0.search_acquainted(&user_in(user_id), prefix, limit).await?;
         Ok(found.into_iter().map(row_out).collect())
+    }
+}
+
+#[async_trait]
+impl HeadStore for Beside {
+    async fn heads(&self, user_id: &UserId) -> Result<Vec<Head>, StoreError> {
+        self.0.heads(&user_in(user_id)).await
+    }
+
+    async fn head_digests(&self, users: &[UserId]) -> Result<Vec<HeadsDigest>, StoreError> {
+        self.0.head_digests(&users_in(users)).await
+    }
+
+    async fn entry_ids(
+        &self,
+        tenant: TenantId,
+        places: &[(ConversationId, u64)],
+    ) -> Result<HashMap<ConversationId, EntryId>, StoreError> {
+        self.0.entry_ids(inside(tenant), places).await
     }
 }
 
@@ -365,50 +408,6 @@ impl ChosenStore for Beside {
     async fn chosen(&self, users: &[UserId]) -> Result<Vec<(UserId, String)>, StoreError> {
         let chosen = self.0.chosen(&users_in(users)).await?;
         Ok(chosen.into_iter().map(|(user, status)| (user_out(&user), status)).collect())
-    }
-}
-
-#[async_trait]
-impl DeadStore for Beside {
-    async fn keep_dead(&self, letter: &DeadLetter, limit: u64) -> Result<bool, StoreError> {
-        if letter.key.tenant == TenantId::DEFAULT {
-            let others = DeadLetter { reason: "of the other tenant".to_owned(), ..letter.clone() };
-            self.0.keep_dead(&others, u64::from(u32::MAX)).await?;
-        }
-        let (key, user_id) = (letter_in(&letter.key), text_in(&letter.user_id));
-        self.0.keep_dead(&DeadLetter { key, user_id, ..letter.clone() }, limit).await
-    }
-
-    async fn dead_letters(
-        &self,
-        tenant: TenantId,
-        after: Option<(u64, String)>,
-        limit: u32,
-    ) -> Result<Vec<(DeadLetter, u64)>, StoreError> {
-        let letters = self.0.dead_letters(inside(tenant), after, limit).await?;
-        Ok(letters.into_iter().map(|(letter, bytes)| (letter_out(letter), bytes)).collect())
-    }
-
-    async fn dead_letter(&self, key: &LetterKey) -> Result<Option<DeadLetter>, StoreError> {
-        Ok(self.0.dead_letter(&letter_in(key)).await?.map(letter_out))
-    }
-
-    async fn drop_dead(&self, key: &LetterKey, times: Option<u64>) -> Result<bool, StoreError> {
-        self.0.drop_dead(&letter_in(key), times).await
-    }
-
-    async fn mark(&self, keys: &[LetterKey], now_ms: u64) -> Result<Vec<Mark>, StoreError> {
-        let both: Vec<_> = keys.iter().cloned().chain(letters_in(keys)).collect();
-        Ok(self.0.mark(&both, now_ms).await?.split_off(keys.len()))
-    }
-
-    async fn mark_alone(&self, key: &LetterKey, now_ms: u64) -> Result<u64, StoreError> {
-        self.0.mark_alone(key, now_ms).await?;
-        self.0.mark_alone(&letter_in(key), now_ms).await
-    }
-
-    async fn unmark(&self, keys: &[LetterKey]) -> Result<(), StoreError> {
-        self.0.unmark(&letters_in(keys)).await
     }
 }
 
@@ -500,13 +499,25 @@ impl TailStore for Beside {
         let page = self.0.tail(after, limit).await?;
         // One tail for all tenants: the rows of the other are passed by.
         let own = page.rows.into_iter();
-        let own = own.filter(|row| row.entry.entry.sender_id.tenant() != TenantId::DEFAULT);
+        let own = own.filter(|row| row.entry.entry.author.id.tenant() != TenantId::DEFAULT);
         let rows = own.map(|row| TailRow { entry: stored_out(row.entry), ..row }).collect();
         Ok(TailPage { rows, ..page })
     }
 
     async fn is_ready(&self) -> Result<bool, StoreError> {
         self.0.is_ready().await
+    }
+
+    async fn place(&self, key: ConversationKey, seq: u64) -> Result<Option<Position>, StoreError> {
+        self.0.place(ConversationKey::new(inside(key.tenant), key.id), seq).await
+    }
+
+    async fn keep_for_readers(&self) -> Result<(), StoreError> {
+        self.0.keep_for_readers().await
+    }
+
+    async fn kept_from(&self) -> Result<Position, StoreError> {
+        self.0.kept_from().await
     }
 
     async fn horizon(&self) -> Result<Horizon, StoreError> {
@@ -527,6 +538,32 @@ impl FollowerStore for Beside {
 
     async fn move_follower(&self, step: &Move<'_>) -> Result<bool, StoreError> {
         self.0.move_follower(step).await
+    }
+
+    async fn is_needed(&self, need: &Need) -> Result<bool, StoreError> {
+        self.0.is_needed(need).await
+    }
+
+    async fn rest(
+        &self,
+        name: &str,
+        owner: &str,
+        from: Position,
+        need: &Need,
+    ) -> Result<Rest, StoreError> {
+        self.0.rest(name, owner, from, need).await
+    }
+
+    async fn put_aside(&self, follower: &str, row: &AsideRow) -> Result<(), StoreError> {
+        self.0.put_aside(follower, row).await
+    }
+
+    async fn is_followed(&self) -> Result<bool, StoreError> {
+        self.0.is_followed().await
+    }
+
+    async fn followers(&self) -> Result<Vec<FollowerView>, StoreError> {
+        self.0.followers().await
     }
 
     async fn release(&self, name: &str, owner: &str) -> Result<(), StoreError> {

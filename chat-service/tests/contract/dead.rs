@@ -27,7 +27,7 @@ fn letter(id: &str, at_ms: u64) -> DeadLetter {
     }
 }
 
-/// A letter of whoever sent it.
+/// A letter of its sender.
 pub fn letter_of(user_id: &str, id: &str, at_ms: u64) -> DeadLetter {
     let tenant = super::user(user_id).tenant();
     let key = LetterKey { tenant, id: id.to_owned() };
@@ -75,7 +75,7 @@ pub async fn a_full_table_takes_no_new_letter_and_counts_those_it_has(store: Sto
     assert!(store.keep_dead(&letter("three", 5), 2).await.unwrap());
 }
 
-pub async fn a_letter_that_came_again_is_not_dropped_by_whoever_read_it_before(store: Store) {
+pub async fn a_letter_that_came_again_is_not_dropped_by_who_read_it_before(store: Store) {
     assert!(!store.drop_dead(&key("one"), None).await.unwrap());
     store.keep_dead(&letter("one", 1), 9).await.unwrap();
     store.keep_dead(&letter("one", 2), 9).await.unwrap();

@@ -20,7 +20,7 @@ pub async fn a_member_who_left_and_came_back_in_one_batch_sees_only_what_follows
         ..AppendBatch::default()
     };
     store.append(&back).await.unwrap();
-    let bob = store.conversation(&user("bob"), id).await.unwrap().unwrap();
+    let bob = store.conversation(&user("bob"), None, id).await.unwrap().unwrap();
     assert_eq!((bob.me.from_seq, bob.me.read_seq, bob.unread), (3, 2, 1));
     let snapshot = store.load(&[keyed(id)]).await.unwrap().remove(0).unwrap();
     assert_eq!(snapshot.members[&user("bob")].from_seq, 3);

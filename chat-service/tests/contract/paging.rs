@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use chat_service::config::QueryConfig;
 use chat_service::domain::entry::{MemberRow, Role};
 use chat_service::domain::walk::ListWalk;
-use chat_service::grpc::ChatQueries;
-use chat_service::store::{AppendBatch, Page, Room};
+use chat_service::queries::ChatQueries;
+use chat_service::store::{AppendBatch, Listed, Page, Room};
 use proto::chat::chat_server::Chat;
 use proto::chat::{
     GetConversationRequest, ListConversationsReply, ListConversationsRequest, ListMembersRequest,
@@ -63,7 +63,8 @@ pub async fn random_log(store: &Store, dice: &mut Dice) -> (ConversationId, u64,
             _ => dice.below(64_000),
         };
         let mut row = entry(id, seq, "ann");
-        row.content = format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes as usize));
+        super::message(&mut row).content =
+            format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes as usize));
         row
     });
     let late = MemberRow {
@@ -93,7 +94,7 @@ pub async fn every_walk_of_a_log_gives_each_entry_once(store: Store) {
                 before_seq,
                 after_seq,
                 limit,
-                page_bytes: 0,
+                ..Default::default()
             };
             let reply = queries.read_entries(Request::new(request)).await.unwrap().into_inner();
             let bytes: usize = reply.entries.iter().map(|entry| entry.len() + 1).sum();
@@ -134,7 +135,7 @@ pub async fn a_page_is_read_no_further_than_it_is_full(store: Store) {
     store.append(&group(id, &["ann"])).await.unwrap();
     let large = (2..=12).map(|seq| {
         let mut row = entry(id, seq, "ann");
-        row.content = format!(r#"{{"text":"{}"}}"#, "é".repeat(50_000));
+        super::message(&mut row).content = format!(r#"{{"text":"{}"}}"#, "é".repeat(50_000));
         row
     });
     store.append(&only(large.collect())).await.unwrap();
@@ -153,7 +154,8 @@ pub async fn a_list_of_conversations_that_go_on_being_active_shows_each_once(sto
     let queries = queries(&store, 1 << 20);
     let page = async |reader: &str, after: &str, limit| -> ListConversationsReply {
         let (user_id, after) = (reader.to_owned(), after.to_owned());
-        let request = Request::new(ListConversationsRequest { user_id, limit, after });
+        let request =
+            Request::new(ListConversationsRequest { user_id, limit, after, ..Default::default() });
         queries.list_conversations(request).await.unwrap().into_inner()
     };
     // Of each append: what is stored later than it says, by more than a list waits, is none of a list's business.
@@ -247,8 +249,11 @@ pub async fn a_conversation_says_whether_receipts_are_told_and_from_where_member
     assert_eq!(members.len(), RECEIPT_MEMBERS);
     store.append(&group(id, &members)).await.unwrap();
     let shown = async || {
-        let request =
-            GetConversationRequest { user_id: "ann".to_owned(), conversation_id: id.to_bytes() };
+        let request = GetConversationRequest {
+            user_id: "ann".to_owned(),
+            conversation_id: id.to_bytes(),
+            ..Default::default()
+        };
         queries.get_conversation(Request::new(request)).await.unwrap().into_inner()
     };
     assert!(shown().await.receipts);
@@ -275,10 +280,11 @@ pub async fn pages_go_both_ways_and_lists_are_ordered_by_activity(store: Store) 
         made.entries[0].created_at_ms = 5_000 + place as u64;
         store.append(&made).await.unwrap();
     }
-    let first = store.conversations_of(&user(&reader), None, 2).await.unwrap();
+    let first = store.conversations_of(&user(&reader), Listed::default(), None, 2).await.unwrap();
     assert_eq!([first[0].1.id, first[1].1.id], [ids[4], ids[3]]);
     let walk = ListWalk { as_of_ms: 10_000, after: Some(first[1].0), shown: Vec::new() };
-    let rest = store.conversations_of(&user(&reader), Some(&walk), 10).await.unwrap();
+    let rest =
+        store.conversations_of(&user(&reader), Listed::default(), Some(&walk), 10).await.unwrap();
     assert_eq!(rest.iter().map(|(_, view)| view.id).collect::<Vec<_>>(), [ids[2], ids[1], ids[0]]);
 
     let id = ids[0];

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chat_service::store::{AppendBatch, AppendError};
+use chat_service::store::{AppendBatch, AppendError, Listed};
 use proto::id::{ClientId, ConversationId, TenantId};
 
 use super::{Store, entry, group, keyed, only, seqs, user};
@@ -30,7 +30,7 @@ impl Writer {
     /// One more entry with a text of so many bytes.
     pub async fn say(&mut self, bytes: usize) -> Result<(), AppendError> {
         let mut said = entry(self.id, self.head + 1, "ann");
-        said.content = format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes));
+        super::message(&mut said).content = format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes));
         let client_id = said.client_id;
         self.store.append(&only(vec![said])).await?;
         self.head += 1;
@@ -56,7 +56,7 @@ impl Writer {
 
     async fn is_all_well(&self) -> bool {
         let checked = self.store.check_writes(CHECKED_BYTES).await;
-        let listed = self.store.conversations_of(&user("bob"), None, 10).await;
+        let listed = self.store.conversations_of(&user("bob"), Listed::default(), None, 10).await;
         checked.is_ok() && listed.is_ok()
     }
 
@@ -100,7 +100,11 @@ pub async fn appends_and_questions_that_nobody_waits_for_harm_no_later_ones(stor
         // Dropped at any point, a commit that is under way included.
         let _ = tokio::time::timeout(patience, writer.say(1_000)).await;
         let ann = user("ann");
-        let _ = tokio::time::timeout(patience, store.conversations_of(&ann, None, 10)).await;
+        let _ = tokio::time::timeout(
+            patience,
+            store.conversations_of(&ann, Listed::default(), None, 10),
+        )
+        .await;
         writer.look().await;
     }
     writer.is_heard_again().await;

@@ -2,85 +2,68 @@
 
 use chat_service::domain::entry::CursorRow;
 use chat_service::store::Page;
-use proto::bus::frame::Body;
-use proto::bus::{self, Role};
+use proto::bus::operation::Action;
+use proto::bus::{self, Frame};
+use proto::common::{ConversationKind, Role};
 use proto::id::{ClientId, ConversationId};
 
-use chat_service::config::LaneConfig;
+use chat_service::config::WorkerConfig;
 
-use super::lane::{Rig, answers, pushed};
+use super::worker::{Rig, answers, operation, operation_of, pushed};
 use super::{Store, group, keyed, user};
 
 fn id() -> ClientId {
     ClientId::generate()
 }
 
-fn send(at: ConversationId, client_id: ClientId, content: &str) -> Body {
-    Body::Send(bus::Send {
-        client_id: client_id.to_bytes(),
-        conversation_id: at.to_bytes(),
-        kind: "text".to_owned(),
-        content: content.to_owned(),
-        ..bus::Send::default()
-    })
+fn send(at: ConversationId, client_id: ClientId, content: &str) -> Frame {
+    operation(Some(at), client_id, Action::Send(text(content)))
 }
 
-pub fn send_to(to: &str, client_id: ClientId, content: &str) -> Body {
-    Body::Send(bus::Send {
-        client_id: client_id.to_bytes(),
-        to: to.to_owned(),
-        kind: "text".to_owned(),
-        content: content.to_owned(),
-        ..bus::Send::default()
-    })
+pub fn send_to(to: &str, client_id: ClientId, content: &str) -> Frame {
+    let message = bus::Send { to: to.to_owned(), ..text(content) };
+    operation(None, client_id, Action::Send(message))
 }
 
-fn create(client_id: ClientId, members: &[&str]) -> Body {
-    Body::CreateConversation(bus::CreateConversation {
-        client_id: client_id.to_bytes(),
-        kind: bus::ConversationKind::Group as i32,
+fn text(content: &str) -> bus::Send {
+    bus::Send { kind: "text".to_owned(), content: content.to_owned(), ..bus::Send::default() }
+}
+
+fn create(client_id: ClientId, members: &[&str]) -> Frame {
+    let create = bus::CreateConversation {
+        kind: ConversationKind::Group as i32,
         title: " Crew ".to_owned(),
         member_ids: members.iter().map(|name| (*name).to_owned()).collect(),
-        ..bus::CreateConversation::default()
-    })
+    };
+    operation(None, client_id, Action::CreateConversation(create))
 }
 
-fn add(at: ConversationId, client_id: ClientId, who: &str) -> Body {
-    Body::AddMembers(bus::AddMembers {
-        client_id: client_id.to_bytes(),
-        conversation_id: at.to_bytes(),
-        user_ids: vec![who.to_owned()],
-        role: Role::Member as i32,
-        ..bus::AddMembers::default()
-    })
+fn add(at: ConversationId, client_id: ClientId, who: &str) -> Frame {
+    let add = bus::AddMembers { user_ids: vec![who.to_owned()], role: Role::Member as i32 };
+    operation(Some(at), client_id, Action::AddMembers(add))
 }
 
-fn remove(at: ConversationId, client_id: ClientId, who: &str) -> Body {
-    Body::RemoveMember(bus::RemoveMember {
-        client_id: client_id.to_bytes(),
-        conversation_id: at.to_bytes(),
-        user_id: who.to_owned(),
-        ..bus::RemoveMember::default()
-    })
+fn remove(at: ConversationId, client_id: ClientId, who: &str) -> Frame {
+    let remove = bus::RemoveMember { user_id: who.to_owned() };
+    operation(Some(at), client_id, Action::RemoveMember(remove))
 }
 
-fn give(at: ConversationId, client_id: ClientId, who: &str, role: Role) -> Body {
-    Body::SetRole(bus::SetRole {
-        client_id: client_id.to_bytes(),
-        conversation_id: at.to_bytes(),
-        user_id: who.to_owned(),
-        role: role as i32,
-        ..bus::SetRole::default()
-    })
+fn give(at: ConversationId, client_id: ClientId, who: &str, role: Role) -> Frame {
+    let give = bus::SetRole { user_id: who.to_owned(), role: role as i32 };
+    operation(Some(at), client_id, Action::SetRole(give))
 }
 
-fn rename(at: ConversationId, client_id: ClientId, title: &str) -> Body {
-    Body::Rename(bus::Rename {
-        client_id: client_id.to_bytes(),
-        conversation_id: at.to_bytes(),
-        title: title.to_owned(),
-        ..bus::Rename::default()
-    })
+fn rename(at: ConversationId, client_id: ClientId, title: &str) -> Frame {
+    let rename = bus::Rename { title: title.to_owned() };
+    operation(Some(at), client_id, Action::Rename(rename))
+}
+
+/// The message of a frame, to be changed.
+fn message(frame: &mut Frame) -> &mut bus::Send {
+    match &mut operation_of(frame).action {
+        Some(Action::Send(message)) => message,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn only(answers: Vec<(String, u64)>) -> (String, u64) {
@@ -129,15 +112,22 @@ pub async fn every_operation_that_comes_again_gets_its_first_answer_alone_and_in
 pub async fn the_same_thing_written_otherwise_is_the_same_thing(store: Store) {
     let mut rig = Rig::over(store).await;
     let (client_id, direct) = (id(), super::direct("ann", "bob"));
+    let entities = r#""entities":[{"type":"bold","from":0,"length":2}]"#;
+    let plain = format!(r#"{{"text":"jürgen",{entities}}}"#);
+    let spaced = format!("{{ {entities} ,\n \"text\":\"j\\u00fcrgen\" }}");
+    let with = |mut frame: Frame, extra: &str| {
+        extra.clone_into(&mut message(&mut frame).extra);
+        frame
+    };
     let spellings = [
-        send_to("bob", client_id, r#"{"text":"jürgen","n":[1.5,100]}"#),
-        send_to("bob", client_id, "{ \"n\" : [ 15e-1, 1E2 ],\n \"text\":\"j\\u00fcrgen\" }"),
-        send(direct, client_id, r#"{"text":"jürgen","n":[1.50,100.0]}"#),
+        with(send_to("bob", client_id, &plain), r#"{"n":[1.5,100]}"#),
+        with(send_to("bob", client_id, &spaced), r#"{ "n" : [ 15e-1, 1E2 ] }"#),
+        with(send(direct, client_id, &plain), r#"{"n":[1.50,100.0]}"#),
     ];
     for spelling in spellings {
         assert_eq!(only(answers(&rig.ask("ann", spelling).await)), sent(1));
     }
-    let other = send(direct, client_id, r#"{"text":"jürgen","n":[1.5,101]}"#);
+    let other = with(send(direct, client_id, &plain), r#"{"n":[1.5,101]}"#);
     let refused = rig.ask("ann", other).await;
     assert_eq!(only(answers(&refused)).0, "conflict");
     let entries =
@@ -158,7 +148,7 @@ pub async fn a_repeat_is_pushed_as_it_is_stored_and_only_to_whom_it_may_be_missi
     let again = rig.ask("ann", send(at, client_id, r#"{ "text": "h\u0069" }"#)).await;
     assert_eq!(only(answers(&again)), sent(2));
     assert_eq!(pushed(&again), ["cleo"], "bob has acknowledged it");
-    let entry = |told: &super::lane::Told| {
+    let entry = |told: &super::worker::Told| {
         told.iter().find(|(_, frame)| frame["type"] == "entry").unwrap().1.to_string()
     };
     assert_eq!(entry(&again), entry(&first), "byte for byte");
@@ -176,29 +166,23 @@ pub async fn what_is_not_taken_any_more_is_answered_as_it_was_when_it_was_stored
     // `dan` is an operator.
     let client_id = id();
     let at = super::direct("dan", "bob");
-    let Body::Send(mut message) = send_to("bob", client_id, r#"{"text":"maintenance"}"#) else {
-        unreachable!()
-    };
-    message.kind = "system".to_owned();
-    assert_eq!(only(answers(&rig.ask("dan", Body::Send(message.clone())).await)), sent(1));
+    let mut frame = send_to("bob", client_id, r#"{"body":"maintenance"}"#);
+    message(&mut frame).kind = "notice".to_owned();
+    assert_eq!(only(answers(&rig.ask("dan", frame.clone()).await)), sent(1));
     // The same by a token without the role.
-    let again = rig.batch(vec![("dan!", Body::Send(message.clone()))], false).await;
+    let again = rig.ask("dan!", frame.clone()).await;
     assert_eq!(only(answers(&again)), sent(1));
-    message.client_id = id().to_bytes();
-    let refused = rig.batch(vec![("dan!", Body::Send(message))], false).await;
+    frame.client_id = id().to_bytes();
+    let refused = rig.ask("dan!", frame).await;
     assert_eq!(only(answers(&refused)).0, "forbidden");
     assert_eq!(rig.store.load(&[keyed(at)]).await.unwrap()[0].as_ref().unwrap().head, 1);
 }
 
 pub async fn what_a_gateway_finds_not_allowed_is_refused_unless_it_was_stored_before(store: Store) {
     let mut rig = Rig::over(store).await;
-    let forbidden = |mut body: Body| {
-        match &mut body {
-            Body::CreateConversation(create) => create.refusal = "bob does not know you".to_owned(),
-            Body::AddMembers(add) => add.refusal = "cleo does not know you".to_owned(),
-            other => panic!("{other:?}"),
-        }
-        body
+    let forbidden = |mut frame: Frame| {
+        operation_of(&mut frame).refusal = "bob does not know you".to_owned();
+        frame
     };
     let (made, added) = (create(id(), &["bob"]), id());
     let told = rig.ask("ann", forbidden(made.clone())).await;
@@ -232,12 +216,12 @@ pub async fn what_changes_nothing_appends_nothing(store: Store) {
         assert_eq!(only(answers(&rig.ask("bob", rename(at, id(), "Crew")).await)).0, "forbidden");
     }
     let direct = |client_id: ClientId| {
-        Body::CreateConversation(bus::CreateConversation {
-            client_id: client_id.to_bytes(),
-            kind: bus::ConversationKind::Direct as i32,
+        let create = bus::CreateConversation {
+            kind: ConversationKind::Direct as i32,
             member_ids: vec!["bob".to_owned()],
             ..bus::CreateConversation::default()
-        })
+        };
+        operation(None, client_id, Action::CreateConversation(create))
     };
     let made = id();
     assert!(rig.ask("ann", direct(made)).await[0].1["unchanged"].is_null());
@@ -250,10 +234,11 @@ pub async fn what_a_message_names_has_to_exist(store: Store) {
     let at = ConversationId::generate();
     rig.store.append(&group(at, &["ann", "bob"])).await.unwrap();
     let with = |to: &str, change: &dyn Fn(&mut bus::Send)| {
-        let Body::Send(mut message) = send(at, id(), r#"{"text":"x"}"#) else { unreachable!() };
+        let mut frame = send(at, id(), r#"{"text":"x"}"#);
+        let message = message(&mut frame);
         to.clone_into(&mut message.to);
-        change(&mut message);
-        Body::Send(message)
+        change(message);
+        frame
     };
     let mentions = |name: &'static str| {
         move |message: &mut bus::Send| message.mentions = vec![name.to_owned()]
@@ -280,10 +265,44 @@ pub async fn what_a_message_names_has_to_exist(store: Store) {
     assert!(rig.store.load(&[keyed(none)]).await.unwrap()[0].is_none(), "a refusal begins nothing");
 }
 
+pub async fn what_a_later_build_asks_for_is_answered_and_not_skipped(store: Store) {
+    let mut rig = Rig::over(store).await;
+    let at = ConversationId::generate();
+    rig.store.append(&group(at, &["ann", "bob"])).await.unwrap();
+    let known = send(at, id(), r#"{"text":"hi"}"#);
+    assert_eq!(only(answers(&rig.ask("ann", known.clone()).await)), sent(2));
+    // Neither the body nor the action of an operation is known to this build.
+    let no_body = |client_id: &bytes::Bytes| Frame {
+        r#ref: "mine".to_owned(),
+        client_id: client_id.clone(),
+        ..Frame::default()
+    };
+    let no_action = |client_id: &bytes::Bytes| {
+        let mut frame = known.clone();
+        operation_of(&mut frame).action = None;
+        Frame { client_id: client_id.clone(), ..frame }
+    };
+    let fresh = id().to_bytes();
+    for frame in [no_body(&fresh), no_action(&fresh)] {
+        let told = rig.batch(vec![("ann", frame), ("bob", send(at, id(), "{}"))], false).await;
+        assert_eq!(told.len(), 2, "{told:?}");
+        let (who, error) = &told[0];
+        assert_eq!((who.as_str(), &error["code"]), ("ann", &"unavailable".into()));
+        assert_eq!((&error["stored"], error["retry_after_ms"].is_u64()), (&"unknown".into(), true));
+        assert_eq!(error["client_id"], ClientId::from_bytes(&fresh).unwrap().to_string());
+    }
+    assert_eq!(rig.ask("ann", no_body(&fresh)).await[0].1["ref"], "mine");
+    // Nobody waits for a frame without a client id.
+    assert_eq!(rig.ask("ann", Frame::default()).await, super::worker::Told::new());
+    let odd = Frame { client_id: vec![1, 2].into(), ..Frame::default() };
+    assert_eq!(only(answers(&rig.ask("ann", odd).await)).0, "unavailable");
+    assert_eq!(rig.store.load(&[keyed(at)]).await.unwrap()[0].as_ref().unwrap().head, 2);
+}
+
 pub async fn users_are_bounded_by_their_conversations_and_by_what_they_store_in_a_day(
     store: Store,
 ) {
-    let config = LaneConfig { user_conversations: 2, ..LaneConfig::default() };
+    let config = WorkerConfig { user_conversations: 2, ..WorkerConfig::default() };
     let mut rig = Rig::with(store.clone(), config).await;
     let made = [id(), id(), id()];
     for client_id in &made[..2] {
@@ -296,7 +315,7 @@ pub async fn users_are_bounded_by_their_conversations_and_by_what_they_store_in_
     let again = rig.ask("ann", create(made[0], &["bob"])).await;
     assert_eq!(only(answers(&again)), sent(1), "what is there is there");
 
-    let config = LaneConfig { user_bytes_a_day: 1_000, ..LaneConfig::default() };
+    let config = WorkerConfig { user_bytes_a_day: 1_000, ..WorkerConfig::default() };
     let mut rig = Rig::with(store, config).await;
     let at = ConversationId::created(&user("ann"), made[0]);
     let text = format!(r#"{{"text":"{}"}}"#, "x".repeat(600));
@@ -313,4 +332,18 @@ pub async fn users_are_bounded_by_their_conversations_and_by_what_they_store_in_
     let refused = answers(&refused.await);
     let codes: Vec<_> = refused.iter().map(|(code, seq)| (code.as_str(), *seq)).collect();
     assert_eq!(codes, [("quota_exceeded", 0), ("sent", 2), ("sent", 3)]);
+}
+
+pub async fn what_waited_too_long_is_not_worked_on_unless_it_was_stored_before(store: Store) {
+    let mut rig = Rig::over(store).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let (now, client_id) = (now.as_millis() as u64, ClientId::generate());
+    let send = || vec![("ann", send_to("bob", client_id, r#"{"text":"late"}"#))];
+    let told = rig.batch_since(send(), false, now - 61_000).await;
+    assert_eq!(answers(&told), [("expired".to_owned(), 0)]);
+    assert_eq!((told[0].1["stored"].as_str(), told.len()), (Some("no"), 1), "{told:?}");
+    let told = rig.batch_since(send(), false, now - 10_000).await;
+    assert_eq!(answers(&told), [("sent".to_owned(), 1)]);
+    let told = rig.batch_since(send(), false, now - 61_000).await;
+    assert_eq!(answers(&told), [("sent".to_owned(), 1)], "it is told as it was then");
 }

@@ -14,6 +14,6 @@ pub async fn a_replica_that_beats_is_listed_as_just_heard(store: Store) {
         assert!(live[0].beat_ago < GONE, "{live:?}");
     }
     store.leave("one").await.unwrap();
-    // Whoever beats, lives: also after it left.
+    // A replica that beats is alive, also after it left.
     assert_eq!(store.beat("one", GONE).await.unwrap().len(), 1);
 }

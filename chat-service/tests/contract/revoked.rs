@@ -47,13 +47,13 @@ async fn end(
     store.end(&user(name), ending, cut(issued), BOUNDS, NOW_MS).await
 }
 
-/// The whole list as whoever reads all of it has it.
+/// The whole list as a reader of all of it has it.
 async fn list(store: &Store) -> BTreeMap<(String, What), Cut> {
     let (list, _) = store.revoked_after(0, 1_000, NOW_MS).await.unwrap();
     list.into_iter().map(|it| ((it.user_id.to_string(), it.what), it.cut)).collect()
 }
 
-pub async fn whoever_reads_on_from_a_version_misses_no_revocation(store: Store) {
+pub async fn a_reader_that_goes_on_from_a_version_misses_no_revocation(store: Store) {
     assert_eq!(store.revoked_after(0, 10, NOW_MS).await.unwrap(), (Vec::new(), 0));
     let one = end(&store, "ann", &all(), 5).await.unwrap();
     let (read, version) = store.revoked_after(0, 10, NOW_MS).await.unwrap();

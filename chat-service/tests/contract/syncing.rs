@@ -2,29 +2,33 @@
 
 use chat_service::config::QueryConfig;
 use chat_service::domain::entry::{MemberRow, Role};
-use chat_service::grpc::ChatQueries;
+use chat_service::queries::ChatQueries;
 use chat_service::store::AppendBatch;
 use futures_util::StreamExt;
 use proto::chat::chat_server::Chat;
 use proto::chat::{Cursor, SyncPage, SyncRequest, sync_event::Event};
-use proto::id::ConversationId;
+use proto::id::{ConversationId, EntryId};
+use std::collections::HashMap;
 use tonic::Request;
 
 use super::paging::{Dice, queries, random_log, seq_of};
 use super::{Store, entry, group, only, user};
+
+fn at(id: ConversationId, seq: u64) -> Cursor {
+    Cursor { conversation_id: id.to_bytes(), seq, ..Cursor::default() }
+}
 
 async fn sync(
     queries: &ChatQueries,
     user_id: &str,
     cursors: &[(ConversationId, u64)],
 ) -> Vec<SyncPage> {
-    let cursors =
-        cursors.iter().map(|(id, seq)| Cursor { conversation_id: id.to_bytes(), seq: *seq });
-    let request = SyncRequest {
-        user_id: user_id.to_owned(),
-        cursors: cursors.collect(),
-        ..SyncRequest::default()
-    };
+    let cursors = cursors.iter().map(|(id, seq)| at(*id, *seq));
+    sync_from(queries, user_id, cursors.collect()).await
+}
+
+async fn sync_from(queries: &ChatQueries, user_id: &str, cursors: Vec<Cursor>) -> Vec<SyncPage> {
+    let request = SyncRequest { user_id: user_id.to_owned(), cursors, ..SyncRequest::default() };
     let mut events = queries.sync(Request::new(request)).await.unwrap().into_inner();
     let (mut pages, mut is_done) = (Vec::new(), false);
     while let Some(event) = events.next().await {
@@ -110,4 +114,52 @@ pub async fn a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out(st
     let pages = sync(&queries, "bob", &[(id, 9_999)]).await;
     assert_eq!((pages[0].reset, pages[0].skipped_before), (true, 76));
     assert_eq!(seqs(&pages[0]), (76..=125).collect::<Vec<_>>());
+}
+
+pub async fn a_cursor_whose_entry_is_another_one_is_answered_with_the_tail(store: Store) {
+    let queries = ChatQueries::new(
+        store.clone(),
+        QueryConfig { tail_entries: 3, ..QueryConfig::default() },
+        64,
+    );
+    let [one, other, third] = std::array::from_fn(|_| ConversationId::generate());
+    let mut ids = HashMap::new();
+    for id in [one, other, third] {
+        let made = group(id, &["ann", "bob"]);
+        let rest: Vec<_> = (2..=6).map(|seq| entry(id, seq, "bob")).collect();
+        store.append(&made).await.unwrap();
+        store.append(&only(rest.clone())).await.unwrap();
+        let entries = made.entries.iter().chain(&rest);
+        ids.extend(entries.map(|entry| ((id, entry.seq), entry.id)));
+    }
+    let holds =
+        |id: ConversationId, seq: u64| Cursor { id: ids[&(id, seq)].to_bytes(), ..at(id, seq) };
+    let holds_another =
+        |id: ConversationId, seq: u64| Cursor { id: EntryId::generate().to_bytes(), ..at(id, seq) };
+    // By conversation: the seqs that came, and whether what is held is to be forgotten.
+    let synced = async |cursors: Vec<Cursor>| {
+        let pages = sync_from(&queries, "ann", cursors).await;
+        let page = |page: &SyncPage| {
+            assert_eq!((page.more, page.gone), (false, false));
+            assert_eq!(page.skipped_before, if page.reset { 4 } else { 0 });
+            (page.conversation_id.clone(), (seqs(page), page.reset))
+        };
+        pages.iter().map(page).collect::<HashMap<_, _>>()
+    };
+    let of = |id: ConversationId, came: &[u64], is_reset: bool| {
+        (id.to_bytes(), (came.to_vec(), is_reset))
+    };
+
+    let same = synced(vec![holds(one, 6), holds(other, 4), at(third, 5)]).await;
+    assert_eq!(same, HashMap::from([of(other, &[5, 6], false), of(third, &[6], false)]));
+    // At the head, before it, and beside one that is as it was; beyond the head an id says nothing more.
+    let put_back = synced(vec![holds_another(one, 6), holds_another(other, 2), holds(third, 6)]);
+    let tail = [4, 5, 6];
+    assert_eq!(put_back.await, HashMap::from([of(one, &tail, true), of(other, &tail, true)]));
+    let beyond = synced(vec![holds_another(one, 9), holds(other, 6), at(third, 6)]).await;
+    assert_eq!(beyond, HashMap::from([of(one, &tail, true)]));
+    // An id of something else is no id.
+    let odd = Cursor { id: vec![1, 2].into(), ..at(one, 5) };
+    let odd = synced(vec![odd, at(other, 6), at(third, 6)]).await;
+    assert_eq!(odd, HashMap::from([of(one, &[6], false)]));
 }

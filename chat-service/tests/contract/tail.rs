@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bus::Bus;
 use bus::in_process::{InProcessBus, InProcessConfig};
-use chat_service::followers::{Commits, FollowerConfig, FollowerMetrics, FollowerParts};
+use chat_service::followers::{
+    Commits, Counts, FollowerConfig, FollowerMetrics, FollowerParts, Following,
+};
 use chat_service::store::AppendError;
 use chat_service::store::tail::{Move, Position, TailRow};
 use platform::metrics::Metrics;
@@ -152,7 +154,7 @@ pub async fn a_follower_has_one_owner_and_moves_for_nobody_else(store: Store) {
     let followed = tokio::time::timeout(LONG, taken).await.expect("a lease ends by itself");
     assert_eq!((followed.position, followed.is_new_epoch), (to, false));
     let late = step("one", to, Position(to.0 + 1));
-    assert!(!store.move_follower(&late).await.unwrap(), "whoever lost it moves nothing");
+    assert!(!store.move_follower(&late).await.unwrap(), "an owner that lost it moves nothing");
     store.release("shared", "one").await.unwrap();
     assert_eq!(store.follow("shared", "one", LEASE).await.unwrap(), None, "nor gives it up");
     store.release("shared", "other").await.unwrap();
@@ -179,7 +181,10 @@ impl Process {
             metrics: FollowerMetrics::new(&Metrics::new()),
             config: Arc::new(config),
         };
-        chat_service::followers::start(&parts, &commits, &tasks, &shutdown);
+        chat_service::followers::tell(&parts, &commits, &tasks, &shutdown);
+        let following = Following::start(&parts, &tasks, &shutdown);
+        let walk = following.walk(&parts, Arc::new(Counts::default()));
+        tasks.spawn("counts", walk.run(shutdown.clone()));
         Self { tasks, shutdown, commits }
     }
 

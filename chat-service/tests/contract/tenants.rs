@@ -3,25 +3,28 @@
 use std::sync::Arc;
 
 use bus::in_process::{InProcessBus, InProcessConfig};
-use chat_service::config::LaneConfig;
-use chat_service::domain::entry::{EntryRow, UserRow};
-use chat_service::grpc::ChatQueries;
-use chat_service::grpc::dead_letters::DeadLetterDesk;
+use chat_service::config::WorkerConfig;
+use chat_service::domain::entry::{Entry, UserRow};
+use chat_service::queries::ChatQueries;
+use chat_service::queries::dead_letters::DeadLetterDesk;
 use chat_service::store::Page;
+use prost::Message as _;
 use proto::bus::frame::Body;
-use proto::bus::{self as frames, SignalKind};
+use proto::bus::operation::Action;
+use proto::bus::{self as frames, Frame, SignalKind};
 use proto::chat::chat_server::Chat;
 use proto::chat::dead_letters_server::DeadLetters;
 use proto::chat::{
-    AcquaintedRequest, DeadLetterRequest, ExplainRequest, GetConversationRequest, GetUsersRequest,
-    ListDeadRequest, ListMembersRequest, MembersAmongRequest, ReadEntriesRequest,
-    SearchUsersRequest, SyncRequest,
+    AcquaintedRequest, Cursor, DeadLetterRequest, ExplainRequest, GetConversationRequest,
+    GetUsersRequest, ListDeadRequest, ListMembersRequest, ListPinsRequest, MembersAmongRequest,
+    ReadEntriesRequest, SearchUsersRequest, SyncRequest, sync_event::Event,
 };
+use proto::common::{ConversationKind, Role};
 use proto::id::{CallId, ClientId, ConversationId, ConversationKey, TenantId};
 use tonic::{Request, Status};
 
-use super::lane::{Rig, Told, answers, pushed};
 use super::paging::queries;
+use super::worker::{Rig, Told, answers, operation, pushed};
 use super::{Store, entry, group, keyed, name, only, room, user};
 
 fn acme() -> TenantId {
@@ -41,15 +44,16 @@ pub async fn equal_ids_of_two_tenants_in_one_batch_are_stored_for_both(store: St
     batch.conversations.extend(of_acme.conversations);
     batch.members_set.extend(of_acme.members_set);
     let ours = entry(id, 2, "ann");
-    let their_text = r#"{"text":"theirs"}"#.to_owned();
-    let of_them = EntryRow { sender_id: user("acme/ann"), content: their_text, ..ours.clone() };
+    let mut of_them = ours.clone();
+    of_them.author.id = user("acme/ann");
+    of_them.body.cut(|_| r#"{"text":"theirs"}"#.to_owned());
     batch.entries.extend([ours.clone(), of_them.clone()]);
     store.append(&batch).await.unwrap();
     for (key, wanted) in [(keyed(id), &ours), (theirs(id), &of_them)] {
         let read = store.entries(key, Page::After(1), 0, room(10)).await.unwrap();
         let read: Vec<_> = read.into_iter().map(|stored| stored.entry).collect();
-        assert_eq!(read, [EntryRow { digest: [0; 32], ..wanted.clone() }]);
-        let sender = wanted.sender_id.clone();
+        assert_eq!(read, [Entry { digest: [0; 32], ..wanted.clone() }]);
+        let sender = wanted.author.id.clone();
         let found = store.find_client_ids(&[(sender, ours.client_id)]).await.unwrap();
         assert_eq!(found[0].as_ref().unwrap().conversation, key);
     }
@@ -63,7 +67,7 @@ pub async fn equal_ids_of_two_tenants_in_one_batch_are_stored_for_both(store: St
         (strings(&["acme/ann", "acme/bob"]), strings(&["ann", "bob"]))
     );
     // One of them leaves, the other says more: neither is seen by the other tenant.
-    let mut more = only(vec![EntryRow { seq: 3, client_id: ClientId::generate(), ..of_them }]);
+    let mut more = only(vec![Entry { seq: 3, client_id: ClientId::generate(), ..of_them }]);
     more.members_removed.push((id, user("bob")));
     store.append(&more).await.unwrap();
     let loaded = store.load(&[keyed(id), theirs(id)]).await.unwrap();
@@ -78,10 +82,12 @@ fn strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-fn send(to: &str, at: Option<ConversationId>, client_id: ClientId) -> frames::Send {
+fn send(to: &str, at: Option<ConversationId>, client_id: ClientId) -> Frame {
+    operation(at, client_id, Action::Send(message(to)))
+}
+
+fn message(to: &str) -> frames::Send {
     frames::Send {
-        client_id: client_id.to_bytes(),
-        conversation_id: at.map(ConversationId::to_bytes).unwrap_or_default(),
         to: to.to_owned(),
         kind: "text".to_owned(),
         content: r#"{"text":"hi"}"#.to_owned(),
@@ -92,8 +98,8 @@ fn send(to: &str, at: Option<ConversationId>, client_id: ClientId) -> frames::Se
 pub async fn the_same_frames_of_two_tenants_are_stored_and_pushed_apart(store: Store) {
     let mut rig = Rig::over(store).await;
     let client_id = ClientId::generate();
-    let body = |to: &str| Body::Send(send(to, None, client_id));
-    let batch = vec![("ann", body("bob")), ("acme/ann", body("acme/bob"))];
+    let frame = |to: &str| send(to, None, client_id);
+    let batch = vec![("ann", frame("bob")), ("acme/ann", frame("acme/bob"))];
     let told = rig.batch(batch.clone(), false).await;
     assert_eq!(answers(&told), [("sent".to_owned(), 1), ("sent".to_owned(), 1)]);
     assert_eq!(pushed(&told), ["bob", "acme/bob"]);
@@ -123,48 +129,34 @@ pub async fn the_same_frames_of_two_tenants_are_stored_and_pushed_apart(store: S
 }
 
 /// What an operation asks of somebody, by their id.
-type Asks = fn(&str, ConversationId, ClientId) -> Body;
+type Asks = fn(&str, ConversationId, ClientId) -> Frame;
+
+fn create(who: &str, kind: ConversationKind, title: &str, client_id: ClientId) -> Frame {
+    let create = frames::CreateConversation {
+        kind: kind as i32,
+        title: title.to_owned(),
+        member_ids: vec![who.to_owned()],
+    };
+    operation(None, client_id, Action::CreateConversation(create))
+}
 
 /// Every operation that names a user.
 const NAMING: [Asks; 6] = [
-    |who, _, client_id| Body::Send(send(who, None, client_id)),
+    |who, _, client_id| send(who, None, client_id),
     |who, at, client_id| {
-        let mentions = vec![who.to_owned()];
-        Body::Send(frames::Send { mentions, ..send("", Some(at), client_id) })
+        let message = frames::Send { mentions: vec![who.to_owned()], ..message("") };
+        operation(Some(at), client_id, Action::Send(message))
     },
-    |who, _, client_id| {
-        Body::CreateConversation(frames::CreateConversation {
-            client_id: client_id.to_bytes(),
-            kind: frames::ConversationKind::Group as i32,
-            title: "Crew".to_owned(),
-            member_ids: vec![who.to_owned()],
-            ..frames::CreateConversation::default()
-        })
-    },
-    |who, _, client_id| {
-        Body::CreateConversation(frames::CreateConversation {
-            client_id: client_id.to_bytes(),
-            kind: frames::ConversationKind::Direct as i32,
-            member_ids: vec![who.to_owned()],
-            ..frames::CreateConversation::default()
-        })
+    |who, _, client_id| create(who, ConversationKind::Group, "Crew", client_id),
+    |who, _, client_id| create(who, ConversationKind::Direct, "", client_id),
+    |who, at, client_id| {
+        let (user_ids, role) = (vec![who.to_owned()], Role::Member as i32);
+        let add = frames::AddMembers { user_ids, role };
+        operation(Some(at), client_id, Action::AddMembers(add))
     },
     |who, at, client_id| {
-        Body::AddMembers(frames::AddMembers {
-            client_id: client_id.to_bytes(),
-            conversation_id: at.to_bytes(),
-            user_ids: vec![who.to_owned()],
-            role: frames::Role::Member as i32,
-            ..frames::AddMembers::default()
-        })
-    },
-    |who, at, client_id| {
-        Body::RemoveMember(frames::RemoveMember {
-            client_id: client_id.to_bytes(),
-            conversation_id: at.to_bytes(),
-            user_id: who.to_owned(),
-            ..frames::RemoveMember::default()
-        })
+        let remove = frames::RemoveMember { user_id: who.to_owned() };
+        operation(Some(at), client_id, Action::RemoveMember(remove))
     },
 ];
 
@@ -181,7 +173,7 @@ pub async fn frames_that_name_what_another_tenant_has_are_answered_as_if_it_did_
         avatar: String::new(),
     });
     store.upsert_users(&known, 1).await.unwrap();
-    let config = LaneConfig { known_members_only: true, ..LaneConfig::default() };
+    let config = WorkerConfig { known_members_only: true, ..WorkerConfig::default() };
     let mut rig = Rig::with(store, config).await;
     for asks in NAMING {
         let client_id = ClientId::generate();
@@ -201,18 +193,14 @@ pub async fn frames_that_name_what_another_tenant_has_are_answered_as_if_it_did_
     }
     // A conversation of the other tenant is as any that does not exist.
     let client_id = ClientId::generate();
-    let foreign = rig.ask("ann", Body::Send(send("", Some(of_acme), client_id))).await;
-    let nowhere = Body::Send(send("", Some(ConversationId::generate()), client_id));
+    let foreign = rig.ask("ann", send("", Some(of_acme), client_id)).await;
+    let nowhere = send("", Some(ConversationId::generate()), client_id);
     assert_eq!(foreign, rig.ask("ann", nowhere).await);
     assert_eq!(answers(&foreign)[0].0, "not_member");
     let client_id = ClientId::generate();
     let rename = |id: ConversationId| {
-        Body::Rename(frames::Rename {
-            client_id: client_id.to_bytes(),
-            conversation_id: id.to_bytes(),
-            title: "Ours".to_owned(),
-            ..frames::Rename::default()
-        })
+        let rename = frames::Rename { title: "Ours".to_owned() };
+        operation(Some(id), client_id, Action::Rename(rename))
     };
     let foreign = rig.ask("ann", rename(of_acme)).await;
     assert_eq!(foreign, rig.ask("ann", rename(ConversationId::generate())).await);
@@ -234,19 +222,16 @@ fn refusal<T>(answer: Result<T, Status>) -> (tonic::Code, String) {
     (status.code(), status.message().to_owned())
 }
 
-pub async fn questions_find_nothing_of_another_tenant(store: Store) {
-    let (at, nowhere) = (ConversationId::generate(), ConversationId::generate());
-    let mut begun = group(at, &["acme/ann", "acme/bob"]);
-    let said = entry(at, 2, "acme/ann");
-    let client_id = said.client_id;
-    begun.entries.push(said);
-    store.append(&begun).await.unwrap();
-    let row = UserRow { id: user("acme/bob"), name: "Bob".to_owned(), avatar: String::new() };
-    store.upsert_users(&[row], 1).await.unwrap();
-    let queries = queries(&store, 1 << 20);
-    let (ann, bytes) = ("ann".to_owned(), |id: ConversationId| id.to_bytes());
+/// Questions of `ann` about a conversation of another tenant are answered as those about none.
+async fn a_conversation_is_as_none(
+    queries: &ChatQueries,
+    at: ConversationId,
+    nowhere: ConversationId,
+) {
+    let (ann, bytes) = ("ann".to_owned(), ConversationId::to_bytes);
     let show = async |id: ConversationId| {
-        let request = GetConversationRequest { user_id: ann.clone(), conversation_id: bytes(id) };
+        let (user_id, conversation_id) = (ann.clone(), bytes(id));
+        let request = GetConversationRequest { user_id, conversation_id, device_type: 0 };
         refusal(queries.get_conversation(Request::new(request)).await)
     };
     assert_eq!(show(at).await, show(nowhere).await);
@@ -268,7 +253,36 @@ pub async fn questions_find_nothing_of_another_tenant(store: Store) {
         refusal(queries.list_members(Request::new(request)).await)
     };
     assert_eq!(members(at).await, members(nowhere).await);
-    // By its place, by its client id; of the own tenant it is found.
+    let pins = async |id: ConversationId| {
+        let request = ListPinsRequest {
+            user_id: ann.clone(),
+            conversation_id: bytes(id),
+            ..ListPinsRequest::default()
+        };
+        refusal(queries.list_pins(Request::new(request)).await)
+    };
+    assert_eq!(pins(at).await, pins(nowhere).await);
+    let explain_place = async |id: ConversationId| {
+        let request =
+            ExplainRequest { conversation_id: bytes(id), seq: 2, ..ExplainRequest::default() };
+        refusal(queries.explain(Request::new(request)).await)
+    };
+    assert_eq!(explain_place(at).await, explain_place(nowhere).await);
+}
+
+pub async fn questions_find_nothing_of_another_tenant(store: Store) {
+    let (at, nowhere) = (ConversationId::generate(), ConversationId::generate());
+    let mut begun = group(at, &["acme/ann", "acme/bob"]);
+    let said = entry(at, 2, "acme/ann");
+    let client_id = said.client_id;
+    begun.entries.push(said);
+    store.append(&begun).await.unwrap();
+    let row = UserRow { id: user("acme/bob"), name: "Bob".to_owned(), avatar: String::new() };
+    store.upsert_users(&[row], 1).await.unwrap();
+    let queries = queries(&store, 1 << 20);
+    let (ann, bytes) = ("ann".to_owned(), |id: ConversationId| id.to_bytes());
+    a_conversation_is_as_none(&queries, at, nowhere).await;
+    // By its client id; of the own tenant it is found.
     let explain = async |tenant: &str, id: &[u8]| {
         let request = ExplainRequest {
             id: bytes::Bytes::copy_from_slice(id),
@@ -311,15 +325,39 @@ pub async fn questions_find_nothing_of_another_tenant(store: Store) {
         (reply.head, reply.indexes)
     };
     assert_eq!((among("").await, among("acme").await), ((0, vec![]), (2, vec![1])));
-    a_sync_has_nothing_but_its_end(&queries, &ann).await;
+    assert_eq!(of_nobody(&queries, &ann, at).await, of_nobody(&queries, &ann, nowhere).await);
     letters_of_another_tenant_are_none(&store).await;
 }
 
-async fn a_sync_has_nothing_but_its_end(queries: &ChatQueries, user: &str) {
-    let request = SyncRequest { user_id: user.to_owned(), ..SyncRequest::default() };
-    let stream = queries.sync(Request::new(request)).await.unwrap().into_inner();
-    let events: Vec<_> = futures_util::StreamExt::collect(stream).await;
-    assert_eq!(events.len(), 1, "{events:?}");
+/// Syncs of a user without conversations, also of one conversation and of one that the device says it holds: the bytes of
+/// their events.
+async fn of_nobody(queries: &ChatQueries, user: &str, id: ConversationId) -> Vec<Vec<u8>> {
+    let cursor = Cursor { conversation_id: id.to_bytes(), seq: 1, ..Cursor::default() };
+    let user_id = || user.to_owned();
+    let requests = [
+        SyncRequest { user_id: user_id(), ..SyncRequest::default() },
+        SyncRequest { user_id: user_id(), only: id.to_bytes(), ..SyncRequest::default() },
+        SyncRequest { user_id: user_id(), cursors: vec![cursor], ..SyncRequest::default() },
+    ];
+    let mut all = Vec::new();
+    for (request, events) in requests.into_iter().zip([1, 1, 2]) {
+        let stream = queries.sync(Request::new(request)).await.unwrap().into_inner();
+        let heard: Vec<_> = futures_util::StreamExt::collect(stream).await;
+        assert_eq!(heard.len(), events, "{heard:?}");
+        all.extend(heard.into_iter().map(|event| {
+            let mut event = event.unwrap();
+            // Of a conversation that is gone the answer names the id that was asked for.
+            if let Some(Event::Page(page)) = &mut event.event {
+                assert_eq!(std::mem::take(&mut page.conversation_id), id.to_bytes());
+            }
+            if let Some(Event::Done(done)) = &mut event.event {
+                let only = std::mem::take(&mut done.only);
+                assert!(only.is_empty() || only == id.to_bytes());
+            }
+            event.encode_to_vec()
+        }));
+    }
+    all
 }
 
 async fn letters_of_another_tenant_are_none(store: &Store) {

@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use chat_service::store::postgres::{DatabaseConfig, PostgresStore};
+use platform::address::Addresses;
 use platform::metrics::Metrics;
 use platform::reload::Reload;
-use platform::reload::address::Addresses;
 use platform::shutdown::{Shutdown, Tasks};
 use proto::id::ClientId;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::contract::Writer;
-use crate::contract::lane::{Rig, answers};
 use crate::contract::repeats::send_to;
+use crate::contract::worker::{Rig, answers};
 use crate::{Keeper, admin_url, fresh, store_at};
 
 async fn told(admin: &mut PgConnection, sql: String) {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_service::followers::place;
 use chat_service::store::postgres::PostgresStore;
 use chat_service::store::tail::Position;
 use proto::id::ConversationId;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::task::JoinSet;
 
+use crate::contract::following::{Recorder, Walking};
 use crate::contract::tail::settled;
-use crate::contract::{entry, group};
+use crate::contract::{entry, group, only};
 use crate::{fresh, store_at};
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -91,7 +93,7 @@ async fn an_entry_that_was_blanked_stays_at_its_place() {
     connection.execute("UPDATE entries SET content = '{}'").await.unwrap();
     let after = settled(&store, from, 1).await;
     assert_eq!((after.len(), after[0].position), (1, before[0].position));
-    assert_eq!(after[0].entry.entry.content, "{}");
+    assert_eq!(after[0].entry.entry.body.content(), "{}");
     keeper.remove().await;
 }
 
@@ -116,7 +118,7 @@ async fn tables_of_another_cluster_go_on_above_the_places_that_were_given() {
     let followed = restored.follow("test", "one", LEASE).await.unwrap().unwrap();
     assert!(followed.position.0 > AHEAD as u64);
     let mut next = entry(id, 2, "ann");
-    next.content = "{}".to_owned();
+    next.body.cut(|_| "{}".to_owned());
     restored.append(&crate::contract::only(vec![next])).await.unwrap();
     // One that was running all the time, and one of another build: the place is not theirs to say.
     store.append(&crate::contract::only(vec![entry(id, 3, "ann")])).await.unwrap();
@@ -150,5 +152,24 @@ async fn an_index_that_a_process_left_half_built_is_built_anew() {
     assert!(!store.is_ready().await.unwrap());
     keeper.store.build_indexes().await.unwrap();
     assert!(store.is_ready().await.unwrap());
+    keeper.remove().await;
+}
+
+/// The index is built beside the service: until then nobody can follow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_appended_before_the_index_is_built_is_followed() {
+    let (store, keeper) = fresh().await;
+    let mut connection = PgConnection::connect(&keeper.url()).await.unwrap();
+    connection.execute("DROP INDEX IF EXISTS entries_tail").await.unwrap();
+    place(&*store, "recorder").await.unwrap();
+    let walking = Walking::start(&store, "one", Recorder::default());
+    let id = ConversationId::generate();
+    store.append(&group(id, &["ann"])).await.unwrap();
+    store.append(&only(vec![entry(id, 2, "ann")])).await.unwrap();
+    assert!(keeper.store.build_indexes().await.unwrap());
+    assert_eq!(walking.has_done(2).await, [1, 2]);
+    walking.stop().await;
+    drop(connection);
+    drop(store);
     keeper.remove().await;
 }

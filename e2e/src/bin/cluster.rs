@@ -3,7 +3,7 @@
 //! `restart gateway-0 KILL`, and answers each with one line of JSON. It ends at the end of its input or when it is
 //! told to, and takes everything it made on the backends with it.
 //!
-//! Must not decide what is broken when: whoever writes the commands does.
+//! Must not decide what is broken when: the program that writes the commands does.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
     );
     let mut lines = commands();
     loop {
-        // Whoever sends commands waits for each answer, so nothing is cut off in the middle of one.
+        // The sender of commands waits for each answer, so nothing is cut off in the middle of one.
         let line = tokio::select! {
             line = lines.recv() => line,
             _ = terminate.recv() => break,

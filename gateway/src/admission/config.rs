@@ -10,62 +10,60 @@ use super::network::Network;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdmissionConfig {
-    /// Sockets that one address may have open here; a network of 64 bits is one IPv6 address.
+    /// Sockets that one address may have open at this gateway; an IPv6 network of 64 bits counts as one address.
     pub address_sockets: u32,
-    /// Sockets that one address may open in `address_window_secs`; refused ones do not count.
+    /// Connections that one address may open within `address_window_secs`; refused ones do not count.
     pub address_arrivals: u32,
-    /// See `address_arrivals`, in seconds.
+    /// The time window of `address_arrivals`, in seconds.
     pub address_window_secs: u64,
-    /// Connections of one address that are no sockets: requests, and handshakes that are not done.
+    /// HTTP requests and unfinished handshakes that one address may have open at once.
     pub address_requests: u32,
-    /// Addresses that are remembered; beyond it those without an open connection are forgotten.
+    /// Maximum number of addresses that are remembered; beyond it addresses without an open connection are forgotten.
     pub addresses: usize,
-    /// Messages of one user, over all sockets and requests, in `user_frames_secs`: all at once or
-    /// spread. Counted are `send` and requests that change something.
+    /// Messages and other writing requests of one user within `user_frames_secs`, over all sockets and requests; they
+    /// may come all at once.
     pub user_frames: u32,
-    /// The time of `user_frames` and of the other rates of a user, in seconds. Each of them is an account
-    /// of its own: what one of them refuses costs the others nothing.
+    /// The time window of `user_frames` and of the other rates of a user, in seconds. Each rate is counted separately.
     pub user_frames_secs: u64,
-    /// `typing` and `status` of one user in that time.
+    /// `typing` and `status` of one user within `user_frames_secs`.
     pub user_states: u32,
-    /// Call signals of one user in that time.
+    /// Call signals of one user within `user_frames_secs`.
     pub user_signals: u32,
-    /// Bytes of the call signals of one user in that time; each counts as 1 KiB at least.
+    /// Bytes of call signals of one user within `user_frames_secs`; each signal counts as at least 1 KiB.
     pub user_signal_bytes: u32,
-    /// `sync` and requests that read, of one user in that time.
+    /// `sync` and reading requests of one user within `user_frames_secs`.
     pub user_reads: u32,
-    /// Broadcasts of one operator in that time.
+    /// Broadcasts of one operator within `user_frames_secs`.
     pub user_broadcasts: u32,
-    /// How often it is told to the other gateways, through presence, what users were granted here who used more than
-    /// an eighth of a rate, in milliseconds; those rates then hold over all gateways, which have to have the same.
-    /// 0: each gateway goes by what it granted itself, as it does while presence is away.
+    /// How often users who have used more than an eighth of a rate at this gateway are reported to the other gateways,
+    /// through presence, in milliseconds. The rates of those users then hold over all gateways, which need the same
+    /// values. 0: each gateway counts alone, as it does while presence is unavailable.
     pub share_ms: u64,
-    /// Users of whom that is told at a time; of further ones each gateway goes by what it granted itself.
+    /// Maximum number of users in one such report; further users are counted by each gateway alone.
     pub shared_users: usize,
-    /// Frames of one connection in a second, whatever they are.
+    /// Frames of any type that one connection may send per second.
     pub connection_frames: u32,
-    /// Users whose frames are counted; those who rest are forgotten first.
+    /// Maximum number of users whose rates are counted; idle users are forgotten first.
     pub rated_users: usize,
-    /// Tokens of devices of which it is remembered that the chat store knows them, so that it is not told
-    /// again, in 16 bytes each.
+    /// Maximum number of device tokens remembered as already reported to the chat store, so that they are not reported
+    /// again; 16 bytes each.
     pub noted_tokens: usize,
-    /// How long tokens of a user or device stay revoked whose own end is not known, in seconds: the
-    /// longest life of a token.
+    /// How long a revocation is kept for tokens whose expiry is not known, in seconds: the longest lifetime of a token.
     pub revoked_secs: u64,
-    /// Networks to which the limits of addresses and rates do not apply: load generators, office.
+    /// Networks that are exempt from the limits of addresses and from rates, such as load generators or an office.
     pub exempt_networks: Vec<Network>,
-    /// Networks of proxies whose `X-Forwarded-For` is believed. Nobody else's is.
+    /// Networks of proxies whose `X-Forwarded-For` is used; that of other addresses is ignored.
     pub trusted_proxies: Vec<Network>,
-    /// Further names of this machine, beside `localhost` and its loopback addresses: a request from it under
-    /// another `Host` is met with the limits of strangers, and is given no development token.
+    /// Additional host names of this machine, besides `localhost` and its loopback addresses. A local request with
+    /// another `Host` is limited like a remote one and gets no development token.
     pub hosts: Vec<String>,
-    /// Networks of load balancers whose connections begin with a header of the PROXY protocol, version
-    /// 1 or 2. From them one without it is refused; from others it is no HTTP.
+    /// Networks of load balancers whose connections begin with a PROXY protocol header, version 1 or 2. A connection
+    /// from them without the header is refused; a header from any other address is a malformed request.
     pub proxy_protocol_from: Vec<Network>,
-    /// How long a request's head may take, PROXY header included, in milliseconds.
+    /// Maximum time for receiving the head of a request, PROXY header included, in milliseconds.
     pub head_timeout_ms: u64,
-    /// Files of this process that are kept for other things than clients: the bus, gRPC, the database,
-    /// answers to those who are refused. At most a quarter of what the process may open.
+    /// File descriptors of this process that are reserved for other uses than clients: the bus, gRPC, the database,
+    /// refusals. At most a quarter of the process limit.
     pub reserved_files: u64,
 }
 

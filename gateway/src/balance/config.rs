@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RebalanceConfig {
-    /// Of the connections of a gateway that has too many, so many percent are asked to connect anew in each minute, the
-    /// oldest first. 0: none are.
+    /// Part of the connections of such a gateway that is moved per minute, the oldest first, in percent. 0: none.
     pub percent_a_minute: u32,
-    /// A gateway has too many above so many percent of the mean of all gateways; it moves them until it has the mean.
+    /// A gateway has too many connections above this part of the mean over all gateways, in percent; it moves
+    /// connections until it has the mean.
     pub above_percent: u32,
-    /// It has too many only when it has at least so many connections more than the mean.
+    /// Minimum number of connections above the mean before any are moved.
     pub least_excess: u32,
-    /// Nothing is moved until the gateways have been the same ones for so long, in milliseconds: those that have just
-    /// come may not be known to the balancer.
+    /// Minimum time since the last change of the set of gateways before connections are moved, in milliseconds: the
+    /// balancer may not know new gateways yet.
     pub settle_ms: u64,
-    /// How long nothing is moved after nearly all who were asked to connect anew came back to the same gateway, in
-    /// seconds; doubled each time that happens, up to 64 times as long.
+    /// Pause after nearly all moved connections came back to the same gateway, in seconds; doubled each time that
+    /// happens, up to 64 times as long.
     pub pause_secs: u64,
 }
 
@@ -37,9 +37,9 @@ impl Default for RebalanceConfig {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EdgeConfig {
-    /// For installs without a balancer that spreads connections: `gateway_id=wss://host/ws` of every gateway, the same
-    /// list at all of them. A gateway that has too many connections then sends new ones, and those that it moves, to the
-    /// gateway with the fewest. Empty: clients always connect to the address that they know.
+    /// For installations without a balancer: `gateway_id=wss://host/ws` of every gateway, the same list at all of them.
+    /// A gateway with too many connections sends clients to the gateway with the fewest. Empty: clients always connect
+    /// to the address that they know.
     pub servers: Vec<String>,
 }
 

@@ -11,8 +11,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Balance;
 use super::plan::Shedding;
+use crate::connections::Registry;
 use crate::metrics::GatewayMetrics;
-use crate::registry::Registry;
 
 /// From one look to the next.
 const STEP: Duration = Duration::from_millis(250);
@@ -64,7 +64,7 @@ impl Mover {
                 if std::mem::replace(&mut is_looked_up, true) {
                     return;
                 }
-                next.extend(self.registry.oldest_sockets(asked.len() + count * AHEAD));
+                next.extend(self.registry.oldest(asked.len() + count * AHEAD));
                 continue;
             };
             let Some(connection) = self.registry.get(number).filter(|_| asked.insert(number))

@@ -1,34 +1,34 @@
-//! Whether those who were asked to go elsewhere do so. Behind a balancer that always brings a user to the same gateway
-//! they come back, and moving them would go on for ever.
+//! Whether the users whose connections were asked to move connect to another gateway. Behind a balancer that always
+//! brings a user to the same gateway they come back, and moving them would never end.
 //!
-//! Where gateways were added, at most as many come back as the share is that stays: below nine in ten, or this gateway
-//! would not have had too many.
+//! Where gateways were added, this gateway's share of all connections is the most that comes back: below nine in ten, or
+//! this gateway would not have had too many.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::journal::UserHash;
+use crate::identity::UserHash;
 
-/// Whoever has not come back by then has gone elsewhere.
+/// A user who has not come back within this time has connected elsewhere.
 const GONE: Duration = Duration::from_secs(15);
-/// So many are judged together.
+/// So many users are judged together.
 const JUDGED: u32 = 64;
-/// Of ten, so many that come back are too many.
+/// When so many of ten users come back, these are too many.
 const TOO_MANY_OF_TEN: u32 = 9;
-/// Users of whom it is watched whether they come back; of further ones it is not.
+/// At most so many users are watched at a time.
 const WATCHED: usize = 1_024;
-/// The longest pause, in first ones.
+/// The longest pause, as a multiple of the first one.
 const LONGEST: u32 = 64;
 
-/// Who was asked lately, and how it turned out.
+/// The users who were asked lately, and which of them came back.
 #[derive(Debug)]
 pub(super) struct Returns {
     first_pause: Duration,
-    /// In first pauses.
+    /// As a multiple of the first pause.
     next_pause: u32,
-    /// Whether they have come back.
+    /// By user: whether they have come back.
     asked: HashMap<u64, bool>,
     order: VecDeque<(Instant, u64)>,
     back: u32,
@@ -71,7 +71,7 @@ impl Returns {
         self.paused_until.filter(|until| *until > now)
     }
 
-    /// Judges in the order of asking: those who come back do so at once, those who do not are known to only later.
+    /// Judges users in the order in which they were asked, each after `GONE`: only then is it known who stayed away.
     fn settle(&mut self, now: Instant) {
         while let Some((at, user)) = self.order.front().copied() {
             if at + GONE > now {

@@ -8,12 +8,13 @@ use platform::token::AuthConfig;
 use proto::id::{GatewayId, IdError};
 use serde::{Deserialize, Serialize};
 
-use super::LimitsConfig;
 use crate::admission::config::AdmissionConfig;
-use crate::allow::AllowConfig;
 use crate::balance::config::{EdgeConfig, RebalanceConfig};
-use crate::connection::quality::NetworkConfig;
-use crate::login::LoginConfig;
+use crate::identity::allow::AllowConfig;
+use crate::identity::login::LoginConfig;
+use crate::limits::LimitsConfig;
+use crate::moments::EventsConfig;
+use crate::session::quality::NetworkConfig;
 use crate::tenants::TenantConfig;
 
 /// What the variables of this binary begin with.
@@ -23,15 +24,15 @@ pub const ENV_PREFIX: &str = "TIDINGS_GATEWAY__";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfig {
-    /// Names this gateway, stable over its restarts and different from the others'; the host's name when empty.
+    /// Name of this gateway, unique and the same after a restart; by default the host name.
     pub gateway_id: String,
     /// Where sockets, REST and the pages listen.
     pub listen: String,
-    /// Where health and metrics listen.
+    /// Address on which health and metrics listen.
     pub management_listen: String,
-    /// How long a stop may take before it is forced, in milliseconds.
+    /// Maximum time of a graceful stop before it is forced, in milliseconds.
     pub stop_grace_ms: u64,
-    /// Web pages of these origins may open sockets, besides those of the same host. For users of the tenant `default`.
+    /// Origins of web pages that may open sockets for users of the tenant `default`, besides pages of the same host.
     pub allowed_origins: Vec<String>,
     /// Who may connect.
     pub auth: AuthConfig,
@@ -46,6 +47,8 @@ pub struct GatewayConfig {
     pub allow: AllowConfig,
     /// How users of the chat page sign in.
     pub login: LoginConfig,
+    /// What other systems are told of connections.
+    pub events: EventsConfig,
     /// Clients on weak networks.
     pub network: NetworkConfig,
     /// Moving open connections from gateways that have more than their share.
@@ -117,6 +120,7 @@ impl Default for GatewayConfig {
             admission: AdmissionConfig::default(),
             allow: AllowConfig::default(),
             login: LoginConfig::default(),
+            events: EventsConfig::default(),
             network: NetworkConfig::default(),
             rebalance: RebalanceConfig::default(),
             edge: EdgeConfig::default(),

@@ -6,40 +6,41 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MemoryConfig {
-    /// What one request or one connection may hold without being counted, in bytes: the beginning of a body,
-    /// of a message, a request that awaits its answer. It is what a connection may cost at any time.
+    /// What one request or one connection may hold without being counted, in bytes: the begin of a body or message, a
+    /// request that awaits its answer.
     pub uncounted_bytes: usize,
-    /// Largest body of a request without a token, in bytes.
+    /// Maximum size of the body of a request without a token, in bytes.
     pub stranger_body_bytes: usize,
-    /// Bodies of requests that are being read or answered, and posts that their session has not taken, in
-    /// bytes; further ones wait, and are refused (503) after `wait_ms`.
+    /// Maximum size of all request bodies that are being read or answered and of all posts that their session has not
+    /// taken, in bytes; further requests wait, and are refused (503) after `wait_ms`.
     pub body_bytes: usize,
-    /// Bodies of requests of one user among them, in bytes.
+    /// The part of `body_bytes` that one user may hold, in bytes.
     pub body_user_bytes: usize,
-    /// Messages of sockets that are being read, beyond `uncounted_bytes` each, in bytes; a socket for which there
-    /// is no room is not read.
+    /// Maximum size of all socket messages that are being read, beyond `uncounted_bytes` each, in bytes; a socket for
+    /// which there is no room is not read.
     pub message_bytes: usize,
-    /// The same of one user, in bytes.
+    /// The part of `message_bytes` that one user may hold, in bytes.
     pub message_user_bytes: usize,
-    /// Requests of sockets that await their answer, beyond `uncounted_bytes` of each socket, in bytes; a
-    /// socket for which there is no room is not read.
+    /// Maximum size of all socket requests that await their answer, beyond `uncounted_bytes` of each socket, in bytes;
+    /// a socket for which there is no room is not read.
     pub request_bytes: usize,
-    /// The same of one user, in bytes.
+    /// The part of `request_bytes` that one user may hold, in bytes.
     pub request_user_bytes: usize,
-    /// Frames that wait for the bus or for its confirm, in bytes; then senders are told to come again.
+    /// Maximum size of all frames that wait for the bus or for its confirm, in bytes; beyond it senders get
+    /// `unavailable`.
     pub uplink_bytes: usize,
-    /// Frames that wait for sockets, each counted once for all of them: outboxes, pages of syncs, what is being
-    /// written, in bytes. Beyond it the sockets are closed (1013) for which most waits.
+    /// Maximum size of all frames that wait for sockets, each counted once for all of its sockets, in bytes. Beyond it
+    /// the sockets with the most waiting bytes are closed (1013).
     pub outbox_bytes: usize,
-    /// Entries that wait for the members of large conversations, in bytes; beyond it those of a conversation are left to
-    /// sync.
+    /// Maximum size of all entries that wait for the members of large conversations, in bytes; beyond it those of a
+    /// conversation are dropped and its members sync.
     pub channel_bytes: usize,
-    /// Answers over REST, from the question to the last byte that the network has taken, in bytes; further ones wait, and
-    /// are refused (503) after `wait_ms`.
+    /// Maximum size of all answers over REST, from the query until the network has taken the last byte, in bytes;
+    /// further requests wait, and are refused (503) after `wait_ms`.
     pub answer_bytes: usize,
-    /// The same of one user, in bytes.
+    /// The part of `answer_bytes` that one user may hold, in bytes.
     pub answer_user_bytes: usize,
-    /// How long a request waits for one of these bounds, in milliseconds.
+    /// Maximum time that a request waits for one of these bounds, in milliseconds.
     pub wait_ms: u64,
 }
 

@@ -1,10 +1,10 @@
-//! The closed sets of labels, and their series at 0. Whoever adds a value of a label adds it here; counting one that is
+//! The closed sets of labels, and their series at 0. A new value of a label is added here, too: counting a value that is
 //! not here fails in debug builds.
 
+use proto::close_code::CloseCode;
 use proto::error_code::{ErrorCode, Limit};
 
 use super::{CodeLabel, Door, ErrorLabel, GatewayMetrics, KindLabel, LimitLabel, QualityLabel};
-use crate::dropped::KINDS;
 
 /// Classes of HTTP, by their first digit.
 pub(super) const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -14,6 +14,10 @@ pub(super) const CODES: [&str; 14] = [
     "1001", "1002", "1007", "1008", "1009", "1011", "1012", "1013", "4000", "4001", "4003", "4008",
     "4009", "4029",
 ];
+
+/// Kinds of frames that an outbox may drop.
+pub(super) const KINDS: [&str; 7] =
+    ["answer", "entry", "receipt", "ephemeral", "signal", "bulk", "other"];
 
 /// Limits of connections, of memory and of what awaits an answer.
 const LIMITS: [&str; 12] = [
@@ -31,7 +35,7 @@ const LIMITS: [&str; 12] = [
     "posted_frames",
 ];
 
-/// Every limit that somebody may meet; with those of rates.
+/// Every limit that a client may meet; with those of rates.
 pub(super) fn limits() -> impl Iterator<Item = &'static str> {
     LIMITS.into_iter().chain(Limit::ALL.map(Limit::as_str))
 }
@@ -44,8 +48,8 @@ impl GatewayMetrics {
                 self.errors.get_or_create(&label).inc_by(0);
             }
         }
-        for code in CODES {
-            self.closes.get_or_create(&CodeLabel { code }).inc_by(0);
+        for code in CloseCode::ALL {
+            self.closes.get_or_create(&CodeLabel { code: code.as_str() }).inc_by(0);
         }
         for limit in limits() {
             self.refused.get_or_create(&LimitLabel { limit }).inc_by(0);

@@ -7,7 +7,7 @@ use proto::error_code::ErrorCode;
 
 use super::{Door, ErrorLabel, GatewayMetrics};
 
-/// Errors that are ours: whoever asked can do nothing about them.
+/// Errors of the server: the client can do nothing about them.
 const OURS: [ErrorCode; 2] = [ErrorCode::Unavailable, ErrorCode::Internal];
 
 impl GatewayMetrics {

@@ -56,12 +56,13 @@ impl HeavyUsers {
         has_place
     }
 
-    /// What there is to tell. Those whose window has passed are no longer among them. The second part is how many
-    /// had no place.
+    /// What presence has not been told. Users whose window has passed leave the list. The second part is how many
+    /// users had no place.
     pub(super) fn take(&self, window: u64) -> (Vec<Untold>, u64) {
         let mut list = self.list.lock();
         let left_out = std::mem::take(&mut list.left_out);
-        // Whoever asks holds an account and then wants the list: so the accounts are taken without it.
+        // A task that asks for a rate locks the accounts and then the list. So the list is released before the
+        // accounts are locked here.
         let users = std::mem::take(&mut list.users);
         drop(list);
         let (mut untold, mut kept) = (Vec::new(), Vec::with_capacity(users.len()));

@@ -15,8 +15,8 @@ use super::DevSigners;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantConfig {
-    /// Names it: at most 32 of a-z, 0-9 and `-`. `default` is the tenant of the section `auth`. It is stored with all
-    /// that the tenant has, so it never changes.
+    /// Id of the tenant: at most 32 of a-z, 0-9 and `-`. `default` is the tenant of the section `auth`. It is stored
+    /// with all data of the tenant and never changes.
     pub id: String,
     /// As `auth.hs256_secret`. A tenant needs at least one key, and no two tenants may have the same.
     pub hs256_secret: Secret,
@@ -26,18 +26,19 @@ pub struct TenantConfig {
     pub public_key_file: Option<PathBuf>,
     /// As `auth.jwks_file`.
     pub jwks_file: Option<PathBuf>,
-    /// Its tokens must name this audience, when set.
+    /// The `aud` that tokens of this tenant must have, if set.
     pub audience: Option<String>,
-    /// Its tokens must name this issuer, when set. With many tenants set it: the key of a token is found by it.
+    /// The `iss` that tokens of this tenant must have, if set. Set it when there are many tenants: it selects the key
+    /// of a token.
     pub issuer: Option<String>,
-    /// Whether anybody may have a token of this tenant for any name, signed with its HS256 secret: for trying it out.
+    /// Whether anybody can get a token of this tenant for any name, signed with its HS256 secret. For trials only.
     pub dev_tokens: bool,
-    /// Web pages of these origins may open sockets of its users, besides those of the same host.
+    /// Origins of web pages that may open sockets for users of this tenant, besides pages of the same host.
     pub origins: Vec<String>,
-    /// Sockets of its users at one gateway; further ones are refused. 0: as many as the gateway has.
+    /// Maximum number of sockets of the tenant at one gateway; further ones are refused. 0: no limit but that of the
+    /// gateway.
     pub connections: usize,
-    /// Messages and other requests that change something, of all of its users in a second at one gateway; further ones
-    /// are refused. 0: no limit.
+    /// Writing requests of all users of the tenant per second at one gateway; further ones are refused. 0: no limit.
     pub messages_per_second: u32,
 }
 

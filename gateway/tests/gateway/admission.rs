@@ -1,4 +1,4 @@
-//! Who is let in: limits of the gateway, of its files, of addresses; proxies; those who are slow.
+//! Who is let in: limits of the gateway, of its files, of addresses; proxies; slow clients.
 
 use futures_util::future::join_all;
 use gateway::config::LimitsConfig;
@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::device::Device;
 use crate::edge::{Edge, PATIENCE, token, until};
 
-/// Knocks; the socket, or the status, the seconds of `Retry-After` and the text of the refusal.
+/// Tries to connect; the socket, or the status, the seconds of `Retry-After` and the text of the refusal.
 async fn knock(
     edge: &Edge,
     user: &str,
@@ -225,7 +225,7 @@ async fn a_stranger_is_read_no_further_than_a_token_needs() {
         edge.metric(r#"tidings_gateway_closes_total{code="1009"}"#) == 1
     })
     .await;
-    // Whoever says who they are is read as far as everybody.
+    // After `auth`, larger frames of a client are read as usual.
     let mut known = Device::open(&edge, "/ws", &[]).await;
     known.say(&serde_json::json!({ "type": "auth", "token": token("ann") })).await;
     known.welcome().await;

@@ -1,8 +1,8 @@
 //! What users may do to others who do not know them: the switches of the section `[allow]`.
 
 use gateway::{AllowConfig, Whom};
-use proto::bus::PushClass;
-use proto::bus::frame::Body;
+use proto::bus::{Answer, Refused, answer::Outcome, frame::Body, push};
+use proto::error_code::{ErrorCode, Stored};
 use reqwest::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -74,13 +74,12 @@ async fn a_directory_of_contacts_shows_those_alone_and_one_of_nobody_only_onesel
 /// Refuses what the gateway found not to be allowed, in the place of the chat service; why.
 async fn refuse(edge: &Edge) -> String {
     let frame = edge.frame().await;
-    let refusal = match frame.body {
-        Some(Body::CreateConversation(create)) => create.refusal,
-        Some(Body::AddMembers(add)) => add.refusal,
-        other => panic!("{other:?}"),
-    };
-    let error = json!({"type": "error", "code": "forbidden", "message": refusal, "stored": "no"});
-    edge.push(&[frame.origin.unwrap().connection], PushClass::Answer, error.to_string()).await;
+    let Some(Body::Operation(operation)) = frame.body else { panic!("{:?}", frame.body) };
+    let refusal = operation.refusal;
+    let outcome = Outcome::Refused(Refused::new(ErrorCode::Forbidden, &refusal, Stored::No));
+    let connection = frame.origin.unwrap().connection;
+    let answer = Answer { connection, outcome: Some(outcome), ..Answer::default() };
+    edge.push_all(vec![push::Body::Answer(answer).into()]).await;
     refusal
 }
 
@@ -99,6 +98,31 @@ async fn strangers_are_put_into_no_group_where_that_is_for_contacts() {
         assert_eq!((status, &body["code"]), (403, &json!("forbidden")), "{path}");
         assert!(text.contains("eve") && !text.contains("bob"), "{text}");
     }
+    edge.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_who_lets_nobody_is_put_into_no_group_and_is_not_called() {
+    let edge = with(|_| {}).await;
+    edge.chat.closes(&["eve"]);
+    let mut ann = Device::connect(&edge, "ann").await;
+    for (path, body) in [
+        ("conversations", json!({"kind": "group", "title": "t", "members": ["bob", "eve"]})),
+        (&*format!("conversations/{}/members", Uuid::now_v7()), json!({"members": ["bob", "eve"]})),
+    ] {
+        let ((status, body), text) = tokio::join!(post(&edge, path, &body), refuse(&edge));
+        assert_eq!((status, &body["code"]), (403, &json!("forbidden")), "{path}");
+        assert_eq!(text, "eve does not let you add them to a group");
+    }
+    let signal = |to: &str, kind: &str| json!({"type": "signal", "ref": to, "to": to, "call_id": Uuid::now_v7(), "kind": kind});
+    for kind in ["ring", "offer"] {
+        ann.say(&signal("eve", kind)).await;
+        let error = ann.expect("error").await;
+        assert_eq!((&error["code"], &error["ref"]), (&json!("forbidden"), &json!("eve")), "{kind}");
+    }
+    ann.say(&signal("bob", "ring")).await;
+    let Some(Body::Signal(rung)) = edge.frame().await.body else { panic!("a signal") };
+    assert_eq!(rung.to, "bob");
     edge.stop().await;
 }
 

@@ -1,10 +1,9 @@
 //! A part of the system is away: clients are told so, with the truth about what was stored, and stay.
 
-use proto::bus::PushClass;
 use serde_json::{Value, json};
 
 use crate::device::Device;
-use crate::edge::{Edge, token, until};
+use crate::edge::{Edge, Kind, token, until};
 use crate::sends::sent;
 use crate::services::Mode as ServiceMode;
 use crate::switched_bus::Mode;
@@ -33,7 +32,7 @@ async fn without_the_bus_sends_are_refused_as_not_stored_and_sockets_stay() {
     assert!(ann.expect("pong").await["heads"].is_u64());
     ann.send_to("bob", "again").await;
     assert_eq!(edge.send().await.1.r#ref, "again");
-    edge.push(&[ann.number], PushClass::Entry, r#"{"type":"entry"}"#).await;
+    edge.push(&[ann.number], Kind::Entry, r#"{"type":"entry"}"#).await;
     ann.expect("entry").await;
     drop(ann);
     edge.stop().await;
@@ -179,7 +178,7 @@ async fn without_presence_those_who_are_connected_go_on() {
     edge.presence.switch(ServiceMode::Frozen);
     ann.send_to("bob", "1").await;
     assert_eq!(edge.send().await.1.r#ref, "1");
-    edge.push(&[ann.number], PushClass::Entry, r#"{"type":"entry"}"#).await;
+    edge.push(&[ann.number], Kind::Entry, r#"{"type":"entry"}"#).await;
     ann.expect("entry").await;
     edge.presence.switch(ServiceMode::Answers);
     drop(ann);

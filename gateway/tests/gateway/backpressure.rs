@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use proto::bus::PushClass;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use crate::device::{Device, Heard};
-use crate::edge::{Edge, short_token, token, until};
+use crate::edge::{Edge, Kind, short_token, token, until};
 use crate::sends::sent;
 
 fn send(number: usize) -> Value {
@@ -86,7 +85,7 @@ async fn while_a_client_is_not_read_it_still_gets_what_others_say() {
     let (connection, first) = edge.send().await;
     is_paused(&edge).await;
     let entry = json!({ "type": "entry", "seq": 1 }).to_string();
-    edge.push(&[ann.number], PushClass::Entry, entry).await;
+    edge.push(&[ann.number], Kind::Entry, entry).await;
     ann.expect("entry").await;
     cleo.is_served().await;
     edge.push_all(vec![sent(connection, &first)]).await;

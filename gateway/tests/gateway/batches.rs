@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use proto::bus::{Push, PushClass};
+use proto::bus::EntryPush;
 use serde_json::json;
 
 use crate::device::{Device, Heard};
@@ -16,13 +16,12 @@ async fn connect(edge: &Edge, query: &str) -> Device {
 
 /// Pushes so many entries with one batch of the bus.
 async fn push(edge: &Edge, connections: &[u64], count: u64) {
-    let push = |seq| Push {
+    let push = |seq| EntryPush {
         connections: connections.to_vec(),
         frame: json!({"type": "entry", "seq": seq}).to_string().into(),
-        class: PushClass::Entry as i32,
-        ..Push::default()
+        ..EntryPush::default()
     };
-    edge.push_all((1..=count).map(push).collect()).await;
+    edge.push_entries((1..=count).map(push).collect()).await;
 }
 
 /// The next frames' seqs, by what they came in.
@@ -79,7 +78,7 @@ async fn a_connection_that_ends_gets_what_was_held_back_first() {
     let edge = Edge::start().await;
     let mut ann = connect(&edge, "batch=100&batch_ms=100").await;
     push(&edge, &[ann.number], 3).await;
-    edge.push(&[ann.number], PushClass::Replaced, "").await;
+    edge.replace(&[ann.number]).await;
     assert_eq!(heard(&mut ann, 3).await.concat(), [1, 2, 3]);
     assert!(matches!(ann.hear().await, Heard::Closed(4000, _)));
     edge.stop().await;

@@ -57,11 +57,15 @@ impl Device {
 
     /// Connects through a narrow socket, which is full after a few KiB.
     pub async fn connect_narrow(edge: &Edge, user: &str) -> Self {
+        Self::connect_narrow_at(edge, &format!("/ws?token={}", token(user))).await
+    }
+
+    /// The same on a path.
+    pub async fn connect_narrow_at(edge: &Edge, path: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4 << 10).unwrap();
         let stream = socket.connect(edge.address).await.unwrap();
-        let path = format!("/ws?token={}", token(user));
-        let mut device = Self::upgrade(edge, stream, &path, &[]).await.unwrap().0;
+        let mut device = Self::upgrade(edge, stream, path, &[]).await.unwrap().0;
         device.welcome().await;
         device
     }

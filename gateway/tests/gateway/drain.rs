@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use proto::bus::{Push, PushClass};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::device::{Device, Heard};
 use crate::edge::{Edge, token, until};
+use crate::sends::sent;
 use crate::services::Mode;
 
 #[tokio::test]
@@ -30,14 +30,7 @@ async fn a_leaving_gateway_is_not_ready_and_takes_no_sockets_while_it_answers_th
     assert!(TcpStream::connect(edge.address).await.is_err());
 
     // What was under way is answered, and so is what follows until the client goes.
-    let push = Push {
-        connections: vec![number],
-        frame: json!({ "type": "sent" }).to_string().into(),
-        class: PushClass::Answer as i32,
-        answers: send.client_id,
-        ..Push::default()
-    };
-    edge.push_all(vec![push]).await;
+    edge.push_all(vec![sent(number, &send)]).await;
     ann.expect("sent").await;
     ann.is_served().await;
     ann.say_raw(Message::Close(None)).await;
@@ -104,14 +97,7 @@ async fn without_a_window_sockets_are_closed_at_once_after_their_answers() {
     let (number, send) = edge.send().await;
     edge.begin_to_stop();
     assert_eq!(idle.hear().await, Heard::Closed(1012, "restarting; reconnect".to_owned()));
-    let push = Push {
-        connections: vec![number],
-        frame: json!({ "type": "sent" }).to_string().into(),
-        class: PushClass::Answer as i32,
-        answers: send.client_id,
-        ..Push::default()
-    };
-    edge.push_all(vec![push]).await;
+    edge.push_all(vec![sent(number, &send)]).await;
     ann.expect("sent").await;
     assert_eq!(ann.closed().await.0, 1012);
     edge.ended().await;

@@ -18,8 +18,11 @@ use platform::secret::Secret;
 use platform::shutdown::{Shutdown, Tasks};
 use platform::token::{AuthConfig, NewToken, Signer, Verifier};
 use platform::trace::Tracer;
-use prost::Message as _;
-use proto::bus::{Frame, GatewayRef, Push, PushBatch, PushClass, frame::Body};
+use proto::bus::{
+    self as frames, EntryPush, Frame, FrameClass, FramePush, Push, PushBatch, Replaced,
+    frame::Body, operation::Action, push,
+};
+use proto::chat::audit_server::AuditServer;
 use proto::chat::chat_server::ChatServer;
 use proto::chat::revocations_server::RevocationsServer;
 use proto::chat::{Revocation, RevocationList};
@@ -27,6 +30,7 @@ use proto::id::GatewayId;
 use proto::presence::presence_server::PresenceServer;
 use tonic::service::Routes;
 
+use crate::acts::Acts;
 use crate::services::{FakeChat, FakePresence};
 use crate::switched_bus::SwitchedBus;
 
@@ -40,6 +44,7 @@ pub struct Edge {
     pub management: SocketAddr,
     pub bus: Arc<SwitchedBus>,
     pub chat: Arc<FakeChat>,
+    pub acts: Arc<Acts>,
     pub presence: Arc<FakePresence>,
     metrics: Metrics,
     frames: tokio::sync::Mutex<Uplinked>,
@@ -47,6 +52,41 @@ pub struct Edge {
     services: Shutdown,
     tasks: Tasks,
     _admin: AdminHandle,
+}
+
+/// What frames that are pushed are.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Entry,
+    Receipt,
+    Ephemeral,
+    Signal,
+}
+
+/// A `send` that came up.
+#[derive(Debug, Clone)]
+pub struct Said {
+    pub r#ref: String,
+    pub client_id: bytes::Bytes,
+    pub conversation_id: bytes::Bytes,
+    send: frames::Send,
+}
+
+impl Said {
+    pub fn of(frame: Frame) -> Option<Self> {
+        let Some(Body::Operation(operation)) = frame.body else { return None };
+        let Some(Action::Send(send)) = operation.action else { return None };
+        let conversation_id = operation.conversation_id;
+        Some(Self { r#ref: frame.r#ref, client_id: frame.client_id, conversation_id, send })
+    }
+}
+
+impl std::ops::Deref for Said {
+    type Target = frames::Send;
+
+    fn deref(&self) -> &frames::Send {
+        &self.send
+    }
 }
 
 /// The frames that came up one lane.
@@ -134,6 +174,7 @@ impl Edge {
             admission: Self::open_to_all(),
             allow: gateway::AllowConfig::default(),
             login: gateway::Login::new(&gateway::LoginConfig::default()).unwrap(),
+            events: gateway::EventsConfig::default(),
             network: NetworkConfig::default(),
             rebalance: gateway::RebalanceConfig::default(),
             servers: gateway::Servers::default(),
@@ -151,10 +192,12 @@ impl Edge {
     async fn with_settings(settings: Settings, tenants: &[(String, AuthConfig)]) -> Self {
         let (tasks, stopping, services) = (Tasks::new(), Shutdown::new(), Shutdown::new());
         let (chat, presence) = (Arc::new(FakeChat::new()), Arc::new(FakePresence::new()));
+        let acts = Arc::new(Acts::default());
         let (to_chat, chat_calls) = in_memory();
         let (to_presence, presence_calls) = in_memory();
         let routes = Routes::new(ChatServer::from_arc(Arc::clone(&chat)))
-            .add_service(RevocationsServer::from_arc(Arc::clone(&chat)));
+            .add_service(RevocationsServer::from_arc(Arc::clone(&chat)))
+            .add_service(AuditServer::from_arc(Arc::clone(&acts)));
         let serving = platform::grpc::serve(routes, chat_calls, services.clone());
         tasks.spawn("chat", async move { serving.await.unwrap() });
         let routes = Routes::new(PresenceServer::from_arc(Arc::clone(&presence)));
@@ -197,6 +240,7 @@ impl Edge {
             management: admin.address(),
             bus,
             chat,
+            acts,
             presence,
             metrics,
             frames: tokio::sync::Mutex::new(Uplinked { consumer, waiting: VecDeque::new() }),
@@ -225,52 +269,55 @@ impl Edge {
     }
 
     /// The next `send` and the connection that it came from.
-    pub async fn send(&self) -> (u64, proto::bus::Send) {
+    pub async fn send(&self) -> (u64, Said) {
         loop {
             let frame = self.frame().await;
-            if let Some(Body::Send(send)) = frame.body {
-                return (frame.origin.unwrap().connection, send);
+            let connection = frame.origin.as_ref().unwrap().connection;
+            if let Some(said) = Said::of(frame) {
+                return (connection, said);
             }
         }
     }
 
     /// Hands a frame to connections, as a service does.
-    pub async fn push(
-        &self,
-        connections: &[u64],
-        class: PushClass,
-        frame: impl Into<bytes::Bytes>,
-    ) {
-        let push = Push {
-            connections: connections.to_vec(),
-            frame: frame.into(),
-            class: class as i32,
-            ..Push::default()
+    pub async fn push(&self, connections: &[u64], kind: Kind, frame: impl Into<bytes::Bytes>) {
+        let (connections, frame) = (connections.to_vec(), frame.into());
+        let class = match kind {
+            Kind::Entry => {
+                let push = EntryPush { connections, frame, ..EntryPush::default() };
+                return self.push_entries(vec![push]).await;
+            }
+            Kind::Receipt => FrameClass::Receipt,
+            Kind::Ephemeral => FrameClass::Ephemeral,
+            Kind::Signal => FrameClass::Signal,
         };
-        self.push_all(vec![push]).await;
+        let push = FramePush { connections, frame, class: class as i32 };
+        self.push_all(vec![push::Body::Frame(push).into()]).await;
     }
 
-    /// Hands a whole push over.
+    /// The devices of these connections have connected again elsewhere.
+    pub async fn replace(&self, connections: &[u64]) {
+        let replaced = Replaced { connections: connections.to_vec() };
+        self.push_all(vec![push::Body::Replaced(replaced).into()]).await;
+    }
+
+    /// Hands entries over, which have all that a service says of them.
+    pub async fn push_entries(&self, entries: Vec<EntryPush>) {
+        let pushes = entries.into_iter().map(|entry| push::Body::Entry(entry).into());
+        self.push_all(pushes.collect()).await;
+    }
+
+    /// Hands whole pushes over.
     pub async fn push_all(&self, pushes: Vec<Push>) {
         let gateway = self.presence.account().gateway.expect("a connection was reported");
-        let gateway = GatewayRef { id: gateway.id, epoch: gateway.epoch };
         self.bus.publish_pushes(&gateway, PushBatch { pushes }).await.unwrap();
     }
 
     /// Tells the gateway what was revoked, as the chat service does.
     pub async fn tell_revoked(&self, revocation: &Revocation) {
-        let push = Push {
-            frame: RevocationList {
-                revocations: vec![revocation.clone()],
-                version: 0,
-                more: false,
-            }
-            .encode_to_vec()
-            .into(),
-            class: PushClass::Revoked as i32,
-            ..Push::default()
-        };
-        self.push_all(vec![push]).await;
+        let revocations = vec![revocation.clone()];
+        let list = RevocationList { revocations, version: 0, more: false };
+        self.push_all(vec![push::Body::Revoked(list).into()]).await;
     }
 
     /// A counter or gauge by its name in the exposition, labels included; 0 before it was counted.
@@ -319,8 +366,18 @@ pub fn token(user: &str) -> String {
 
 /// A token of an operator.
 pub fn admin_token() -> String {
-    let (sub, roles) = ("operator".to_owned(), vec!["admin".to_owned()]);
-    let token = NewToken { sub, roles, ttl: Duration::from_hours(1), ..NewToken::default() };
+    token_with_roles("operator", &["admin"])
+}
+
+/// A token with roles.
+pub fn token_with_roles(sub: &str, roles: &[&str]) -> String {
+    let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+    let token = NewToken {
+        sub: sub.to_owned(),
+        roles,
+        ttl: Duration::from_hours(1),
+        ..NewToken::default()
+    };
     Signer::hs256(&Secret::new(SECRET), None, None).sign(&token, SystemTime::now()).unwrap().0
 }
 

@@ -1,12 +1,14 @@
 //! Frames in MessagePack, under the subprotocol that asks for it.
 
 use futures_util::StreamExt;
-use proto::bus::PushClass;
+use proto::bus::frame::Body;
+use proto::bus::operation::Action;
+use proto::id::{ConversationId, UserId};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::device::Device;
-use crate::edge::{Edge, token};
+use crate::edge::{Edge, Kind, token};
 
 /// Spaces, an escape and numbers of all kinds.
 const ENTRY: &str =
@@ -47,7 +49,7 @@ async fn both_sides_speak_messagepack_where_it_was_agreed_on() {
     let mut bob = Device::connect(&edge, "bob").await;
 
     // One push, two forms.
-    edge.push(&[number, bob.number], PushClass::Entry, ENTRY).await;
+    edge.push(&[number, bob.number], Kind::Entry, ENTRY).await;
     let expected: Value = serde_json::from_str(ENTRY).unwrap();
     assert_eq!(unpacked(&mut ann).await, expected);
     assert_eq!(bob.frame().await, expected);
@@ -61,6 +63,17 @@ async fn both_sides_speak_messagepack_where_it_was_agreed_on() {
     let (_, send) = edge.send().await;
     assert_eq!(send.content, r#"{"text":"hi"}"#);
     assert_eq!(send.client_id, client_id.as_bytes()[..]);
+    let set = json!({"type": "set", "client_id": client_id, "what": "mute", "conversation_id": client_id,
+        "value": {"until": null, "mentions": false}});
+    say(&mut ann, &set).await;
+    let Some(Body::Operation(operation)) = edge.frame().await.body else { panic!("an operation") };
+    let ann_herself = UserId::parse_qualified("ann").unwrap();
+    assert_eq!(operation.conversation_id, ConversationId::own(&ann_herself).to_bytes());
+    let Some(Action::Set(set)) = operation.action else { panic!("{operation:?}") };
+    // MessagePack of the test has another order of keys.
+    let value: Value = serde_json::from_str(&set.value).unwrap();
+    assert_eq!(value, json!({ "until": null, "mentions": false }));
+    assert_eq!((set.conversation_id, set.thread), (client_id.as_bytes().to_vec().into(), 0));
     say(&mut ann, &json!({"type": "ping"})).await;
     assert_eq!(unpacked(&mut ann).await["type"], "pong");
     edge.stop().await;

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use proto::bus::{PushClass, frame::Body};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 
 use crate::device::Device;
-use crate::edge::{Edge, PATIENCE, expired_token, token, until};
+use crate::edge::{Edge, Kind, PATIENCE, expired_token, token, until};
 use crate::panics::PANIC;
 use crate::slow::PLUGS;
 
@@ -117,7 +116,7 @@ async fn frames_come_down_as_events_and_go_up_by_posts_in_order() {
     let mut ann = Stream::open(&edge, "ann").await;
     let mut bob = Device::connect(&edge, "bob").await;
     let entry = "{\"type\":\"entry\",\n \"seq\":1}";
-    edge.push(&[ann.number, bob.number], PushClass::Entry, entry).await;
+    edge.push(&[ann.number, bob.number], Kind::Entry, entry).await;
     assert_eq!(ann.frame().await, json!({"type": "entry", "seq": 1}));
     bob.expect("entry").await;
 
@@ -126,8 +125,7 @@ async fn frames_come_down_as_events_and_go_up_by_posts_in_order() {
     let send = |text: &str| json!({"type": "send", "client_id": uuid::Uuid::now_v7(), "to": "bob", "content": {"text": text}});
     ann.post(&edge, &json!([send("1"), send("2"), {"type": "nonsense"}, send("3")])).await;
     for text in ["1", "2", "3"] {
-        let Some(Body::Send(send)) = edge.frame().await.body else { panic!("a send") };
-        assert_eq!(send.content, json!({"text": text}).to_string());
+        assert_eq!(edge.send().await.1.content, json!({"text": text}).to_string());
     }
     let error = ann.frame().await;
     assert_eq!(error["code"], "unknown_type", "{error}");
@@ -184,8 +182,8 @@ async fn a_stream_needs_its_token_at_once_and_counts_as_a_socket() {
 async fn the_reason_of_a_close_is_the_last_event() {
     let edge = Edge::with(|limits| limits.drain_window_ms = 0).await;
     let mut ann = Stream::open(&edge, "ann").await;
-    edge.push(&[ann.number], PushClass::Entry, r#"{"type":"entry"}"#).await;
-    edge.push(&[ann.number], PushClass::Replaced, "").await;
+    edge.push(&[ann.number], Kind::Entry, r#"{"type":"entry"}"#).await;
+    edge.replace(&[ann.number]).await;
     assert_eq!(ann.frame().await["type"], "entry");
     let told = ann.closed().await;
     assert_eq!(told, json!({"code": 4000, "reason": "the same device has connected again"}));
@@ -241,7 +239,7 @@ async fn posts_wait_for_room_and_are_refused_whole_when_there_is_none_in_time() 
     // The session waits in a write, and its posts wait for it.
     let plug = json!({"type": "entry", "plug": "x".repeat(12 << 20)}).to_string();
     let before = edge.metric("tidings_gateway_frames_out_total");
-    edge.push(&[ann.number], PushClass::Entry, plug).await;
+    edge.push(&[ann.number], Kind::Entry, plug).await;
     until("the plug is under way", || edge.metric("tidings_gateway_frames_out_total") > before)
         .await;
     ann.post(&edge, &json!([{"type": "ping"}, {"type": "ping"}, {"type": "ping"}])).await;
@@ -298,7 +296,7 @@ async fn a_stream_that_is_not_read_is_given_up_and_leaves_nothing_behind() {
     until("it is there", || edge.presence.account().connected.len() == 1).await;
     let number = edge.presence.account().connected[0].connection;
     let entry = json!({"type": "entry", "plug": "x".repeat(12 << 20)}).to_string();
-    edge.push(&[number], PushClass::Entry, entry).await;
+    edge.push(&[number], Kind::Entry, entry).await;
     until("it is given up", || {
         edge.metric(r#"tidings_gateway_closes_total{code="4009"}"#) == 1
             && edge.metric("tidings_gateway_connections") == 0

@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::device::Device;
-use crate::edge::{Edge, until};
+use crate::edge::{Edge, token, until};
 use crate::services::Mode;
 
 #[tokio::test]
@@ -104,9 +104,14 @@ async fn a_ping_is_answered_with_the_digest_of_the_heads_where_it_can_be_told() 
     let mut device = Device::connect(&edge, "ann").await;
     device.say(&json!({ "type": "ping" })).await;
     assert_eq!(device.frame().await, json!({ "type": "pong", "heads": 77 }));
+    let path = format!("/ws?token={}&heads=2", token("bob"));
+    let mut asking = Device::open(&edge, &path, &[]).await;
+    asking.welcome().await;
+    asking.say(&json!({ "type": "ping" })).await;
+    assert_eq!(asking.frame().await, json!({ "type": "pong", "heads": 77, "heads2": 78 }));
     edge.chat.switch(Mode::Away);
     device.say(&json!({ "type": "ping" })).await;
-    assert_eq!(device.frame().await, json!({ "type": "pong" }), "alive, whoever is away");
+    assert_eq!(device.frame().await, json!({ "type": "pong" }), "alive without a chat service");
     edge.stop().await;
 }
 

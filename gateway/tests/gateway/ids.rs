@@ -72,7 +72,7 @@ async fn a_token_whose_user_or_device_is_no_id_is_refused_over_sockets_and_rest(
 }
 
 #[tokio::test]
-async fn dots_are_no_device_and_no_user_whoever_names_them() {
+async fn dots_are_no_device_and_no_user_in_any_request() {
     let edge = Edge::start().await;
     let mut ann = Device::connect(&edge, "ann").await;
     let ann_token = token("ann");

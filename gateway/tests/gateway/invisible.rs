@@ -1,12 +1,11 @@
 //! What a device of an invisible user does without its user's word tells nobody that the user is there.
 
-use prost::Message;
-use proto::bus::{AdvanceCursor, OwnStatus, Push, PushClass, frame::Body};
+use proto::bus::{AdvanceCursor, OwnStatus, frame::Body, push};
 use proto::id::{ConversationId, TenantId, UserName};
 use serde_json::json;
 
 use crate::device::Device;
-use crate::edge::Edge;
+use crate::edge::{Edge, Kind};
 
 async fn marks(edge: &Edge) -> AdvanceCursor {
     match edge.frame().await.body {
@@ -43,14 +42,9 @@ async fn neither_typing_nor_delivered_of_an_invisible_user_goes_up_and_read_goes
     assert!(!told.quiet);
 
     let own = OwnStatus { connections: vec![ann.number], status: "online".to_owned() };
-    let push = Push {
-        frame: own.encode_to_vec().into(),
-        class: PushClass::OwnStatus as i32,
-        ..Push::default()
-    };
-    edge.push_all(vec![push]).await;
+    edge.push_all(vec![push::Body::OwnStatus(own).into()]).await;
     // The push comes another way than frames.
-    edge.push(&[ann.number], PushClass::Ephemeral, json!({ "type": "typing" }).to_string()).await;
+    edge.push(&[ann.number], Kind::Ephemeral, json!({ "type": "typing" }).to_string()).await;
     ann.expect("typing").await;
     ann.say(&json!({ "type": "ping" })).await;
     let told = marks(&edge).await;

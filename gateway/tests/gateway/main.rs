@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
+mod acts;
 mod admission;
 mod allowed;
 mod away;

@@ -3,13 +3,12 @@
 use std::time::{Duration, Instant};
 
 use platform::token::NewToken;
-use proto::bus::frame::Body;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::device::Device;
-use crate::edge::{Edge, PATIENCE, token, token_saying, until};
+use crate::edge::{Edge, PATIENCE, Said, token, token_saying, until};
 use crate::sends::sent;
 
 /// Sends this and hears everything until the gateway ends the connection or `until` stands in it.
@@ -150,8 +149,8 @@ async fn names_are_cleaned_where_they_come_in() {
         device.welcome().await;
         device.send_to("bob", "r").await;
         let frame = edge.frame().await;
-        assert!(matches!(frame.body, Some(Body::Send(_))));
-        let origin = frame.origin.unwrap();
+        let origin = frame.origin.clone().unwrap();
+        assert!(Said::of(frame).is_some());
         assert_eq!((origin.name, origin.avatar), (known, String::new()));
     }
     edge.stop().await;

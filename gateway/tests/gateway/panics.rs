@@ -1,11 +1,11 @@
-//! A panic in one session: that socket is closed with 1011, and nobody else is harmed.
+//! A panic in one session: that socket is closed with 1011, and other connections are served on.
 
 use serde_json::json;
 
 use crate::device::Device;
 use crate::edge::{Edge, until};
 
-/// Whoever says this has a session that panics. All tests of this process share it.
+/// A session panics when its client sends this text. All tests of this process share it.
 pub const PANIC: &str = "a panic of a session, planted by a test";
 
 #[tokio::test]

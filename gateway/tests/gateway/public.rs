@@ -110,7 +110,7 @@ async fn a_full_gateway_asks_balancers_for_no_more_clients() {
 }
 
 #[tokio::test]
-async fn every_refusal_has_a_body_of_json_whoever_refuses() {
+async fn every_refusal_has_a_body_of_json_from_each_layer() {
     let edge = Edge::start().await;
     let ids = "x".repeat(20 << 10);
     for (what, request, expected) in [

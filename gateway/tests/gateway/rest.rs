@@ -1,10 +1,11 @@
 //! REST: one shape of error, and the description that is committed.
 
-use proto::bus::{Push, PushClass};
+use proto::bus::{Answer, Frame, Sent, answer::Outcome, frame::Body, push};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::edge::{Edge, token};
+use crate::edge::{Edge, Said, admin_token, token};
+use crate::sends::sent;
 use crate::services::Mode;
 
 /// Asks and expects an error as JSON; status and code.
@@ -104,6 +105,33 @@ async fn the_served_description_is_the_committed_one() {
 }
 
 #[tokio::test]
+async fn every_operation_refuses_a_parameter_that_it_does_not_have() {
+    let edge = Edge::start().await;
+    let url = format!("http://{}/api/v1/openapi.json", edge.address);
+    let served: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let mut asked = 0;
+    for (path, item) in served["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(response["description"].is_string(), "{method} {path} {status}");
+            }
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let path = path.replace("{seq}", "1").replace(['{', '}'], "");
+            let url = format!("http://{}{path}?surplus=1", edge.address);
+            let answer = Client::new().request(method.clone(), url).bearer_auth(admin_token());
+            let answer = answer.send().await.unwrap();
+            assert_eq!(answer.status(), 400, "{method} {path}");
+            let body: Value = answer.json().await.unwrap();
+            let text = body["message"].as_str().unwrap();
+            assert!(text.starts_with("there is no parameter `surplus`"), "{method} {path}: {text}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 20, "{asked}");
+    edge.stop().await;
+}
+
+#[tokio::test]
 async fn a_message_over_rest_takes_the_way_of_a_frame_and_is_answered_when_it_is_stored() {
     let edge = Edge::start().await;
     // Pushes are addressed to the gateway that presence was told of.
@@ -117,63 +145,39 @@ async fn a_message_over_rest_takes_the_way_of_a_frame_and_is_answered_when_it_is
     let answering = async {
         let (connection, send) = edge.send().await;
         assert_eq!(send.conversation_id, id.as_bytes().to_vec());
-        let sent = json!({ "type": "sent", "client_id": client_id, "conversation_id": id,
-            "id": uuid::Uuid::now_v7(), "seq": 9, "timestamp": 1 });
-        let push = Push {
-            connections: vec![connection],
-            frame: sent.to_string().into(),
-            class: PushClass::Answer as i32,
-            answers: send.client_id,
-            ..Push::default()
-        };
-        edge.push_all(vec![push]).await;
+        assert_eq!(send.client_id, client_id.as_bytes()[..]);
+        edge.push_all(vec![sent(connection, &send)]).await;
     };
     let (answer, ()) = tokio::join!(asking, answering);
     let answer = answer.unwrap();
     assert_eq!(answer.status(), 201);
-    assert_eq!(answer.json::<Value>().await.unwrap()["seq"], 9);
+    let stored: Value = answer.json().await.unwrap();
+    let expected = json!({"conversation_id": id, "seq": 1, "client_id": client_id, "timestamp": 0});
+    assert_eq!(stored, expected);
     edge.stop().await;
 }
 
 /// Asks over REST and answers in the place of the chat service; the frame that went up, and the status.
-async fn asked(
-    edge: &Edge,
-    request: reqwest::RequestBuilder,
-    unchanged: bool,
-) -> (proto::bus::frame::Body, u16) {
+async fn asked(edge: &Edge, request: reqwest::RequestBuilder, unchanged: bool) -> (Frame, u16) {
     let answering = async {
         let frame = edge.frame().await;
-        let (origin, body) = (frame.origin.unwrap(), frame.body.unwrap());
-        let client_id = client_id_of(&body);
-        let id = (!unchanged).then(uuid::Uuid::now_v7);
-        let sent = json!({ "type": "sent", "client_id": client_id, "conversation_id": uuid::Uuid::nil(),
-            "id": id, "seq": 9, "timestamp": 1, "unchanged": unchanged });
-        let push = Push {
-            connections: vec![origin.connection],
-            frame: sent.to_string().into(),
-            class: PushClass::Answer as i32,
-            answers: client_id.as_bytes().to_vec().into(),
-            ..Push::default()
+        let outcome = Outcome::Sent(Sent { seq: 9, unchanged, ..Sent::default() });
+        let answer = Answer {
+            connection: frame.origin.as_ref().unwrap().connection,
+            client_id: frame.client_id.clone(),
+            outcome: Some(outcome),
+            ..Answer::default()
         };
-        edge.push_all(vec![push]).await;
-        body
+        edge.push_all(vec![push::Body::Answer(answer).into()]).await;
+        frame
     };
-    let (answer, body) = tokio::join!(request.bearer_auth(token("ann")).send(), answering);
-    (body, answer.unwrap().status().as_u16())
+    let (answer, frame) = tokio::join!(request.bearer_auth(token("ann")).send(), answering);
+    (frame, answer.unwrap().status().as_u16())
 }
 
-fn client_id_of(body: &proto::bus::frame::Body) -> uuid::Uuid {
-    use proto::bus::frame::Body;
-    let bytes = match body {
-        Body::Send(b) => &b.client_id,
-        Body::CreateConversation(b) => &b.client_id,
-        Body::AddMembers(b) => &b.client_id,
-        Body::RemoveMember(b) => &b.client_id,
-        Body::SetRole(b) => &b.client_id,
-        Body::Rename(b) => &b.client_id,
-        other => panic!("{other:?}"),
-    };
-    uuid::Uuid::from_slice(bytes).unwrap()
+fn client_id_of(frame: &Frame) -> uuid::Uuid {
+    assert!(matches!(&frame.body, Some(Body::Operation(operation)) if operation.action.is_some()));
+    uuid::Uuid::from_slice(&frame.client_id).unwrap()
 }
 
 #[tokio::test]
@@ -240,7 +244,7 @@ async fn a_message_to_a_user_over_rest_is_the_frame_with_to_and_content_goes_up_
         .body(body);
     let (frame, status) = asked(&edge, request, false).await;
     assert_eq!(status, 201);
-    let proto::bus::frame::Body::Send(send) = frame else { panic!("a send") };
+    let send = Said::of(frame).unwrap();
     let [ann, bob] = ["ann", "bob"].map(|name| proto::id::UserName::parse(name).unwrap());
     assert_eq!(
         send.conversation_id,

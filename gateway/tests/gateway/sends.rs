@@ -1,23 +1,22 @@
 //! Requests go up with their sender, and every one is answered.
 
-use proto::bus::{Push, PushClass, frame::Body};
+use proto::bus::{Answer, Push, Sent, answer::Outcome, frame::Body, push};
 use proto::id::{ConversationId, TenantId, UserName};
 use serde_json::{Value, json};
 
 use crate::device::Device;
-use crate::edge::{Edge, until};
+use crate::edge::{Edge, Said, until};
 
 /// The answer of a chat service to a send.
-pub fn sent(connection: u64, send: &proto::bus::Send) -> Push {
-    let client_id = uuid::Uuid::from_slice(&send.client_id).unwrap();
-    let frame = json!({ "type": "sent", "ref": send.r#ref, "client_id": client_id, "seq": 1 });
-    Push {
-        connections: vec![connection],
-        frame: frame.to_string().into(),
-        class: PushClass::Answer as i32,
-        answers: send.client_id.clone(),
-        ..Push::default()
-    }
+pub fn sent(connection: u64, said: &Said) -> Push {
+    let sent = Sent { conversation_id: said.conversation_id.clone(), seq: 1, ..Sent::default() };
+    push::Body::Answer(Answer {
+        connection,
+        client_id: said.client_id.clone(),
+        r#ref: said.r#ref.clone(),
+        outcome: Some(Outcome::Sent(sent)),
+    })
+    .into()
 }
 
 #[tokio::test]
@@ -26,10 +25,10 @@ async fn a_send_goes_up_under_its_connection_and_its_answer_comes_back_to_it() {
     let mut ann = Device::connect(&edge, "ann").await;
     let client_id = ann.send_to("bob", "first").await;
     let frame = edge.frame().await;
-    let origin = frame.origin.unwrap();
+    let origin = frame.origin.clone().unwrap();
     assert_eq!((origin.connection, origin.user_id.as_str()), (ann.number, "ann"));
-    assert!(!origin.admin);
-    let Some(Body::Send(send)) = frame.body else { panic!("a send") };
+    assert!(!origin.admin && !origin.bot);
+    let send = Said::of(frame).unwrap();
     let (one, two) = (UserName::parse("ann").unwrap(), UserName::parse("bob").unwrap());
     assert_eq!(
         send.conversation_id,
@@ -70,7 +69,7 @@ async fn what_all_ask_together_beyond_what_may_await_its_answer_is_refused_until
     other.expect("sent").await;
     other.send_to("bob", "again").await;
     assert_eq!(edge.send().await.1.r#ref, "again");
-    // Whoever goes makes room, too.
+    // A connection that closes makes room, too.
     drop(ann);
     until("ann is gone", || edge.metric("tidings_gateway_connections") == 1).await;
     other.send_to("bob", "more").await;
@@ -126,6 +125,14 @@ async fn marks_and_typing_go_up_and_a_sync_is_asked_of_the_chat_service() {
     assert_eq!(ann.expect("synced").await["epoch"], "e");
     let asked = edge.chat.syncs().pop().unwrap();
     assert_eq!((asked.user_id.as_str(), asked.cursors[0].seq), ("ann", 4));
+    assert!(asked.cursors[0].id.is_empty());
+    let entry = uuid::Uuid::from_u128(5);
+    let cursors = json!({ id.to_string(): { "seq": 4, "id": entry } });
+    ann.say(&json!({ "type": "sync", "epoch": "e", "cursors": cursors })).await;
+    ann.expect("sync_page").await;
+    ann.expect("synced").await;
+    let cursor = edge.chat.syncs().pop().unwrap().cursors.remove(0);
+    assert_eq!((cursor.seq, &cursor.id[..]), (4, &entry.as_bytes()[..]));
     edge.stop().await;
 }
 

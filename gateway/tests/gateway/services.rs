@@ -1,30 +1,21 @@
-//! The chat and the presence service as far as the gateway asks them, played by the test.
+//! The chat and the presence service as far as the gateway asks them, played by the test. Here the presence service.
 
-use std::pin::Pin;
-use std::time::Duration;
+mod chat;
 
-use futures_util::{Stream, StreamExt};
 use parking_lot::Mutex;
-use proto::chat::chat_server::Chat;
-use proto::chat::{
-    AcquaintedReply, AcquaintedRequest, ContactsReply, ContactsRequest, Conversation, ExplainReply,
-    ExplainRequest, GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply,
-    HeadsRequest, ListConversationsReply, ListConversationsRequest, ListMembersReply,
-    ListMembersRequest, MembersAmongReply, MembersAmongRequest, ReadEntriesReply,
-    ReadEntriesRequest, SearchUsersRequest, SyncDone, SyncEvent, SyncPage, SyncRequest, User,
-    sync_event::Event,
-};
+use proto::common::GatewayRef;
 use proto::presence::presence_server::Presence;
 use proto::presence::{
-    Connected, ConnectionsReply, ConnectionsRequest, Disconnected, GatewayLoad, GatewayRef,
-    GatewaysReply, GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest,
-    OwnStatus, OwnStatusReply, OwnStatusRequest, ReportReply, ReportRequest, Session,
-    SessionsReply, SessionsRequest, SpendReply, SpendRequest, StatusReply, StatusRequest,
-    UserSession, UserSpending, UserStatus,
+    Connected, ConnectionsReply, ConnectionsRequest, Disconnected, GatewayLoad, GatewaysReply,
+    GatewaysRequest, HeartbeatReply, HeartbeatRequest, LocateReply, LocateRequest, OwnStatus,
+    OwnStatusReply, OwnStatusRequest, ReportReply, ReportRequest, Session, SessionsReply,
+    SessionsRequest, SpendReply, SpendRequest, StatusReply, StatusRequest, UserSession,
+    UserSpending, UserStatus,
 };
 use tonic::{Request, Response, Status};
 
-use crate::ended::Sessions;
+pub use chat::FakeChat;
+
 pub use crate::switch::Mode;
 use crate::switch::Switch;
 
@@ -262,231 +253,5 @@ impl Presence for FakePresence {
             })
             .collect();
         Ok(Response::new(StatusReply { statuses }))
-    }
-}
-
-/// The chat service.
-pub struct FakeChat {
-    pub switch: Switch,
-    /// Of the pages of a sync behind the first.
-    pages: Switch,
-    state: Mutex<Told>,
-    pub sessions: Mutex<Sessions>,
-}
-
-#[derive(Default)]
-struct Told {
-    pages: Vec<SyncPage>,
-    digest: u32,
-    /// Who has very many conversations, and how long it takes to read their heads.
-    many: Option<(String, Duration)>,
-    syncs: Vec<SyncRequest>,
-    /// Of the one conversation there is: its head, and of each member the first entry to see.
-    large: (u64, Vec<(String, u64)>),
-    /// Users of each question about it.
-    among: Vec<Vec<String>>,
-    /// Everybody's acquaintances.
-    acquainted: Vec<String>,
-    /// With whom the users of a search have to be acquainted; empty: with nobody.
-    searches: Vec<String>,
-}
-
-impl FakeChat {
-    pub fn new() -> Self {
-        Self {
-            switch: Switch::new(),
-            pages: Switch::new(),
-            state: Mutex::default(),
-            sessions: Mutex::default(),
-        }
-    }
-
-    /// What becomes of the pages of a sync behind the first.
-    pub fn switch_pages(&self, mode: Mode) {
-        self.pages.0.send_replace(mode);
-    }
-
-    /// This user has so many conversations that reading their heads takes so long.
-    pub fn has_many(&self, user: &str, takes: Duration) {
-        self.state.lock().many = Some((user.to_owned(), takes));
-    }
-
-    /// How far the large conversation is, and who is in it from which entry on.
-    pub fn has_members(&self, head: u64, members: &[(&str, u64)]) {
-        let members = members.iter().map(|(user, from_seq)| ((*user).to_owned(), *from_seq));
-        self.state.lock().large = (head, members.collect());
-    }
-
-    /// Everybody knows these, and nobody else.
-    pub fn knows(&self, users: &[&str]) {
-        self.state.lock().acquainted = users.iter().map(|it| (*it).to_owned()).collect();
-    }
-
-    /// Of each search, with whom the users have to be acquainted.
-    pub fn searches(&self) -> Vec<String> {
-        self.state.lock().searches.clone()
-    }
-
-    /// The users of each question about the members.
-    pub fn asked_among(&self) -> Vec<Vec<String>> {
-        self.state.lock().among.clone()
-    }
-
-    pub fn switch(&self, mode: Mode) {
-        self.switch.0.send_replace(mode);
-    }
-
-    /// What every sync is answered with.
-    pub fn has(&self, pages: Vec<SyncPage>, digest: u32) {
-        let mut told = self.state.lock();
-        (told.pages, told.digest) = (pages, digest);
-    }
-
-    /// The syncs so far.
-    pub fn syncs(&self) -> Vec<SyncRequest> {
-        self.state.lock().syncs.clone()
-    }
-}
-
-type Events = Pin<Box<dyn Stream<Item = Result<SyncEvent, Status>> + Send>>;
-
-#[tonic::async_trait]
-impl Chat for FakeChat {
-    async fn list_conversations(
-        &self,
-        _: Request<ListConversationsRequest>,
-    ) -> Result<Response<ListConversationsReply>, Status> {
-        self.switch.pass().await?;
-        Ok(Response::new(ListConversationsReply::default()))
-    }
-
-    /// Nobody is a member of anything.
-    async fn get_conversation(
-        &self,
-        _: Request<GetConversationRequest>,
-    ) -> Result<Response<Conversation>, Status> {
-        self.switch.pass().await?;
-        Err(Status::permission_denied("not a member"))
-    }
-
-    async fn list_members(
-        &self,
-        _: Request<ListMembersRequest>,
-    ) -> Result<Response<ListMembersReply>, Status> {
-        self.switch.pass().await?;
-        Ok(Response::new(ListMembersReply::default()))
-    }
-
-    async fn read_entries(
-        &self,
-        _: Request<ReadEntriesRequest>,
-    ) -> Result<Response<ReadEntriesReply>, Status> {
-        self.switch.pass().await?;
-        Ok(Response::new(ReadEntriesReply::default()))
-    }
-
-    type SyncStream = Events;
-
-    async fn sync(&self, request: Request<SyncRequest>) -> Result<Response<Events>, Status> {
-        self.switch.pass().await?;
-        let mut told = self.state.lock();
-        told.syncs.push(request.into_inner());
-        let pages = told.pages.iter().cloned().map(Event::Page);
-        let done = SyncDone { epoch: "e".to_owned(), conversations: 1 };
-        let events: Vec<_> = pages
-            .chain([Event::Done(done)])
-            .map(|event| Ok(SyncEvent { event: Some(event) }))
-            .collect();
-        let rest = self.pages.0.subscribe();
-        let events = futures_util::stream::iter(events).enumerate().then(move |(place, event)| {
-            let mut rest = rest.clone();
-            async move {
-                if place > 0 {
-                    let _ = rest.wait_for(|mode| *mode != Mode::Holds).await;
-                }
-                event
-            }
-        });
-        Ok(Response::new(Box::pin(events)))
-    }
-
-    async fn heads(&self, request: Request<HeadsRequest>) -> Result<Response<HeadsReply>, Status> {
-        self.switch.pass().await?;
-        let user_ids = request.into_inner().user_ids;
-        let (digest, many) = {
-            let told = self.state.lock();
-            (told.digest, told.many.clone())
-        };
-        if let Some((user, takes)) = &many
-            && user_ids.contains(user)
-        {
-            tokio::time::sleep(*takes).await;
-        }
-        let conversations = |user: &String| {
-            if many.as_ref().is_some_and(|(many, _)| many == user) { 20_000 } else { 1 }
-        };
-        Ok(Response::new(HeadsReply {
-            digests: user_ids.iter().map(|_| digest).collect(),
-            conversations: user_ids.iter().map(conversations).collect(),
-            epoch: "e".to_owned(),
-        }))
-    }
-
-    async fn members_among(
-        &self,
-        request: Request<MembersAmongRequest>,
-    ) -> Result<Response<MembersAmongReply>, Status> {
-        let asked = request.into_inner().user_ids;
-        self.state.lock().among.push(asked.clone());
-        self.switch.pass().await?;
-        let (head, members) = self.state.lock().large.clone();
-        let place = |user: &String| asked.iter().position(|asked| asked == user);
-        let (indexes, from_seqs) = members
-            .iter()
-            .filter_map(|(user, from_seq)| Some((place(user)? as u32, *from_seq)))
-            .unzip();
-        Ok(Response::new(MembersAmongReply { head, indexes, from_seqs }))
-    }
-
-    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
-        Err(Status::not_found("no such entry"))
-    }
-
-    async fn get_users(
-        &self,
-        request: Request<GetUsersRequest>,
-    ) -> Result<Response<GetUsersReply>, Status> {
-        self.switch.pass().await?;
-        let asked = request.into_inner().user_ids.into_iter();
-        let users = asked.map(|id| User { id, ..User::default() }).collect();
-        Ok(Response::new(GetUsersReply { users }))
-    }
-
-    async fn acquainted(
-        &self,
-        request: Request<AcquaintedRequest>,
-    ) -> Result<Response<AcquaintedReply>, Status> {
-        self.switch.pass().await?;
-        let mut user_ids = request.into_inner().user_ids;
-        let known = self.state.lock().acquainted.clone();
-        user_ids.retain(|user| known.contains(user));
-        Ok(Response::new(AcquaintedReply { user_ids }))
-    }
-
-    async fn search_users(
-        &self,
-        request: Request<SearchUsersRequest>,
-    ) -> Result<Response<GetUsersReply>, Status> {
-        self.switch.pass().await?;
-        self.state.lock().searches.push(request.into_inner().acquainted_with);
-        Ok(Response::new(GetUsersReply::default()))
-    }
-
-    async fn contacts(
-        &self,
-        _: Request<ContactsRequest>,
-    ) -> Result<Response<ContactsReply>, Status> {
-        self.switch.pass().await?;
-        Ok(Response::new(ContactsReply::default()))
     }
 }

@@ -206,7 +206,7 @@ async fn sessions_end_without_presence_and_while_the_store_is_away_nothing_that_
 async fn operators_alone_list_everybody_who_is_connected_page_by_page() {
     let edge = Edge::start().await;
     for user in ["ann", "bob", "cleo"] {
-        // Presence keeps what was reported, whoever is gone.
+        // This test's presence keeps what was reported, also after the device is gone.
         let _device = Device::connect(&edge, user).await;
     }
     let url = |query: &str| format!("http://{}/api/v1/admin/connections{query}", edge.address);

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use proto::bus::PushClass;
 use serde_json::json;
 
 use crate::device::{Device, Heard};
-use crate::edge::{Edge, until};
+use crate::edge::{Edge, Kind, until};
 
 /// Larger than what the operating system keeps between two sockets here: a write of it ends only when
 /// the client reads.
@@ -19,7 +18,7 @@ pub const PLUGS: usize = 16 << 20;
 pub async fn stop_up(edge: &Edge, slow: &Device) {
     let before = edge.metric("tidings_gateway_frames_out_total");
     let plug = json!({ "type": "entry", "plug": "x".repeat(PLUG_BYTES) }).to_string();
-    edge.push(&[slow.number], PushClass::Entry, plug).await;
+    edge.push(&[slow.number], Kind::Entry, plug).await;
     until("the plug is being written", || edge.metric("tidings_gateway_frames_out_total") > before)
         .await;
 }
@@ -35,7 +34,7 @@ async fn a_slow_reader_is_closed_with_4009_and_others_are_not_delayed() {
     let mut quick = Device::connect(&edge, "bob").await;
     stop_up(&edge, &slow).await;
     for seq in 1..=50 {
-        edge.push(&[slow.number, quick.number], PushClass::Entry, entry(seq)).await;
+        edge.push(&[slow.number, quick.number], Kind::Entry, entry(seq)).await;
         assert_eq!(quick.frame().await["seq"], seq);
     }
     // Once it reads again: the plug, nothing of the entries that found no room, and the reason.
@@ -74,10 +73,10 @@ async fn typing_and_presence_are_dropped_for_a_slow_reader_before_it_is_closed()
     stop_up(&edge, &slow).await;
     let typing = json!({ "type": "typing" }).to_string();
     for _ in 0..6 {
-        edge.push(&[slow.number], PushClass::Ephemeral, typing.clone()).await;
+        edge.push(&[slow.number], Kind::Ephemeral, typing.clone()).await;
     }
     for seq in 1..=4 {
-        edge.push(&[slow.number], PushClass::Entry, entry(seq)).await;
+        edge.push(&[slow.number], Kind::Entry, entry(seq)).await;
     }
     let dropped = r#"tidings_gateway_outbox_dropped_total{kind="ephemeral"}"#;
     until("all typing was dropped", || edge.metric(dropped) == 6).await;
@@ -94,7 +93,7 @@ async fn a_device_that_reads_in_time_gets_everything_however_much_it_is() {
     let edge = Edge::with(|limits| (limits.outbox_frames, limits.frame_bytes) = (10, PLUGS)).await;
     let mut device = Device::connect(&edge, "ann").await;
     let large = json!({ "type": "entry", "seq": 1, "text": "x".repeat(PLUG_BYTES) }).to_string();
-    edge.push(&[device.number], PushClass::Entry, large).await;
+    edge.push(&[device.number], Kind::Entry, large).await;
     assert_eq!(device.frame().await["text"].as_str().unwrap().len(), PLUG_BYTES);
     let heard = tokio::time::timeout(Duration::from_millis(50), device.hear()).await;
     assert!(!matches!(heard, Ok(Heard::Closed(..))), "{heard:?}");

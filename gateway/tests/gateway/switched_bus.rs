@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bus::in_process::{InProcessBus, InProcessConfig};
 use bus::{
-    BroadcastConsumer, Bus, BusState, ConsumeError, FrameConsumer, Lane, NudgeConsumer,
-    PublishError, PushConsumer,
+    BroadcastConsumer, Bus, BusState, ConsumeError, EventConsumer, Events, FrameConsumer, Lane,
+    NudgeConsumer, PublishError, PushConsumer,
 };
-use proto::bus::{Broadcast, FrameBatch, GatewayRef, PushBatch};
+use proto::bus::{Broadcast, FrameBatch, PushBatch};
+use proto::common::GatewayRef;
 use proto::id::GatewayId;
 use proto::partition::Partition;
 use tokio::sync::watch;
@@ -113,6 +114,22 @@ impl Bus for SwitchedBus {
         Ok(Box::new(SwitchedPushes { inner, mode: self.mode.subscribe() }))
     }
 
+    async fn publish_urgent(
+        &self,
+        gateway: Option<&GatewayRef>,
+        batch: PushBatch,
+    ) -> Result<(), PublishError> {
+        self.inner.publish_urgent(gateway, batch).await
+    }
+
+    async fn consume_urgent(
+        &self,
+        gateway: &GatewayRef,
+        prefetch: u16,
+    ) -> Result<Box<dyn PushConsumer>, ConsumeError> {
+        self.inner.consume_urgent(gateway, prefetch).await
+    }
+
     async fn broadcast(&self, broadcast: Broadcast) -> Result<(), PublishError> {
         match self.mode() {
             Mode::Away => Err(PublishError::Unavailable(AWAY.to_owned())),
@@ -126,6 +143,14 @@ impl Bus for SwitchedBus {
         prefetch: u16,
     ) -> Result<Box<dyn BroadcastConsumer>, ConsumeError> {
         self.inner.consume_broadcasts(gateway_id, prefetch).await
+    }
+
+    async fn publish_events(&self, events: Events) -> Result<(), PublishError> {
+        self.inner.publish_events(events).await
+    }
+
+    async fn consume_events(&self, types: &[&str]) -> Result<Box<dyn EventConsumer>, ConsumeError> {
+        self.inner.consume_events(types).await
     }
 
     async fn nudge(&self) -> Result<(), PublishError> {

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 use gateway::tenants::TenantConfig;
 use platform::secret::Secret;
 use platform::token::{NewToken, Signer};
-use proto::bus::{ChannelPush, Push, PushClass, frame::Body};
+use proto::bus::{ChannelPush, EntryPush};
 use proto::id::{ConversationId, TenantId, UserName};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::device::Device;
-use crate::edge::{Edge, admin_token, token};
+use crate::edge::{Edge, Said, admin_token, token};
 
 const SECRET: &str = "the secret of acme, which nobody else has";
 const ID: Uuid = Uuid::from_u128(7);
@@ -35,14 +35,13 @@ fn acme_token(user: &str, roles: &[&str]) -> String {
     Signer::hs256(&Secret::new(SECRET), None, None).sign(&token, SystemTime::now()).unwrap().0
 }
 
-fn entry(seq: u64, tenant: &str) -> Push {
-    Push {
+fn entry(seq: u64, tenant: &str) -> EntryPush {
+    EntryPush {
         frame: json!({ "type": "entry", "seq": seq, "of": tenant }).to_string().into(),
-        class: PushClass::Entry as i32,
         conversation_id: ID.as_bytes().to_vec().into(),
         seq,
         channel: Some(ChannelPush { tenant: tenant.to_owned(), ..ChannelPush::default() }),
-        ..Push::default()
+        ..EntryPush::default()
     }
 }
 
@@ -55,8 +54,8 @@ async fn a_frame_names_users_of_the_tenant_of_its_sender() {
         "content": { "text": "x" } }))
         .await;
     let frame = edge.frame().await;
-    assert_eq!(frame.origin.unwrap().user_id, "acme/ann");
-    let Some(Body::Send(send)) = frame.body else { panic!("{:?}", frame.body) };
+    assert_eq!(frame.origin.as_ref().unwrap().user_id, "acme/ann");
+    let send = Said::of(frame).unwrap();
     assert_eq!((send.to.as_str(), &send.mentions[..]), ("acme/bob", &["acme/bob".to_owned()][..]));
     let [one, two] = ["ann", "bob"].map(|name| UserName::parse(name).unwrap());
     let direct = |tenant| ConversationId::direct(tenant, &one, &two).to_bytes();
@@ -77,7 +76,7 @@ async fn large_conversations_of_one_id_have_members_of_their_own_tenant_alone() 
     edge.chat.has_members(3, &[("ann", 1), ("acme/ann", 1)]);
     let mut ours = Device::connect(&edge, "ann").await;
     let mut theirs = Device::connect_with(&edge, &acme_token("ann", &[])).await;
-    edge.push_all(vec![entry(3, ""), entry(3, "acme"), entry(4, "acme"), entry(4, "")]).await;
+    edge.push_entries(vec![entry(3, ""), entry(3, "acme"), entry(4, "acme"), entry(4, "")]).await;
     for seq in 3..=4 {
         let [our, their] = [ours.expect("entry").await, theirs.expect("entry").await];
         assert_eq!((&our["seq"], &our["of"]), (&json!(seq), &json!("")), "{our}");
@@ -88,7 +87,7 @@ async fn large_conversations_of_one_id_have_members_of_their_own_tenant_alone() 
     assert_eq!(asked, [["acme/ann"], ["ann"]], "nobody is asked about users of another tenant");
     // Who comes in another tenant need not be asked about.
     let _bob = Device::connect_with(&edge, &acme_token("bob", &[])).await;
-    edge.push_all(vec![entry(5, "")]).await;
+    edge.push_entries(vec![entry(5, "")]).await;
     assert_eq!(ours.expect("entry").await["seq"], 5);
     assert_eq!(edge.chat.asked_among().len(), 2);
     edge.stop().await;

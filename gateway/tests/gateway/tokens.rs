@@ -78,7 +78,7 @@ async fn the_subprotocol_is_chosen_and_the_token_beside_it_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn whoever_speaks_before_the_token_is_refused_with_4001() {
+async fn a_frame_before_the_token_is_refused_with_4001() {
     let edge = Edge::start().await;
     let firsts = [
         Message::text(r#"{"type":"ping"}"#),

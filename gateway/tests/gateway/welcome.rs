@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use proto::bus::DeviceType;
+use proto::common::DeviceType;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::device::{Device, Heard};
@@ -82,7 +82,7 @@ async fn presence_hears_of_device_and_departure() {
     let connected = edge.presence.account().connected.pop().unwrap();
     assert_eq!((connected.user_id.as_str(), connected.device_id.as_str()), ("ann", "phone-1"));
     assert_eq!(connected.device_type, DeviceType::Ios as i32);
-    // Without a goodbye.
+    // Without a close frame.
     let number = device.number;
     drop(device);
     until("presence hears that it is gone", || {

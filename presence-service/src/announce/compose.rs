@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use prost::Message;
-use proto::bus::{GatewayRef, OwnStatus, Push, PushClass};
+use proto::bus::{FrameClass, FramePush, OwnStatus, Push, push::Body};
+use proto::common::GatewayRef;
 use proto::frame::server::{Presence, ServerFrame};
 use proto::id::UserId;
 
@@ -12,11 +12,12 @@ use crate::domain::pending::Announcement;
 use crate::store::Located;
 
 /// One user's change and those who are told of it now.
-pub struct Telling<'a> {
-    /// The change.
-    pub told: &'a Announcement,
+pub(crate) struct Telling<'a> {
+    pub(crate) told: &'a Announcement,
     /// Who shares a conversation with the user.
-    pub contacts: &'a [UserId],
+    pub(crate) contacts: &'a [UserId],
+    /// When the user was here is told nobody.
+    pub(crate) hides_last_seen: bool,
 }
 
 impl Telling<'_> {
@@ -30,7 +31,7 @@ impl Telling<'_> {
 }
 
 /// Everybody who may have to be told something, each once.
-pub fn listeners(tellings: &[Telling<'_>]) -> Vec<UserId> {
+pub(crate) fn listeners(tellings: &[Telling<'_>]) -> Vec<UserId> {
     let mut listeners = BTreeSet::new();
     for telling in tellings {
         if telling.for_own_devices().is_some() {
@@ -44,7 +45,7 @@ pub fn listeners(tellings: &[Telling<'_>]) -> Vec<UserId> {
 }
 
 /// The pushes of each gateway that has somebody to tell.
-pub fn pushes(
+pub(crate) fn pushes(
     tellings: &[Telling<'_>],
     listeners: &[UserId],
     located: &Located,
@@ -52,10 +53,16 @@ pub fn pushes(
     let places = Places::new(listeners, located);
     let mut pushes: Vec<Vec<Push>> = vec![Vec::new(); located.gateways.len()];
     for telling in tellings {
-        let Telling { told, contacts } = telling;
+        let Telling { told, contacts, hides_last_seen } = telling;
         if let Some(event) = telling.for_contacts() {
             let others = contacts.iter().filter(|contact| **contact != told.user_id);
-            places.add(&mut pushes, others, told, &frame_for_contacts(told, event), |_, _| true);
+            places.add(
+                &mut pushes,
+                others,
+                told,
+                &frame_for_contacts(told, event, *hides_last_seen),
+                |_, _| true,
+            );
         }
         if let Some(event) = telling.for_own_devices() {
             let is_other = |gateway: &(String, u64), connection| {
@@ -113,12 +120,9 @@ impl<'a> Places<'a> {
     ) {
         debug_assert!(told.before != told.after, "only differences wait to be told");
         for (gateway, connections) in self.connections(listeners, counts) {
-            pushes[gateway].push(Push {
-                connections,
-                frame: frame.clone(),
-                class: PushClass::Ephemeral as i32,
-                ..Push::default()
-            });
+            let (frame, class) = (frame.clone(), FrameClass::Ephemeral as i32);
+            let push = Body::Frame(FramePush { connections, frame, class });
+            pushes[gateway].push(push.into());
         }
     }
 
@@ -127,11 +131,7 @@ impl<'a> Places<'a> {
         for (gateway, connections) in self.connections(std::iter::once(&told.user_id), |_, _| true)
         {
             let status = told.after.chosen.as_str().to_owned();
-            pushes[gateway].push(Push {
-                frame: OwnStatus { connections, status }.encode_to_vec().into(),
-                class: PushClass::OwnStatus as i32,
-                ..Push::default()
-            });
+            pushes[gateway].push(Body::OwnStatus(OwnStatus { connections, status }).into());
         }
     }
 
@@ -156,9 +156,9 @@ impl<'a> Places<'a> {
     }
 }
 
-fn frame_for_contacts(told: &Announcement, event: Event) -> bytes::Bytes {
-    let last_seen =
-        (!told.after.is_visible() && told.last_seen_ms > 0).then_some(told.last_seen_ms);
+fn frame_for_contacts(told: &Announcement, event: Event, hides_last_seen: bool) -> bytes::Bytes {
+    let is_told = !told.after.is_visible() && told.last_seen_ms > 0 && !hides_last_seen;
+    let last_seen = is_told.then_some(told.last_seen_ms);
     let (status, devices) = (told.after.status().as_str(), told.after.told_devices());
     frame(told, status, last_seen, devices, event)
 }
@@ -213,8 +213,12 @@ mod tests {
 
     /// ann: 1 and 2 at g1; bob: 3 at g1, 4 at g2; cid is nowhere.
     fn composed(told: &Announcement) -> Vec<(String, Vec<u64>, Value)> {
+        composed_of(told, false)
+    }
+
+    fn composed_of(told: &Announcement, hides_last_seen: bool) -> Vec<(String, Vec<u64>, Value)> {
         let contacts = [user("bob"), user("cid")];
-        let tellings = [Telling { told, contacts: &contacts }];
+        let tellings = [Telling { told, contacts: &contacts, hides_last_seen }];
         let listeners = listeners(&tellings);
         let mut located = Located::default();
         for listener in &listeners {
@@ -231,17 +235,17 @@ mod tests {
         let mut all: Vec<_> = pushes(&tellings, &listeners, &located)
             .into_iter()
             .flat_map(|(gateway, pushes)| {
-                pushes.into_iter().map(move |push| match push.class() {
-                    PushClass::Ephemeral => {
+                pushes.into_iter().map(move |push| match push.body.unwrap() {
+                    Body::Frame(push) => {
+                        assert_eq!(push.class(), FrameClass::Ephemeral);
                         let frame = serde_json::from_slice(&push.frame).unwrap();
                         (gateway.id.clone(), push.connections, frame)
                     }
-                    PushClass::OwnStatus => {
-                        assert!(push.connections.is_empty(), "sockets hear nothing of it");
-                        let own = OwnStatus::decode(push.frame).unwrap();
+                    // Sockets hear nothing of it.
+                    Body::OwnStatus(own) => {
                         (gateway.id.clone(), own.connections, Value::from(own.status))
                     }
-                    class => panic!("{class:?}"),
+                    other => panic!("{other:?}"),
                 })
             })
             .collect();
@@ -266,6 +270,14 @@ mod tests {
         assert_eq!(own.len(), 1);
         assert_eq!(own[0].2["event"], "device_connected");
         assert!(all.iter().all(|(_, at, _)| !at.contains(&2)));
+    }
+
+    #[test]
+    fn when_somebody_was_here_is_not_told_where_they_hide_it() {
+        let gone = told((1, Chosen::Online), (0, Chosen::Online), None);
+        let of = |hides| composed_of(&gone, hides).remove(0).2;
+        assert_eq!(of(false)["last_seen"], 77);
+        assert_eq!((&of(true)["status"], of(true).get("last_seen")), (&"offline".into(), None));
     }
 
     #[test]

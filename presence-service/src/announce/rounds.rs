@@ -19,11 +19,24 @@ struct Untold {
     /// Where their contacts go on; empty at the beginning.
     after: String,
     contacts: Vec<UserId>,
+    hides_last_seen: bool,
+}
+
+impl Untold {
+    fn telling(&self) -> Telling<'_> {
+        let Self { told, contacts, hides_last_seen, .. } = self;
+        Telling { told, contacts, hides_last_seen: *hides_last_seen }
+    }
 }
 
 impl Announcer {
     pub(super) async fn tell(&self, batch: Vec<Announcement>) {
-        let untold = |told| Untold { told, after: String::new(), contacts: Vec::new() };
+        let untold = |told| Untold {
+            told,
+            after: String::new(),
+            contacts: Vec::new(),
+            hides_last_seen: false,
+        };
         let mut round: Vec<Untold> = batch.into_iter().map(untold).collect();
         while !round.is_empty() {
             let began = Instant::now();
@@ -43,8 +56,7 @@ impl Announcer {
                 AnnouncementOutcome::WithoutContacts
             }
         };
-        let tellings: Vec<Telling<'_>> =
-            round.iter().map(|it| Telling { told: &it.told, contacts: &it.contacts }).collect();
+        let tellings: Vec<Telling<'_>> = round.iter().map(Untold::telling).collect();
         let listeners = compose::listeners(&tellings);
         let located = match self.store.locate(&listeners).await {
             Ok(located) => located,
@@ -114,6 +126,7 @@ impl Announcer {
             it.contacts =
                 list.user_ids.iter().filter_map(|id| UserId::parse_qualified(id).ok()).collect();
             self.metrics.large_groups.inc_by(u64::from(list.large));
+            it.hides_last_seen = list.hides_last_seen;
             it.after = list.next;
         }
         Ok(())

@@ -17,13 +17,13 @@ pub const ENV_PREFIX: &str = "TIDINGS_PRESENCE__";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PresenceConfig {
-    /// Where gRPC listens.
+    /// Address on which gRPC listens.
     pub grpc_listen: String,
     /// Whom gRPC takes.
     pub grpc_tls: GrpcServerTlsConfig,
-    /// Where health and metrics listen.
+    /// Address on which health and metrics listen.
     pub management_listen: String,
-    /// How long a stop may take before it is forced, in milliseconds.
+    /// Maximum time of a graceful stop before it is forced, in milliseconds.
     pub stop_grace_ms: u64,
     /// The broker.
     pub amqp: RabbitConfig,

@@ -18,13 +18,11 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// One more connection.
     pub fn add(&mut self, digest: u64) {
         self.connections += 1;
         self.digest ^= digest;
     }
 
-    /// One less.
     pub fn remove(&mut self, digest: u64) {
         self.connections = self.connections.saturating_sub(1);
         self.digest ^= digest;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use platform::number::whole_ms;
+
 use super::registration::{Cause, Change};
 use super::status::Standing;
 
-/// What is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Event {
@@ -77,11 +78,11 @@ pub enum Timing {
 pub fn timing(change: &Change, grace: Duration) -> Timing {
     match change.cause {
         Cause::Connected { offline_ms: Some(offline_ms), .. } if change.before.devices == 0 => {
-            let was_told_offline = offline_ms >= grace.as_millis() as u64;
+            let was_told_offline = offline_ms >= whole_ms(grace);
             if was_told_offline { Timing::Now } else { Timing::Never }
         }
         Cause::Connected { offline_ms: None, is_anew: true, .. } => Timing::Never,
-        // Also after a lease has ended: whoever is told offline at once and is back within the grace
+        // Also after a lease has ended: a user who is told offline at once and is back within the grace
         // time would stay offline for others, since their coming is no news.
         Cause::Disconnected | Cause::TakenOver if change.after.devices == 0 => Timing::AfterGrace,
         Cause::Connected { .. } | Cause::Disconnected | Cause::TakenOver | Cause::Chose => {

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use platform::number::whole_ms;
+
 /// The terms of leases.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
@@ -18,13 +20,13 @@ pub struct Terms {
 impl Terms {
     /// When a lease that is renewed now ends.
     pub fn lease_until_ms(&self, now_ms: u64) -> u64 {
-        now_ms + self.lease.as_millis() as u64
+        now_ms + whole_ms(self.lease)
     }
 
     /// When the registrations of an account end that is followed by another one now: when its own lease
     /// would have, but not before the new one can be complete.
     pub fn superseded_until_ms(&self, lease_until_ms: u64, now_ms: u64) -> u64 {
-        lease_until_ms.max(now_ms + self.account.as_millis() as u64)
+        lease_until_ms.max(now_ms + whole_ms(self.account))
     }
 }
 

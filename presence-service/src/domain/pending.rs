@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use platform::number::whole_ms;
 use proto::id::UserId;
 
 use super::announce::{Timing, timing};
@@ -15,7 +16,6 @@ use super::status::{Chosen, Standing};
 /// What is to be told of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
-    /// Who.
     pub user_id: UserId,
     /// What others believe.
     pub before: Standing,
@@ -103,7 +103,6 @@ impl Pending {
         self.users.is_empty()
     }
 
-    /// Adds a change.
     pub fn add(&mut self, change: Change, now_ms: u64) -> Added {
         let timing = timing(&change, self.grace);
         let user_id = change.user_id;
@@ -141,7 +140,7 @@ impl Pending {
             entry.due_ms = None;
             self.queue(&user_id, None);
         } else if !was_held && timing == Timing::AfterGrace {
-            let due_ms = Some(now_ms + self.grace.as_millis() as u64);
+            let due_ms = Some(now_ms + whole_ms(self.grace));
             entry.due_ms = due_ms;
             self.queue(&user_id, due_ms);
         }
@@ -150,7 +149,7 @@ impl Pending {
 
     /// Takes back what could not be told to everybody, to be told later and with what changed meanwhile.
     pub fn put_back(&mut self, told: Announcement, now_ms: u64) -> Added {
-        let due_ms = now_ms + self.grace.max(AGAIN).as_millis() as u64;
+        let due_ms = now_ms + whole_ms(self.grace.max(AGAIN));
         if let Some(entry) = self.users.get_mut(&told.user_id) {
             entry.before = told.before;
             entry.own_before = told.own_before;
@@ -174,7 +173,7 @@ impl Pending {
     }
 
     fn due_ms(&self, now_ms: u64) -> u64 {
-        now_ms + self.grace.as_millis() as u64
+        now_ms + whole_ms(self.grace)
     }
 
     fn queue(&mut self, user_id: &UserId, due_ms: Option<u64>) {

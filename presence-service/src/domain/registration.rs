@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use platform::number::{fitted, whole_ms};
 use proto::id::{DeviceId, GatewayId, UserId};
 
 use super::account::AccountStamp;
@@ -16,7 +17,6 @@ use super::status::{Chosen, Standing};
 /// One incarnation of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GatewayEpoch {
-    /// The gateway.
     pub id: GatewayId,
     /// Its incarnation. Epochs have no order: a new one is one that was never seen before.
     pub epoch: u64,
@@ -25,7 +25,6 @@ pub struct GatewayEpoch {
 /// One connection, named for the whole install.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Where.
     pub gateway: GatewayEpoch,
     /// Unique within the gateway epoch.
     pub connection: u64,
@@ -38,9 +37,7 @@ pub struct DeviceType(pub u8);
 /// A connection that a gateway opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connected {
-    /// Who.
     pub user_id: UserId,
-    /// With what.
     pub device_id: DeviceId,
     /// Of which type.
     pub device_type: DeviceType,
@@ -55,7 +52,6 @@ pub struct Connected {
 /// A connection that a gateway closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disconnected {
-    /// Whose it was.
     pub user_id: UserId,
     /// Unique within the gateway epoch.
     pub connection: u64,
@@ -64,13 +60,11 @@ pub struct Disconnected {
 /// A connection as presence keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// Where.
     pub gateway: GatewayEpoch,
     /// The account of the gateway that named it last.
     pub stamp: AccountStamp,
     /// The connection there.
     pub connection: u64,
-    /// With what.
     pub device_id: DeviceId,
     /// Of which type.
     pub device_type: DeviceType,
@@ -114,7 +108,7 @@ impl Registration {
 /// Whether a connection is so old when it is reported that this is part of a full account, after
 /// presence lost it, and no new arrival.
 pub fn is_reported_anew(connected_at_ms: u64, now_ms: u64, lease: Duration) -> bool {
-    now_ms.saturating_sub(connected_at_ms) > lease.as_millis() as u64
+    now_ms.saturating_sub(connected_at_ms) > whole_ms(lease)
 }
 
 /// How many registrations a user may have.
@@ -152,7 +146,7 @@ impl UserRecord {
     pub fn standing(&self) -> Standing {
         let devices: HashSet<&DeviceId> =
             self.registrations.iter().map(|registration| &registration.device_id).collect();
-        Standing { devices: devices.len() as u32, chosen: self.chosen }
+        Standing { devices: fitted(devices.len()), chosen: self.chosen }
     }
 
     /// Adds a registration in place of those it replaces, and names those whose sockets are to be closed.
@@ -222,11 +216,8 @@ impl UserRecord {
 /// What something did to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Who.
     pub user_id: UserId,
-    /// Before.
     pub before: Standing,
-    /// After.
     pub after: Standing,
     /// After, in Unix milliseconds; 0 when never seen.
     pub last_seen_ms: u64,
@@ -248,18 +239,15 @@ impl Change {
 /// Why a user's standing changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// A device came.
     Connected {
         /// How long the user had been offline; `None` when never seen, or when they were there.
         offline_ms: Option<u64>,
         /// See [`is_reported_anew`].
         is_anew: bool,
     },
-    /// A device left.
     Disconnected,
     /// A gateway's lease ended, or its next account did not name the connection again.
     TakenOver,
-    /// The user chose.
     Chose,
 }
 

@@ -3,7 +3,7 @@
 //! microseconds, with the grants of every gateway booked into it.
 //!
 //! Gateways grant by what they know, so several may grant the last of a rate at once. What is granted beyond a
-//! rate is owed and counted like the rest, up to [`MOST_OWED`] rates: otherwise a user would get the same again
+//! rate is deducted later and counted like the rest, up to [`MOST_OWED`] rates: otherwise a user would get the same again
 //! and again at each gateway.
 
 use std::time::Duration;
@@ -18,7 +18,6 @@ const MOST_OWED: u64 = 2;
 /// What a gateway granted a user since it last said so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spent {
-    /// Who.
     pub user_id: UserId,
     /// Of each rate, in the order of the gateways, in microseconds of its time; what is left out is none.
     pub micros: Vec<u64>,

@@ -1,5 +1,5 @@
 //! The list of all connections, for operators: in the order of their places, so that a walk gives each connection
-//! that is there all the while once, whoever comes and goes meanwhile.
+//! that is there all the while once, whichever connections come and go meanwhile.
 
 use proto::id::{GatewayId, UserId};
 
@@ -8,11 +8,9 @@ use super::Session;
 /// A connection's place in the list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListPlace {
-    /// Whose it is.
     pub user_id: UserId,
     /// Its number.
     pub connection: u64,
-    /// Where it is.
     pub gateway_id: GatewayId,
 }
 
@@ -21,7 +19,6 @@ pub struct ListPlace {
 pub struct Listed {
     /// Where a walk goes on behind it.
     pub place: ListPlace,
-    /// What it is.
     pub session: Session,
 }
 

@@ -29,8 +29,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use platform::backend::Backend;
 use platform::readiness::{Cause, Readiness};
-use platform::reload::backend::Backend;
 use platform::shutdown::{Shutdown, Tasks};
 use proto::id::{GatewayId, TenantId, UserId};
 use redis::aio::MultiplexedConnection;

@@ -52,7 +52,7 @@ pub async fn a_heartbeat_keeps_a_gateway_and_one_that_was_taken_for_dead_comes_b
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(connections(one.as_ref(), "ann").await, [1]);
-    // The paused gateway wakes up and goes on as if nothing had been.
+    // The paused gateway runs again and goes on as if nothing had been.
     let woken = one.heartbeat(&paused, tally(&[("bob", 1)])).await;
     assert_eq!(woken, Ok(HeartbeatOutcome::Resync));
     one.report(&snapshot(&paused, vec![opened("bob", "phone", 1)])).await.unwrap();

@@ -33,7 +33,7 @@ pub async fn a_refused_connection_is_in_no_account([one, other]: Replicas) {
     assert_eq!(reported.changes.len(), 1, "bob came: {:?}", reported.changes);
     assert_eq!(one.heartbeat(&g2, tally(&[("bob", 901)])).await, Ok(HeartbeatOutcome::Agreed));
     assert!(!connections(one.as_ref(), "ann").await.contains(&900));
-    // Whoever closes one has room for another, at once and in the same report.
+    // A user who closes one has room for another, at once and in the same report.
     let swap = report(&g1, vec![opened("ann", "next", 902)], vec![closed("ann", 0)]);
     assert!(one.report(&swap).await.unwrap().refused.is_empty());
     assert_eq!(connections(one.as_ref(), "ann").await.len() as u64, MOST);

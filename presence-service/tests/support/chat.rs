@@ -11,11 +11,17 @@ use proto::chat::chat_server::{Chat, ChatServer};
 use proto::chat::chosen_statuses_server::{ChosenStatuses, ChosenStatusesServer};
 use proto::chat::{
     AcquaintedReply, AcquaintedRequest, ChosenStatus, ContactList, ContactsReply, ContactsRequest,
-    Conversation, ExplainReply, ExplainRequest, GetConversationRequest, GetUsersReply,
-    GetUsersRequest, HeadsReply, HeadsRequest, KeepChosenReply, KeepChosenRequest,
-    ListConversationsReply, ListConversationsRequest, ListMembersReply, ListMembersRequest,
-    MembersAmongReply, MembersAmongRequest, ReadChosenReply, ReadChosenRequest, ReadEntriesReply,
-    ReadEntriesRequest, SearchUsersRequest, SyncEvent, SyncRequest,
+    Conversation, DraftHistoryReply, DraftHistoryRequest, ExplainReply, ExplainRequest,
+    GetConversationRequest, GetUsersReply, GetUsersRequest, HeadsReply, HeadsRequest,
+    KeepChosenReply, KeepChosenRequest, ListConversationsReply, ListConversationsRequest,
+    ListDraftsReply, ListDraftsRequest, ListMembersReply, ListMembersRequest, ListMentionsReply,
+    ListMentionsRequest, ListPinsReply, ListPinsRequest, ListReactionsReply, ListReactionsRequest,
+    ListReadsReply, ListReadsRequest, ListThreadsReply, ListThreadsRequest, MembersAmongReply,
+    MembersAmongRequest, OwnSettingsReply, OwnSettingsRequest, PrivacyReply, PrivacyRequest,
+    ReadChangesReply, ReadChangesRequest, ReadChosenReply, ReadChosenRequest, ReadDeliveryReply,
+    ReadDeliveryRequest, ReadEntriesReply, ReadEntriesRequest, ReadHistoryReply,
+    ReadHistoryRequest, ReadMessagesReply, ReadMessagesRequest, SearchUsersRequest, SyncEvent,
+    SyncRequest,
 };
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -68,6 +74,7 @@ impl Acquaintances {
             user_ids: known[start..end].iter().map(ToString::to_string).collect(),
             next: if end < known.len() { end.to_string() } else { String::new() },
             large: u32::from(start == 0 && user_id.starts_with("crowd")),
+            hides_last_seen: false,
         }
     }
 }
@@ -118,10 +125,98 @@ impl Chat for Acquaintances {
         Ok(Response::new(ContactsReply { lists }))
     }
 
+    async fn privacy(&self, _: Request<PrivacyRequest>) -> Result<Response<PrivacyReply>, Status> {
+        not_asked()
+    }
+
     async fn members_among(
         &self,
         _: Request<MembersAmongRequest>,
     ) -> Result<Response<MembersAmongReply>, Status> {
+        not_asked()
+    }
+
+    async fn read_messages(
+        &self,
+        _: Request<ReadMessagesRequest>,
+    ) -> Result<Response<ReadMessagesReply>, Status> {
+        not_asked()
+    }
+
+    async fn read_changes(
+        &self,
+        _: Request<ReadChangesRequest>,
+    ) -> Result<Response<ReadChangesReply>, Status> {
+        not_asked()
+    }
+
+    async fn read_history(
+        &self,
+        _: Request<ReadHistoryRequest>,
+    ) -> Result<Response<ReadHistoryReply>, Status> {
+        not_asked()
+    }
+
+    async fn list_pins(
+        &self,
+        _: Request<ListPinsRequest>,
+    ) -> Result<Response<ListPinsReply>, Status> {
+        not_asked()
+    }
+
+    async fn list_drafts(
+        &self,
+        _: Request<ListDraftsRequest>,
+    ) -> Result<Response<ListDraftsReply>, Status> {
+        not_asked()
+    }
+
+    async fn draft_history(
+        &self,
+        _: Request<DraftHistoryRequest>,
+    ) -> Result<Response<DraftHistoryReply>, Status> {
+        not_asked()
+    }
+
+    async fn own_settings(
+        &self,
+        _: Request<OwnSettingsRequest>,
+    ) -> Result<Response<OwnSettingsReply>, Status> {
+        not_asked()
+    }
+
+    async fn list_mentions(
+        &self,
+        _: Request<ListMentionsRequest>,
+    ) -> Result<Response<ListMentionsReply>, Status> {
+        not_asked()
+    }
+
+    async fn list_reactions(
+        &self,
+        _: Request<ListReactionsRequest>,
+    ) -> Result<Response<ListReactionsReply>, Status> {
+        not_asked()
+    }
+
+    async fn list_reads(
+        &self,
+        _: Request<ListReadsRequest>,
+    ) -> Result<Response<ListReadsReply>, Status> {
+        not_asked()
+    }
+
+    async fn read_delivery(
+        &self,
+        _: Request<ReadDeliveryRequest>,
+    ) -> Result<Response<ReadDeliveryReply>, Status> {
+        not_asked()
+    }
+
+    async fn list_threads(
+        &self,
+        _: Request<ListThreadsRequest>,
+    ) -> Result<Response<ListThreadsReply>, Status> {
         not_asked()
     }
 

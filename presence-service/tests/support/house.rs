@@ -17,13 +17,14 @@ use presence_service::store::memory::MemoryStore;
 use presence_service::store::{LeaseConfig, PresenceStore};
 use presence_service::{Adapters, build};
 use proto::bus::frame::Body;
-use proto::bus::{Frame, FrameBatch, Origin, Push, PushClass, SetStatus};
+use proto::bus::{Frame, FrameBatch, Origin, Push, SetStatus, push};
+use proto::common::GatewayRef;
 use proto::hash::connection_digest;
 use proto::id::{GatewayId, UserId};
 use proto::presence::presence_client::PresenceClient;
 use proto::presence::{
-    Connected, Disconnected, GatewayRef, HeartbeatRequest, LocateReply, LocateRequest,
-    OwnStatusRequest, ReportReply, ReportRequest, StatusRequest, UserStatus,
+    Connected, Disconnected, HeartbeatRequest, LocateReply, LocateRequest, OwnStatusRequest,
+    ReportReply, ReportRequest, StatusRequest, UserStatus,
 };
 use serde_json::Value;
 use tonic::Status;
@@ -109,9 +110,8 @@ impl House {
     pub async fn gateway(&self, id: &str) -> Gateway {
         let id = GatewayId::parse(id).unwrap();
         let pushes = self.bus.consume_pushes(&id, 16).await.unwrap();
-        let named = pushes.gateway();
         Gateway {
-            named: GatewayRef { id: named.id, epoch: named.epoch },
+            named: pushes.gateway(),
             bus: self.bus.clone(),
             client: self.client.clone(),
             pushes,
@@ -241,10 +241,10 @@ impl Gateway {
         let origin = Origin { connection, user_id: user.to_owned(), ..Origin::default() };
         let body = Body::SetStatus(SetStatus { status: status.to_owned() });
         let frame = Frame { origin: Some(origin), body: Some(body), ..Frame::default() };
-        let gateway = proto::bus::GatewayRef { id: self.named.id.clone(), epoch: self.named.epoch };
         let user = UserId::parse_qualified(user).unwrap();
         let partition = proto::partition::of_user(&user, self.bus.partitions());
-        let batch = FrameBatch { gateway: Some(gateway), frames: vec![frame], oldest_ms: 0 };
+        let batch =
+            FrameBatch { gateway: Some(self.named.clone()), frames: vec![frame], oldest_ms: 0 };
         self.bus.publish_frames(Lane::Presence, partition, batch).await.unwrap();
     }
 
@@ -297,6 +297,11 @@ impl Gateway {
 
 /// What sockets are told by a push; nothing by one that is for the gateway itself.
 fn frame(push: Push) -> Option<(Vec<u64>, Value)> {
-    (push.class() != PushClass::OwnStatus)
-        .then(|| (push.connections, serde_json::from_slice(&push.frame).unwrap()))
+    let (connections, frame) = match push.body.unwrap() {
+        push::Body::Frame(push) => (push.connections, push.frame),
+        push::Body::Answer(answer) => (vec![answer.connection], answer.into_frame().to_json()),
+        push::Body::OwnStatus(_) => return None,
+        other => panic!("{other:?}"),
+    };
+    Some((connections, serde_json::from_slice(&frame).unwrap()))
 }

@@ -4,7 +4,6 @@
 
 pub mod chat;
 pub mod house;
-pub mod proxy;
 pub mod redis_keys;
 
 use std::fmt::Debug;

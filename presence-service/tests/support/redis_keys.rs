@@ -1,5 +1,6 @@
 //! A key prefix of one test, removed at its end; leftovers of crashed runs are removed at the start.
 
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
@@ -14,6 +15,14 @@ const LEFTOVER_SECS: u64 = 3600;
 )]
 pub fn redis_url() -> String {
     std::env::var("REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:6379".to_owned())
+}
+
+/// The server of that URL, without its user and database.
+pub async fn redis_address() -> SocketAddr {
+    let url = redis_url();
+    let place = url.trim_start_matches("redis://").split('/').next().unwrap();
+    let host = place.rsplit('@').next().unwrap().to_owned();
+    tokio::net::lookup_host(host).await.unwrap().next().unwrap()
 }
 
 pub struct Prefix {

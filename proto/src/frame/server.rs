@@ -1,10 +1,20 @@
-//! What a client may hear. Written by the services, read by clients: unknown fields are ignored.
+//! The frames that a server sends. Clients ignore fields and frame types that they do not know.
+//!
+//! The comments of frames and fields are the descriptions in `docs/asyncapi.yaml`.
+
+mod state;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error_code::{ErrorCode, Limit, Stored};
 use crate::frame::client::SignalKind;
+pub use state::{
+    DeletedState, EditedState, MessageState, PinnedState, ReactionState, Skipped, ThreadState,
+};
+
 use crate::id::{CallId, ClientId, ConversationId, EntryId, UserName};
 
 /// One server frame. Encode it with [`ServerFrame::to_json`].
@@ -16,10 +26,13 @@ pub enum ServerFrame {
     Pong(Pong),
     Sent(Sent),
     Receipt(Receipt),
+    ThreadRead(ThreadRead),
     Typing(Typing),
     Presence(Presence),
     Synced(Synced),
     Redirect(Redirect),
+    Shown(Shown),
+    NoticeMark(NoticeMark),
     NetworkOptimization(NetworkOptimization),
     Error(ErrorFrame),
 }
@@ -31,34 +44,57 @@ impl ServerFrame {
     }
 }
 
-/// `entry`: one entry of a conversation's log. The same shape live, in sync pages and over REST.
+/// One entry of the log of a conversation. It has the same form live, in sync pages and over REST.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entry {
-    /// The conversation whose log this is.
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// Place in the log, from 1 without gaps.
+    /// The place in the log, counted from 1 without gaps.
     pub seq: u64,
-    /// The entry's own id.
+    /// The id of the entry.
     pub id: EntryId,
-    /// `text`, `system`.
+    /// `text`, `notice`, `pin`, `edit`, `delete`, `reaction`, `tally`, `system`, `set`, `draft` and `act` in self logs, or a kind of a
+    /// `text`, `card`, `encrypted`, `notice`, `call`, `pin`, `edit`, `delete`, `reaction`, `tally`, `system`, or a kind of a
+    /// later version.
     pub kind: String,
-    /// Who wrote it.
+    /// The author.
     pub sender: Sender,
-    /// A JSON object whose shape depends on `kind`.
+    /// Depends on `kind`; `{}` where the reader may not see the content.
+    #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
     pub content: Box<RawValue>,
-    /// Sequence of the entry this one answers.
+    /// The seq of the entry that this message answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<u64>,
+    /// The seq of the entry that this one changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<u64>,
+    /// The seq of the first message of the thread that this entry belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<u64>,
+    /// An entry of a thread that is shown in the conversation as well.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub also_in_main: bool,
     /// Users named in the content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserName>,
-    /// The sender asked for attention.
+    /// All members are mentioned.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub mention_all: bool,
+    /// It is a copy of another message, of which this is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded: Option<Forwarded>,
+    /// The author asked for the attention of the members.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_important: bool,
-    /// A JSON object that the server does not read.
+    /// A JSON object of the application; the server does not interpret it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     pub extra: Option<Box<RawValue>>,
-    /// The sender's id of the operation: its other devices match it with their outbox.
+    /// When its content is removed for everybody, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// The `client_id` of the operation, by which the devices of the author find it in their outbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
     /// When it was stored, in Unix milliseconds.
@@ -83,117 +119,166 @@ fn tagged<T: Serialize>(tag: &str, frame: &T) -> bytes::Bytes {
     json.into()
 }
 
+/// The message that was copied first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Forwarded {
+    /// Who wrote it.
+    pub user: UserName,
+    /// When it was stored, in Unix milliseconds.
+    pub at: u64,
+}
+
 /// The author of an entry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sender {
-    /// The user.
+    /// The user id.
     pub id: UserName,
-    /// `user` or `bot`; of the kind `system`, `operator` for what an operator said and `system` for what the
-    /// server writes about a conversation.
+    /// `user`; `bot` for tokens with the role `bot`; `operator` for notices of tokens with the role `admin`; `system` for
+    /// events that the server writes.
+    #[cfg_attr(test, schemars(extend("enum" = ["user", "bot", "operator", "system"])))]
     pub r#type: String,
-    /// Display name; empty when the token named none.
+    /// The display name; absent when the token has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Address of a picture; empty when the token named none.
+    /// The address of a picture; absent when the token has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub avatar: String,
 }
 
-/// `welcome`: the connection is registered; what is committed from now on reaches it.
+/// The connection is registered: entries that are committed from now on are pushed to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Welcome {
-    /// Names this connection in logs and to other devices.
+    /// Names this connection in logs; the path of an event stream's posts.
     pub connection_id: String,
     /// The user of the token.
     pub user_id: UserName,
-    /// What the user chose to be shown as: `online`, `away`, `busy` or `invisible`; absent when it is not
-    /// known at this moment.
+    /// The status that the user has chosen; absent when the server does not know it at the moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("enum" = ["online", "away", "busy", "invisible"])))]
     pub status: Option<String>,
     /// How often the server pings, in milliseconds.
     pub heartbeat_ms: u64,
-    /// The store that cursors belong to: cursors of another epoch mean nothing here. Absent when this
-    /// server does not know it at the moment; `synced` says it, too.
+    /// The epoch of the store: cursors of another epoch are not valid. Absent when the server does not know it at the
+    /// moment; `synced` has it as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
+    /// The highest seq of the log of notices, as in `pong`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices: Option<u64>,
+    /// The log of notices: a conversation that everybody reads and nobody is a member of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices_id: Option<ConversationId>,
     /// What the server accepts.
     pub limits: Limits,
+    /// The user's self log, also where there is none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_log: Option<ConversationId>,
 }
 
 /// Limits told in `welcome`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Limits {
-    /// Largest frame in bytes.
+    /// The largest frame, in bytes.
     pub frame_bytes: u64,
-    /// Requests that may await their answer at once.
+    /// How many requests may await their answer at once.
     pub in_flight: u32,
-    /// Longest content of a message in bytes, without spaces and escapes.
+    /// The largest content of a message, in bytes without insignificant spaces and escapes.
     #[serde(default)]
     pub content_bytes: u64,
-    /// Longest text in characters.
+    /// The longest text, in characters.
     #[serde(default)]
     pub text_chars: u32,
 }
 
-/// `pong`: the answer to `ping`, and told unasked when pushes may have been lost.
+/// The answer to `ping`. Also sent unasked when pushes may have been lost.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pong {
-    /// [`crate::heads::HeadsDigest`] of the user's conversations; absent when it cannot be told now.
+    /// The digest of the heads of the user's conversations; absent when the server cannot compute it at the moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heads: Option<u32>,
+    /// The same including the ids of the entries at the heads, for connections with `heads=2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heads2: Option<u32>,
+    /// The highest seq of the log of notices; a device that is behind asks for it with `sync` and `only`. Absent when the
+    /// server does not know it at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices: Option<u64>,
 }
 
-/// `sent`: stored, exactly once, at this place.
+/// The operation is stored, exactly once, at this place.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sent {
-    /// Repeats the request's.
+    /// As in the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#ref: Option<String>,
-    /// Repeats the request's.
+    /// As in the request.
     pub client_id: ClientId,
-    /// Where it was stored.
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// The entry's id; absent when nothing was to be changed.
+    /// The id of the entry; absent with `unchanged` and with `tallied`, and of an `act`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<EntryId>,
-    /// The entry's place; the head of the log when nothing was to be changed.
+    /// The seq of the entry; with `unchanged`, the head of the log or, of a message, the last entry that changed it, which it
+    /// is with `tallied`, too; of an `act`, that of the card.
     pub seq: u64,
     /// When it was stored, in Unix milliseconds.
     pub timestamp: u64,
-    /// Everything was as the operation wants it: nothing was stored.
+    /// Everything already was as the operation wants it, and nothing was stored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unchanged: bool,
+    /// The reaction is stored, and no entry of its own tells of it: a `tally` does, together with others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tallied: bool,
 }
 
-/// `receipt`: how far a member has come. Never goes back.
+/// How far a member has received and read a conversation. Never goes back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Receipt {
     /// The conversation.
     pub conversation_id: ConversationId,
     /// The member.
     pub user_id: UserName,
-    /// All up to here reached a device of the member.
+    /// All entries up to here were delivered to a device of the member.
     pub delivered_seq: u64,
-    /// All up to here was read by the member.
+    /// All entries up to here were read by the member.
     pub read_seq: u64,
 }
 
-/// `typing`: a member started or stopped to write.
+/// How far this user has read a thread, told to all of the user's devices. Never goes back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ThreadRead {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The seq of the first message of the thread.
+    pub thread: u64,
+    /// All replies up to here were read.
+    pub read_seq: u64,
+}
+
+/// A member has started or stopped typing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Typing {
     /// The conversation.
     pub conversation_id: ConversationId,
     /// The member.
     pub user_id: UserName,
-    /// True while writing.
+    /// True while the member is typing.
     pub on: bool,
-    /// A client ends it by itself so many milliseconds later, unless it is said again; absent when `on` is
-    /// false.
+    /// The client ends it after this time without another `typing`, in milliseconds; absent when `on` is false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
 }
 
-/// How long a `typing` holds without another, in milliseconds: those who write say it again before.
+/// How long a `typing` is valid without another, in milliseconds.
 pub const TYPING_MS: u64 = 6_000;
 
 impl Typing {
@@ -203,17 +288,19 @@ impl Typing {
     }
 }
 
-/// `signal`: a step of a call with another user.
+/// A step of a call with another user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Signal {
-    /// Whose step it is.
+    /// The other user.
     pub from: UserName,
-    /// Which call.
+    /// The call.
     pub call_id: CallId,
-    /// Which step.
+    /// The step of the call.
     pub kind: SignalKind,
-    /// As the other client wrote it.
+    /// As the other client sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub data: Option<Box<RawValue>>,
 }
 
@@ -224,14 +311,20 @@ impl Signal {
     }
 }
 
-/// `notice`: said by an operator to everybody who is connected.
+/// A broadcast of an operator to every connected user, which is not stored; or a notice, for a connection without
+/// `notices=1`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Notice {
-    /// Its own; the same one is told once.
+    /// The id of the broadcast. A connection gets each one at most once.
     pub id: uuid::Uuid,
-    /// A JSON object that the server does not read.
+    /// A JSON object of the operator; the server does not interpret it.
+    #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
     pub content: Box<RawValue>,
-    /// When it was said, in Unix milliseconds.
+    /// Who sent it; absent in notices that are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<UserName>,
+    /// When it was sent, in Unix milliseconds.
     pub timestamp: u64,
 }
 
@@ -242,114 +335,224 @@ impl Notice {
     }
 }
 
-/// `presence`: a user's merged state changed.
+/// The answer to `show`: whether this device shows the notice.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Shown {
+    /// As in the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#ref: Option<String>,
+    /// As in the request.
+    pub client_id: ClientId,
+    /// The notice.
+    pub notice_id: uuid::Uuid,
+    /// True for the one device that shows it; repeated for the same `client_id`.
+    pub first: bool,
+    /// When the notice was shown first, in Unix milliseconds.
+    pub timestamp: u64,
+}
+
+/// The user did something with a notice, on this device or another one. May be lost; `GET /api/v1/notices` says it as well.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NoticeMark {
+    /// The notice.
+    pub notice_id: uuid::Uuid,
+    /// What the user did.
+    #[cfg_attr(test, schemars(extend("enum" = ["shown", "read", "clicked", "dismissed"])))]
+    pub state: String,
+    /// When it was done first, in Unix milliseconds.
+    pub timestamp: u64,
+}
+
+/// The status of a user, over all of the user's devices, has changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Presence {
     /// The user.
     pub user_id: UserName,
-    /// `online`, `away`, `busy` or `offline`.
+    /// The status as others see it.
+    #[cfg_attr(test, schemars(extend("enum" = ["online", "away", "busy", "offline"])))]
     pub status: String,
-    /// Unix milliseconds; absent while online or when never seen.
+    /// When the user was last connected, in Unix milliseconds; absent while connected and for users never seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<u64>,
     /// How many devices are connected.
     pub devices: u32,
-    /// What happened: `user_online`, `user_offline`, `device_connected`, `device_disconnected`,
-    /// `status_changed`.
+    /// What happened: `user_online`, `user_offline`, `device_connected`, `device_disconnected` or `status_changed`.
     pub event: String,
 }
 
-/// `sync_page`: a part of what a device lacks of one conversation.
+/// Entries of one conversation that the device does not have yet.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SyncPage {
     /// The conversation.
     pub conversation_id: ConversationId,
-    /// By ascending seq.
+    /// The entries, by ascending seq.
     pub entries: Vec<Entry>,
-    /// Highest sequence in the log.
+    /// The highest seq of the log.
     pub head: u64,
-    /// Further pages of this conversation follow.
+    /// More pages of this conversation follow.
     pub more: bool,
-    /// The cursor meant nothing here: forget what you hold and take this as the tail.
+    /// The cursor is not valid: discard the entries of this conversation and continue from this page.
     #[serde(default)]
     pub reset: bool,
-    /// On the first page of a tail: entries before this one may be read over REST, and are not in this sync.
+    /// On the first page of a conversation without a valid cursor: entries before this seq are not part of this sync and can
+    /// be read over REST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped_before: Option<u64>,
-    /// The user is not a member any more: forget the conversation.
+    /// The user is not a member any more: discard the conversation.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gone: bool,
+    /// For a `sync` with `states`: the last entry that the page takes account of. Messages of the page without a state were
+    /// not changed up to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
+    /// The states of those messages of the page that were changed, by seq.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, MessageState>"))]
+    pub states: BTreeMap<u64, MessageState>,
+    /// The entries behind the cursor that this sync leaves out, because there are more than `max_behind`. Messages that the
+    /// device holds may have changed in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Skipped>,
+    /// On pages of the self log that the device has no valid cursor of, before those with entries: what the user has set. The
+    /// pages of one sync are parts of one whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Own>,
 }
 
-/// `synced`: all pages are out.
+/// What the user has set for all of their devices.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Own {
+    /// Entries of the self log after this one are applied to it. What is not named is as where nothing was ever set.
+    pub as_of: u64,
+    /// Settings that differ from where nothing was ever set.
+    pub settings: Vec<Setting>,
+    /// What the user writes and has not sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drafts: Vec<KeptDraft>,
+}
+
+/// What the user writes and has not sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct KeptDraft {
+    /// The conversation that it is written in.
+    pub conversation_id: ConversationId,
+    /// The seq of the first message of the thread that it is written in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<u64>,
+    /// A JSON object, as in the frame `draft`.
+    #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
+    pub content: Box<RawValue>,
+    /// The entry of the self log that has it: a `draft` of the same place with a smaller seq is older.
+    pub as_of: u64,
+    /// When it was stored, in Unix milliseconds.
+    pub timestamp: u64,
+}
+
+/// A setting of the user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Setting {
+    /// What is set, as in the frame `set`.
+    pub what: String,
+    /// The conversation that it is for; absent for what is for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// The seq of the first message of the thread that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<u64>,
+    /// As in the frame `set`.
+    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
+    pub value: Box<RawValue>,
+    /// The entry of the self log that set it: a `set` of the same with a smaller seq is older.
+    pub as_of: u64,
+}
+
+/// The sync is complete.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Synced {
-    /// Belongs to the cursors from now on.
+    /// The epoch of the cursors from now on.
     pub epoch: String,
     /// How many conversations the user is a member of.
     pub conversations: u32,
+    /// As in the `sync` that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<ConversationId>,
 }
 
-/// `redirect`: this server is leaving, or others have more room. Take the answers that are under way, then connect again.
+/// The server is shutting down, or other servers have more room. The client waits for pending answers, then reconnects.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Redirect {
-    /// How long to stay away before that, in milliseconds.
+    /// How long to wait before reconnecting, in milliseconds.
     pub after_ms: u64,
-    /// The server to connect to once, `wss://host/ws`; then, or when it does not welcome, the usual address is right again.
-    /// Named where the operator has configured servers.
+    /// The address of the next connection, `wss://host/ws`, for one attempt; after it the usual address is valid again.
+    /// Present where the operator has configured servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
 }
 
-/// `network_optimization`: what fits the network that this connection was measured to have. Told to
-/// clients that asked for it, first after `welcome` and again at every change.
+/// The settings for the measured quality of this connection's network. Sent to connections with `network`, after `welcome`
+/// and at each change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NetworkOptimization {
-    /// What the network is like.
+    /// The quality of the network.
     pub quality: Quality,
-    /// How often the server pings from now on, in milliseconds; the client's own pings go as often.
+    /// The interval of the server's pings from now on, in milliseconds; the client pings as often.
     pub heartbeat_ms: u64,
-    /// The most frames in one `batch`; 1: none is made.
+    /// The most frames in one `batch`; 1 means no batches.
     pub batch: u32,
-    /// Whether frames are compressed, where the upgrade has agreed on it.
+    /// Whether frames are compressed, if the upgrade agreed on compression.
     pub compression: bool,
-    /// How often a client sends again, unanswered, before it tells its user.
+    /// How often a client repeats an unanswered request before it reports a failure to its user.
     pub retries: u32,
 }
 
-/// How good a network is.
+/// The quality of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Quality {
-    /// Answers come at once.
+    /// Short round trips, no losses.
     Good,
-    /// Answers take long, or some are lost.
+    /// Long round trips, or some losses.
     Fair,
-    /// Answers take very long, or many are lost.
+    /// Very long round trips, or many losses.
     Poor,
 }
 
-/// `error`: the answer to what could not be done.
+/// The answer to a request that was refused or has failed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorFrame {
-    /// Repeats the request's.
+    /// As in the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#ref: Option<String>,
-    /// Repeats the request's.
+    /// As in the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
-    /// From the closed list.
+    /// The error code.
     pub code: ErrorCode,
-    /// For people: says what to do.
+    /// A text for people that says what to do.
     pub message: String,
     /// Whether the request was stored.
     pub stored: Stored,
-    /// Wait so long before sending again.
+    /// How long to wait before sending again, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-    /// Which limit was met; only with the code `rate_limited`.
+    /// The limit that was reached; only with the code `rate_limited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
+    /// With the code `conflict`, for a request with a `base`: the seq of the entry that came after it; 0 for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<u64>,
 }
 
 /// Writes a frame type as JSON text.

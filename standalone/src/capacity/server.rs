@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use platform::secret::Secret;
 use platform::token::{NewToken, Signer};
+use platform::usage;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -76,21 +77,14 @@ impl TestServer {
     }
 
     pub(super) fn memory(&self) -> Result<Memory> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let resident = kib(&status, "VmRSS:").context("the server's memory")? << 10;
-        let machine = std::fs::read_to_string("/proc/meminfo")?;
-        let kernel = kib(&machine, "Slab:").context("the kernel's memory")? << 10;
-        Ok(Memory { resident, kernel })
+        let process = usage::of(self.pid).context("the server's memory")?;
+        let machine = usage::memory().context("the kernel's memory")?;
+        Ok(Memory { resident: process.resident_bytes, kernel: machine.kernel })
     }
 
     /// CPU time so far, in seconds.
     pub(super) fn cpu(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
-        let (_, fields) = stat.rsplit_once(')').context("the server's CPU time")?;
-        // User and system time, the 12th and 13th after the name, in hundredths.
-        let ticks =
-            fields.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<f64>().ok());
-        Ok(ticks.sum::<f64>() / 100.0)
+        Ok(usage::of(self.pid).context("the server's CPU time")?.cpu_seconds)
     }
 
     /// Frames written to sockets so far.
@@ -109,13 +103,4 @@ impl Drop for TestServer {
         // Its own folder, made for this: nothing in it is anybody's.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-/// Memory that this machine can still give, in bytes.
-pub(super) fn available_memory() -> Option<u64> {
-    kib(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:").map(|kib| kib << 10)
-}
-
-fn kib(text: &str, name: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }

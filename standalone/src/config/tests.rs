@@ -39,8 +39,15 @@ key is an error that names it, and all mistakes are shown at once. Secrets are n
 ";
 
 /// Where the sources of the binaries are.
-const PARTS: [&str; 6] =
-    ["bus", "chat-service", "gateway", "platform", "presence-service", "standalone"];
+const PARTS: [&str; 7] = [
+    "crates/bus",
+    "chat-service",
+    "gateway",
+    "crates/platform",
+    "crates/push",
+    "presence-service",
+    "standalone",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -72,7 +79,7 @@ fn with_lists(keys: Vec<(String, String)>) -> Vec<(String, String)> {
 }
 
 fn binaries() -> [Binary; 4] {
-    use chat_service::config as chat;
+    use chat_service::process_config as chat;
     use gateway::config as edge;
     use presence_service::config as presence;
     [
@@ -134,10 +141,10 @@ fn others(default: &str) -> Vec<String> {
             vec![(number.as_u64().unwrap() + 1).to_string()]
         }
         Ok(serde_json::Value::Array(_)) => {
-            list(&[r#"["10.7.0.0/16"]"#, "[7]", r#"[{"id": "acme"}]"#])
+            list(&[r#"["10.7.0.0/16"]"#, "[7]", r#"["queries"]"#, r#"[{"id": "acme"}]"#])
         }
         // Not every text will do for each, and what has no default may be a number.
-        _ => list(&["/other", "json", "quorum", "contacts", "id", "7"]),
+        _ => list(&["/other", "json", "quorum", "contacts", "full", "id", "7"]),
     }
 }
 
@@ -178,7 +185,9 @@ where
 #[test]
 fn a_key_that_is_set_alone_leaves_every_other_at_its_documented_default() {
     each_key_alone::<gateway::config::GatewayConfig>(gateway::config::ENV_PREFIX);
-    each_key_alone::<chat_service::config::ChatConfig>(chat_service::config::ENV_PREFIX);
+    each_key_alone::<chat_service::process_config::ChatConfig>(
+        chat_service::process_config::ENV_PREFIX,
+    );
     each_key_alone::<presence_service::config::PresenceConfig>(
         presence_service::config::ENV_PREFIX,
     );

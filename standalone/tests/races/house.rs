@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use bus::Bus;
 use bus::in_process::{InProcessBus, InProcessConfig};
-use chat_service::config::{LaneConfig, QueryConfig, RevocationConfig};
-use chat_service::followers::FollowerConfig;
+use chat_service::config::{MessagesConfig, QueryConfig, RevocationConfig, Role, WorkerConfig};
+use chat_service::followers::webhooks::WebhookSettings;
+use chat_service::followers::{EventConfig, FollowerConfig};
 use chat_service::store::sqlite::SqliteStore;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use gateway::config::LimitsConfig;
@@ -93,19 +94,19 @@ impl House {
         house
     }
 
-    /// Another chat service beside those that run: it stands in line.
+    /// Another chat service beside those that run: it waits to become the active consumer.
     pub fn start_another_chat(&mut self) {
         let (_, calls) = in_memory();
         self.start_chat(calls);
     }
 
     fn start_chat(&mut self, calls: Incoming) {
-        let lanes = LaneConfig {
+        let lanes = WorkerConfig {
             lanes: 1,
             append_deadline_ms: LONG_MS,
             locate_timeout_ms: LONG_MS,
             stale_ms: LONG_MS,
-            ..LaneConfig::default()
+            ..WorkerConfig::default()
         };
         let service = chat_service::build(
             lanes,
@@ -119,7 +120,14 @@ impl House {
                 readiness: Readiness::new(),
                 tracer: Tracer::disabled(),
                 after_unclean_end: false,
+                roles: Role::ALL.to_vec(),
                 followers: FollowerConfig::default(),
+                events: EventConfig::default(),
+                sinks: Vec::new(),
+                webhooks: WebhookSettings::default(),
+                messages: MessagesConfig::default(),
+                push: chat_service::push::PreparedPush::default(),
+                notices: chat_service::notices::NoticeConfig::default(),
             },
         );
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -167,7 +175,7 @@ impl House {
     }
 
     pub async fn stop(self) {
-        // The gateway first: it says goodbye to presence.
+        // The gateway first: it signs its connections off at presence.
         for (tasks, stop) in &self.stops {
             stop.begin();
             assert_eq!(tasks.join(PATIENCE).await, Ok(()));
@@ -208,6 +216,7 @@ fn gateway(
         admission: AdmissionConfig::default(),
         allow: gateway::AllowConfig::default(),
         login: gateway::Login::new(&gateway::LoginConfig::default()).unwrap(),
+        events: gateway::EventsConfig::default(),
         network: NetworkConfig::default(),
         rebalance: gateway::RebalanceConfig::default(),
         servers: gateway::Servers::default(),

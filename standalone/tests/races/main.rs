@@ -122,7 +122,7 @@ async fn a_batch_that_is_cut_off_after_its_commit_is_delivered_by_the_next_in_li
 }
 
 /// Ann and Bob, while the first chat service yields with her first message to him committed and not located,
-/// and a second one behind it. Another chat service stands in line.
+/// and a second one behind it. Another chat service waits to become the active consumer.
 async fn yielding(house: &mut House) -> (Device, Device) {
     let mut ann = house.connect("ann").await;
     let bob = house.connect("bob").await;
@@ -140,7 +140,7 @@ async fn yielding(house: &mut House) -> (Device, Device) {
 async fn a_partition_is_yielded_after_the_batch_in_hand_and_what_stood_behind_it_follows() {
     let mut house = House::about("bob").await;
     let (mut ann, mut bob) = yielding(&mut house).await;
-    assert!(bob.is_silent(), "whoever has the second message does not deliver it before the first");
+    assert!(bob.is_silent(), "the second message is not delivered before the first");
     house.presence.location.open();
     assert_eq!(bob.expect("entry").await["seq"], 1);
     assert_eq!(bob.expect("entry").await["seq"], 2);
@@ -158,7 +158,7 @@ async fn a_yield_that_is_cut_off_leaves_all_of_it_to_the_next_in_line_in_its_ord
     house.presence.location.open();
     assert_eq!(bob.expect("entry").await["seq"], 1);
     assert_eq!(bob.expect("entry").await["seq"], 2);
-    // Each is stored once, whoever says so.
+    // Each is stored once, whichever process answers.
     let second = ann.expect("sent").await["seq"].as_u64();
     let last = if second == Some(1) { ann.expect("sent").await["seq"].as_u64() } else { second };
     assert_eq!(last, Some(2));

@@ -4,75 +4,66 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use proto::id::{ClientId, ConversationId, ConversationKey, UserId, UserName};
+use proto::id::{ClientId, ConversationId, ConversationKey, UserId};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::PostgresStore;
-use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
+use super::{PostgresStore, statement};
+use crate::domain::entry::{
+    CursorRow, Membership, Snapshot, StoredOperation, TargetKey, Targets, UserRow,
+};
 use crate::domain::fold::name_key;
-use crate::planted;
+use crate::domain::steps;
+use crate::domain::tally::{Tally, TallyKey};
 use crate::store::reading::{self, code};
+use crate::store::states::StateRows;
 use crate::store::{AppendBatch, AppendError, Delivered, LogStore, StoreError};
 
-/// Its parts see the same snapshot and commit together: the implicit transaction of one statement,
-/// one round trip. Empty lists cost almost nothing.
-macro_rules! append_sql {
-    ($when_taken:literal) => {
-        concat!(
-            "
-WITH new_entries AS (
-    INSERT INTO entries (tenant, conversation_id, seq, id, kind, sender_id, client_id, content,
-        reply_to, mentions, is_important, extra, created_at_ms)
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::uuid[],
-        $8::text[], $9::bigint[], $10::text[], $11::boolean[], $12::text[], $13::bigint[])
-), new_client_ids AS (
-    INSERT INTO client_ids (tenant, conversation_id, seq, entry_id, sender_id, client_id, created_at_ms, sha256)
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::uuid[], $6::text[], $7::uuid[],
-        $13::bigint[], $14::bytea[])",
-            $when_taken,
-            "
-), conversations_set AS (
-    INSERT INTO conversations (tenant, id, kind, title, created_at_ms)
-    SELECT * FROM unnest($15::text[], $16::uuid[], $17::smallint[], $18::text[], $19::bigint[])
-    ON CONFLICT (tenant, id) DO UPDATE SET title = excluded.title
-), members_set AS (
-    INSERT INTO members (tenant, conversation_id, user_id, role, from_seq, delivered_seq, read_seq)
-    SELECT m.t, m.c, m.u, m.r, m.f, m.f - 1, m.f - 1
-    FROM unnest($20::text[], $21::uuid[], $22::text[], $23::smallint[], $24::bigint[]) AS m (t, c, u, r, f)
-    ON CONFLICT (tenant, conversation_id, user_id) DO UPDATE
-    SET role = excluded.role, from_seq = excluded.from_seq,
-        delivered_seq = GREATEST(members.delivered_seq, excluded.delivered_seq),
-        read_seq = GREATEST(members.read_seq, excluded.read_seq)
-), members_removed AS (
-    DELETE FROM members USING unnest($25::text[], $26::uuid[], $27::text[]) AS gone (t, c, u)
-    WHERE tenant = gone.t AND conversation_id = gone.c AND user_id = gone.u
-)
-SELECT 1"
-        )
-    };
-}
+/// Each target with its state, its edits where they are wanted, and what is pinned in its conversation, also where there is
+/// no target.
+const LOAD_TARGETS: &str = "
+SELECT k.place - 1 AS place, e.kind, e.sender_id, e.created_at_ms, e.thread, e.also_in_main, e.mentions,
+    CAST(e.flags AS bigint) AS flags,
+    CAST(e.device_type AS bigint) AS device_type, e.expires_at_ms,
+    CAST(COALESCE(octet_length(e.content), 0) AS bigint) AS content_bytes, p.pinned_seq, s.state,
+    s.tally_due_ms,
+    CASE WHEN k.edits THEN (SELECT CAST(json_agg(x.seq) AS text) FROM entries x
+        WHERE x.tenant = k.tenant AND x.conversation_id = k.id AND x.target = k.seq AND x.kind = 'edit') END AS edits,
+    (SELECT count(*) FROM pins x WHERE x.tenant = k.tenant AND x.conversation_id = k.id) AS pins
+FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::boolean[]) WITH ORDINALITY AS k (tenant, id, seq, edits, place)
+LEFT JOIN message_state s ON s.tenant = k.tenant AND s.conversation_id = k.id AND s.seq = k.seq
+LEFT JOIN entries e ON e.tenant = k.tenant AND e.conversation_id = k.id AND e.seq = k.seq
+LEFT JOIN pins p ON p.tenant = k.tenant AND p.conversation_id = k.id AND p.seq = k.seq";
 
-/// A client id that is taken refuses the batch: this makes a repeated operation harmless.
-const APPEND: &str = if planted::DUPLICATE_CHECK_OFF {
-    append_sql!(" ON CONFLICT DO NOTHING")
-} else {
-    append_sql!("")
-};
-
+/// Steps are texts of 22 characters, of which 704 are kept: see [`steps`].
 const ADVANCE_CURSORS: &str = "
-UPDATE members SET delivered_seq = n.d, read_seq = n.r
+UPDATE members SET delivered_seq = n.d, read_seq = n.r,
+    steps = CASE
+        WHEN n.step = '' THEN steps
+        WHEN length(n.step) = 22 AND left(right(steps, 22), 1) = left(n.step, 1) AND right(steps, 11) >= $8
+            THEN left(steps, -22) || left(n.step, 11) || right(steps, 11)
+        ELSE right(COALESCE(steps, '') || n.step, 704)
+    END
 FROM (
-    SELECT m.tenant AS t, m.conversation_id AS c, m.user_id AS u,
-        GREATEST(m.delivered_seq, LEAST(a.d, h.head), LEAST(a.r, h.head)) AS d,
-        GREATEST(m.read_seq, LEAST(a.r, h.head)) AS r
-    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[]) AS a (t, c, u, d, r)
-    JOIN members m ON m.tenant = a.t AND m.conversation_id = a.c AND m.user_id = a.u
-    CROSS JOIN LATERAL (
-        SELECT COALESCE(max(e.seq), 0) AS head FROM entries e WHERE e.tenant = a.t AND e.conversation_id = a.c
-    ) h
-    ORDER BY m.tenant, m.conversation_id, m.user_id
+    SELECT p.t, p.c, p.u, p.d, p.r, CASE WHEN NOT p.s THEN '' ELSE
+            CASE WHEN p.d > p.was_d AND (p.r <= p.was_r OR p.d > p.r)
+                THEN 'd' || lpad(to_hex(p.d), 10, '0') || $7 ELSE '' END
+            || CASE WHEN p.r > p.was_r THEN 'r' || lpad(to_hex(p.r), 10, '0') || $7 ELSE '' END
+        END AS step
+    FROM (
+        SELECT m.tenant AS t, m.conversation_id AS c, m.user_id AS u, a.s,
+            m.delivered_seq AS was_d, m.read_seq AS was_r,
+            GREATEST(m.delivered_seq, LEAST(a.d, h.head), LEAST(a.r, h.head)) AS d,
+            GREATEST(m.read_seq, LEAST(a.r, h.head)) AS r
+        FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[])
+            AS a (t, c, u, d, r, s)
+        JOIN members m ON m.tenant = a.t AND m.conversation_id = a.c AND m.user_id = a.u
+        CROSS JOIN LATERAL (
+            SELECT COALESCE(max(e.seq), 0) AS head FROM entries e WHERE e.tenant = a.t AND e.conversation_id = a.c
+        ) h
+        ORDER BY m.tenant, m.conversation_id, m.user_id
+    ) p
 ) n
 WHERE tenant = n.t AND conversation_id = n.c AND user_id = n.u AND (delivered_seq < n.d OR read_seq < n.r)
 RETURNING tenant, conversation_id, user_id, delivered_seq, read_seq";
@@ -102,15 +93,16 @@ JOIN members m ON m.tenant = k.tenant AND m.conversation_id = k.id";
 const FIND_CLIENT_IDS: &str = "
 SELECT k.place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.sha256, o.sender_id, o.client_id,
     e.kind AS entry_kind, e.content, e.reply_to, e.mentions, e.is_important, e.extra,
-    '' AS sender_name, '' AS sender_avatar
+    CAST(e.sender_type AS bigint) AS sender_type, CAST(e.device_type AS bigint) AS device_type, e.target, e.thread,
+    e.also_in_main, e.expires_at_ms, CAST(e.flags AS bigint) AS flags, e.forwarded, '' AS sender_name, '' AS sender_avatar
 FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS k (tenant, sender, client, place)
 JOIN client_ids o ON o.tenant = k.tenant AND o.sender_id = k.sender AND o.client_id = k.client
 LEFT JOIN entries e ON e.tenant = o.tenant AND e.conversation_id = o.conversation_id AND e.seq = o.seq";
 
 const MEMBERSHIPS: &str = "
 SELECT (SELECT count(*) FROM (SELECT 1 FROM members m
-    WHERE m.tenant = u.tenant AND m.user_id = u.id LIMIT $3) n)
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (tenant, id, place) ORDER BY u.place";
+    WHERE m.tenant = u.tenant AND m.user_id = u.id AND m.conversation_id <> u.own LIMIT $4) n)
+FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS u (tenant, id, own, place) ORDER BY u.place";
 
 const DELIVERED: &str = "
 SELECT m.tenant, m.conversation_id, m.user_id, m.delivered_seq
@@ -173,6 +165,22 @@ impl LogStore for PostgresStore {
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
+    async fn load_targets(&self, keys: &[TargetKey]) -> Result<Targets, StoreError> {
+        let conversations: Vec<_> = keys.iter().map(|key| key.conversation).collect();
+        let rows = sqlx::query(LOAD_TARGETS)
+            .bind(tenants(&conversations))
+            .bind(ids(&conversations))
+            .bind(keys.iter().map(|key| key.seq as i64).collect::<Vec<_>>())
+            .bind(keys.iter().map(|key| key.with_edits).collect::<Vec<_>>())
+            .fetch_all(&self.writers)
+            .await?;
+        super::targets(&rows, keys)
+    }
+
+    async fn load_tallies(&self, keys: &[TallyKey]) -> Result<Vec<Tally>, StoreError> {
+        super::reactions::load(&self.writers, keys).await
+    }
+
     async fn find_client_ids(
         &self,
         keys: &[(UserId, ClientId)],
@@ -195,6 +203,7 @@ impl LogStore for PostgresStore {
         let counts: Vec<i64> = sqlx::query_scalar(MEMBERSHIPS)
             .bind(users.iter().map(|user| user.tenant().as_str()).collect::<Vec<_>>())
             .bind(users.iter().map(UserId::name_str).collect::<Vec<_>>())
+            .bind(users.iter().map(|user| ConversationId::own(user).0).collect::<Vec<_>>())
             .bind(i64::from(most))
             .fetch_all(&self.writers)
             .await?;
@@ -218,52 +227,26 @@ impl LogStore for PostgresStore {
             line.done();
             return Err(AppendError::Conflict);
         }
-        let e = &batch.entries;
-        let c = &batch.conversations;
-        let (s, r) = (&batch.members_set, &batch.members_removed);
-        let mentions = |mentions: &Vec<UserName>| {
-            (!mentions.is_empty()).then(|| serde_json::to_string(mentions).unwrap_or_default())
-        };
-        let result = sqlx::query(APPEND)
-            .bind(e.iter().map(|e| e.sender_id.tenant().as_str()).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.conversation_id.0).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.seq as i64).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.id.0).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.sender_id.name_str()).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.client_id.0).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.content.as_str()).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.reply_to.map(|seq| seq as i64)).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| mentions(&e.mentions)).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.is_important).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.extra.as_deref()).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| e.created_at_ms as i64).collect::<Vec<_>>())
-            .bind(e.iter().map(|e| &e.digest[..]).collect::<Vec<_>>())
-            .bind(c.iter().map(|c| c.key.tenant.as_str()).collect::<Vec<_>>())
-            .bind(c.iter().map(|c| c.key.id.0).collect::<Vec<_>>())
-            .bind(c.iter().map(|c| code::kind(c.kind)).collect::<Vec<_>>())
-            .bind(c.iter().map(|c| c.title.as_str()).collect::<Vec<_>>())
-            .bind(c.iter().map(|c| c.created_at_ms as i64).collect::<Vec<_>>())
-            .bind(s.iter().map(|m| m.user_id.tenant().as_str()).collect::<Vec<_>>())
-            .bind(s.iter().map(|m| m.conversation_id.0).collect::<Vec<_>>())
-            .bind(s.iter().map(|m| m.user_id.name_str()).collect::<Vec<_>>())
-            .bind(s.iter().map(|m| code::role(m.role)).collect::<Vec<_>>())
-            .bind(s.iter().map(|m| m.from_seq as i64).collect::<Vec<_>>())
-            .bind(r.iter().map(|(_, user)| user.tenant().as_str()).collect::<Vec<_>>())
-            .bind(r.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
-            .bind(r.iter().map(|(_, user)| user.name_str()).collect::<Vec<_>>())
-            .execute(&mut *line)
-            .await;
+        let rows = StateRows::of(&batch.states);
+        let result = statement::query(batch, &rows).execute(&mut *line).await;
         line.ended(result).map(|_| ()).map_err(append_error)
     }
 
-    async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError> {
+    async fn advance_cursors_at(
+        &self,
+        cursors: &[CursorRow],
+        is_timed: &[bool],
+        now_ms: u64,
+    ) -> Result<Vec<CursorRow>, StoreError> {
         let rows = sqlx::query(ADVANCE_CURSORS)
             .bind(cursors.iter().map(|c| c.user_id.tenant().as_str()).collect::<Vec<_>>())
             .bind(cursors.iter().map(|c| c.conversation_id.0).collect::<Vec<_>>())
             .bind(cursors.iter().map(|c| c.user_id.name_str()).collect::<Vec<_>>())
             .bind(cursors.iter().map(|c| c.delivered_seq as i64).collect::<Vec<_>>())
             .bind(cursors.iter().map(|c| c.read_seq as i64).collect::<Vec<_>>())
+            .bind(is_timed)
+            .bind(steps::moment(now_ms))
+            .bind(steps::moment(now_ms.saturating_sub(steps::MERGED_MS)))
             .fetch_all(&self.writers)
             .await?;
         rows.iter()
@@ -299,7 +282,10 @@ fn append_error(error: sqlx::Error) -> AppendError {
         return AppendError::Unknown(error);
     };
     match database.code().as_deref() {
-        Some("23505") => AppendError::Conflict,
+        // A key is taken, or a head is another one: see `statement`.
+        Some("23505" | "22012") => AppendError::Conflict,
+        // Two rows of one statement for one place: a fault of the planner, and the same batch fails again.
+        Some(code) if code.starts_with("21") => AppendError::Invalid(error),
         // Serialization, deadlock, lock timeout, statement timeout, resources, read-only replica: the
         // statement was rolled back, another try may work.
         Some("40001" | "40P01" | "55P03" | "57014" | "25006") => AppendError::NotStored(error),

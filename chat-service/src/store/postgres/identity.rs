@@ -1,17 +1,15 @@
 //! Which database the connections of the writers lead to. After a fail-over to a replica that was behind, or a
-//! restore under a running service, the log may be shorter than what a lane remembers of it; a lane that went on from
+//! restore under a running service, the log may be shorter than what a worker remembers of it; a worker that went on from
 //! its memory would leave a hole that no sync ever fills. So each new connection, and each beat of the replica, is
 //! asked which database it is, and another answer than before counts up a generation (see guarantee 10 of the port).
 //!
-//! Must not refuse a connection: a server that cannot be asked only costs what the lanes remember.
+//! Must not refuse a connection: a server that cannot be asked only costs what the workers remember.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sqlx::PgConnection;
-
-use super::PostgresStore;
 
 /// The timeline is that of the write-ahead log, which changes with a promotion at once; that of the control file changes
 /// with the next checkpoint only. A plain role may call these functions.
@@ -74,14 +72,6 @@ impl Identity {
             );
         }
         *known = Some(now);
-    }
-}
-
-impl PostgresStore {
-    /// Says that the tables were put back from a backup: see guarantee 11 of the port. The new epoch.
-    pub async fn begin_epoch(&self) -> Result<String, sqlx::Error> {
-        let sql = "UPDATE store_epoch SET epoch = gen_random_uuid() RETURNING CAST(epoch AS text)";
-        sqlx::query_scalar(sql).fetch_one(&self.writers).await
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) async fn raise(connection: &mut PgConnection) -> Result<(), sqlx::Err
     match Places::read(connection, places!("")).await {
         Ok(places) if places.are_right() => return Ok(()),
         Ok(_) => {}
-        // Whoever may not read these tables appends nothing to them.
+        // A database role that may not read these tables appends nothing to them.
         Err(error) if is_refusal::<Postgres>(&error) => {
             tracing::debug!(%error, "the places in the tail are not for this role to see");
             return Ok(());

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use platform::reload::address::{Address, AddressError};
+use platform::address::{Address, AddressError};
 use platform::secret::Secret;
 use serde::{Deserialize, Serialize};
-use sqlx::Connection as _;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{Connection as _, Postgres};
 
 use super::PostgresStore;
 use super::identity::Identity;
@@ -27,24 +27,24 @@ const CONNECT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseConfig {
-    /// Where Postgres is: `postgres://user:password@host:5432/database`.
+    /// Address of Postgres: `postgres://user:password@host:5432/database`.
     pub url: Secret,
-    /// A file with the address, in place of `url`. It is read again within 10 s of a change, so that new connections
-    /// have a new password without a restart; while it cannot be used, the last good address is.
+    /// File with the address, in place of `url`. Read again within 10 s of a change, so that a new password needs no
+    /// restart; while it is unusable the last good address is used.
     pub url_file: Option<PathBuf>,
-    /// Connections for appending; a lane uses one at a time.
+    /// Number of connections for appending; a worker uses one at a time.
     pub write_connections: u32,
-    /// Connections for questions.
+    /// Number of connections for reading.
     pub read_connections: u32,
-    /// How long to wait for a free connection, in milliseconds.
+    /// Maximum wait for a free connection, in milliseconds.
     pub acquire_timeout_ms: u64,
-    /// Longest time the server gives a statement, in milliseconds.
+    /// Maximum time of a statement, in milliseconds.
     pub statement_timeout_ms: u64,
-    /// Longest time the server lets a statement wait for a lock, in milliseconds.
+    /// Maximum time that a statement may wait for a lock, in milliseconds.
     pub lock_timeout_ms: u64,
-    /// How often it is looked whether the planner knows how young tables have grown, in milliseconds.
+    /// How often it is checked whether young tables need new planner statistics, in milliseconds.
     pub statistics_ms: u64,
-    /// Bring the tables up to date at start; else only `migrate` does.
+    /// Whether the tables are migrated at start; otherwise only `migrate` does that.
     pub migrate_at_start: bool,
 }
 
@@ -79,7 +79,7 @@ fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
 }
 
 impl DatabaseConfig {
-    /// Where the database is, and finds what no waiting mends.
+    /// Where the database is, and finds mistakes that no waiting corrects.
     pub fn address(&self) -> Result<Address, AddressError> {
         Address::open("database", self.url.expose(), self.url_file.as_deref(), check_url)
     }
@@ -180,7 +180,9 @@ impl PostgresStore {
 
     /// Brings the tables up to date. Replicas that do it at once wait for each other.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        migrations::migrator(migrations::POSTGRES).run(self.writers.pool()).await?;
+        let mut line = self.writers.line().await?;
+        migrations::POSTGRES.run::<Postgres>(&mut line).await?;
+        line.done();
         super::names::fill(self.writers.pool()).await.map_err(MigrateError::Execute)?;
         // The connections that are open were asked before there was anything to raise.
         let mut line = self.writers.line().await.map_err(MigrateError::Execute)?;

@@ -93,20 +93,10 @@ macro_rules! revoked_store {
                 per_user: usize,
                 now_ms: u64,
             ) -> Result<Vec<revocation::DeviceToken>, StoreError> {
-                let mut tokens: Vec<_> = tokens.iter().collect();
-                // In one order, so that two batches never wait for each other.
-                tokens.sort_unstable_by(|one, other| {
-                    let key = |it: &revocation::DeviceToken| it.token_id;
-                    (&one.user_id, &one.device_id, key(one)).cmp(&(
-                        &other.user_id,
-                        &other.device_id,
-                        key(other),
-                    ))
-                });
-                tokens.dedup();
+                let tokens = revoked::in_one_order(tokens);
                 let mut line = self.$writers.line().await?;
                 let mut transaction = sqlx::Connection::begin(&mut *line).await?;
-                // Whoever ends a device comes before this or sees it.
+                // A request that ends a device comes before this or sees it.
                 sqlx::query(dialect::LOCK_SHARED)
                     .bind(revoked::LIST.as_str())
                     .fetch_one(&mut *transaction)
@@ -145,16 +135,9 @@ macro_rules! revoked_store {
                 for row in &rows {
                     let user_id =
                         reading::user_id(row.try_get("tenant")?, row.try_get("user_id")?)?;
-                    let what = revoked::read_what(row)?;
-                    let cut = revoked::read_cut(row)?;
-                    late.extend(tokens.iter().copied().filter(|token| {
-                        token.user_id == user_id
-                            && what == revocation::What::Device(token.device_id.clone())
-                            && token.issued_secs <= cut.issued_until_secs
-                            && cut.until_ms > now_ms
-                    }));
+                    let (what, cut) = (revoked::read_what(row)?, revoked::read_cut(row)?);
+                    late.extend(revoked::covered(&tokens, &user_id, &what, &cut, now_ms));
                 }
-                let late = late.into_iter().cloned().collect();
                 transaction.commit().await?;
                 line.done();
                 Ok(late)

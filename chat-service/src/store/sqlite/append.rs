@@ -10,11 +10,20 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, Sqlite, Transaction};
 
-use super::{SqliteStore, dialect, rows, tail};
-use crate::domain::entry::{CursorRow, Membership, Snapshot, StoredOperation, UserRow};
+use super::json::json;
+use super::{SqliteStore, dialect, following, reactions, rows, tail};
+use crate::domain::drafts::DraftPlace;
+use crate::domain::entry::{
+    CursorRow, Membership, Snapshot, StoredOperation, TargetKey, Targets, UserRow,
+};
 use crate::domain::fold::name_key;
+use crate::domain::own::Place;
+use crate::domain::steps;
+use crate::domain::tally::{Tally, TallyKey};
 use crate::store::connections::{Line, is_refusal};
+use crate::store::own::id_of;
 use crate::store::reading::{self, code};
+use crate::store::states::StateRows;
 use crate::store::{AppendBatch, AppendError, Delivered, LogStore, StoreError};
 
 // `WHERE true` keeps the parser from reading ON CONFLICT as a join constraint.
@@ -35,18 +44,96 @@ pub(super) const MEMBERS_REMOVED: &str = "
 DELETE FROM members WHERE (tenant, conversation_id, user_id) IN
     (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1))";
 
-// MATERIALIZED: each value is parsed and each head looked up once, not once for every mention below.
+const PINS_SET: &str = "
+INSERT INTO pins (tenant, conversation_id, seq, pinned_seq, by_user)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($1) WHERE true
+ON CONFLICT (tenant, conversation_id, seq) DO UPDATE SET pinned_seq = excluded.pinned_seq, by_user = excluded.by_user";
+
+pub(super) const PINS_REMOVED: &str = "
+DELETE FROM pins WHERE (tenant, conversation_id, seq) IN
+    (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1))";
+
+const SETTINGS_SET: &str = "
+INSERT INTO own_settings (tenant, user_id, conversation_id, what, thread, value, number, as_of)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+FROM json_each($1) WHERE true
+ON CONFLICT (tenant, user_id, conversation_id, what, thread) DO UPDATE
+SET value = excluded.value, number = excluded.number, as_of = excluded.as_of";
+
+pub(super) const SETTINGS_REMOVED: &str = "
+DELETE FROM own_settings WHERE (tenant, user_id, conversation_id, what, thread) IN
+    (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($1))";
+
+const DRAFTS_SET: &str = "
+INSERT INTO drafts (tenant, user_id, conversation_id, thread, content, as_of, at_ms)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each($1) WHERE true
+ON CONFLICT (tenant, user_id, conversation_id, thread) DO UPDATE
+SET content = excluded.content, as_of = excluded.as_of, at_ms = excluded.at_ms";
+
+pub(super) const DRAFTS_REMOVED: &str = "
+DELETE FROM drafts WHERE (tenant, user_id, conversation_id, thread) IN
+    (SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1))";
+
+const STATES_SET: &str = "
+INSERT INTO message_state (tenant, conversation_id, seq, as_of, state, gone, tally_due_ms)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each($1) WHERE true
+ON CONFLICT (tenant, conversation_id, seq) DO UPDATE
+SET as_of = excluded.as_of, state = excluded.state, gone = excluded.gone, tally_due_ms = excluded.tally_due_ms
+WHERE message_state.gone = 0 AND message_state.as_of < excluded.as_of";
+
+pub(super) const BLANKED: &str = "
+UPDATE entries SET content = '{}', extra = NULL, mentions = NULL, flags = NULL, forwarded = NULL WHERE (tenant, conversation_id, seq) IN
+    (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1))";
+
+const ACTS: &str = "
+INSERT INTO audit (tenant, at_ms, actor, ip, action, target, reason, details)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+FROM json_each($1)";
+
+/// Each target with its state, its edits where they are wanted, and what is pinned in its conversation, also where there is
+/// no target.
+pub(super) const LOAD_TARGETS: &str = "
+SELECT k.key AS place, e.kind, e.sender_id, e.created_at_ms, e.thread, e.also_in_main, e.mentions, e.flags,
+    e.device_type, e.expires_at_ms,
+    COALESCE(octet_length(e.content), 0) AS content_bytes, p.pinned_seq, s.state, s.tally_due_ms,
+    CASE WHEN k.value ->> 3 THEN (SELECT json_group_array(x.seq) FROM entries x
+        WHERE x.tenant = k.value ->> 0 AND x.conversation_id = k.value ->> 1 AND x.target = k.value ->> 2
+            AND x.kind = 'edit') END AS edits,
+    (SELECT count(*) FROM pins x WHERE x.tenant = k.value ->> 0 AND x.conversation_id = k.value ->> 1) AS pins
+FROM json_each($1) k
+LEFT JOIN entries e ON e.tenant = k.value ->> 0 AND e.conversation_id = k.value ->> 1 AND e.seq = k.value ->> 2
+LEFT JOIN message_state s
+    ON s.tenant = k.value ->> 0 AND s.conversation_id = k.value ->> 1 AND s.seq = k.value ->> 2
+LEFT JOIN pins p ON p.tenant = k.value ->> 0 AND p.conversation_id = k.value ->> 1 AND p.seq = k.value ->> 2";
+
+// MATERIALIZED: each value is parsed and each head looked up once, not once for every mention below. Steps are texts of 22
+// characters, of which 704 are kept: see `domain/steps.rs`.
 pub(super) const ADVANCE_CURSORS: &str = "
-WITH given (t, c, u, d, r) AS MATERIALIZED (
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($1)
-), n (t, c, u, d, r, head) AS MATERIALIZED (
-    SELECT t, c, u, d, r,
+WITH given (t, c, u, d, r, s) AS MATERIALIZED (
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each($1)
+), n (t, c, u, d, r, s, head) AS MATERIALIZED (
+    SELECT t, c, u, d, r, s,
         COALESCE((SELECT max(e.seq) FROM entries e WHERE e.tenant = t AND e.conversation_id = c), 0)
     FROM given
 )
 UPDATE members SET
     delivered_seq = max(delivered_seq, min(n.d, n.head), min(n.r, n.head)),
-    read_seq = max(read_seq, min(n.r, n.head))
+    read_seq = max(read_seq, min(n.r, n.head)),
+    steps = CASE
+        WHEN NOT n.s THEN steps
+        WHEN min(n.r, n.head) > read_seq AND min(n.d, n.head) > min(n.r, n.head) AND min(n.d, n.head) > delivered_seq
+            THEN substr(COALESCE(steps, '') || 'd' || printf('%010x', min(n.d, n.head)) || $2
+                || 'r' || printf('%010x', min(n.r, n.head)) || $2, -704)
+        WHEN substr(steps, -22, 1) = CASE WHEN min(n.r, n.head) > read_seq THEN 'r' ELSE 'd' END
+                AND substr(steps, -11) >= $3
+            THEN substr(steps, 1, length(steps) - 21) || printf('%010x',
+                CASE WHEN min(n.r, n.head) > read_seq THEN min(n.r, n.head) ELSE min(n.d, n.head) END)
+                || substr(steps, -11)
+        ELSE substr(COALESCE(steps, '') || CASE WHEN min(n.r, n.head) > read_seq
+            THEN 'r' || printf('%010x', min(n.r, n.head)) ELSE 'd' || printf('%010x', min(n.d, n.head)) END || $2, -704)
+    END
 FROM n
 WHERE tenant = n.t AND conversation_id = n.c AND user_id = n.u
     AND (delivered_seq < max(min(n.d, n.head), min(n.r, n.head)) OR read_seq < min(n.r, n.head))
@@ -74,8 +161,8 @@ CROSS JOIN members m ON m.tenant = k.value ->> 0 AND m.conversation_id = k.value
 
 pub(super) const FIND_CLIENT_IDS: &str = "
 SELECT k.key AS place, o.conversation_id, o.seq, o.entry_id, o.created_at_ms, o.sha256, o.sender_id, o.client_id,
-    e.kind AS entry_kind, e.content, e.reply_to, e.mentions, e.is_important, e.extra,
-    '' AS sender_name, '' AS sender_avatar
+    e.kind AS entry_kind, e.content, e.reply_to, e.mentions, e.is_important, e.extra, e.sender_type, e.device_type,
+    e.target, e.thread, e.also_in_main, e.expires_at_ms, e.flags, e.forwarded, '' AS sender_name, '' AS sender_avatar
 FROM json_each($1) k
 CROSS JOIN client_ids o
     ON o.tenant = k.value ->> 0 AND o.sender_id = k.value ->> 1 AND o.client_id = k.value ->> 2
@@ -83,7 +170,7 @@ LEFT JOIN entries e ON e.tenant = o.tenant AND e.conversation_id = o.conversatio
 
 pub(super) const MEMBERSHIPS: &str = "
 SELECT (SELECT count(*) FROM (SELECT 1 FROM members m
-    WHERE m.tenant = u.value ->> 0 AND m.user_id = u.value ->> 1 LIMIT $2) n)
+    WHERE m.tenant = u.value ->> 0 AND m.user_id = u.value ->> 1 AND m.conversation_id <> u.value ->> 2 LIMIT $2) n)
 FROM json_each($1) u ORDER BY u.key";
 
 pub(super) const DELIVERED: &str = "
@@ -149,6 +236,19 @@ impl LogStore for SqliteStore {
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
+    async fn load_targets(&self, keys: &[TargetKey]) -> Result<Targets, StoreError> {
+        let wanted: Vec<_> = keys
+            .iter()
+            .map(|key| (key.conversation.tenant, key.conversation.id, key.seq, key.with_edits))
+            .collect();
+        let rows = sqlx::query(LOAD_TARGETS).bind(json(&wanted)).fetch_all(&self.writer).await?;
+        super::targets(&rows, keys)
+    }
+
+    async fn load_tallies(&self, keys: &[TallyKey]) -> Result<Vec<Tally>, StoreError> {
+        super::reactions::load(&self.writer, keys).await
+    }
+
     async fn find_client_ids(
         &self,
         keys: &[(UserId, ClientId)],
@@ -167,8 +267,12 @@ impl LogStore for SqliteStore {
     }
 
     async fn memberships(&self, users: &[UserId], most: u32) -> Result<Vec<u32>, StoreError> {
+        let wanted: Vec<_> = users
+            .iter()
+            .map(|user| (user.tenant(), user.name_str(), ConversationId::own(user)))
+            .collect();
         let counts: Vec<i64> = sqlx::query_scalar(MEMBERSHIPS)
-            .bind(json(&users.iter().map(dialect::pair).collect::<Vec<_>>()))
+            .bind(json(&wanted))
             .bind(i64::from(most))
             .fetch_all(&self.writer)
             .await?;
@@ -185,7 +289,17 @@ impl LogStore for SqliteStore {
         // Takes the write lock at once: a reader that turns writer later would fail at once instead.
         let mut transaction =
             line.begin_with("BEGIN IMMEDIATE").await.map_err(AppendError::NotStored)?;
-        if let Err(error) = write(&mut transaction, batch).await {
+        let is_current = reactions::heads_hold(&mut transaction, &batch.heads).await;
+        if matches!(is_current, Ok(false)) {
+            transaction.rollback().await.map_err(AppendError::NotStored)?;
+            line.done();
+            return Err(AppendError::Conflict);
+        }
+        let written = match is_current {
+            Ok(_) => write(&mut transaction, batch).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
             if is_refusal::<Sqlite>(&error) && transaction.rollback().await.is_ok() {
                 line.done();
             }
@@ -196,16 +310,27 @@ impl LogStore for SqliteStore {
         Ok(())
     }
 
-    async fn advance_cursors(&self, cursors: &[CursorRow]) -> Result<Vec<CursorRow>, StoreError> {
+    async fn advance_cursors_at(
+        &self,
+        cursors: &[CursorRow],
+        is_timed: &[bool],
+        now_ms: u64,
+    ) -> Result<Vec<CursorRow>, StoreError> {
         let rows: Vec<_> = cursors
             .iter()
-            .map(|c| {
-                let user = &c.user_id;
-                (user.tenant(), c.conversation_id, user.name_str(), c.delivered_seq, c.read_seq)
+            .zip(is_timed)
+            .map(|(c, timed)| {
+                let (user, d, r) = (&c.user_id, c.delivered_seq, c.read_seq);
+                (user.tenant(), c.conversation_id, user.name_str(), d, r, timed)
             })
             .collect();
         let mut line = self.synced(NORMAL).await?;
-        let rows = sqlx::query(ADVANCE_CURSORS).bind(json(&rows)).fetch_all(&mut *line).await?;
+        let rows = sqlx::query(ADVANCE_CURSORS)
+            .bind(json(&rows))
+            .bind(steps::moment(now_ms))
+            .bind(steps::moment(now_ms.saturating_sub(steps::MERGED_MS)))
+            .fetch_all(&mut *line)
+            .await?;
         line.done();
         rows.iter()
             .map(|row| {
@@ -277,10 +402,86 @@ async fn write(
     tail::appended(transaction, &batch.entries).await?;
     insert(transaction, CONVERSATIONS, &conversations).await?;
     insert(transaction, MEMBERS_SET, &set).await?;
-    insert(transaction, MEMBERS_REMOVED, &removed).await
+    insert(transaction, MEMBERS_REMOVED, &removed).await?;
+    write_states(transaction, &StateRows::of(&batch.states)).await?;
+    let blanked: Vec<_> =
+        batch.blanked.iter().map(|(key, seq)| (key.tenant, key.id, seq)).collect();
+    insert(transaction, BLANKED, &blanked).await?;
+    let acts: Vec<_> = batch
+        .acts
+        .iter()
+        .map(|act| {
+            let (actor, at_ms) = (&act.actor, act.at_ms);
+            let said = (&act.ip, &act.action, &act.target, &act.reason, &act.details);
+            let (ip, action, target, reason, details) = said;
+            (actor.tenant(), at_ms, actor.name_str(), ip, action, target, reason, details)
+        })
+        .collect();
+    insert(transaction, ACTS, &acts).await?;
+    own(transaction, batch).await?;
+    reactions::write(transaction, batch).await?;
+    following::insert(transaction, batch).await
 }
 
-async fn insert<T: Serialize>(
+async fn write_states(
+    transaction: &mut Transaction<'_, Sqlite>,
+    rows: &StateRows<'_>,
+) -> Result<(), sqlx::Error> {
+    let pins: Vec<_> = rows
+        .pinned
+        .iter()
+        .map(|p| (p.by.tenant(), p.conversation_id, p.seq, p.pinned_seq, p.by.name_str()))
+        .collect();
+    let unpinned: Vec<_> =
+        rows.unpinned.iter().map(|(key, seq)| (key.tenant, key.id, seq)).collect();
+    let messages: Vec<_> = rows
+        .messages
+        .iter()
+        .map(|m| (m.key.tenant, m.key.id, m.seq, m.as_of, &m.state, m.gone, m.tally_due_ms))
+        .collect();
+    insert(transaction, PINS_SET, &pins).await?;
+    insert(transaction, PINS_REMOVED, &unpinned).await?;
+    insert(transaction, STATES_SET, &messages).await
+}
+
+/// What users set of their own.
+async fn own(
+    transaction: &mut Transaction<'_, Sqlite>,
+    batch: &AppendBatch,
+) -> Result<(), sqlx::Error> {
+    let at = |user: &UserId, place: &Place| {
+        let id = id_of(place.conversation_id);
+        (user.tenant(), user.name(), id, place.what.as_str(), place.thread)
+    };
+    let set: Vec<_> = batch
+        .settings_set
+        .iter()
+        .map(|it| {
+            let (tenant, name, id, what, thread) = at(&it.user_id, &it.place);
+            (tenant, name, id, what, thread, &it.value.json, it.value.number, it.as_of)
+        })
+        .collect();
+    let removed: Vec<_> =
+        batch.settings_removed.iter().map(|(user, place)| at(user, place)).collect();
+    insert(transaction, SETTINGS_SET, &set).await?;
+    insert(transaction, SETTINGS_REMOVED, &removed).await?;
+    let at = |user: &UserId, place: &DraftPlace| {
+        (user.tenant(), user.name(), place.conversation_id, place.thread)
+    };
+    let kept: Vec<_> = batch
+        .drafts_set
+        .iter()
+        .map(|it| {
+            let (tenant, name, id, thread) = at(&it.user_id, &it.place);
+            (tenant, name, id, thread, &it.content, it.as_of, it.at_ms)
+        })
+        .collect();
+    let gone: Vec<_> = batch.drafts_removed.iter().map(|(user, place)| at(user, place)).collect();
+    insert(transaction, DRAFTS_SET, &kept).await?;
+    insert(transaction, DRAFTS_REMOVED, &gone).await
+}
+
+pub(super) async fn insert<T: Serialize>(
     transaction: &mut Transaction<'_, Sqlite>,
     sql: &'static str,
     rows: &[T],
@@ -299,11 +500,6 @@ fn pairs(keys: &[ConversationKey]) -> String {
 fn key_of(row: &SqliteRow, column: &str) -> Result<ConversationKey, sqlx::Error> {
     let tenant = reading::tenant(row.try_get("tenant")?)?;
     Ok(ConversationKey::new(tenant, ConversationId(dialect::uuid(row, column)?)))
-}
-
-pub(super) fn json<T: Serialize + ?Sized>(rows: &T) -> String {
-    // Cannot fail: tuples of texts and numbers.
-    serde_json::to_string(rows).unwrap_or_default()
 }
 
 /// The transaction was not committed.

@@ -24,25 +24,14 @@ pub enum BackupError {
     Read {
         /// The file of messages.
         path: PathBuf,
-        /// Why.
         source: sqlx::Error,
     },
     /// The copy cannot be made there; it must not be there yet.
     #[error("{} cannot be made", path.display())]
-    Make {
-        /// The copy.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Make { path: PathBuf, source: io::Error },
     /// The copy was begun and not finished.
     #[error("{} is not whole", path.display())]
-    Copy {
-        /// The copy.
-        path: PathBuf,
-        /// Why.
-        source: sqlx::Error,
-    },
+    Copy { path: PathBuf, source: sqlx::Error },
 }
 
 /// Copies a file of messages as it is at one moment, also while a server uses it. The copy and its name are on the disk

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use proto::id::UserId;
 
-use super::append::json;
+use super::json::json;
 use super::{SqliteStore, dialect};
 use crate::store::StoreError;
 use crate::store::chosen::{ChosenStore, choice};

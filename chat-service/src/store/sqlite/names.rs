@@ -20,7 +20,7 @@ pub(super) async fn fill(pool: &SqlitePool) -> Result<(), sqlx::Error> {
             return Ok(());
         }
         let keys: Vec<_> = rows.iter().map(|(id, name)| (id, name_key(name))).collect();
-        let keys = super::append::json(&keys);
+        let keys = super::json::json(&keys);
         sqlx::query(SET).bind(tenant).bind(keys).execute(pool).await?;
     }
 }

@@ -10,7 +10,8 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
 use super::dialect;
-use crate::domain::entry::EntryRow;
+use crate::domain::entry::{DeviceType, Entry};
+use crate::domain::said;
 
 type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
@@ -29,8 +30,8 @@ impl Insert {
     async fn run(
         &self,
         transaction: &mut Transaction<'_, Sqlite>,
-        mut entries: &[EntryRow],
-        bind: for<'q> fn(Query<'q>, &'q EntryRow) -> Query<'q>,
+        mut entries: &[Entry],
+        bind: for<'q> fn(Query<'q>, &'q Entry) -> Query<'q>,
     ) -> Result<(), sqlx::Error> {
         for (sql, size) in self.0.iter().zip(SIZES) {
             while entries.len() >= size {
@@ -50,6 +51,14 @@ static ENTRIES: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(into, 13)
 });
 
+/// Of a batch with more than texts of users.
+static ALL_OF_ENTRIES: LazyLock<Insert> = LazyLock::new(|| {
+    let into = "INSERT INTO entries (tenant, conversation_id, seq, id, kind, sender_id, client_id, content, reply_to,
+        mentions, is_important, extra, created_at_ms, sender_type, device_type, target, thread, also_in_main,
+        expires_at_ms, flags, forwarded)";
+    Insert::new(into, 21)
+});
+
 static CLIENT_IDS: LazyLock<Insert> = LazyLock::new(|| {
     let into = "INSERT INTO client_ids (tenant, sender_id, client_id, conversation_id, seq, entry_id, digest,
         sha256, created_at_ms)";
@@ -59,39 +68,57 @@ static CLIENT_IDS: LazyLock<Insert> = LazyLock::new(|| {
 /// Inserts entries with their client ids.
 pub(super) async fn insert(
     transaction: &mut Transaction<'_, Sqlite>,
-    entries: &[EntryRow],
+    entries: &[Entry],
 ) -> Result<(), sqlx::Error> {
-    ENTRIES.run(transaction, entries, bind_entry).await?;
+    if entries.iter().all(Entry::is_plain) {
+        ENTRIES.run(transaction, entries, bind_plain).await?;
+    } else {
+        ALL_OF_ENTRIES.run(transaction, entries, bind_all).await?;
+    }
     CLIENT_IDS.run(transaction, entries, bind_client_id).await
 }
 
-fn bind_entry<'q>(query: Query<'q>, e: &'q EntryRow) -> Query<'q> {
+fn bind_plain<'q>(query: Query<'q>, e: &'q Entry) -> Query<'q> {
+    let message = e.body.message();
+    let mentions = message.map(|message| &message.mentions).filter(|it| !it.is_empty());
     query
-        .bind(e.sender_id.tenant().as_str())
+        .bind(e.author.id.tenant().as_str())
         .bind(dialect::id(e.conversation_id.0))
         .bind(e.seq as i64)
         .bind(dialect::id(e.id.0))
-        .bind(e.kind.as_str())
-        .bind(e.sender_id.name_str())
+        .bind(e.body.kind())
+        .bind(e.author.id.name_str())
         .bind(dialect::id(e.client_id.0))
-        .bind(e.content.as_str())
-        .bind(e.reply_to.map(|seq| seq as i64))
-        .bind((!e.mentions.is_empty()).then(|| super::append::json(&e.mentions)))
-        .bind(e.is_important)
-        .bind(e.extra.as_deref())
+        .bind(e.body.content())
+        .bind(message.and_then(|message| message.reply_to).map(|seq| seq as i64))
+        .bind(mentions.map(super::json::json))
+        .bind(message.is_some_and(|message| message.is_important))
+        .bind(message.and_then(|message| message.extra.as_deref()))
         .bind(e.created_at_ms as i64)
 }
 
-fn bind_client_id<'q>(query: Query<'q>, e: &'q EntryRow) -> Query<'q> {
+fn bind_all<'q>(query: Query<'q>, e: &'q Entry) -> Query<'q> {
+    bind_plain(query, e)
+        .bind(e.author.r#type.code())
+        .bind(e.device_type.map(DeviceType::code))
+        .bind(e.target.map(|seq| seq as i64))
+        .bind(e.thread.map(|seq| seq as i64))
+        .bind(e.also_in_main)
+        .bind(e.expires_at_ms.map(|at| at as i64))
+        .bind(e.body.flags())
+        .bind(e.body.forwarded().map(super::json::json))
+}
+
+fn bind_client_id<'q>(query: Query<'q>, e: &'q Entry) -> Query<'q> {
     query
-        .bind(e.sender_id.tenant().as_str())
-        .bind(e.sender_id.name_str())
+        .bind(e.author.id.tenant().as_str())
+        .bind(e.author.id.name_str())
         .bind(dialect::id(e.client_id.0))
         .bind(dialect::id(e.conversation_id.0))
         .bind(e.seq as i64)
         .bind(dialect::id(e.id.0))
         // Of builds of before, for which the column has no default.
         .bind(0_i64)
-        .bind(&e.digest[..])
+        .bind(said::stored(&e.digest).to_vec())
         .bind(e.created_at_ms as i64)
 }

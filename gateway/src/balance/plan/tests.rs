@@ -33,6 +33,8 @@ struct World {
     shedding: Vec<Shedding>,
     away: VecDeque<(u64, u64)>,
     balancer: Balancer,
+    /// Connections that the balancer has given to a gateway.
+    turns: usize,
     step: u64,
     began: Instant,
     moved: u64,
@@ -52,6 +54,7 @@ impl World {
             open,
             away: VecDeque::new(),
             balancer,
+            turns: 0,
             step: 0,
             began: Instant::now(),
             moved: 0,
@@ -88,8 +91,8 @@ impl World {
         }
         while self.away.front().is_some_and(|(back, _)| *back <= self.step) {
             let (_, count) = self.away.pop_front().unwrap();
-            for number in 0..count {
-                self.connect(number);
+            for _ in 0..count {
+                self.connect();
             }
         }
         while self.moves.front().is_some_and(|(at, _)| *at + 240 <= self.step) {
@@ -99,9 +102,12 @@ impl World {
         self.most_a_minute = self.most_a_minute.max(a_minute);
     }
 
-    fn connect(&mut self, number: u64) {
+    fn connect(&mut self) {
         let at = match self.balancer {
-            Balancer::Turns => (self.step + number) as usize % self.open.len(),
+            Balancer::Turns => {
+                self.turns += 1;
+                self.turns % self.open.len()
+            }
             Balancer::Fewest => {
                 let fewest = (0..self.open.len()).min_by_key(|at| self.open[*at]);
                 fewest.unwrap()
@@ -173,7 +179,7 @@ fn while_it_is_not_known_what_others_carry_nothing_is_moved_and_nothing_is_made_
 fn where_many_come_everywhere_at_once_nobody_has_too_many() {
     let mut world = World::new(vec![0, 0, 0], Balancer::Turns);
     for number in 0..60_000 {
-        world.connect(number);
+        world.connect();
         // 2,000 a second at each: in a heartbeat more than the least excess.
         if number % 1_500 == 0 {
             world.advance();

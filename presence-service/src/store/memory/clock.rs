@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use platform::number::{fitted, whole_ms};
+
 /// Unix milliseconds that never go back, whatever happens to the machine's clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
@@ -17,10 +19,10 @@ impl Clock {
     }
 
     pub(super) fn now_us(&self) -> u64 {
-        (self.unix + self.since.elapsed()).as_micros() as u64
+        fitted((self.unix + self.since.elapsed()).as_micros())
     }
 
     pub(super) fn now_ms(&self) -> u64 {
-        (self.unix + self.since.elapsed()).as_millis() as u64
+        whole_ms(self.unix + self.since.elapsed())
     }
 }

@@ -11,8 +11,8 @@ use crate::domain::spending::{Spent, book};
 pub(super) struct Spending(HashMap<UserId, Vec<u64>>);
 
 impl Spending {
-    /// Books what was granted, and says what is used up. Of more than so many users those are forgotten who have
-    /// paid off everything, and then those who owe least.
+    /// Adds what was granted, and answers what is used up. Of more than so many users those are forgotten who have used
+    /// up nothing, and then those who have used up least.
     pub(super) fn book(
         &mut self,
         spent: &[Spent],

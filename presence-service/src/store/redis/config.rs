@@ -3,45 +3,44 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use platform::reload::address::AddressError;
-use platform::reload::backend::Backend;
+use platform::address::AddressError;
+use platform::backend::Backend;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// The section `[redis]`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisConfig {
-    /// Where it is: `redis://user:password@host:6379/0` or `rediss://…`.
+    /// Address of Redis: `redis://user:password@host:6379/0` or `rediss://…`.
     #[serde(serialize_with = "without_password")]
     pub url: String,
-    /// A file with the address, in place of `url`. It is read again within 10 s of a change and before each connection
-    /// is opened, so that a new password is used without a restart; while it cannot be used, the last good address is.
+    /// File with the address, in place of `url`. Read again within 10 s of a change and before each connection, so that
+    /// a new password needs no restart; while it is unusable the last good address is used.
     pub url_file: Option<PathBuf>,
-    /// The authorities that the certificate of Redis must be by, as PEM, in place of those of the system. Read again
-    /// before each connection is opened; while it cannot be used, the last good ones are. The address must begin with
-    /// `rediss://`.
+    /// Certificate authorities for the certificate of Redis, as PEM, in place of those of the system. Read again before
+    /// each connection; while the file is unusable the last good ones are used. Needs an address with `rediss://`.
     pub ca_file: Option<PathBuf>,
-    /// Begins every key.
+    /// Prefix of every key.
     pub prefix: String,
-    /// How long a connection may take, in milliseconds.
+    /// Maximum time for opening a connection, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// How long an answer may take, in milliseconds.
+    /// Maximum time of an answer, in milliseconds.
     pub response_timeout_ms: u64,
-    /// How often an idle connection is asked whether it is alive, in milliseconds.
+    /// Interval of the liveness checks of an idle connection, in milliseconds.
     pub check_ms: u64,
-    /// Longest pause between attempts to connect, in milliseconds.
+    /// Longest pause between connection attempts, in milliseconds.
     pub reconnect_max_ms: u64,
-    /// How long a read whose connection broke waits for the next one, in milliseconds. Writes do not.
+    /// How long a read whose connection broke waits for the next connection, in milliseconds. Writes do not wait.
     pub read_retry_ms: u64,
-    /// Commands sent in one go; longer work is cut.
+    /// Maximum number of commands sent together; longer work is split.
     pub pipeline_commands: usize,
-    /// Users read by one command: Redis does nothing else meanwhile.
+    /// Maximum number of users read by one command, because Redis does nothing else meanwhile.
     pub read_users: usize,
-    /// Commands that may wait to be sent; further callers wait.
+    /// Maximum number of commands that wait to be sent; further callers wait.
     pub queued_commands: usize,
-    /// Commands that may await their answer; further callers wait.
+    /// Maximum number of commands that await their answer; further callers wait.
     pub in_flight_commands: usize,
-    /// How long a replica has for a batch of a dead gateway's users before another may take it, in
+    /// Time that a replica has for a batch of users of a dead gateway before another replica may take it, in
     /// milliseconds.
     pub claim_ms: u64,
 }
@@ -84,7 +83,7 @@ fn check_tls_url(url: &str) -> Result<(), String> {
 }
 
 impl RedisConfig {
-    /// How Redis is reached, and finds what no waiting mends.
+    /// How Redis is reached, and finds mistakes that no waiting corrects.
     pub fn backend(&self) -> Result<Backend, Vec<AddressError>> {
         let check = if self.ca_file.is_some() { check_tls_url } else { check_url };
         let (url_file, ca_file) = (self.url_file.as_deref(), self.ca_file.as_deref());

@@ -5,19 +5,19 @@ use proto::id::{GatewayId, TenantId, UserId};
 
 /// Makes the names under one prefix.
 #[derive(Debug, Clone)]
-pub struct Keys {
+pub(super) struct Keys {
     prefix: String,
     /// Of what belongs to all tenants.
     base: String,
 }
 
 impl Keys {
-    pub fn new(prefix: &str) -> Self {
+    pub(super) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned(), base: format!("{prefix}:{}:", TenantId::DEFAULT) }
     }
 
     /// The record of a user.
-    pub fn user(&self, user_id: &UserId) -> String {
+    pub(super) fn user(&self, user_id: &UserId) -> String {
         let (tenant, name) = (user_id.tenant().as_str(), user_id.name_str());
         let length = self.prefix.len() + tenant.len() + name.len() + 9;
         let mut key = String::with_capacity(length);
@@ -28,33 +28,33 @@ impl Keys {
     }
 
     /// What a user's connections came from. Beside the record: look-ups of the message path do not read it.
-    pub fn clients(&self, user_id: &UserId) -> String {
+    pub(super) fn clients(&self, user_id: &UserId) -> String {
         self.user(user_id) + ":clients"
     }
 
     /// Every gateway that is known.
-    pub fn gateways(&self) -> String {
+    pub(super) fn gateways(&self) -> String {
         format!("{}gateways", self.base)
     }
 
     /// What living gateways said of their load.
-    pub fn loads(&self) -> String {
+    pub(super) fn loads(&self) -> String {
         format!("{}loads", self.base)
     }
 
     /// What a user has used up of its rates.
-    pub fn spending(&self, user_id: &UserId) -> String {
+    pub(super) fn spending(&self, user_id: &UserId) -> String {
         self.user(user_id) + ":spending"
     }
 
     /// Which processes speak under the id of a gateway.
-    pub fn speakers(&self, gateway_id: &GatewayId) -> String {
+    pub(super) fn speakers(&self, gateway_id: &GatewayId) -> String {
         format!("{}gateway:{{{gateway_id}}}:speakers", self.base)
     }
 
     /// The account of a gateway, what it names, what earlier ones named, and the places of both in the list of
     /// all connections.
-    pub fn gateway(&self, gateway_id: &GatewayId) -> [String; 4] {
+    pub(super) fn gateway(&self, gateway_id: &GatewayId) -> [String; 4] {
         let account = format!("{}gateway:{{{gateway_id}}}", self.base);
         [
             account.clone(),

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use platform::backend::{Backend, Reached};
 use platform::backoff::Backoff;
 use platform::readiness::Dependency;
-use platform::reload::backend::{Backend, Reached};
 use platform::shutdown::{Shutdown, Tasks};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, TlsCertificates};
@@ -17,14 +17,14 @@ use super::scripts::Scripts;
 
 /// A handle to the connection there is.
 #[derive(Debug, Clone)]
-pub struct Link {
+pub(super) struct Link {
     current: watch::Receiver<Option<MultiplexedConnection>>,
     suspected: Arc<Notify>,
 }
 
 impl Link {
     /// Begins to connect, and keeps connecting until stopping is forced.
-    pub fn start(
+    pub(super) fn start(
         config: &RedisConfig,
         backend: Backend,
         scripts: Arc<Scripts>,
@@ -61,12 +61,12 @@ impl Link {
     }
 
     /// The connection, if there is one.
-    pub fn connection(&self) -> Option<MultiplexedConnection> {
+    pub(super) fn connection(&self) -> Option<MultiplexedConnection> {
         self.current.borrow().clone()
     }
 
     /// Waits for a connection that was made after this call.
-    pub async fn next_connection(&self, most: Duration) -> Option<MultiplexedConnection> {
+    pub(super) async fn next_connection(&self, most: Duration) -> Option<MultiplexedConnection> {
         let mut current = self.current.clone();
         current.mark_unchanged();
         let made = async {
@@ -81,7 +81,7 @@ impl Link {
     }
 
     /// Has the connection checked now: a caller saw it fail.
-    pub fn suspect(&self) {
+    pub(super) fn suspect(&self) {
         self.suspected.notify_one();
     }
 }

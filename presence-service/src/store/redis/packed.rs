@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use platform::number::fitted;
+
 use crate::domain::status::{Chosen, Standing};
 use crate::store::UserState;
 
@@ -12,7 +14,7 @@ const NUMBERS_BYTES: usize = 59;
 
 /// One registration of a record.
 #[derive(Debug, PartialEq, Eq)]
-pub struct PackedRegistration<'a> {
+pub(super) struct PackedRegistration<'a> {
     pub gateway_id: &'a str,
     pub epoch: u64,
     pub connection: u64,
@@ -22,7 +24,7 @@ pub struct PackedRegistration<'a> {
 }
 
 /// The registrations of a record. What does not read as one is left out: it harms nobody else.
-pub fn registrations(record: &[u8]) -> impl Iterator<Item = PackedRegistration<'_>> {
+pub(super) fn registrations(record: &[u8]) -> impl Iterator<Item = PackedRegistration<'_>> {
     let body = if is_known(record) { &record[HEADER_BYTES..] } else { &[] };
     body.split(|byte| *byte == b';').filter_map(registration)
 }
@@ -34,14 +36,14 @@ fn registration(text: &[u8]) -> Option<PackedRegistration<'_>> {
         gateway_id: std::str::from_utf8(&names[..comma]).ok()?,
         epoch: hex(&numbers[16..32])?,
         connection: hex(&numbers[..16])?,
-        device_type: (numbers[46] as char).to_digit(10)? as u8,
+        device_type: fitted((numbers[46] as char).to_digit(10)?),
         connected_at_ms: hex(&numbers[47..])?,
         device_id: std::str::from_utf8(&names[comma + 1..]).ok()?,
     })
 }
 
 /// What a record says of its user.
-pub fn state(record: &[u8]) -> UserState {
+pub(super) fn state(record: &[u8]) -> UserState {
     if !is_known(record) {
         return UserState::default();
     }
@@ -49,7 +51,7 @@ pub fn state(record: &[u8]) -> UserState {
         registrations(record).map(|registration| registration.device_id).collect();
     let chosen = chosen(record[1]);
     UserState {
-        standing: Standing { devices: devices.len() as u32, chosen },
+        standing: Standing { devices: fitted(devices.len()), chosen },
         last_seen_ms: hex(&record[2..HEADER_BYTES]).unwrap_or_default(),
     }
 }
@@ -59,7 +61,7 @@ fn is_known(record: &[u8]) -> bool {
 }
 
 /// The letter of a choice.
-pub fn letter(chosen: Chosen) -> char {
+pub(super) fn letter(chosen: Chosen) -> char {
     match chosen {
         Chosen::Unread => 'u',
         Chosen::Online => 'o',
@@ -70,7 +72,7 @@ pub fn letter(chosen: Chosen) -> char {
 }
 
 /// The choice of a letter. An unknown one, written by a later version, counts as online.
-pub fn chosen(letter: u8) -> Chosen {
+pub(super) fn chosen(letter: u8) -> Chosen {
     match letter {
         b'u' => Chosen::Unread,
         b'a' => Chosen::Away,

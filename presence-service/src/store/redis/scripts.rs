@@ -5,7 +5,7 @@ use redis::Script;
 
 /// All of them, with what they share in front.
 #[derive(Debug)]
-pub struct Scripts {
+pub(super) struct Scripts {
     pub connect: Script,
     pub disconnect: Script,
     pub choose: Script,
@@ -21,7 +21,7 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let of_user = |text: &str| Script::new(&format!("{}{text}", include_str!("user.lua")));
         let of_gateway =
             |text: &str| Script::new(&format!("{}{text}", include_str!("gateway.lua")));
@@ -41,7 +41,7 @@ impl Scripts {
         }
     }
 
-    pub fn all(&self) -> [&Script; 12] {
+    pub(super) fn all(&self) -> [&Script; 12] {
         [
             &self.connect,
             &self.disconnect,

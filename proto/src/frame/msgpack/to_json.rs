@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// Why bytes are no frame. The texts say what to mend and repeat nothing of the content.
+/// Why bytes are no frame. The texts say what to correct and repeat nothing of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotFrame {
     /// A length promises more than there is.
