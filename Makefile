@@ -1,5 +1,5 @@
 # Everything a developer or operator of this checkout does, by name. `make help` lists it.
-.PHONY: help run test test-slow test-tenants test-rust test-schema test-protocol test-web test-upgrade screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted pods bench bench-against bench-large bench-scale bench-web release autobahn fuzz lint lint-rust lint-web lint-deploy manifests docs web backends nginx up down clean
+.PHONY: help run test test-slow test-slow-e2e test-tenants test-rust test-schema test-protocol test-web test-upgrade screenshots chaos chaos-quick chaos-all-in-one chaos-sdk chaos-planted pods bench bench-against bench-large bench-scale bench-web release autobahn fuzz lint lint-rust lint-web lint-deploy manifests docs web backends nginx up down clean
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -29,13 +29,19 @@ run: ## the all-in-one binary on embedded backends; chat page on http://localhos
 
 test: test-rust test-web test-schema test-protocol ## the whole suite, RabbitMQ, Redis and Postgres included
 
-test-slow: ## what takes too long for each change: the long chaos run, each planted bug, the pods, the version before beside this one, a second tenant beside each end-to-end test; before an issue is closed
+test-slow: ## what takes too long for each change: slow end-to-end tests, the long chaos run, each planted bug, the pods, the version before beside this one, a second tenant beside each end-to-end test; before an issue is closed
+	$(MAKE) --no-print-directory test-slow-e2e
 	$(MAKE) --no-print-directory chaos
 	$(MAKE) --no-print-directory chaos-planted
 	$(MAKE) --no-print-directory pods
 	$(MAKE) --no-print-directory test-upgrade
 	$(MAKE) --no-print-directory test-tenants
 
+test-slow-e2e: backends nginx web ## the end-to-end tests that are marked as slow
+	$(CARGO) test --workspace --test e2e -- --ignored --skip a_push_that_is_not_taken_back_is_found
+
+# End-to-end tests wait more than they compute: more of them at a time than there are cores.
+test-rust: export RUST_TEST_THREADS ?= 3
 test-rust: backends nginx web
 	$(CARGO) test --workspace
 	@# The same schedule each time: a gate repeats itself, `make chaos` explores.

@@ -51,6 +51,7 @@ async fn until_metric(process: &Process, line: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow: make test-slow"]
 async fn a_cluster_believes_the_authorities_of_its_files_and_takes_new_ones_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let [first, second] = ["the first", "the second"].map(Certificate::new);

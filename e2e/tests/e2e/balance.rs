@@ -75,6 +75,7 @@ async fn chat_services_that_come_and_go_share_the_partitions_within_ten_seconds(
 }
 
 #[tokio::test]
+#[ignore = "slow: make test-slow"]
 async fn quorum_queues_are_shared_alike() {
     replicas_come_and_go("balance-quorum", "quorum").await;
 }

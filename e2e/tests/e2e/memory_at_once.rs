@@ -176,6 +176,7 @@ impl Seen {
 }
 
 #[tokio::test]
+#[ignore = "slow: make test-slow"]
 async fn a_gateway_filled_by_every_way_at_once_stays_below_its_bound() {
     let settings = [
         // What was filled first is still held when the last is.

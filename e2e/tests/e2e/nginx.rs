@@ -247,6 +247,7 @@ async fn gateways_are_replaced_behind_nginx_and_no_socket_breaks_or_is_refused()
 }
 
 #[tokio::test]
+#[ignore = "slow: make test-slow"]
 async fn gateways_are_replaced_behind_plain_round_robin_and_no_socket_breaks_or_is_refused() {
     replaced_under_load("nginx-rolling-turns", Balance::RoundRobin).await;
 }

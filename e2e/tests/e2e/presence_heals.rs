@@ -81,6 +81,7 @@ async fn after_a_flush_and_a_restart_of_redis_everybody_is_known_within_five_sec
 }
 
 #[tokio::test]
+#[ignore = "slow: make test-slow"]
 async fn users_of_a_gateway_that_come_back_at_once_are_not_mentioned() {
     let mut cluster = Cluster::start("storm").await;
     let address = cluster.gateway_address(0).to_owned();
@@ -109,6 +110,7 @@ async fn users_of_a_gateway_that_come_back_at_once_are_not_mentioned() {
 }
 
 #[tokio::test]
+#[ignore = "slow: make test-slow"]
 async fn a_frozen_presence_service_holds_up_no_answer_and_tells_nobody_offline() {
     const FROZEN: Duration = Duration::from_secs(30);
     let cluster = Cluster::start("frozen-presence").await;

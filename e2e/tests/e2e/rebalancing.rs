@@ -120,6 +120,7 @@ async fn without_a_balancer_a_gateway_sends_clients_to_the_others() {
 }
 
 #[tokio::test]
+#[ignore = "slow: make test-slow"]
 async fn a_server_that_clients_cannot_reach_keeps_nobody_out() {
     let servers = r#"["gateway-0=ws://{host}:8080/ws", "gateway-1=ws://{host}:9/ws"]"#;
     let settings = [
