@@ -89,7 +89,7 @@ pub use fault::StoreError;
 pub use log::{AppendBatch, AppendError, Delivered, LogStore};
 pub use query::{
     ChangedMessage, ChangedView, ConversationView, LOOKED_AT_FOR_UNREAD, Listed, MemberView,
-    MessagePage, MessageView, MessagesView, Page, PinnedView, QueryStore, Room,
+    Membership, MessagePage, MessageView, MessagesView, Page, PinnedView, QueryStore, Room,
 };
 
 /// All sides: what an adapter provides.

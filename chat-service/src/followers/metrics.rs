@@ -38,6 +38,7 @@ pub struct FollowerMetrics {
     event_messages: Counter,
     sink_dropped: Counter,
     deliveries: Family<DeliveryLabel, Counter>,
+    moments_lost: Counter,
 }
 
 impl FollowerMetrics {
@@ -52,6 +53,7 @@ impl FollowerMetrics {
             event_messages: Counter::default(),
             sink_dropped: Counter::default(),
             deliveries: Family::default(),
+            moments_lost: Counter::default(),
         };
         for outcome in OUTCOMES {
             this.deliveries.get_or_create(&DeliveryLabel { outcome }).inc_by(0);
@@ -96,6 +98,11 @@ impl FollowerMetrics {
                 "Deliveries to webhooks: taken, failed and to be tried again, given up",
                 this.deliveries.clone(),
             );
+            r.register(
+                "webhook_moments_lost",
+                "Moments that a webhook wanted and was not sent: it was behind, or its receiver fails",
+                this.moments_lost.clone(),
+            );
         });
         this
     }
@@ -130,6 +137,11 @@ impl FollowerMetrics {
     /// An event was given up.
     pub(super) fn given_up(&self) {
         self.deliveries.get_or_create(&DeliveryLabel { outcome: OUTCOMES[2] }).inc();
+    }
+
+    /// Moments did not reach a webhook that wants them.
+    pub(super) fn moments_lost(&self, number: u64) {
+        self.moments_lost.inc_by(number);
     }
 
     /// A follower could not work on an entry.

@@ -115,7 +115,12 @@ pub async fn run(
     shutdown: Shutdown,
 ) {
     let tasks = Tasks::new();
-    let feeding = moments::feed(Arc::clone(&parts.bus), webhooks.clone(), shutdown.clone());
+    let feeding = moments::feed(
+        Arc::clone(&parts.bus),
+        webhooks.clone(),
+        parts.metrics.clone(),
+        shutdown.clone(),
+    );
     tasks.spawn("moments for webhooks", feeding);
     let mut running: HashMap<WebhookKey, Running> = HashMap::new();
     loop {

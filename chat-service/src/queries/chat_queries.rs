@@ -11,7 +11,7 @@ use super::sync::Turns;
 use crate::config::QueryConfig;
 use crate::domain::entry::{ConversationKind, DeviceType};
 use crate::push::PushView;
-use crate::store::{ChatStore, ConversationView};
+use crate::store::{ChatStore, ConversationView, Membership};
 
 #[derive(Clone)]
 pub struct ChatQueries {
@@ -62,11 +62,17 @@ impl ChatQueries {
     ) -> Result<ConversationView, Status> {
         // Of another tenant than the user's there is none.
         let view = self.store.conversation(user_id, device_type, id).await.map_err(failed)?;
-        view.ok_or_else(|| {
-            Status::permission_denied(
-                "you are not a member of this conversation, or it does not exist",
-            )
-        })
+        view.ok_or_else(no_member)
+    }
+
+    /// What a member may read of a conversation; refused for everybody else. Much cheaper than the whole view, which counts.
+    pub(super) async fn membership(
+        &self,
+        user_id: &UserId,
+        id: ConversationId,
+    ) -> Result<Membership, Status> {
+        let found = self.store.membership(user_id, id).await.map_err(failed)?;
+        found.ok_or_else(no_member)
     }
 
     /// The first entry of a conversation that a moderator reads. What a user keeps for themself is none.
@@ -77,4 +83,8 @@ impl ChatQueries {
             _ => Err(Status::not_found("there is no such conversation")),
         }
     }
+}
+
+fn no_member() -> Status {
+    Status::permission_denied("you are not a member of this conversation, or it does not exist")
 }

@@ -24,10 +24,10 @@ impl ChatQueries {
         let user_id = user(&request.user_id)?;
         let key =
             ConversationKey::new(user_id.tenant(), conversation_id(&request.conversation_id)?);
-        let view = self.member_view(&user_id, None, key.id).await?;
+        let membership = self.membership(&user_id, key.id).await?;
         let seq = request.seq;
         let entry = match seq {
-            seq if seq < view.me.from_seq.max(1) => None,
+            seq if seq < membership.from_seq.max(1) => None,
             seq => self.listed_entry(key, seq).await?,
         };
         let Some(entry) = entry.map(|stored| stored.entry) else {

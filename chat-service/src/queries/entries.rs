@@ -21,7 +21,8 @@ impl ChatQueries {
         let id = conversation_id(&request.conversation_id)?;
         let user_id = user(&request.user_id)?;
         let device_type = device_type(request.device_type);
-        let view = self.member_view(&user_id, device_type, id).await?;
+        let key = ConversationKey::new(user_id.tenant(), id);
+        let membership = self.membership(&user_id, id).await?;
         let page = match (request.before_seq, request.after_seq) {
             (None, None) => Page::Before(u64::MAX),
             (Some(before), None) => Page::Before(before),
@@ -31,15 +32,14 @@ impl ChatQueries {
             }
         };
         if request.thread > 0 {
-            return self.replies(&request, &view, page).await;
+            return self.replies(&request, (&user_id, key), membership, page).await;
         }
         let bytes = page_bytes(self.config.page_bytes, request.page_bytes);
         let room = Room { entries: request.limit.clamp(1, self.config.page_entries.max(1)), bytes };
-        let from_seq = view.me.from_seq;
-        let key = ConversationKey::new(user_id.tenant(), id);
+        let from_seq = membership.from_seq;
         let stored = self.store.entries(key, page, from_seq, room).await.map_err(failed)?;
         // Some may have been appended since the head was read.
-        let head = view.head.max(stored.last().map_or(0, |last| last.entry.seq));
+        let head = membership.head.max(stored.last().map_or(0, |last| last.entry.seq));
         let reader = Reader { user_id: &user_id, device_type, from_seq, now_ms: now_ms() };
         let fitting = fitting(stored, page, bytes, &reader);
         let more = fitting.seqs.is_some_and(|(first, last)| match page {

@@ -27,7 +27,7 @@ impl ChatQueries {
         let user_id = user(&request.user_id)?;
         let key =
             ConversationKey::new(user_id.tenant(), conversation_id(&request.conversation_id)?);
-        self.member_view(&user_id, None, key.id).await?;
+        self.membership(&user_id, key.id).await?;
         let after = cursor::user(&request.after)?;
         let limit = request.limit.clamp(1, MAX_IDS as u32);
         let found = self.store.members(key, after.as_ref(), limit + 1).await.map_err(failed)?;

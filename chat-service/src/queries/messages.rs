@@ -56,7 +56,7 @@ impl ChatQueries {
         let device_type = device_type(of);
         let key = ConversationKey::new(user_id.tenant(), id);
         let from_seq = match asks {
-            Asks::AsMember => self.member_view(&user_id, device_type, id).await?.me.from_seq,
+            Asks::AsMember => self.membership(&user_id, id).await?.from_seq,
             Asks::AsModerator => self.moderated(key).await?,
         };
         Ok(Asked { user_id, device_type, key, from_seq, now_ms: now_ms() })

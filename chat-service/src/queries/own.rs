@@ -31,7 +31,7 @@ impl ChatQueries {
             [] => None,
             bytes => {
                 let id = conversation_id(bytes)?;
-                self.member_view(&user_id, None, id).await?;
+                self.membership(&user_id, id).await?;
                 Some(id)
             }
         };

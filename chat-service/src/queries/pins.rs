@@ -19,7 +19,7 @@ impl ChatQueries {
         let device_type = device_type(request.device_type);
         let key =
             ConversationKey::new(user_id.tenant(), conversation_id(&request.conversation_id)?);
-        let from_seq = self.member_view(&user_id, device_type, key.id).await?.me.from_seq;
+        let from_seq = self.membership(&user_id, key.id).await?.from_seq;
         let before = if request.before == 0 { u64::MAX } else { request.before };
         let limit = request.limit.clamp(1, MAX_PINS);
         let found = self.store.pins(key, from_seq, before, limit + 1).await.map_err(failed)?;

@@ -18,7 +18,7 @@ use crate::clock::now_ms;
 use crate::domain::entry::DeviceType;
 use crate::domain::reader::Reader;
 use crate::store::following::{Asked, MOST_COUNTED, ThreadView};
-use crate::store::{ConversationView, Page, Room};
+use crate::store::{Membership, Page, Room};
 
 /// Most threads in one page.
 const MOST: u32 = 100;
@@ -88,11 +88,10 @@ impl ChatQueries {
     pub(super) async fn replies(
         &self,
         request: &ReadEntriesRequest,
-        view: &ConversationView,
+        (user_id, key): (&UserId, ConversationKey),
+        Membership { from_seq, head }: Membership,
         page: Page,
     ) -> Result<ReadEntriesReply, Status> {
-        let user_id = &view.me.user.id;
-        let (key, from_seq) = (ConversationKey::new(user_id.tenant(), view.id), view.me.from_seq);
         let bytes = page_bytes(self.config.page_bytes, request.page_bytes);
         let room = Room { entries: request.limit.clamp(1, self.config.page_entries.max(1)), bytes };
         let thread = request.thread;
@@ -112,7 +111,7 @@ impl ChatQueries {
                 !next.map_err(failed)?.is_empty()
             }
         };
-        let head = view.head.max(fitting.seqs.map_or(0, |(_, last)| last));
+        let head = head.max(fitting.seqs.map_or(0, |(_, last)| last));
         Ok(ReadEntriesReply { entries: fitting.entries, head, more })
     }
 }

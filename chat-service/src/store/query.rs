@@ -38,6 +38,15 @@ pub struct ConversationView {
     pub last_entry: Option<StoredEntry>,
 }
 
+/// What a member may read of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// The first entry that the member may read.
+    pub from_seq: u64,
+    /// Highest seq of the conversation.
+    pub head: u64,
+}
+
 /// Which messages of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessagePage {
@@ -168,6 +177,13 @@ pub trait QueryStore: Send + Sync + 'static {
         walk: Option<&ListWalk>,
         limit: u32,
     ) -> Result<Vec<(ListPlace, ConversationView)>, StoreError>;
+
+    /// What a member may read of a conversation; `None` for anybody else. Reads two rows, however large the conversation is.
+    async fn membership(
+        &self,
+        user_id: &UserId,
+        id: ConversationId,
+    ) -> Result<Option<Membership>, StoreError>;
 
     /// One conversation as a member sees it on a device of this type; `None` for anybody else.
     async fn conversation(

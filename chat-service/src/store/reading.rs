@@ -130,6 +130,24 @@ macro_rules! query_store {
                     .collect()
             }
 
+            async fn membership(
+                &self,
+                user_id: &UserId,
+                id: ConversationId,
+            ) -> Result<Option<Membership>, StoreError> {
+                let row = sqlx::query(reading::MEMBERSHIP)
+                    .bind(user_id.tenant().as_str())
+                    .bind(user_id.name_str())
+                    .bind(dialect::id(id.0))
+                    .fetch_optional(&self.readers)
+                    .await?;
+                let membership = |row: &$row| -> Result<_, StoreError> {
+                    let (from_seq, head) = (number(row, "from_seq")?, number(row, "head")?);
+                    Ok(Membership { from_seq, head })
+                };
+                row.as_ref().map(membership).transpose()
+            }
+
             async fn conversation(
                 &self,
                 user_id: &UserId,
@@ -404,18 +422,11 @@ macro_rules! query_store {
         }
 
         fn entry(row: &$row, key: ConversationKey) -> Result<StoredEntry, StoreError> {
-            let mentions: Option<&str> = row.try_get("mentions")?;
-            let mentions = match mentions {
-                Some(json) => {
-                    serde_json::from_str(json).map_err(|_| reading::corrupt("mention list"))?
-                }
-                None => Vec::new(),
-            };
             let message = Message {
                 kind: MessageKind::Text,
                 content: row.try_get("content")?,
                 reply_to: some_number(row, "reply_to")?,
-                mentions,
+                mentions: mentions(row)?,
                 mention_all: Message::mentions_all(row.try_get("flags")?),
                 forwarded: forwarded(row)?,
                 is_important: row.try_get("is_important")?,
@@ -446,6 +457,12 @@ macro_rules! query_store {
                 sender_name: reading::name(row.try_get("sender_name")?),
                 sender_avatar: reading::avatar(row.try_get("sender_avatar")?),
             })
+        }
+
+        fn mentions(row: &$row) -> Result<Vec<UserName>, StoreError> {
+            let stored: Option<&str> = row.try_get("mentions")?;
+            let read = stored.map_or(Ok(Vec::new()), serde_json::from_str);
+            Ok(read.map_err(|_| reading::corrupt("list of mentions"))?)
         }
 
         fn forwarded(row: &$row) -> Result<Option<proto::frame::server::Forwarded>, StoreError> {
@@ -522,8 +539,6 @@ macro_rules! query_store {
                 let state = state(row)?.unwrap_or_default();
                 let edits: Option<&str> = row.try_get("edits")?;
                 let edits = edits.map_or(Ok(Vec::new()), serde_json::from_str);
-                let mentions: Option<&str> = row.try_get("mentions")?;
-                let mentions = mentions.map_or(Ok(Vec::new()), serde_json::from_str);
                 let author = reading::user_name(row.try_get("sender_id")?)?.of(key.tenant);
                 let target = Target {
                     kind: kind.to_owned(),
@@ -531,7 +546,7 @@ macro_rules! query_store {
                     created_at_ms: number(row, "created_at_ms")?,
                     thread: some_number(row, "thread")?,
                     also_in_main: row.try_get("also_in_main")?,
-                    mentions: mentions.map_err(|_| reading::corrupt("list of mentions"))?,
+                    mentions: mentions(row)?,
                     mention_all: Message::mentions_all(row.try_get("flags")?),
                     state,
                     edits: edits.map_err(|_| reading::corrupt("list of edits"))?,

@@ -32,9 +32,9 @@ use sqlx::{Row, Sqlite};
 use super::connections::Connections;
 use super::tail::LogKind;
 use super::{
-    ChangedMessage, ChangedView, ConversationView, Delivered, Listed, MemberView, MessagePage,
-    MessageView, MessagesView, Page, PinnedView, Room, StoreError, aside, audit, dead, deliveries,
-    finding, following as store_following, migrations, notices, privacy, probe, push,
+    ChangedMessage, ChangedView, ConversationView, Delivered, Listed, MemberView, Membership,
+    MessagePage, MessageView, MessagesView, Page, PinnedView, Room, StoreError, aside, audit, dead,
+    deliveries, finding, following as store_following, migrations, notices, privacy, probe, push,
     reactions as store_reactions, reading, revoked, verify, webhooks,
 };
 use crate::domain::entry::{

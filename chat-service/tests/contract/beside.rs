@@ -32,7 +32,8 @@ use chat_service::store::tail::{
 use chat_service::store::verify::{Changes, VerifyStore};
 use chat_service::store::{
     AppendBatch, AppendError, ChangedView, ConversationView, Delivered, Listed, LogStore,
-    MemberView, MessagePage, MessagesView, Page, PinnedView, QueryStore, Room, StoreError,
+    MemberView, Membership, MessagePage, MessagesView, Page, PinnedView, QueryStore, Room,
+    StoreError,
 };
 use proto::heads::HeadsDigest;
 use proto::id::{ClientId, ConversationId, ConversationKey, EntryId, TenantId, UserId, UserName};

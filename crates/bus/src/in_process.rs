@@ -23,7 +23,7 @@ use crate::{
     FrameConsumer, FrameDelivery, Lane, NudgeConsumer, Original, PublishError, PushConsumer,
 };
 use bulk::BulkQueues;
-use events::EventRing;
+use events::EventListeners;
 
 /// How much the queues hold.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ pub struct InProcessBus {
     gateways: PushQueues,
     urgent: PushQueues,
     bulk: BulkQueues,
-    events: EventRing,
+    events: EventListeners,
     nudged: watch::Sender<()>,
     state: watch::Sender<BusState>,
 }
@@ -78,7 +78,7 @@ impl InProcessBus {
             gateways: Arc::default(),
             urgent: Arc::default(),
             bulk: BulkQueues::default(),
-            events: EventRing::default(),
+            events: EventListeners::default(),
             nudged: watch::Sender::new(()),
             state: watch::Sender::new(BusState::Up),
         }
@@ -246,7 +246,7 @@ impl Bus for InProcessBus {
         if self.is_closed() {
             return Err(PublishError::Unavailable(CLOSED.to_owned()));
         }
-        self.events.publish(events)
+        self.events.publish(&events)
     }
 
     async fn consume_events(&self, types: &[&str]) -> Result<Box<dyn EventConsumer>, ConsumeError> {

@@ -271,6 +271,11 @@ pub trait EventConsumer: Send {
     /// The body of the next message, one event or a JSON array of some; `None` when there will be no more: listen anew.
     /// Cancel safe.
     async fn next(&mut self) -> Option<Bytes>;
+
+    /// How many messages were lost since this was asked last, because the consumer was behind; 0 where the bus cannot tell.
+    fn take_lost(&mut self) -> u64 {
+        0
+    }
 }
 
 /// Broadcasts, in the order of their publishes by one publisher.

@@ -50,9 +50,14 @@ async fn group(cluster: &Cluster) -> String {
 
 #[tokio::test]
 async fn an_operator_learns_where_an_entry_was_pushed_and_written_and_what_is_not_remembered() {
-    // The dead gateway is looked for as long as the test takes.
-    let lease = [("TIDINGS_PRESENCE__LEASES__LEASE_MS", "120000")];
-    let mut cluster = Cluster::start_with("explain-cluster", &lease).await;
+    let settings = [
+        // The dead gateway is looked for as long as the test takes.
+        ("TIDINGS_PRESENCE__LEASES__LEASE_MS", "120000"),
+        // No partition moves to another chat service by itself: what a chat service pushed before is not remembered then.
+        ("TIDINGS_CHAT__LANES__REPLICA_BEAT_MS", "600000"),
+        ("TIDINGS_CHAT__LANES__REPLICA_GONE_MS", "1800000"),
+    ];
+    let mut cluster = Cluster::start_with("explain-cluster", &settings).await;
     let mut ann = Client::connect(cluster.gateway_address(0), &token("ann")).await;
     let mut bob = Client::connect(cluster.gateway_address(0), &token("bob")).await;
     let mut dave = Client::connect(cluster.gateway_address(1), &token("dave")).await;

@@ -11,9 +11,11 @@ use proto::id::{ConversationId, TenantId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 
 use super::WebhookParts;
 use crate::events::EventType;
+use crate::followers::metrics::FollowerMetrics;
 
 /// Moments that a webhook may be behind before it loses some.
 const BEHIND: usize = 1_024;
@@ -34,34 +36,49 @@ pub(super) struct Heard {
     pub(super) body: Bytes,
 }
 
-/// Hands moments to all webhooks of this process.
+/// Hands moments to all webhooks of this process that want some.
 #[derive(Debug, Clone)]
-pub(super) struct MomentFeed(broadcast::Sender<Arc<Heard>>);
+pub(super) struct MomentFeed {
+    moments: broadcast::Sender<Arc<Heard>>,
+    /// How many webhooks hear them. The bus is listened to while there is one.
+    hearing: Arc<watch::Sender<usize>>,
+}
 
 impl Default for MomentFeed {
     fn default() -> Self {
-        Self(broadcast::Sender::new(BEHIND))
+        let (hearing, _) = watch::channel(0);
+        Self { moments: broadcast::Sender::new(BEHIND), hearing: Arc::new(hearing) }
     }
 }
 
 impl MomentFeed {
-    pub(super) fn subscribe(&self) -> Hearing {
-        Hearing(self.0.subscribe())
+    /// Begins to hear.
+    pub(super) fn subscribe(&self, metrics: FollowerMetrics) -> Hearing {
+        self.hearing.send_modify(|number| *number += 1);
+        Hearing { moments: self.moments.subscribe(), number: Arc::clone(&self.hearing), metrics }
     }
 }
 
 /// The end of one webhook.
-pub(super) struct Hearing(broadcast::Receiver<Arc<Heard>>);
+pub(super) struct Hearing {
+    moments: broadcast::Receiver<Arc<Heard>>,
+    number: Arc<watch::Sender<usize>>,
+    metrics: FollowerMetrics,
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.number.send_modify(|number| *number -= 1);
+    }
+}
 
 impl Hearing {
     /// The next moment. Cancel safe.
     pub(super) async fn next(&mut self) -> Arc<Heard> {
         loop {
-            match self.0.recv().await {
+            match self.moments.recv().await {
                 Ok(heard) => return heard,
-                Err(RecvError::Lagged(lost)) => {
-                    tracing::debug!(lost, "moments are lost for a webhook that is behind");
-                }
+                Err(RecvError::Lagged(lost)) => self.metrics.moments_lost(lost),
                 // The feed outlives the webhooks that it is for.
                 Err(RecvError::Closed) => std::future::pending().await,
             }
@@ -69,34 +86,56 @@ impl Hearing {
     }
 }
 
-/// Listens to the bus until stopping has begun, where moments are told at all.
-pub(super) async fn feed(bus: Arc<dyn Bus>, webhooks: WebhookParts, shutdown: Shutdown) {
+/// Listens to the bus until stopping has begun, while moments are told at all and a webhook of this process wants some.
+pub(super) async fn feed(
+    bus: Arc<dyn Bus>,
+    webhooks: WebhookParts,
+    metrics: FollowerMetrics,
+    shutdown: Shutdown,
+) {
     let types = webhooks.moments.types();
     if types.is_empty() {
         return;
     }
-    loop {
-        tokio::select! {
-            () = listen(&*bus, types, &webhooks.feed) => {}
-            () = shutdown.begun() => return,
+    let feed = &webhooks.feed;
+    let listening = async {
+        let mut number = feed.hearing.subscribe();
+        loop {
+            wait_until(&mut number, |number| number > 0).await;
+            let hearing = async {
+                loop {
+                    listen(&*bus, types, feed, &metrics).await;
+                    tokio::time::sleep(AGAIN).await;
+                }
+            };
+            tokio::select! {
+                () = hearing => {}
+                () = wait_until(&mut number, |number| number == 0) => {}
+            }
         }
-        tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
-            () = shutdown.begun() => return,
-        }
+    };
+    tokio::select! {
+        () = listening => {}
+        () = shutdown.begun() => {}
     }
 }
 
+/// The feed holds the sender, so that the wait ends by the number alone.
+async fn wait_until(number: &mut watch::Receiver<usize>, is_so: impl Fn(usize) -> bool) {
+    let _ = number.wait_for(|number| is_so(*number)).await;
+}
+
 /// Until the bus is gone.
-async fn listen(bus: &dyn Bus, types: &[&str], feed: &MomentFeed) {
+async fn listen(bus: &dyn Bus, types: &[&str], feed: &MomentFeed, metrics: &FollowerMetrics) {
     let mut events = match bus.consume_events(types).await {
         Ok(events) => events,
         Err(error) => return tracing::debug!(%error, "moments are not heard for now"),
     };
     while let Some(body) = events.next().await {
+        metrics.moments_lost(events.take_lost());
         for heard in heard_in(&body) {
-            // Nobody is there where this process runs no webhook.
-            let _ = feed.0.send(Arc::new(heard));
+            // Nobody is there once the last webhook that wants moments has ended.
+            let _ = feed.moments.send(Arc::new(heard));
         }
     }
 }
@@ -138,10 +177,13 @@ fn heard(event: &RawValue) -> Option<Heard> {
 #[cfg(test)]
 mod tests {
     use bus::in_process::{InProcessBus, InProcessConfig};
-    use bus::moments::{Moments, publish};
+    use bus::moments::{Moment, Moments, SINGLE, publish};
+    use bus::{Events, PublishError};
+    use platform::metrics::Metrics;
     use serde_json::json;
 
     use super::*;
+    use crate::followers::webhooks::WebhookSettings;
 
     #[tokio::test]
     async fn what_one_process_tells_is_heard_with_whom_it_is_about() {
@@ -149,9 +191,10 @@ mod tests {
         let types = vec![EventType::Typing.as_str(), EventType::Connect.as_str()];
         let (moments, queue) = Moments::new(types.clone(), || {});
         let feed = MomentFeed::default();
-        let mut hearing = feed.subscribe();
+        let metrics = FollowerMetrics::new(&Metrics::new());
+        let mut hearing = feed.subscribe(metrics.clone());
         let id = ConversationId::generate();
-        let listening = listen(&*bus, &types, &feed);
+        let listening = listen(&*bus, &types, &feed, &metrics);
         let telling = async {
             for user in ["ann", "bob"] {
                 moments.tell(
@@ -185,6 +228,51 @@ mod tests {
             (EventType::Connect, None, "cleo".to_owned()),
         ];
         assert_eq!(heard, expected);
+    }
+
+    #[tokio::test]
+    async fn the_bus_is_listened_to_while_a_webhook_hears_and_what_it_lost_is_counted() {
+        let bus: Arc<dyn Bus> = Arc::new(InProcessBus::new(InProcessConfig::default()));
+        let registry = Metrics::new();
+        let metrics = FollowerMetrics::new(&registry);
+        let (moments, _queue) = Moments::new(vec![EventType::Typing.as_str()], || {});
+        let webhooks = WebhookParts::new(WebhookSettings::default(), moments).unwrap();
+        let (feeding, shutdown) = (webhooks.feed.clone(), Shutdown::new());
+        let task = feed(Arc::clone(&bus), webhooks, metrics.clone(), shutdown.clone());
+        let task = tokio::spawn(task);
+        let body = || Moment {
+            r#type: EventType::Typing.as_str(),
+            tenant: TenantId::DEFAULT,
+            data: json!({}),
+            at_ms: 1,
+        };
+        let typed = || {
+            bus.publish_events(Events {
+                key: "default.chat.typing".to_owned(),
+                content_type: SINGLE,
+                attributes: Vec::new(),
+                body: body().json().into(),
+            })
+        };
+        assert_eq!(typed().await, Err(PublishError::Unroutable), "nobody hears");
+        let mut hearing = feeding.subscribe(metrics);
+        while typed().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hearing.next().await.r#type, EventType::Typing);
+        for _ in 0..BEHIND + 2 {
+            let heard = heard_in(&body().json());
+            heard.into_iter().for_each(|one| drop(feeding.moments.send(Arc::new(one))));
+        }
+        hearing.next().await;
+        let counted = registry.encode();
+        assert!(counted.contains("tidings_chat_webhook_moments_lost_total 2"), "{counted}");
+        drop(hearing);
+        while typed().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        shutdown.begin();
+        task.await.unwrap();
     }
 
     #[test]

@@ -146,7 +146,8 @@ impl Worker {
                 () = stop.cancelled() => return,
             }
         }
-        let mut moments = self.wanted.wants_moments().then(|| self.webhooks.feed.subscribe());
+        let hear = || self.webhooks.feed.subscribe(self.parts.metrics.clone());
+        let mut moments = self.wanted.wants_moments().then(hear);
         while !self.is_disabled {
             if let Err(error) = self.start_what_is_due().await {
                 tracing::debug!(%error, "a webhook waits for the store");
@@ -299,10 +300,13 @@ impl Worker {
 
     /// Sends a moment where there is room for a request, and the receiver does not fail as a whole.
     fn take_moment(&mut self, heard: &Heard) {
+        if !self.wanted.wants_moment(heard) {
+            return;
+        }
         let most = usize::from(self.webhook.config.max_in_flight.max(1));
         let is_room = self.under_way.len() < most && !self.retries.is_paused(steady_ms());
-        if !self.wanted.wants_moment(heard) || !is_room || self.retries.is_probing() {
-            return;
+        if !is_room || self.retries.is_probing() {
+            return self.parts.metrics.moments_lost(1);
         }
         let delivery = Delivery { id: heard.id.clone(), body: heard.body.clone() };
         let (sender, webhook) = (self.webhooks.sender.clone(), self.webhook.clone());

@@ -98,6 +98,12 @@ SELECT * FROM (
     )
 }
 
+/// What a user may read of the conversation $3.
+pub(in crate::store) const MEMBERSHIP: &str = "
+SELECT m.from_seq, COALESCE((SELECT max(e.seq) FROM entries e
+        WHERE e.tenant = m.tenant AND e.conversation_id = m.conversation_id), 0) AS head
+FROM members m WHERE m.tenant = $1 AND m.user_id = $2 AND m.conversation_id = $3";
+
 /// One conversation, $3, of a user, as a device of type $4 shows it.
 pub(in crate::store) fn one_view() -> String {
     format!(

@@ -68,6 +68,7 @@ fn composed() -> Vec<(&'static str, String)> {
             "a list",
             reading::listed_views(super::dialect::NOT_IN_SIXTH_LIST, super::dialect::GREATEST),
         ),
+        ("what a member may read", reading::MEMBERSHIP.to_owned()),
         ("one conversation", reading::one_view()),
         ("a page", reading::entries_page(Page::Before(1), false)),
         ("messages before", reading::messages_page(MessagePage::Before(1))),

@@ -15,6 +15,14 @@ impl QueryStore for Beside {
         Ok(listed.into_iter().map(|(place, view)| (place, view_out(view))).collect())
     }
 
+    async fn membership(
+        &self,
+        user_id: &UserId,
+        id: ConversationId,
+    ) -> Result<Option<Membership>, StoreError> {
+        self.0.membership(&user_in(user_id), id).await
+    }
+
     async fn conversation(
         &self,
         user_id: &UserId,
