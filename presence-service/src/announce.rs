@@ -29,6 +29,7 @@ use crate::config::PresenceSettings;
 use crate::domain::pending::{Added, Announcement, Pending};
 use crate::domain::registration::{Change, Place};
 use crate::metrics::{AnnouncementOutcome, PresenceMetrics};
+use crate::moments::UserMoments;
 use crate::store::PresenceStore;
 
 /// The longest pause between two batches.
@@ -139,6 +140,7 @@ pub(crate) struct Announcer {
     pub(crate) chat: ChatClient<GrpcChannel>,
     pub(crate) settings: PresenceSettings,
     pub(crate) metrics: PresenceMetrics,
+    pub(crate) moments: UserMoments,
     /// Nothing is noted any more.
     pub(crate) ended: CancellationToken,
 }

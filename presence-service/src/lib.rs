@@ -20,6 +20,7 @@ pub mod domain;
 mod grpc;
 mod intake;
 mod metrics;
+mod moments;
 #[cfg(feature = "cluster")]
 pub mod prepared;
 pub mod store;
@@ -28,6 +29,7 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bus::moments::MomentQueue;
 use bus::{Bus, BusState};
 use platform::grpc::{GrpcChannel, GrpcErrors, Incoming};
 use platform::metrics::Metrics;
@@ -45,6 +47,8 @@ use crate::config::PresenceSettings;
 use crate::grpc::{CallParts, PresenceCalls};
 use crate::intake::Intake;
 use crate::metrics::PresenceMetrics;
+use crate::moments::UserMoments;
+pub use crate::moments::{EventsConfig, UnknownMoment};
 use crate::store::PresenceStore;
 use crate::sweep::Sweeper;
 
@@ -60,6 +64,8 @@ pub struct Adapters {
     pub readiness: Readiness,
     /// Makes message spans.
     pub tracer: Tracer,
+    /// What other systems are told of users.
+    pub events: EventsConfig,
 }
 
 /// The service, ready to run.
@@ -71,6 +77,7 @@ pub struct PresenceService {
     choices: Choices,
     sweeper: Sweeper,
     announcer: Announcer,
+    told: MomentQueue,
     broker: Dependency,
     errors: GrpcErrors,
 }
@@ -82,11 +89,12 @@ const JOIN: Duration = Duration::from_secs(10);
 
 /// Wires the service. Nothing runs yet.
 pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService {
-    let Adapters { bus, store, chat, metrics, readiness, tracer } = adapters;
+    let Adapters { bus, store, chat, metrics, readiness, tracer, events } = adapters;
     let errors = GrpcErrors::new(&metrics, "tidings_presence", proto::presence::METHODS);
     let registry = metrics;
     let metrics = PresenceMetrics::new(&registry);
     metrics.watch(&registry, settings.announcements);
+    let (moments, told) = UserMoments::new(&events, &registry);
     let announcements = Announcements::new(&settings, metrics.clone());
     let reports = Tasks::new();
     let choices = Choices::new(
@@ -132,8 +140,10 @@ pub fn build(settings: PresenceSettings, adapters: Adapters) -> PresenceService 
             chat: ChatClient::new(chat).max_decoding_message_size(MAX_MESSAGE_BYTES),
             settings,
             metrics,
+            moments,
             ended: CancellationToken::new(),
         },
+        told,
         broker: readiness.dependency(Cause::Bus),
         errors,
         bus,
@@ -147,6 +157,10 @@ impl PresenceService {
         let (tasks, telling) = (Tasks::new(), Tasks::new());
         let ended = self.announcer.ended.clone();
         telling.spawn("announce", self.announcer.run());
+        // Ends when the announcer has, who alone tells moments.
+        let moments =
+            bus::moments::publish(self.told, Arc::clone(&self.bus), std::future::pending());
+        telling.spawn("moments", moments);
         self.intake.start(&tasks, &shutdown);
         tasks.spawn("choices", self.choices.run(shutdown.clone()));
         tasks.spawn("sweep", self.sweeper.run(shutdown.clone()));

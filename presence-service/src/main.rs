@@ -87,6 +87,7 @@ async fn run(source: &Source) -> Result<()> {
         metrics: service.metrics.clone(),
         readiness: service.readiness.clone(),
         tracer: service.tracer(),
+        events: config.events,
     };
     Box::pin(build(config.presence, adapters).run(incoming, shutdown.clone())).await;
     bus.close().await;

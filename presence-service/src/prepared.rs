@@ -34,6 +34,7 @@ impl Prepared {
     pub fn of(config: PresenceConfig, mistakes: &mut Mistakes) -> Option<Self> {
         mistakes.keep(listen::check("grpc_listen", &config.grpc_listen));
         mistakes.keep(listen::check("management_listen", &config.management_listen));
+        mistakes.keep(config.events.check());
         let amqp = mistakes.keep_all(Backend::open(
             "amqp",
             &config.amqp.url,

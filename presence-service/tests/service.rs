@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bus::Bus;
 use platform::readiness::Readiness;
 use platform::shutdown::{Shutdown, Tasks};
 use presence_service::store::LeaseConfig;
 use presence_service::store::redis::{RedisConfig, RedisStore};
 use proto::bus::{Replaced, push::Body};
+use serde_json::Value;
 use support::house::{CONTACTS, GRACE, House, LEASE, connected};
 use support::redis_keys::{Prefix, redis_url};
 use tonic::Code;
@@ -292,6 +294,40 @@ async fn the_invisible_look_offline_to_contacts_and_not_to_their_own_devices() {
     let status = house.status("ann").await;
     assert_eq!((status.status.as_str(), status.devices), ("offline", 0));
     assert_eq!(house.locate(&["ann"]).await.device_counts, [2], "messages still reach her");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn other_systems_are_told_how_a_user_is_seen_and_nothing_of_who_is_invisible() {
+    let house = House::with_grace(&[], GRACE);
+    let mut events = house.bus.consume_events(&["user.presence"]).await.unwrap();
+    let mut heard = async || {
+        let body = events.next().await.expect("the bus is there");
+        let one: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&one["tenant"], &one["tidingsclass"]), (&"green".into(), &"moment".into()));
+        let data = |name: &str| one["data"][name].as_str().unwrap().to_owned();
+        (data("user"), data("status"))
+    };
+    let mut gateway = house.gateway("g1").await;
+    gateway.open("green/ann", "phone", 1).await;
+    assert_eq!(heard().await, ("ann".to_owned(), "online".to_owned()));
+    // Another device changes nothing of how others see her.
+    gateway.open("green/ann", "laptop", 2).await;
+    gateway.set_status("green/ann", 2, "busy").await;
+    assert_eq!(heard().await.1, "busy");
+    gateway.set_status("green/ann", 2, "invisible").await;
+    assert_eq!(heard().await.1, "offline");
+    // Nothing of this is heard: bob's coming is the next.
+    gateway.close("green/ann", 2).await;
+    gateway.close("green/ann", 1).await;
+    while house.locate(&["green/ann"]).await.device_counts != [0] {
+        gateway.heartbeat().await.unwrap();
+    }
+    gateway.open("green/ann", "phone", 3).await;
+    gateway.open("green/bob", "phone", 4).await;
+    assert_eq!(heard().await, ("bob".to_owned(), "online".to_owned()));
+    gateway.set_status("green/ann", 3, "away").await;
+    assert_eq!(heard().await, ("ann".to_owned(), "away".to_owned()));
     house.stop().await;
 }
 

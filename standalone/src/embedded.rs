@@ -278,6 +278,8 @@ impl House {
                 metrics: metrics.clone(),
                 readiness: readiness.clone(),
                 tracer: ground.telemetry.tracer(),
+                // As for the gateway: of the types it tells its own.
+                events: presence_service::EventsConfig { types: config.events.types.clone() },
             },
         );
         let gateway_stop = Shutdown::new();

@@ -34,6 +34,7 @@ pub enum EventType {
     Connect,
     Disconnect,
     Frame,
+    Presence,
     DeliveryFailed,
     SessionRevoked,
     SystemError,
@@ -65,7 +66,7 @@ impl EventType {
         Self::EntryStored,
     ];
     /// Those that are told once and may be lost.
-    pub const MOMENTS: [Self; 11] = [
+    pub const MOMENTS: [Self; 12] = [
         Self::MessageSent,
         Self::Delivered,
         Self::Read,
@@ -73,6 +74,7 @@ impl EventType {
         Self::Connect,
         Self::Disconnect,
         Self::Frame,
+        Self::Presence,
         Self::DeliveryFailed,
         Self::SessionRevoked,
         Self::SystemError,
@@ -108,6 +110,7 @@ impl EventType {
             Self::Connect => "ws.connect",
             Self::Disconnect => "ws.disconnect",
             Self::Frame => "ws.message",
+            Self::Presence => "user.presence",
             Self::DeliveryFailed => "chat.delivery.failed",
             Self::SessionRevoked => "ws.session.revoked",
             Self::SystemError => "system.error",
@@ -249,6 +252,8 @@ mod tests {
         let moment = patterns(&["ws.*"]).unwrap();
         assert!(moment.want(EventType::SessionRevoked) && !moment.wants_log());
         assert_eq!(moment.moments().count(), 4);
+        let of_users = patterns(&["user.*"]).unwrap();
+        assert!(of_users.want(EventType::Presence) && !of_users.wants_log());
         for wrong in ["chat.mesage.*", "chat.message", "chat*", "", "webhook.test"] {
             assert_eq!(patterns(&[wrong]), Err(UnknownType(wrong.to_owned())));
         }

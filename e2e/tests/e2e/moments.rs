@@ -1,6 +1,7 @@
 //! What no log holds is told to webhooks and on the broker: who comes and goes, types, receives and reads.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use e2e::all_in_one::{serve_with, token as own_token, token_of_operator};
@@ -15,8 +16,7 @@ use crate::events::{Receiver, ask};
 const SOON: Duration = Duration::from_mins(1);
 /// Between two attempts, so that no rate is used up.
 const PAUSE: Duration = Duration::from_millis(200);
-const TYPES: &str =
-    r#"["ws.*", "chat.message.sent", "chat.delivered", "chat.read", "chat.typing"]"#;
+const TYPES: &str = r#"["ws.*", "chat.message.sent", "chat.delivered", "chat.read", "chat.typing", "user.presence"]"#;
 
 /// An install that tells moments.
 struct Install<'a> {
@@ -24,6 +24,8 @@ struct Install<'a> {
     ann: String,
     bob: String,
     operator: String,
+    /// How often everything has happened.
+    turns: AtomicUsize,
 }
 
 impl Install<'_> {
@@ -32,9 +34,16 @@ impl Install<'_> {
         ask(self.address, Method::POST, "admin/webhooks", &self.operator, Some(&new)).await
     }
 
-    /// One of everything: a connection that begins and ends, a message that is received and read, and somebody types.
+    /// One of everything: a connection that begins and ends, a message that is received and read, somebody types, and looks
+    /// otherwise to others.
     async fn happens(&self, bob: &mut Client) -> String {
         let mut ann = Client::connect(self.address, &self.ann).await;
+        let seen = if self.turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            "busy"
+        } else {
+            "away"
+        };
+        bob.say(&json!({ "type": "status", "status": seen })).await;
         ann.send_to("bob", "hello").await;
         let sent = ann.expect("sent").await;
         let (id, seq) = (sent["conversation_id"].clone(), sent["seq"].clone());
@@ -87,6 +96,8 @@ impl Install<'_> {
         let read = &first("chat.read", "bob")["data"];
         assert!(read["conversation_id"] == json!(id) && read["seq"].is_u64(), "{read}");
         first("chat.delivered", "bob");
+        let seen = &first("user.presence", "bob")["data"];
+        assert!(["online", "busy", "away"].iter().any(|it| seen["status"] == *it), "{seen}");
         let ids: BTreeSet<_> = told.iter().map(|it| it["id"].to_string()).collect();
         assert_eq!(ids.len(), told.len(), "each once, however many processes run webhooks");
         bob.close().await;
@@ -106,6 +117,7 @@ async fn the_all_in_one_tells_a_webhook_who_comes_goes_types_and_reads() {
         ann: own_token(folder.path(), "ann").await,
         bob: own_token(folder.path(), "bob").await,
         operator: token_of_operator(folder.path()).await,
+        turns: AtomicUsize::new(0),
     };
     let types = [
         "ws.connect",
@@ -114,6 +126,7 @@ async fn the_all_in_one_tells_a_webhook_who_comes_goes_types_and_reads() {
         "chat.delivered",
         "chat.read",
         "chat.typing",
+        "user.presence",
     ];
     install.tells_everything(&types.into()).await;
 }
@@ -125,6 +138,7 @@ async fn the_cluster_tells_a_webhook_who_comes_goes_types_and_reads() {
         ("TIDINGS_CHAT__WEBHOOKS__INSECURE_HOSTS", "[\"127.0.0.1\"]"),
         ("TIDINGS_GATEWAY__EVENTS__TYPES", "[\"ws.*\"]"),
         ("TIDINGS_GATEWAY__EVENTS__MESSAGE_EVERY", "1"),
+        ("TIDINGS_PRESENCE__EVENTS__TYPES", "[\"user.presence\"]"),
     ];
     let cluster = Cluster::start_with("moments", &settings).await;
     let install = Install {
@@ -132,6 +146,7 @@ async fn the_cluster_tells_a_webhook_who_comes_goes_types_and_reads() {
         ann: token("ann"),
         bob: token("bob"),
         operator: token_with("root", 600, &json!({ "roles": ["admin"] })),
+        turns: AtomicUsize::new(0),
     };
     let types = [
         "ws.connect",
@@ -141,6 +156,7 @@ async fn the_cluster_tells_a_webhook_who_comes_goes_types_and_reads() {
         "chat.delivered",
         "chat.read",
         "chat.typing",
+        "user.presence",
     ];
     install.tells_everything(&types.into()).await;
     cluster.stop().await;

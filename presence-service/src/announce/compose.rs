@@ -207,6 +207,7 @@ mod tests {
             last_seen_ms: 77,
             by: by.map(|connection| Place { gateway, connection }),
             own_before: standing(before),
+            seen_before: standing(before),
             is_partly_told: false,
         }
     }

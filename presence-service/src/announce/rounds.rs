@@ -80,14 +80,23 @@ impl Announcer {
             it.contacts.clear();
         }
         if outcome == AnnouncementOutcome::WithoutContacts {
-            round.retain(|it| for_contacts(it.told.before, it.told.after).is_some());
-            self.put_back(round, outcome);
+            let is_left = |it: &Untold| for_contacts(it.told.before, it.told.after).is_some();
+            let (left, done) = round.into_iter().partition(is_left);
+            self.put_back(left, outcome);
+            self.tell_others(&done);
             return Vec::new();
         }
-        let before = round.len();
-        round.retain(|it| !it.after.is_empty());
-        self.metrics.announced(AnnouncementOutcome::Told, before - round.len());
-        round
+        let (left, done): (_, Vec<_>) = round.into_iter().partition(|it| !it.after.is_empty());
+        self.metrics.announced(AnnouncementOutcome::Told, done.len());
+        self.tell_others(&done);
+        left
+    }
+
+    /// Tells other systems of those of whom all users have heard.
+    fn tell_others(&self, done: &[Untold]) {
+        for it in done {
+            self.moments.told(&it.told);
+        }
     }
 
     fn put_back(&self, round: Vec<Untold>, why: AnnouncementOutcome) {

@@ -7,6 +7,7 @@ use platform::telemetry::TelemetryConfig;
 use serde::{Deserialize, Serialize};
 
 use super::PresenceSettings;
+use crate::moments::EventsConfig;
 use crate::store::LeaseConfig;
 use crate::store::redis::RedisConfig;
 
@@ -35,6 +36,8 @@ pub struct PresenceConfig {
     pub chat_grpc: GrpcClientConfig,
     /// Sweeping, announcing, answering.
     pub presence: PresenceSettings,
+    /// What other systems are told of users.
+    pub events: EventsConfig,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
     /// What the process says of itself where no Prometheus asks.
@@ -56,6 +59,7 @@ impl Default for PresenceConfig {
                 ..GrpcClientConfig::default()
             },
             presence: PresenceSettings::default(),
+            events: EventsConfig::default(),
             telemetry: TelemetryConfig::default(),
             monitor: MonitorConfig::default(),
         }

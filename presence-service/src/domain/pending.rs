@@ -27,6 +27,8 @@ pub struct Announcement {
     pub by: Option<Place>,
     /// What own devices believe.
     pub own_before: Standing,
+    /// How the user stood when everybody had last been told. Unlike `before` it is never made up so that all are told again.
+    pub seen_before: Standing,
     /// Some of the others may know it already, and some not.
     pub is_partly_told: bool,
 }
@@ -49,6 +51,7 @@ struct Entry {
     last_seen_ms: u64,
     by: Option<Place>,
     own_before: Standing,
+    seen_before: Standing,
     is_partly_told: bool,
     /// Set while it waits for the grace time.
     due_ms: Option<u64>,
@@ -58,6 +61,40 @@ struct Entry {
 const AGAIN: Duration = Duration::from_millis(500);
 
 impl Entry {
+    /// What could not be told, to be told at a later time.
+    fn again(told: Announcement, due_ms: u64) -> (UserId, Self) {
+        let Announcement { before, after, last_seen_ms, by, .. } = told;
+        let Announcement { own_before, seen_before, is_partly_told, .. } = told;
+        let due_ms = Some(due_ms);
+        let entry = Self {
+            before,
+            after,
+            last_seen_ms,
+            by,
+            own_before,
+            seen_before,
+            is_partly_told,
+            due_ms,
+        };
+        (told.user_id, entry)
+    }
+
+    fn announcement(self, user_id: UserId) -> Announcement {
+        let Self {
+            before, after, last_seen_ms, by, own_before, seen_before, is_partly_told, ..
+        } = self;
+        Announcement {
+            user_id,
+            before,
+            after,
+            last_seen_ms,
+            by,
+            own_before,
+            seen_before,
+            is_partly_told,
+        }
+    }
+
     /// Whether nothing is left to tell. Where some know of a change that is undone and some never heard of
     /// it, all are told what is true.
     fn is_back(&mut self) -> bool {
@@ -119,9 +156,16 @@ impl Pending {
             let due_ms = (timing == Timing::AfterGrace).then(|| self.due_ms(now_ms));
             let Change { before, after, last_seen_ms, by, .. } = change;
             self.queue(&user_id, due_ms);
-            let (own_before, is_partly_told) = (before, false);
-            let entry =
-                Entry { before, after, last_seen_ms, by, own_before, is_partly_told, due_ms };
+            let entry = Entry {
+                before,
+                after,
+                last_seen_ms,
+                by,
+                own_before: before,
+                seen_before: before,
+                is_partly_told: false,
+                due_ms,
+            };
             self.users.insert(user_id, entry);
             return Added::Taken;
         };
@@ -153,6 +197,7 @@ impl Pending {
         if let Some(entry) = self.users.get_mut(&told.user_id) {
             entry.before = told.before;
             entry.own_before = told.own_before;
+            entry.seen_before = told.seen_before;
             entry.is_partly_told |= told.is_partly_told;
             if entry.is_back() {
                 self.users.remove(&told.user_id);
@@ -163,11 +208,8 @@ impl Pending {
         if self.users.len() >= self.bound {
             return Added::Dropped;
         }
-        let Announcement { user_id, before, after, last_seen_ms, by, own_before, is_partly_told } =
-            told;
-        self.queue(&user_id, Some(due_ms));
-        let due_ms = Some(due_ms);
-        let entry = Entry { before, after, last_seen_ms, by, own_before, is_partly_told, due_ms };
+        self.queue(&told.user_id, Some(due_ms));
+        let (user_id, entry) = Entry::again(told, due_ms);
         self.users.insert(user_id, entry);
         Added::Taken
     }
@@ -215,17 +257,7 @@ impl Pending {
                 continue;
             }
             if let Some(entry) = self.users.remove(&user_id) {
-                let Entry { before, after, last_seen_ms, by, own_before, is_partly_told, .. } =
-                    entry;
-                taken.push(Announcement {
-                    user_id,
-                    before,
-                    after,
-                    last_seen_ms,
-                    by,
-                    own_before,
-                    is_partly_told,
-                });
+                taken.push(entry.announcement(user_id));
             }
         }
         taken
@@ -379,6 +411,8 @@ mod tests {
         told.is_partly_told = true;
         pending.put_back(told, 0);
         assert_eq!(pending.add(left("ann", 1), 1), Added::Taken);
-        assert_eq!(taken(&mut pending, 100_000), [("ann".to_owned(), 1, 0)]);
+        let told = pending.take(100_000, 10).remove(0);
+        assert_eq!((told.before.devices, told.after.devices), (1, 0));
+        assert_eq!(told.seen_before.devices, 0, "nobody was told all of it before");
     }
 }

@@ -15,7 +15,7 @@ use platform::trace::Tracer;
 use presence_service::config::PresenceSettings;
 use presence_service::store::memory::MemoryStore;
 use presence_service::store::{LeaseConfig, PresenceStore};
-use presence_service::{Adapters, build};
+use presence_service::{Adapters, EventsConfig, build};
 use proto::bus::frame::Body;
 use proto::bus::{Frame, FrameBatch, Origin, Push, SetStatus, push};
 use proto::common::GatewayRef;
@@ -99,6 +99,7 @@ impl House {
             metrics: metrics.clone(),
             readiness: Readiness::new(),
             tracer: Tracer::disabled(),
+            events: EventsConfig { types: vec!["user.presence".to_owned()] },
         };
         let service = build(settings, adapters);
         let stop = shutdown.clone();

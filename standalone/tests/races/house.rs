@@ -78,6 +78,7 @@ impl House {
                 metrics: Metrics::new(),
                 readiness: Readiness::new(),
                 tracer: Tracer::disabled(),
+                events: presence_service::EventsConfig::default(),
             },
         );
         stops[1].0.spawn("presence", service.run(presence_calls, stops[1].1.clone()));
