@@ -415,7 +415,11 @@ impl ChatService {
                 Arc::clone(store),
                 Arc::clone(&self.push),
             )))
-            .add_service(NoticesServer::new(NoticeDesk::new(self.notices.clone(), tasks.clone())))
+            .add_service(NoticesServer::new(NoticeDesk::new(
+                self.notices.clone(),
+                self.push.is_on(),
+                tasks.clone(),
+            )))
             .add_service(
                 EventsServer::new(EventDesk::new(Arc::clone(store)))
                     .max_encoding_message_size(MAX_MESSAGE_BYTES),

@@ -35,6 +35,8 @@ pub struct NoticeConfig {
     pub claim_ms: u64,
     /// How often it is tried to append a notice before it counts as failed.
     pub attempts: u64,
+    /// Minimum time between two requests to send the offline push of one notice again, in milliseconds.
+    pub resend_ms: u64,
 }
 
 impl Default for NoticeConfig {
@@ -46,6 +48,7 @@ impl Default for NoticeConfig {
             poll_ms: 250,
             claim_ms: 10_000,
             attempts: 60,
+            resend_ms: 60_000,
         }
     }
 }

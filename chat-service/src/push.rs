@@ -13,6 +13,7 @@ mod jobs;
 mod metrics;
 mod notices;
 mod parts;
+mod resent;
 mod retry;
 mod round;
 pub mod rules;
@@ -89,6 +90,7 @@ impl OfflinePush {
         send::start(&parts, ends, tasks, shutdown);
         tasks.spawn("pushes taken back", taken_back::run(parts.clone(), reads, shutdown.clone()));
         tasks.spawn("pushes swept", taken_back::sweep(parts.clone(), shutdown.clone()));
+        tasks.spawn("pushes sent again", resent::run(parts.clone(), shutdown.clone()));
         tasks.spawn("push retries", retry::run(parts.clone(), shutdown.clone()));
         Arc::new(PushFollower::new(parts))
     }

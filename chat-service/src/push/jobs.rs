@@ -100,6 +100,15 @@ pub(super) fn job(device: &PushDevice, note: Note) -> PushJob {
     PushJob { id: id(&device.user_id, device, &note), target, note }
 }
 
+/// A push that was sent before and was asked for again: it is another one, and the same whenever it is tried again.
+pub(super) fn once_more(job: PushJob, asked_ms: Option<u64>) -> PushJob {
+    let Some(asked_ms) = asked_ms else { return job };
+    let mut hash = Sha256::new();
+    hash.update(job.id.as_bytes());
+    hash.update(asked_ms.to_be_bytes());
+    PushJob { id: of_digest(hash), ..job }
+}
+
 /// The same whenever the same is decided again, so that a provider or an application knows a repeat.
 fn id(user_id: &UserId, device: &PushDevice, note: &Note) -> Uuid {
     let mut hash = Sha256::new();
@@ -112,6 +121,10 @@ fn id(user_id: &UserId, device: &PushDevice, note: &Note) -> Uuid {
     }
     hash.update(note.seq.to_be_bytes());
     hash.update([u8::from(note.kind == NoteKind::Clear)]);
+    of_digest(hash)
+}
+
+fn of_digest(hash: Sha256) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash.finalize()[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
@@ -193,7 +206,10 @@ mod tests {
             job(&phone, Note { seq: 6, ..note.clone() }).id,
             job(&phone, clear(place.key, 5, None, 9)).id,
         ];
-        for other in others {
+        let again = |asked_ms| once_more(job(&phone, note.clone()), asked_ms).id;
+        assert_eq!((again(None), again(Some(7))), (job(&phone, note.clone()).id, again(Some(7))));
+        assert_ne!(again(Some(7)), again(Some(8)), "asked for twice");
+        for other in others.into_iter().chain([again(Some(7))]) {
             assert_ne!(other, job(&phone, note.clone()).id);
         }
     }

@@ -108,7 +108,8 @@ async fn of_page(
                         count,
                         rule,
                         is_urgent,
-                        waiting,
+                        position: Some(waiting.position),
+                        asked_ms: None,
                         types,
                     });
                 }
@@ -121,7 +122,7 @@ async fn of_page(
 }
 
 /// Whether a notice is for a user, as far as that is known of one who is not connected: a role is that of a token.
-fn is_for(told: &Told, notices: &HashMap<Uuid, Notice>, user_id: &UserId) -> bool {
+pub(super) fn is_for(told: &Told, notices: &HashMap<Uuid, Notice>, user_id: &UserId) -> bool {
     let Some(notice) = told.notice.and_then(|id| notices.get(&id)) else { return false };
     if notice.withdrawn_at_ms.is_some() {
         return false;
@@ -134,7 +135,7 @@ fn is_for(told: &Told, notices: &HashMap<Uuid, Notice>, user_id: &UserId) -> boo
 }
 
 /// The types of devices that a notice is for alone, by their codes.
-fn types_of<'n>(told: &Told, notices: &'n HashMap<Uuid, Notice>) -> Option<&'n [i16]> {
+pub(super) fn types_of<'n>(told: &Told, notices: &'n HashMap<Uuid, Notice>) -> Option<&'n [i16]> {
     match &notices.get(&told.notice?)?.audience {
         Audience::DeviceTypes(codes) => Some(codes),
         _ => None,

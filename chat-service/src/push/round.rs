@@ -6,7 +6,7 @@ use proto::id::{ConversationKey, UserId, UserName};
 
 use super::decide::{Decision, Member, Now, Times, decide};
 use super::hourly::Hourly;
-use super::jobs::{Message, content, job};
+use super::jobs::{Message, content, job, once_more};
 use super::notices::{self, is_notices, type_of};
 use super::parts::Parts;
 use super::rules::Rule;
@@ -16,6 +16,7 @@ use super::wheel::Waiting;
 use super::wishes::Wishes;
 use crate::store::StoreError;
 use crate::store::push::{Candidate, Of, PushDevice, PushPlace};
+use crate::store::tail::Position;
 
 /// Members of a large conversation that are read at a time.
 const PAGE: u32 = 1_000;
@@ -31,7 +32,10 @@ pub(super) struct Pushed<'t> {
     pub(super) count: u32,
     pub(super) rule: Rule,
     pub(super) is_urgent: bool,
-    pub(super) waiting: &'t Waiting,
+    /// What it holds of the follower's place until it is answered.
+    pub(super) position: Option<Position>,
+    /// When an operator asked for it, in Unix milliseconds, where it was told before.
+    pub(super) asked_ms: Option<u64>,
     /// Codes of the types of devices that are told; all, where there are none.
     pub(super) types: Option<Vec<i16>>,
 }
@@ -91,7 +95,8 @@ pub(super) async fn run(
                         count,
                         rule,
                         is_urgent,
-                        waiting,
+                        position: Some(waiting.position),
+                        asked_ms: None,
                         types,
                     });
                 }
@@ -237,8 +242,7 @@ pub(super) async fn hand_over(
         };
         let place = (it.user_id.clone(), it.place.key);
         let allowed = wishes.content(&it.user_id, parts.push.config.content);
-        let position = Some(it.waiting.position);
-        let ticket = parts.underway.ticket(place, position, it.newest.seq, now.wall_ms);
+        let ticket = parts.underway.ticket(place, it.position, it.newest.seq, now.wall_ms);
         for device in own.iter().filter(|device| message.is_for(device) && it.is_for(device)) {
             if !parts.senders.has(device.provider) {
                 parts.metrics.push(device.provider, "dropped");
@@ -247,7 +251,7 @@ pub(super) async fn hand_over(
             let note = message.note(content(allowed, device));
             let sending = Sending {
                 device: device.clone(),
-                job: job(device, note),
+                job: once_more(job(device, note), it.asked_ms),
                 attempt: 0,
                 made_at_ms: now.wall_ms,
                 ticket: Some(std::sync::Arc::clone(&ticket)),

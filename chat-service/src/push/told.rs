@@ -5,7 +5,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::rules::{Facts, Mute};
-use crate::domain::entry::{Body, Class, DeviceType, Entry};
+use crate::domain::entry::{Body, Class, DeviceType, Entry, StoredEntry};
 use crate::store::push::PushPlace;
 use crate::store::tail::{LogKind, Position, TailRow};
 
@@ -98,6 +98,14 @@ pub(super) fn news(row: &TailRow, now_ms: u64, oldest_ms: u64, seen_ms: u64) -> 
     }))
 }
 
+/// An entry as a push tells it, whenever that is; none where nothing is pushed.
+pub(super) fn entry_told(entry: StoredEntry, kind: LogKind) -> Option<Told> {
+    match news(&TailRow { position: Position::default(), kind, entry }, 0, 0, 0) {
+        News::Told(told) => Some(*told),
+        News::Deleted(_) | News::Nothing => None,
+    }
+}
+
 /// What a push needs to know of a notice.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -177,8 +185,8 @@ pub(super) fn key(row: &TailRow) -> ConversationKey {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::domain::entry::MessageKind;
     use crate::domain::entry::tests::text as entry;
-    use crate::domain::entry::{MessageKind, StoredEntry};
 
     /// A plain message by this user, read at a time.
     pub(in crate::push) fn told(seq: u64, author: &str, seen_ms: u64) -> Told {

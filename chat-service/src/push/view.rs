@@ -8,12 +8,12 @@ use proto::id::{ConversationKey, UserId};
 use super::became::{Became, Known, given_up, registered};
 use super::config::PreparedPush;
 use super::rules::{Action, Effective, Rule};
-use super::told::{News, Told, news};
+use super::told::{Told, entry_told};
 use super::wishes::Wishes;
 use crate::clock::now_ms;
 use crate::domain::entry::StoredEntry;
 use crate::store::push::{DeadPush, PushContent, PushDevice, PushPlace, PushRetry, PushSent};
-use crate::store::tail::{LogKind, Position, TailRow};
+use crate::store::tail::LogKind;
 use crate::store::{ChatStore, MemberView, StoreError};
 
 /// Answers what offline push decides.
@@ -94,12 +94,7 @@ impl PushView {
         if !self.push.is_on() {
             return None;
         }
-        let row =
-            TailRow { position: Position::default(), kind: LogKind::Group, entry: entry.clone() };
-        match news(&row, 0, 0, 0) {
-            News::Told(told) => Some(*told),
-            News::Deleted(_) | News::Nothing => None,
-        }
+        entry_told(entry.clone(), LogKind::Group)
     }
 
     async fn place(&self, key: ConversationKey) -> Result<Option<PushPlace>, StoreError> {

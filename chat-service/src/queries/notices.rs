@@ -35,13 +35,32 @@ const MAX_RECEIPTS: u32 = 1_000;
 
 pub(crate) struct NoticeDesk {
     parts: NoticeParts,
+    /// Offline push is on.
+    is_pushing: bool,
     tasks: Tasks,
 }
 
 impl NoticeDesk {
     /// Keeps notices in a store; they are sent by tasks of their own.
-    pub(crate) fn new(parts: NoticeParts, tasks: Tasks) -> Self {
-        Self { parts, tasks }
+    pub(crate) fn new(parts: NoticeParts, is_pushing: bool, tasks: Tasks) -> Self {
+        Self { parts, is_pushing, tasks }
+    }
+
+    /// Why the push of a notice cannot be sent again.
+    fn is_not_pushed(&self, notice: &Notice) -> Option<&'static str> {
+        match notice {
+            _ if !self.is_pushing => Some("offline push is off: no provider is configured"),
+            Notice { withdrawn_at_ms: Some(_), .. } => Some("this notice was withdrawn"),
+            _ if notice.is_over(now_ms()) => Some("this notice has expired"),
+            Notice { seq: None, .. } => Some("this notice has not been sent yet"),
+            Notice { priority: Priority::Low, .. } => {
+                Some("of a notice of the priority `low` nothing is pushed")
+            }
+            Notice { audience: Audience::Roles(_), .. } => {
+                Some("of a notice to roles nothing is pushed: nobody who is not connected has one")
+            }
+            _ => None,
+        }
     }
 
     async fn of_operator(&self, request: &NoticeRequest) -> Result<Notice, Status> {
@@ -172,6 +191,26 @@ impl Notices for NoticeDesk {
         let withdrawn = self.parts.store.withdraw_notice(operator.tenant(), id, now_ms()).await;
         let notice = withdrawn.map_err(failed)?.ok_or_else(no_such_notice)?;
         self.parts.woken.notify_one();
+        Ok(Response::new(shown(&notice, None)))
+    }
+
+    async fn resend_push(
+        &self,
+        request: Request<NoticeRequest>,
+    ) -> Result<Response<NoticeProto>, Status> {
+        let notice = self.of_operator(&request.into_inner()).await?;
+        if let Some(why) = self.is_not_pushed(&notice) {
+            return Err(Status::already_exists(why));
+        }
+        let between_ms = self.parts.config.resend_ms;
+        let asked = self.parts.store.ask_resend(notice.tenant, notice.id, now_ms(), between_ms);
+        if !asked.await.map_err(failed)? {
+            let seconds = between_ms.div_ceil(1_000);
+            let text = format!(
+                "the push of this notice was sent again less than {seconds} s ago; ask again later"
+            );
+            return Err(Status::resource_exhausted(text));
+        }
         Ok(Response::new(shown(&notice, None)))
     }
 

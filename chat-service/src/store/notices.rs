@@ -8,10 +8,11 @@
 //!    nothing of them.
 //! 4. Of those who mark a notice at once in one way, one is the first; asked again under its client id it still is.
 //! 5. Counts are exact: each user once, and of what was received only that which the user was sent.
+//! 6. Of those who ask at once that the push of a notice is sent again, one is heard; nobody is, until a time has passed.
 
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use proto::id::{ClientId, ConversationKey, TenantId, UserId, UserName};
@@ -168,6 +169,31 @@ pub trait NoticeStore: Send + Sync + 'static {
     /// Users of a tenant.
     async fn count_users(&self, tenant: TenantId) -> Result<u64, StoreError>;
 
+    /// Asks that the push of a notice is sent again; whether it was not asked within the time before.
+    async fn ask_resend(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        now_ms: u64,
+        between_ms: u64,
+    ) -> Result<bool, StoreError>;
+
+    /// Notices of all tenants whose push is to be sent again, each with when that was asked: those that were asked for
+    /// after a time, the longest waiting first.
+    async fn resends(&self, since_ms: u64, limit: u32) -> Result<Vec<(Notice, u64)>, StoreError>;
+
+    /// What was asked at a time is done.
+    async fn did_resend(&self, tenant: TenantId, id: Uuid, asked_ms: u64)
+    -> Result<(), StoreError>;
+
+    /// Those among these users who did anything with a notice.
+    async fn notice_marked(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        users: &[UserName],
+    ) -> Result<HashSet<UserName>, StoreError>;
+
     /// What users did with a notice, by user and then by mark, after a place.
     async fn notice_receipts(
         &self,
@@ -248,6 +274,26 @@ pub(super) const PLACED: &str =
 pub(super) const WITHDRAW: &str = "
 UPDATE notices SET withdrawn_at_ms = $3, work = $4, attempts = 0
 WHERE tenant = $1 AND id = $2 AND withdrawn_at_ms IS NULL";
+
+/// A time that lies ahead was written by a clock that was wrong.
+pub(super) const ASK_RESEND: &str = "
+UPDATE notices SET resend_asked_ms = $3
+WHERE tenant = $1 AND id = $2 AND (resend_asked_ms <= $3 - $4 OR resend_asked_ms > $3)";
+
+pub(super) const RESENDS: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", n.resend_asked_ms FROM notices n
+    WHERE n.resend_asked_ms > n.resend_done_ms AND n.resend_asked_ms > $1 /* of every tenant */
+    ORDER BY n.resend_asked_ms LIMIT $2"
+);
+
+pub(super) const DID_RESEND: &str =
+    "UPDATE notices SET resend_done_ms = $3 WHERE tenant = $1 AND id = $2 AND resend_done_ms <> $3";
+
+/// The users follow.
+pub(super) const MARKED_AMONG: &str = "
+SELECT DISTINCT r.user_id FROM notice_receipts r WHERE r.tenant = ";
 
 pub(super) const HEAD: &str = "
 SELECT COALESCE(max(e.seq), 0) FROM entries e WHERE e.tenant = $1 AND e.conversation_id = $2";

@@ -40,8 +40,8 @@ const TABLES: [&str; 30] = [
 const OF_ALL: &str = "/* of every tenant */";
 /// How many say so: what has ended by itself is forgotten (three), gateways keep one list of revocations, a store has one
 /// tail and its followers (six), states of all conversations are verified, one process sends the pushes of all (five),
-/// and what is due of notices is claimed.
-const MEANT_FOR_ALL: usize = 18;
+/// and what is due of notices is claimed, or pushed again.
+const MEANT_FOR_ALL: usize = 19;
 
 /// The string literals of a source text, without escapes.
 fn literals(source: &str) -> Vec<String> {

@@ -100,11 +100,7 @@ pub use recovering::{
 pub use repeats::*;
 pub use replicas::a_replica_that_beats_is_listed_as_just_heard;
 pub use revoked::*;
-pub use syncing::{
-    a_cursor_whose_entry_is_another_one_is_answered_with_the_tail,
-    a_sync_gives_everything_after_the_cursors_in_frames_that_fit,
-    a_sync_tells_what_is_gone_what_began_anew_and_what_it_leaves_out,
-};
+pub use syncing::*;
 pub use tallies::*;
 pub use threads::*;
 pub use webhooks::*;
@@ -581,6 +577,8 @@ macro_rules! chat_store_contract {
             frames_that_name_what_another_tenant_has_are_answered_as_if_it_did_not_exist,
             a_notice_is_kept_once_and_claimed_by_one_until_the_claim_ends,
             notices_are_listed_and_those_that_are_over_stand_no_more,
+            the_push_of_a_notice_is_sent_again_for_one_who_asks_and_not_soon_after,
+            who_did_something_with_a_notice_is_told_apart_from_who_did_not,
             cursors_in_notices_make_nobody_a_member_and_count_exactly,
             of_many_who_show_a_notice_at_once_one_is_the_first,
         );

@@ -248,3 +248,75 @@ pub async fn of_many_who_show_a_notice_at_once_one_is_the_first(store: Store) {
     let own = store.own_receipts(&user("bob"), &[kept.id]).await.unwrap();
     assert_eq!(own.iter().map(|(_, mark, _)| *mark).collect::<Vec<_>>(), [NoticeMark::Shown]);
 }
+
+pub async fn the_push_of_a_notice_is_sent_again_for_one_who_asks_and_not_soon_after(store: Store) {
+    let first = notice("first");
+    // Of another tenant, under the same id.
+    let tenant = user("acme/x").tenant();
+    let other =
+        Notice { tenant, conversation_id: ConversationId::notices(tenant), ..first.clone() };
+    for one in [&first, &other] {
+        store.keep_notice(one).await.unwrap();
+    }
+    let mut asking = JoinSet::new();
+    for _ in 0..8 {
+        let (store, id) = (Arc::clone(&store), first.id);
+        let ask =
+            async move { store.ask_resend(TenantId::DEFAULT, id, NOW, 60_000).await.unwrap() };
+        asking.spawn(ask);
+    }
+    let mut heard = 0;
+    while let Some(asked) = asking.join_next().await {
+        heard += usize::from(asked.unwrap());
+    }
+    assert_eq!(heard, 1, "of those who ask at once one is heard");
+    assert!(!store.ask_resend(first.tenant, Uuid::now_v7(), NOW, 60_000).await.unwrap());
+    let waiting = async || {
+        let found = store.resends(NOW - 1, 10).await.unwrap();
+        found.into_iter().map(|(it, at)| (it.tenant, it.id, at)).collect::<Vec<_>>()
+    };
+    assert_eq!(waiting().await, [(first.tenant, first.id, NOW)]);
+    assert!(store.resends(NOW, 10).await.unwrap().is_empty(), "it was asked too long ago");
+    assert!(store.ask_resend(tenant, other.id, NOW + 1, 60_000).await.unwrap());
+    store.did_resend(first.tenant, first.id, NOW).await.unwrap();
+    assert_eq!(
+        waiting().await,
+        [(tenant, other.id, NOW + 1)],
+        "the tenants have nothing in common"
+    );
+
+    let ask = async |now| store.ask_resend(first.tenant, first.id, now, 60_000).await.unwrap();
+    assert!(!ask(NOW + 59_999).await, "too soon");
+    assert!(ask(NOW + 60_000).await);
+    store.did_resend(first.tenant, first.id, NOW).await.unwrap();
+    assert_eq!(waiting().await.len(), 2, "what was asked meanwhile is not done");
+    assert!(ask(NOW).await, "a time that lies ahead is of a clock that was wrong");
+    let gone = store.withdraw_notice(first.tenant, first.id, NOW).await.unwrap().unwrap();
+    assert!(gone.is_over(NOW), "who sends it looks at that");
+}
+
+pub async fn who_did_something_with_a_notice_is_told_apart_from_who_did_not(store: Store) {
+    let (one, other) = (notice("one"), notice("other"));
+    for it in [&one, &other] {
+        store.keep_notice(it).await.unwrap();
+    }
+    let mark = async |who: &str, notice: &Notice, mark| {
+        let marking = Marking {
+            user_id: user(who),
+            notice: notice.id,
+            mark,
+            client_id: ClientId(Uuid::now_v7()),
+            at_ms: NOW,
+        };
+        store.mark_notice(&marking).await.unwrap();
+    };
+    mark("nm-ann", &one, NoticeMark::Shown).await;
+    mark("nm-ann", &one, NoticeMark::Read).await;
+    mark("nm-bob", &other, NoticeMark::Shown).await;
+    mark("acme/nm-cleo", &one, NoticeMark::Shown).await;
+    let names = ["nm-ann", "nm-bob", "nm-cleo"].map(name);
+    let marked = store.notice_marked(one.tenant, one.id, &names).await.unwrap();
+    assert_eq!(marked.into_iter().collect::<Vec<_>>(), [name("nm-ann")]);
+    assert!(store.notice_marked(one.tenant, one.id, &names[1..]).await.unwrap().is_empty());
+    assert!(store.notice_marked(one.tenant, one.id, &[]).await.unwrap().is_empty());
+}

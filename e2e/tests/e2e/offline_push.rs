@@ -241,6 +241,55 @@ impl Place<'_> {
         assert_eq!(self.ask(Method::DELETE, path, cleo, &Value::Null).await.0, 404);
     }
 
+    /// An operator has the push of a notice sent again: to who is not connected and did nothing with it, once in a while.
+    async fn a_notice_is_pushed_again(&self) {
+        let [_, bob, cleo] = &self.tokens;
+        let browsers = [self.subscribe(bob, "told").await, self.subscribe(cleo, "told").await];
+        let new = json!({ "title": "Down", "body": "At nine.", "audience": { "users": ["bob", "cleo"] } });
+        let (status, sent) = self.ask(Method::POST, "admin/notices", &self.operator, &new).await;
+        assert_eq!(status, 202, "{sent}");
+        let log = &sent["conversation_id"];
+        let of_log = |browser: &Browser| {
+            let received = self.fakes.web.received_of(&browser.token);
+            let is_it = |it: &&Received| &it.data["conversation_id"] == log;
+            received.iter().filter(is_it).map(|it| it.data["title"].clone()).collect::<Vec<_>>()
+        };
+        let told = async |browser: &Browser, count: usize| {
+            let is_told = || async {
+                let of_log = of_log(browser);
+                if of_log.len() == count { Ok(of_log) } else { Err(format!("{of_log:?}")) }
+            };
+            eventually("the push of a notice", SOON, is_told).await
+        };
+        for browser in &browsers {
+            assert_eq!(told(browser, 1).await, [json!("Down")]);
+        }
+        let path = format!("notices/{}", sent["id"].as_str().unwrap());
+        let show = format!("{path}/shown");
+        let (status, shown) = self.ask(Method::POST, &show, bob, &Value::Null).await;
+        assert_eq!(status, 200, "{shown}");
+        let again = format!("admin/{path}/resend_push");
+        let resend = async |path: &str, token: &str| {
+            let (status, answer) = self.ask(Method::POST, path, token, &Value::Null).await;
+            (status, answer["code"].clone())
+        };
+        assert_eq!(resend(&again, bob).await.0, 403);
+        assert_eq!(resend(&again, &self.operator).await, (202, Value::Null));
+        assert_eq!(told(&browsers[1], 2).await.len(), 2);
+        assert_eq!(of_log(&browsers[0]).len(), 1, "bob has seen it");
+        assert_eq!(resend(&again, &self.operator).await, (429, json!("rate_limited")));
+        let there_is_none = format!("admin/notices/{}/resend_push", uuid::Uuid::now_v7());
+        assert_eq!(resend(&there_is_none, &self.operator).await, (404, json!("not_found")));
+        let (status, _) =
+            self.ask(Method::DELETE, &format!("admin/{path}"), &self.operator, &Value::Null).await;
+        assert_eq!(status, 200);
+        assert_eq!(resend(&again, &self.operator).await, (409, json!("conflict")));
+        for token in [bob, cleo] {
+            let path = "me/push_devices/told";
+            assert_eq!(self.ask(Method::DELETE, path, token, &Value::Null).await.0, 204);
+        }
+    }
+
     /// Providers that throttle, die or never answer: messages come as fast as ever, and what they refuse is listed.
     async fn bad_providers_delay_nobody(&self) {
         let [ann, bob, _] = &self.tokens;
@@ -367,6 +416,7 @@ async fn everything(place: &Place<'_>) {
     place.a_connected_user_is_told_when_nothing_arrives().await;
     place.a_dead_token_goes().await;
     place.what_is_decided_is_shown().await;
+    place.a_notice_is_pushed_again().await;
     assert_eq!(place.fakes.problems(), Vec::<String>::new());
     place.bad_providers_delay_nobody().await;
 }

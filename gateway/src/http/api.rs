@@ -131,6 +131,7 @@ fn described() -> OpenApiRouter<HttpState> {
         .routes(routes!(admin_notices::list, admin_notices::send))
         .routes(routes!(admin_notices::show, admin_notices::withdraw))
         .routes(routes!(admin_notices::receipts))
+        .routes(routes!(admin_notices::resend_push))
 }
 
 /// The description of the REST interface, generated from the handlers.

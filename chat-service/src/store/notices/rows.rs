@@ -300,6 +300,72 @@ macro_rules! notice_store {
                 Ok(query.fetch_one(&self.$readers).await.map(|users: i64| users as u64)?)
             }
 
+            async fn ask_resend(
+                &self,
+                tenant: TenantId,
+                id: uuid::Uuid,
+                now_ms: u64,
+                between_ms: u64,
+            ) -> Result<bool, StoreError> {
+                let asked = sqlx::query(notices::ASK_RESEND)
+                    .bind(tenant.as_str())
+                    .bind(dialect::id(id))
+                    .bind(now_ms as i64)
+                    .bind(between_ms as i64)
+                    .execute(&self.$writers)
+                    .await?;
+                Ok(asked.rows_affected() > 0)
+            }
+
+            async fn resends(
+                &self,
+                since_ms: u64,
+                limit: u32,
+            ) -> Result<Vec<(Notice, u64)>, StoreError> {
+                let rows = sqlx::query(notices::RESENDS)
+                    .bind(since_ms as i64)
+                    .bind(i64::from(limit))
+                    .fetch_all(&self.$readers)
+                    .await?;
+                rows.iter().map(|row| Ok((notice_in(row)?, number(row, "resend_asked_ms")?))).collect()
+            }
+
+            async fn did_resend(
+                &self,
+                tenant: TenantId,
+                id: uuid::Uuid,
+                asked_ms: u64,
+            ) -> Result<(), StoreError> {
+                sqlx::query(notices::DID_RESEND)
+                    .bind(tenant.as_str())
+                    .bind(dialect::id(id))
+                    .bind(asked_ms as i64)
+                    .execute(&self.$writers)
+                    .await?;
+                Ok(())
+            }
+
+            async fn notice_marked(
+                &self,
+                tenant: TenantId,
+                id: uuid::Uuid,
+                users: &[UserName],
+            ) -> Result<std::collections::HashSet<UserName>, StoreError> {
+                if users.is_empty() {
+                    return Ok(std::collections::HashSet::new());
+                }
+                let mut query = sqlx::QueryBuilder::<$database>::new(notices::MARKED_AMONG);
+                query.push_bind(tenant.as_str()).push(" AND r.notice_id = ");
+                query.push_bind(dialect::id(id)).push(" AND r.user_id IN (");
+                let mut list = query.separated(", ");
+                for user in users {
+                    list.push_bind(user.as_str());
+                }
+                query.push(")");
+                let rows = query.build().fetch_all(&self.$readers).await?;
+                rows.iter().map(|row| Ok(reading::user_name(row.try_get("user_id")?)?)).collect()
+            }
+
             async fn notice_receipts(
                 &self,
                 tenant: TenantId,

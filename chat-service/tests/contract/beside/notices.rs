@@ -1,6 +1,6 @@
 //! Notices beside those of another tenant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use chat_service::domain::notice::{Notice, NoticeMark, Work};
@@ -134,6 +134,43 @@ impl NoticeStore for Beside {
         limit: u32,
     ) -> Result<Vec<Receipt>, StoreError> {
         self.0.notice_receipts(inside(tenant), id, mark, after, limit).await
+    }
+
+    async fn ask_resend(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        now_ms: u64,
+        between_ms: u64,
+    ) -> Result<bool, StoreError> {
+        if tenant == TenantId::DEFAULT {
+            self.0.ask_resend(tenant, id, now_ms, 0).await?;
+        }
+        self.0.ask_resend(inside(tenant), id, now_ms, between_ms).await
+    }
+
+    async fn resends(&self, since_ms: u64, limit: u32) -> Result<Vec<(Notice, u64)>, StoreError> {
+        let found = self.0.resends(since_ms, limit * 2).await?;
+        let own = found.into_iter().filter(|(notice, _)| notice.tenant != TenantId::DEFAULT);
+        Ok(own.map(|(notice, at_ms)| (notice_out(notice), at_ms)).collect())
+    }
+
+    async fn did_resend(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        asked_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.0.did_resend(inside(tenant), id, asked_ms).await
+    }
+
+    async fn notice_marked(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        users: &[UserName],
+    ) -> Result<HashSet<UserName>, StoreError> {
+        self.0.notice_marked(inside(tenant), id, users).await
     }
 
     async fn own_receipts(

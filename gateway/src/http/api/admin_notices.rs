@@ -8,6 +8,7 @@ use proto::chat::{
     NoticePriority, NoticeReceiptsRequest, NoticeRequest, NoticeState, PostNoticeRequest,
 };
 use proto::common::{DeviceType, NoticeAudience};
+use proto::error_code::ErrorCode;
 use proto::id::ConversationId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -387,6 +388,30 @@ pub(super) async fn withdraw(
     act.record(&state.services.audit, &identity, target, ()).await?;
     let notice = state.services.notices.clone().withdraw(named(&identity, id)).await?.into_inner();
     SentNotice::answer(notice)
+}
+
+/// Sends the offline push of a notice again: to the devices of users who are not connected and neither received the notice
+/// nor showed or read it. At most once in a minute for each notice (`notices.resend_ms`).
+#[utoipa::path(post, path = "/api/v1/admin/notices/{id}/resend_push", operation_id = "resend_notice_push",
+    params(("id" = Uuid, Path)),
+    responses((status = 202, body = SentNotice),
+        (status = 409, body = ErrorBody, description = "It was withdrawn, has expired or was not sent yet, or nothing is pushed of it"),
+        (status = 429, body = ErrorBody, description = "Its push was sent again a moment ago")))]
+pub(super) async fn resend_push(
+    State(state): State<HttpState>,
+    identity: Identity,
+    act: Act,
+    Path(id): Path<Uuid>,
+) -> Result<(StatusCode, Json<SentNotice>), ApiError> {
+    identity.require_admin()?;
+    let target = ("notice.resend_push", id.to_string());
+    act.record(&state.services.audit, &identity, target, ()).await?;
+    let asked = state.services.notices.clone().resend_push(named(&identity, id)).await;
+    let notice = asked.map_err(|status| {
+        let error = ApiError::from(status);
+        if error.is(ErrorCode::RateLimited) { error.at_limit("resends") } else { error }
+    })?;
+    Ok((StatusCode::ACCEPTED, SentNotice::answer(notice.into_inner())?))
 }
 
 /// Which receipts.
