@@ -7,12 +7,14 @@
 mod became;
 mod config;
 mod decide;
+mod edited;
 mod follower;
 mod hourly;
 mod jobs;
 mod metrics;
 mod notices;
 mod parts;
+mod present;
 mod resent;
 mod retry;
 mod round;

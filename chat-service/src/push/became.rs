@@ -136,6 +136,7 @@ mod tests {
             conversation_id: key().id.0,
             seq,
             entry_id: None,
+            target: None,
             count: 1,
             badge: None,
             reason: "direct".to_owned(),

@@ -11,7 +11,7 @@ use super::hourly::Hourly;
 use super::parts::Parts;
 use super::told::{News, key, news};
 use super::wheel::Wheel;
-use super::{round, taken_back};
+use super::{edited, round, taken_back};
 use crate::followers::{Follower, WorkError};
 use crate::store::tail::{Need, Position, TailPage};
 
@@ -117,11 +117,18 @@ impl Follower for PushFollower {
         for row in &page.rows {
             match news(row, now.wall_ms, oldest_ms, now.ms) {
                 News::Told(told) => state.wheel.add(key(row), *told),
-                News::Deleted(seqs) => {
-                    for seq in seqs {
-                        state.wheel.forget(key(row), seq);
-                        taken_back::deleted(&self.parts, key(row), seq).await;
+                News::Edited(edit) => {
+                    let told = edited::told(&self.parts, row, edit).await;
+                    let told = told.map_err(|error| WorkError::Unavailable(error.to_string()))?;
+                    if let Some(told) = told {
+                        state.wheel.add(key(row), told);
                     }
+                }
+                News::Deleted(seqs) => {
+                    for seq in &seqs {
+                        state.wheel.forget(key(row), *seq);
+                    }
+                    taken_back::deleted(&self.parts, key(row), &seqs).await;
                 }
                 News::Nothing => {}
             }

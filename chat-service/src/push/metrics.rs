@@ -8,7 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use push::Provider;
 
 /// What becomes of a push: a closed set. The first four are what a provider answered.
-const OUTCOMES: [&str; 7] = ["sent", "gone", "retry", "refused", "dead", "rate", "dropped"];
+const OUTCOMES: [&str; 8] =
+    ["sent", "gone", "retry", "refused", "dead", "rate", "dropped", "outdated"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PushLabel {

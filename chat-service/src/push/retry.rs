@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::jobs::job;
 use super::notices::is_notices;
 use super::parts::Parts;
+use super::present::present;
 use super::send::{LONGEST_PAUSE_MS, Sending, keep, log};
 use crate::clock::DOUBTFUL_MS;
 use crate::store::StoreError;
@@ -57,10 +58,13 @@ async fn due(parts: &Parts, shutdown: &Shutdown) -> Result<bool, StoreError> {
             None => parts.store.drop_push_retry(retry.user_id.tenant(), retry.id).await?,
         }
     }
+    for batch in by_provider.values_mut() {
+        *batch = present(parts, batch).await?;
+    }
     // Side by side: one that does not answer holds up its own alone.
     let sending = by_provider.into_iter().filter_map(|(provider, batch)| {
         let provider = parts.push.prepared.providers.get(provider)?.clone();
-        Some(async move {
+        (!batch.is_empty()).then_some(async move {
             let jobs = batch.iter().map(|sending| sending.job.clone()).collect();
             let outcomes = provider.send(jobs).await;
             let known: Vec<_> = batch.into_iter().zip(outcomes).collect();

@@ -41,6 +41,8 @@ pub enum Rule {
     Muted,
     /// It names the user.
     Mention,
+    /// It is an edit, which names the user no more than the message did.
+    Edit,
     /// The sender asked for attention.
     Important,
     /// What an operator wrote.
@@ -56,13 +58,14 @@ pub enum Rule {
 }
 
 /// What a row does by default, whether the configuration may change that, and what it is called.
-const TABLE: [(Rule, &str, Action, bool); 12] = [
+const TABLE: [(Rule, &str, Action, bool); 13] = [
     (Rule::Own, "own", Action::None, false),
     (Rule::Silent, "silent", Action::None, false),
     (Rule::Call, "call", Action::Urgent, true),
     (Rule::MutedMention, "muted_mention", Action::Urgent, true),
     (Rule::Muted, "muted", Action::None, false),
     (Rule::Mention, "mention", Action::Urgent, true),
+    (Rule::Edit, "edit", Action::None, false),
     (Rule::Important, "important", Action::Urgent, true),
     (Rule::Notice, "notice", Action::Push, true),
     (Rule::Thread, "thread", Action::None, false),
@@ -102,6 +105,8 @@ pub struct Facts {
     pub is_important: bool,
     /// It names the user.
     pub is_mention: bool,
+    /// It is an edit.
+    pub is_edit: bool,
     /// It is said in a thread alone.
     pub is_in_thread: bool,
     pub is_large: bool,
@@ -223,6 +228,7 @@ fn first(facts: &Facts) -> Rule {
         it if it.is_mention && mute.is_some_and(|mute| mute.mentions) => Rule::MutedMention,
         _ if mute.is_some() => Rule::Muted,
         it if it.is_mention => Rule::Mention,
+        it if it.is_edit => Rule::Edit,
         it if it.is_important => Rule::Important,
         it if it.is_notice => Rule::Notice,
         it if it.is_in_thread => Rule::Thread,
@@ -256,6 +262,7 @@ mod tests {
             is_notice: true,
             is_important: true,
             is_mention: true,
+            is_edit: true,
             is_in_thread: true,
             is_large: true,
             is_direct: true,
@@ -282,7 +289,13 @@ mod tests {
             ),
             (Facts { is_important: true, mute: all.mute, ..facts() }, Rule::Muted, Action::None),
             (Facts { is_notice: true, mute: all.mute, ..facts() }, Rule::Muted, Action::None),
-            (Facts { is_mention: true, is_large: true, ..facts() }, Rule::Mention, Action::Urgent),
+            (Facts { is_mention: true, is_edit: true, ..facts() }, Rule::Mention, Action::Urgent),
+            (Facts { is_important: true, is_edit: true, ..facts() }, Rule::Edit, Action::None),
+            (
+                Facts { is_mention: true, is_edit: true, mute: muted(NOW + 1, false), ..facts() },
+                Rule::Muted,
+                Action::None,
+            ),
             (
                 Facts { is_important: true, is_large: true, ..facts() },
                 Rule::Important,

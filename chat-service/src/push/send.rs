@@ -11,8 +11,10 @@ use tokio::sync::mpsc;
 use platform::shutdown::{Shutdown, Tasks};
 
 use super::parts::Parts;
+use super::present::when_known;
 use super::underway::Ticket;
 use crate::clock::now_ms;
+use crate::domain::entry::TargetKey;
 use crate::events::EventType;
 use crate::store::push::{DeadPush, PushDevice, PushRetry, PushSent};
 
@@ -45,11 +47,18 @@ impl Sending {
         self.device.user_id.tenant()
     }
 
-    fn user_id(&self) -> &UserId {
+    pub(super) fn user_id(&self) -> &UserId {
         &self.device.user_id
     }
 
-    fn is_clear(&self) -> bool {
+    /// The message that it tells of.
+    pub(super) fn message(&self) -> TargetKey {
+        let note = &self.job.note;
+        let seq = note.target.unwrap_or(note.seq);
+        TargetKey { conversation: self.key(), seq, with_edits: false }
+    }
+
+    pub(super) fn is_clear(&self) -> bool {
         self.job.note.kind == NoteKind::Clear
     }
 
@@ -124,6 +133,10 @@ impl Run {
             };
             if count == 0 {
                 return;
+            }
+            let Some(batch) = when_known(&self.parts, batch, &shutdown).await else { return };
+            if batch.is_empty() {
+                continue;
             }
             let jobs = batch.iter().map(|sending| sending.job.clone()).collect();
             let outcomes = tokio::select! {
@@ -232,7 +245,7 @@ fn failed(sending: &Sending, reason: &str) -> Value {
 }
 
 /// It is not tried again.
-async fn done(parts: &Parts, sending: &Sending) {
+pub(super) async fn done(parts: &Parts, sending: &Sending) {
     if sending.attempt > 0 {
         let dropped = parts.store.drop_push_retry(sending.tenant(), sending.job.id).await;
         log(dropped, "a push may be sent twice");

@@ -11,7 +11,7 @@ use super::jobs::{clear, job};
 use super::notices::is_notices;
 use super::parts::Parts;
 use super::send::{Sending, log};
-use crate::domain::entry::CursorRow;
+use crate::domain::entry::{CursorRow, TargetKey};
 use crate::planted;
 use crate::store::StoreError;
 use crate::store::push::{PushDevice, PushSent};
@@ -67,18 +67,30 @@ async fn read(parts: &Parts, cursors: &[CursorRow]) -> Result<(), StoreError> {
     take_back(parts, sent.into_iter().filter(is_read).collect()).await
 }
 
-/// A message was deleted: users to whom it was pushed last hear that it is gone.
-pub(super) async fn deleted(parts: &Parts, key: ConversationKey, seq: u64) {
-    let pushed = if is_notices(key) {
-        parts.store.pushed_for_notice(key, seq).await
-    } else {
-        parts.store.pushed_for(key, seq).await
-    };
-    let taken = match pushed {
-        Ok(sent) => take_back(parts, sent).await,
-        Err(error) => Err(error),
-    };
+/// Messages were deleted: users to whom one was pushed last, or an edit of it, hear that it is gone.
+pub(super) async fn deleted(parts: &Parts, key: ConversationKey, seqs: &[u64]) {
+    let taken = take_back_deleted(parts, key, seqs).await;
     log(taken, "a notification of a deleted message stays");
+}
+
+async fn take_back_deleted(
+    parts: &Parts,
+    key: ConversationKey,
+    seqs: &[u64],
+) -> Result<(), StoreError> {
+    let asked = |seq: &u64| TargetKey { conversation: key, seq: *seq, with_edits: true };
+    let asked: Vec<_> = seqs.iter().map(asked).collect();
+    let targets = parts.store.load_targets(&asked).await?;
+    let edits = targets.entries.values().flat_map(|target| target.edits.iter().copied());
+    let mut sent = Vec::new();
+    for seq in seqs.iter().copied().chain(edits) {
+        sent.extend(if is_notices(key) {
+            parts.store.pushed_for_notice(key, seq).await?
+        } else {
+            parts.store.pushed_for(key, seq).await?
+        });
+    }
+    take_back(parts, sent).await
 }
 
 /// Walks over all that was told, for what was read while nobody told this process.

@@ -1,5 +1,6 @@
 //! Offline push as a process runs it, over SQLite, with a provider that a test holds in its hand.
 
+mod edits;
 mod notices;
 
 use std::collections::HashSet;

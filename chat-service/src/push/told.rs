@@ -4,8 +4,11 @@ use proto::id::{ConversationKey, EntryId, UserId, UserName};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::edited::mentions;
 use super::rules::{Facts, Mute};
+use crate::domain::body::ChangeKind;
 use crate::domain::entry::{Body, Class, DeviceType, Entry, StoredEntry};
+use crate::domain::state::EditContent;
 use crate::store::push::PushPlace;
 use crate::store::tail::{LogKind, Position, TailRow};
 
@@ -37,6 +40,8 @@ pub(super) struct Told {
     pub(super) is_in_thread: bool,
     /// For devices of this type alone.
     pub(super) device_type: Option<DeviceType>,
+    /// The message, where it is an edit of one.
+    pub(super) target: Option<u64>,
     /// What may be told of its content.
     pub(super) text: Option<String>,
     /// When this process read it, by its own clock in milliseconds.
@@ -48,10 +53,21 @@ pub(super) struct Told {
 pub(super) enum News {
     /// Members may have to be told.
     Told(Box<Told>),
+    /// A message was edited: users whom it did not name before may have to be told.
+    Edited(EditOf),
     /// Messages were deleted: what was told of them is taken back.
     Deleted(Vec<u64>),
     /// Nothing.
     Nothing,
+}
+
+/// An edit that names users.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct EditOf {
+    /// The message.
+    pub(super) target: u64,
+    /// As it is told, if it names somebody whom the message did not name before.
+    pub(super) told: Box<Told>,
 }
 
 /// Reads an entry. `now_ms` is of the wall, `seen_ms` of this process, `oldest_ms` the time before which nobody wants to
@@ -64,11 +80,13 @@ pub(super) fn news(row: &TailRow, now_ms: u64, oldest_ms: u64, seen_ms: u64) -> 
     let is_over = entry.expires_at_ms.is_some_and(|at| at <= now_ms);
     // Blank: deleted before this was read.
     let is_blank = entry.body.content().len() <= 2;
-    if entry.body.class() != Class::Message
-        || is_over
-        || is_blank
-        || entry.created_at_ms < oldest_ms
-    {
+    if is_over || is_blank || entry.created_at_ms < oldest_ms {
+        return News::Nothing;
+    }
+    if let (Body::Change(ChangeKind::Edit, content), Some(target)) = (&entry.body, entry.target) {
+        return of_edit(row, content, target, seen_ms);
+    }
+    if entry.body.class() != Class::Message {
         return News::Nothing;
     }
     let Some(message) = entry.body.message() else { return News::Nothing };
@@ -93,16 +111,47 @@ pub(super) fn news(row: &TailRow, now_ms: u64, oldest_ms: u64, seen_ms: u64) -> 
         is_call: entry.body.kind() == "call",
         is_in_thread: entry.thread.is_some() && !entry.also_in_main,
         device_type: entry.device_type,
-        text: text(&entry.body),
+        target: None,
+        text: text_of(entry.body.kind(), entry.body.content()),
         seen_ms,
     }))
+}
+
+/// An edit, which is told to nobody but whom it names.
+fn of_edit(row: &TailRow, content: &str, target: u64, seen_ms: u64) -> News {
+    let mentions = mentions(content);
+    if mentions.is_empty() {
+        return News::Nothing;
+    }
+    let entry = &row.entry.entry;
+    let edit = serde_json::from_str::<EditContent<'_>>(content).ok();
+    let told = Told {
+        seq: entry.seq,
+        position: row.position,
+        id: entry.id,
+        author: entry.author.id.clone(),
+        author_name: row.entry.sender_name.clone(),
+        mentions: mentions.into_iter().take(MENTIONS).collect(),
+        is_important: false,
+        is_notice: false,
+        notice: None,
+        is_high: false,
+        title: None,
+        is_call: false,
+        is_in_thread: entry.thread.is_some() && !entry.also_in_main,
+        device_type: entry.device_type,
+        target: Some(target),
+        text: edit.and_then(|edit| text_in(edit.content.get())),
+        seen_ms,
+    };
+    News::Edited(EditOf { target, told: Box::new(told) })
 }
 
 /// An entry as a push tells it, whenever that is; none where nothing is pushed.
 pub(super) fn entry_told(entry: StoredEntry, kind: LogKind) -> Option<Told> {
     match news(&TailRow { position: Position::default(), kind, entry }, 0, 0, 0) {
         News::Told(told) => Some(*told),
-        News::Deleted(_) | News::Nothing => None,
+        News::Edited(_) | News::Deleted(_) | News::Nothing => None,
     }
 }
 
@@ -137,11 +186,12 @@ fn deleted(entry: &Entry) -> Vec<u64> {
 }
 
 /// What a notification shows of a content. Nothing of what is encrypted, and nothing of what has no text.
-fn text(body: &Body) -> Option<String> {
-    if body.kind() == "encrypted" {
-        return None;
-    }
-    let content: serde_json::Value = serde_json::from_str(body.content()).ok()?;
+pub(super) fn text_of(kind: &str, content: &str) -> Option<String> {
+    if kind == "encrypted" { None } else { text_in(content) }
+}
+
+fn text_in(content: &str) -> Option<String> {
+    let content: serde_json::Value = serde_json::from_str(content).ok()?;
     let text = ["text", "body", "fallback"].iter().find_map(|field| content[*field].as_str())?;
     let shown: String = text.chars().take(TEXT_CHARS).collect();
     Some(if shown.len() < text.len() { format!("{shown}…") } else { shown })
@@ -163,6 +213,7 @@ impl Told {
             is_notice: self.is_notice,
             is_important: self.is_important,
             is_mention: self.mentions.iter().any(|name| name.as_str() == user_id.name_str()),
+            is_edit: self.target.is_some(),
             is_in_thread: self.is_in_thread,
             is_large: place.is_large,
             is_direct: place.kind == crate::domain::entry::ConversationKind::Direct,
@@ -195,6 +246,10 @@ pub(super) mod tests {
             News::Told(told) => *told,
             other => panic!("{other:?}"),
         }
+    }
+
+    fn text(body: &Body) -> Option<String> {
+        text_of(body.kind(), body.content())
     }
 
     fn row(entry: Entry) -> TailRow {

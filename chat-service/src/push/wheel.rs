@@ -92,10 +92,10 @@ impl Wheel {
         Some(waiting)
     }
 
-    /// A message was deleted: nobody is told of it any more.
+    /// A message was deleted: nobody is told of it any more, nor of an edit of it.
     pub(super) fn forget(&mut self, key: ConversationKey, seq: u64) {
         let Some(mut waiting) = self.take(key) else { return };
-        waiting.told.retain(|told| told.seq != seq);
+        waiting.told.retain(|told| told.seq != seq && told.target != Some(seq));
         if !waiting.told.is_empty() {
             self.put(waiting);
         }
@@ -158,6 +158,7 @@ mod tests {
         let mut wheel = Wheel::default();
         wheel.add(key(1), at(5, 10, 100));
         wheel.add(key(1), at(6, 12, 200));
+        wheel.add(key(1), Told { target: Some(6), ..at(7, 13, 300) });
         wheel.forget(key(1), 6);
         wheel.forget(key(2), 6);
         assert_eq!(wheel.len(), 1);

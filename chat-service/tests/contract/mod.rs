@@ -510,6 +510,7 @@ macro_rules! chat_store_contract {
             pushes_are_tried_again_when_due_and_the_oldest_go,
             given_up_pushes_are_listed_by_tenant_the_newest_first,
             what_became_of_the_pushes_of_a_conversation_is_found,
+            what_a_push_says_is_found_by_what_became_of_its_message,
             everybody_with_a_device_may_be_told_of_a_notice,
             a_reader_that_goes_on_from_a_version_misses_no_revocation,
             a_device_that_is_ended_takes_the_tokens_that_it_used_with_it,

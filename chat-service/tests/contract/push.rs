@@ -1,13 +1,17 @@
 //! What offline push stores.
 
-use chat_service::domain::entry::CursorRow;
+use chat_service::domain::entry::{CursorRow, Target, TargetKey};
 use chat_service::store::push::{
     Candidate, DeadPush, Of, PushContent, PushDevice, PushRetry, PushSent,
 };
-use proto::id::{ConversationId, ConversationKey, DeviceId, UserId};
+use proto::bus;
+use proto::bus::operation::Action;
+use proto::id::{ClientId, ConversationId, ConversationKey, DeviceId, UserId};
 use push::Provider;
+use serde_json::json;
 use uuid::Uuid;
 
+use super::worker::{Rig, operation};
 use super::{Store, entry, group, keyed, name, only, user};
 
 fn device(who: &str, device: &str, token: &str, seen_at_ms: u64) -> PushDevice {
@@ -300,4 +304,44 @@ pub async fn everybody_with_a_device_may_be_told_of_a_notice(store: Store) {
     assert_eq!(found(all), ["pn-ann", "pn-bob", "pn-cleo"], "each once, and of the tenant alone");
     assert_eq!(store.pushed_for_notice(log, 3).await.unwrap(), [sent]);
     assert!(store.pushed_for_notice(log, 4).await.unwrap().is_empty());
+}
+
+pub async fn what_a_push_says_is_found_by_what_became_of_its_message(store: Store) {
+    let mut rig = Rig::over(store).await;
+    let at = ConversationId::generate();
+    rig.store.append(&group(at, &["ann", "bob", "cleo"])).await.unwrap();
+    let act = |action| operation(Some(at), ClientId::generate(), action);
+    let content = |text: &str| json!({ "text": text }).to_string();
+    let edit = |text: &str, mentions: &[&str]| {
+        let mentions = mentions.iter().map(ToString::to_string).collect();
+        let edit = bus::Edit { seq: 2, content: content(text), mentions, ..bus::Edit::default() };
+        act(Action::Edit(edit))
+    };
+    let send = bus::Send {
+        kind: "text".to_owned(),
+        content: content("old"),
+        mentions: vec!["bob".to_owned()],
+        ..bus::Send::default()
+    };
+    rig.ask("ann", act(Action::Send(send))).await;
+    rig.ask("ann", edit("new", &["bob", "cleo"])).await;
+    let found = async |store: &Store| {
+        let asked = TargetKey { conversation: keyed(at), seq: 2, with_edits: true };
+        store.load_targets(&[asked]).await.unwrap().entries.remove(&(keyed(at), 2)).unwrap()
+    };
+    let target = found(&rig.store).await;
+    assert_eq!(target.mentions, [name("bob")], "whom it named when it was written");
+    assert_eq!(target.state.mentions, [name("bob"), name("cleo")]);
+    let present = |target: &Target| target.state.content.as_ref().map(|it| it.as_str().to_owned());
+    assert_eq!((present(&target), target.edits), (Some(content("new")), vec![3]));
+    rig.ask("ann", edit("newest", &[])).await;
+    assert_eq!(present(&found(&rig.store).await), Some(content("newest")));
+    let edits = rig.store.edits(keyed(at), 2, 100).await.unwrap();
+    assert_eq!(edits.iter().map(|it| it.entry.seq).collect::<Vec<_>>(), [3, 4]);
+    assert!(edits[0].entry.body.content().contains("cleo"), "whom each of them names");
+    let delete = bus::Delete { seq: 2, ..bus::Delete::default() };
+    rig.ask("ann", act(Action::Delete(delete))).await;
+    let gone = found(&rig.store).await;
+    assert!(gone.is_blank && gone.state.gone.is_some() && present(&gone).is_none());
+    assert_eq!(gone.edits, [3, 4], "what was told of them is taken back, too");
 }

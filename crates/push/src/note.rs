@@ -29,6 +29,9 @@ pub struct Note {
     /// The id of that entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry_id: Option<Uuid>,
+    /// The message, where the entry is an edit of it that names the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<u64>,
     /// How many messages it stands for.
     #[serde(default)]
     pub count: u32,
@@ -61,6 +64,9 @@ impl Note {
         put("seq", json!(self.seq));
         if let Some(id) = self.entry_id {
             put("id", json!(id));
+        }
+        if let Some(target) = self.target {
+            put("target", json!(target));
         }
         if let Some(badge) = self.badge {
             put("badge", json!(badge));
@@ -106,6 +112,7 @@ pub(crate) mod tests {
             conversation_id: Uuid::from_u128(7),
             seq: 17,
             entry_id: Some(Uuid::from_u128(9)),
+            target: None,
             count: 2,
             badge: Some(3),
             reason: "mention".to_owned(),
