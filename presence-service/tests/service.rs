@@ -459,7 +459,8 @@ async fn all_contacts_are_told_however_many_there_are_in_bounded_steps() {
     let names: Vec<&'static str> =
         (0..1_050).map(|number| &*format!("friend-{number:04}").leak()).collect();
     let crowd: &'static [&'static str] = names.clone().leak();
-    let house = House::start(&[("crowd-ann", crowd)]);
+    // Leases outlast it: what is tried is not how fast this machine renews a thousand.
+    let house = House::with_grace(&[("crowd-ann", crowd)], GRACE);
     let (mut g1, mut g2) = (house.gateway("g1").await, house.gateway("g2").await);
     for (gateway, names) in [(&mut g1, &names[..500]), (&mut g2, &names[500..])] {
         let open = |(number, name): (u64, &&'static str)| connected(name, "phone", number);
@@ -469,15 +470,22 @@ async fn all_contacts_are_told_however_many_there_are_in_bounded_steps() {
     let before = house.chat.contact_calls.load(Ordering::Relaxed);
     g1.open("crowd-ann", "phone", 10_000).await;
     announced(&house, 1_051).await;
-    let mut told = Vec::new();
-    for gateway in [&mut g1, &mut g2] {
-        for (connections, frame) in gateway.told_until_quiet(GRACE).await {
+    let mut told = 0;
+    let begun = std::time::Instant::now();
+    loop {
+        let mut more = g1.told_until_quiet(GRACE).await;
+        more.extend(g2.told_until_quiet(GRACE).await);
+        for (connections, frame) in &more {
             assert!(connections.len() <= CONTACTS as usize, "a step is bounded");
             assert_eq!(frame["event"], "user_online");
-            told.push(connections.len());
+            told += connections.len();
+        }
+        let is_over = begun.elapsed() > Duration::from_secs(20);
+        if (told >= 1_050 && more.is_empty()) || is_over {
+            break;
         }
     }
-    assert_eq!(told.iter().sum::<usize>(), 1_050, "each is told once");
+    assert_eq!(told, 1_050, "each is told once");
     let calls = house.chat.contact_calls.load(Ordering::Relaxed) - before;
     assert_eq!(calls, 1_050_usize.div_ceil(CONTACTS as usize));
     let large = house.counted("tidings_presence_large_groups_not_told_total");

@@ -180,6 +180,7 @@ mod tests {
     use bus::moments::{Moment, Moments, SINGLE, publish};
     use bus::{Events, PublishError};
     use platform::metrics::Metrics;
+    use platform::shutdown::Tasks;
     use serde_json::json;
 
     use super::*;
@@ -238,8 +239,9 @@ mod tests {
         let (moments, _queue) = Moments::new(vec![EventType::Typing.as_str()], || {});
         let webhooks = WebhookParts::new(WebhookSettings::default(), moments).unwrap();
         let (feeding, shutdown) = (webhooks.feed.clone(), Shutdown::new());
+        let tasks = Tasks::new();
         let task = feed(Arc::clone(&bus), webhooks, metrics.clone(), shutdown.clone());
-        let task = tokio::spawn(task);
+        tasks.spawn("moments for webhooks", task);
         let body = || Moment {
             r#type: EventType::Typing.as_str(),
             tenant: TenantId::DEFAULT,
@@ -262,7 +264,9 @@ mod tests {
         assert_eq!(hearing.next().await.r#type, EventType::Typing);
         for _ in 0..BEHIND + 2 {
             let heard = heard_in(&body().json());
-            heard.into_iter().for_each(|one| drop(feeding.moments.send(Arc::new(one))));
+            for one in heard {
+                drop(feeding.moments.send(Arc::new(one)));
+            }
         }
         hearing.next().await;
         let counted = registry.encode();
@@ -272,7 +276,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         shutdown.begin();
-        task.await.unwrap();
+        tasks.join(Duration::from_secs(5)).await.unwrap();
     }
 
     #[test]
