@@ -182,6 +182,7 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "/admin/notices/<entry>", ""),
     ("DELETE", "/admin/notices/<entry>", ""),
     ("GET", "/admin/notices/<entry>/receipts?state=read", ""),
+    ("POST", "/admin/notices/<entry>/resend_push", ""),
     ("POST", "/notices/<entry>/read", ""),
     ("DELETE", "/me/push_devices/<device>", ""),
     ("PUT", "/me/push_devices/<device>", r#"{"provider":"fcm","token":"t"}"#),
