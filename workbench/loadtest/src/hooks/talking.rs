@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
@@ -14,6 +15,8 @@ use wire_client::rest::{Rest, RestError};
 
 use super::{GROUPS, Shared};
 
+/// Pause before what is refused for now is asked again.
+const AGAIN: Duration = Duration::from_millis(300);
 /// Of so many operations one is a reaction to the message before it.
 const REACTIONS: u64 = 4;
 
@@ -83,8 +86,13 @@ async fn write(
                 let stored: Result<Stored, _> = serde_json::from_slice(&answer);
                 return stored.map(|it| it.seq).map_err(|_| RestError::strange("send"));
             }
+            // A gateway whose clock goes ahead for a while takes tokens for expired.
             Err(RestError::Refused { status, .. })
-                if status.is_server_error() && Instant::now() < deadline => {}
+                if (status.is_server_error() || status == StatusCode::UNAUTHORIZED)
+                    && Instant::now() < deadline =>
+            {
+                tokio::time::sleep(AGAIN).await;
+            }
             Err(RestError::Http { .. }) if Instant::now() < deadline => {}
             Err(error) => return Err(error),
         }

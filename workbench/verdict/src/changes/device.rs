@@ -68,6 +68,8 @@ pub struct Device {
     from: u64,
     /// Messages with a lower `as_of` are stale.
     stale_below: u64,
+    /// The last entry that a page skipped.
+    skipped_through: u64,
     messages: BTreeMap<u64, Message>,
     /// Entries that came and that it need not hold: a page skipped them before they were taken, or began the log anew.
     dropped: BTreeSet<u64>,
@@ -113,6 +115,9 @@ impl Device {
     pub fn live(&mut self, entry: Entry) {
         if entry.seq > self.cursor && self.early.len() < MOST_EARLY {
             self.early.insert(entry.seq, entry);
+        } else if entry.seq <= self.skipped_through && !self.messages.contains_key(&entry.seq) {
+            // A page skipped it before it came.
+            self.dropped.insert(entry.seq);
         }
         self.catch_up();
     }
@@ -171,10 +176,12 @@ impl Device {
         let is_new = self.cursor == 0 && self.log.is_empty();
         if let Some(before) = page.skipped_before.filter(|_| is_new) {
             self.cursor = before.saturating_sub(1);
+            self.skipped_through = self.cursor;
         }
         if let Some(to) = page.skipped_to.filter(|to| *to > self.cursor) {
             self.cursor = to;
             self.stale_below = self.stale_below.max(to);
+            self.skipped_through = to;
             self.log.clear();
         }
         let states = page.page.clone();

@@ -271,6 +271,21 @@ fn what_came_early_and_was_skipped_need_not_be_held() {
 }
 
 #[test]
+fn what_was_skipped_before_it_came_need_not_be_held() {
+    let (mut device, story) = (Device::default(), story());
+    device.live(story[0].clone());
+    device.live(story[1].clone());
+    device.sync(SyncPage { skipped_to: Some(6), ..SyncPage::default() });
+    device.live(story[4].clone());
+    device.live(story[1].clone());
+    assert_eq!((device.cursor(), Vec::from_iter(device.dropped())), (6, vec![&5]));
+    let mut new = Device::default();
+    new.sync(SyncPage { skipped_before: Some(7), ..SyncPage::default() });
+    new.live(story[4].clone());
+    assert_eq!((new.cursor(), Vec::from_iter(new.dropped())), (6, vec![&5]));
+}
+
+#[test]
 fn a_delete_of_several_may_name_those_alone_that_were_not_deleted_before() {
     let seqs = |ranges: Value| json!({ "by": "sender", "seqs": ranges });
     let stored = entry(9, "ann", "delete", None, seqs(json!([[3, 4]])));
