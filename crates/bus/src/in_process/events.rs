@@ -61,7 +61,11 @@ impl EventListeners {
         let types = types.iter().map(|&it| it.to_owned()).collect();
         let (queue, events) = mpsc::channel(BEHIND);
         let lost = Arc::new(AtomicU64::new(0));
-        self.0.lock().push(Listening { types, queue, lost: Arc::clone(&lost) });
+        let mut listening = self.0.lock();
+        // Also where nothing is published: nobody else forgets those that have ended.
+        listening.retain(|it| !it.queue.is_closed());
+        listening.push(Listening { types, queue, lost: Arc::clone(&lost) });
+        drop(listening);
         EventListener { events, lost, closed }
     }
 }
